@@ -1,0 +1,289 @@
+//! Opening a device and allocating on it.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex};
+
+use crate::pipeline::Pipelines;
+use crate::{Caps, CapsMask, Error, SubgroupWidth};
+
+/// How to open a device.
+#[derive(Debug, Clone, Default)]
+pub struct GpuOptions {
+    /// Capabilities to hide.
+    pub mask: CapsMask,
+    /// Subgroup widths that the browser's glue enabled on the adapter: wgpu 30 cannot ask a browser for
+    /// them (gfx-rs/wgpu#10146), so the TypeScript side wraps `requestDevice` and says so here.
+    pub web_subgroups: Option<SubgroupWidth>,
+    /// Part of an adapter's name to prefer among several (native only).
+    pub adapter: Option<String>,
+}
+
+/// What a buffer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Written by the CPU or by kernels, read by kernels, copied from.
+    Storage,
+    /// Small parameters, bound with a dynamic offset.
+    Uniform,
+    /// Target of a copy that the CPU maps.
+    Readback,
+}
+
+/// Counters since the device was opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GpuTotals {
+    /// Bytes in live and dead buffers that were allocated through [`Gpu::buffer`].
+    pub allocated: u64,
+    /// Kernels dispatched.
+    pub dispatches: u64,
+    /// Command buffers submitted.
+    pub submits: u64,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    lost: Option<String>,
+    error: Option<String>,
+}
+
+/// An open device with its queue, capabilities and pipelines.
+pub struct Gpu {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    caps: Caps,
+    info: wgpu::AdapterInfo,
+    pub(crate) pipelines: RefCell<Pipelines>,
+    pub(crate) totals: Cell<GpuTotals>,
+    health: Arc<Mutex<Health>>,
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gpu").field("info", &self.info).field("caps", &self.caps).finish_non_exhaustive()
+    }
+}
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    // Every dispatch is ours and sized on the CPU: the validation pass before indirect ones would only cost.
+    descriptor.flags.remove(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
+    wgpu::Instance::new(descriptor)
+}
+
+fn adapter_error(found: String) -> Error {
+    if cfg!(target_arch = "wasm32") {
+        Error::NoAdapter {
+            found,
+            advice: "WebGPU may be switched off or the GPU blocked: see about:gpu (Firefox about:support), update the \
+                     browser and the graphics driver"
+                .into(),
+        }
+    } else {
+        Error::NoAdapter {
+            found,
+            advice: "Install a Vulkan driver (Debian/Ubuntu without a GPU: `apt install mesa-vulkan-drivers`), or on \
+                     macOS and Windows update the system's graphics driver; `qwill devices` lists what is found"
+                .into(),
+        }
+    }
+}
+
+impl Gpu {
+    /// Every adapter of this machine, as wgpu describes it.
+    pub async fn adapters() -> Vec<wgpu::AdapterInfo> {
+        let adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
+        adapters.iter().map(wgpu::Adapter::get_info).collect()
+    }
+
+    /// Opens the fastest adapter, or the one whose name contains `options.adapter`.
+    pub async fn open(options: &GpuOptions) -> Result<Self, Error> {
+        let instance = instance();
+        let adapter = match &options.adapter {
+            Some(wanted) => {
+                let all = instance.enumerate_adapters(wgpu::Backends::all()).await;
+                let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
+                all.into_iter()
+                    .find(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()))
+                    .ok_or_else(|| adapter_error(format!("none is called \"{wanted}\"; there are {names:?}")))?
+            }
+            None => instance
+                .request_adapter(&wgpu::RequestAdapterOptions {
+                    power_preference: wgpu::PowerPreference::HighPerformance,
+                    ..Default::default()
+                })
+                .await
+                .map_err(|e| adapter_error(e.to_string()))?,
+        };
+        let info = adapter.get_info();
+        let offered = adapter.features();
+        let wanted = offered & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY);
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("qwill"),
+                required_features: wanted,
+                required_limits: adapter.limits(),
+                memory_hints: wgpu::MemoryHints::Performance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| Error::NoDevice { adapter: info.name.clone(), reason: e.to_string() })?;
+        let dot4 = if cfg!(target_arch = "wasm32") {
+            instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct)
+        } else {
+            true
+        };
+        Ok(Self::from_parts(device, queue, info, dot4, options))
+    }
+
+    /// Takes over a device that somebody else opened (a window's, say), with `SHADER_F16`, `SUBGROUP` and the
+    /// adapter's limits requested where offered.
+    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Self {
+        Self::from_parts(device, queue, adapter.get_info(), true, options)
+    }
+
+    fn from_parts(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        info: wgpu::AdapterInfo,
+        dot4: bool,
+        options: &GpuOptions,
+    ) -> Self {
+        let features = device.features();
+        let limits = device.limits();
+        let is_web = cfg!(target_arch = "wasm32");
+        let native_subgroups = features
+            .contains(wgpu::Features::SUBGROUP)
+            .then_some(SubgroupWidth { min: info.subgroup_min_size, max: info.subgroup_max_size });
+        let name = info.name.to_lowercase();
+        let caps = Caps {
+            f16: features.contains(wgpu::Features::SHADER_F16),
+            subgroups: if is_web { options.web_subgroups } else { native_subgroups },
+            dot4,
+            max_binding: limits.max_storage_buffer_binding_size,
+            max_buffer: limits.max_buffer_size,
+            max_workgroup_memory: limits.max_compute_workgroup_storage_size,
+            max_workgroup_size: limits.max_compute_invocations_per_workgroup,
+            is_software: info.device_type == wgpu::DeviceType::Cpu
+                || ["llvmpipe", "swiftshader", "basic render"].iter().any(|s| name.contains(s)),
+            is_web,
+        }
+        .masked(&options.mask);
+        let health = Arc::new(Mutex::new(Health::default()));
+        let on_lost = health.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            if let Ok(mut health) = on_lost.lock() {
+                health.lost.get_or_insert(format!("{reason:?} {message}").trim().to_owned());
+            }
+        });
+        let on_error = health.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            tracing::error!("uncaptured GPU error: {error}");
+            if let Ok(mut health) = on_error.lock() {
+                health.error.get_or_insert(error.to_string());
+            }
+        }));
+        Self {
+            pipelines: RefCell::new(Pipelines::default()),
+            device,
+            queue,
+            caps,
+            info,
+            totals: Cell::default(),
+            health,
+        }
+    }
+
+    /// What the device can do, after masking.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// The adapter as wgpu describes it.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.info
+    }
+
+    /// Counters since the device was opened.
+    pub fn totals(&self) -> GpuTotals {
+        self.totals.get()
+    }
+
+    /// The first error that the device reported outside a scope, or its loss.
+    pub fn check(&self) -> Result<(), Error> {
+        let health = self.health.lock().map_err(|e| Error::Device(e.to_string()))?;
+        if let Some(reason) = &health.lost {
+            return Err(Error::Lost(reason.clone()));
+        }
+        match &health.error {
+            Some(error) => Err(Error::Device(error.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Destroys the device: every later call fails with [`Error::Lost`].
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    /// Allocates `bytes` (rounded up to 4), zero-filled, and fails with a plain message when that is impossible.
+    pub async fn buffer(&self, label: &str, bytes: u64, usage: Usage) -> Result<wgpu::Buffer, Error> {
+        let size = bytes.max(4).next_multiple_of(4);
+        let too_large = |limit: String| Error::OutOfMemory { what: label.to_owned(), bytes, limit };
+        if size > self.caps.max_buffer {
+            return Err(too_large(format!("a buffer holds at most {} on this device", self.caps.max_buffer)));
+        }
+        let usages = match usage {
+            Usage::Storage => {
+                wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC
+            }
+            Usage::Uniform => wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            Usage::Readback => wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        };
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage: usages,
+            mapped_at_creation: false,
+        });
+        if let Some(error) = scope.pop().await {
+            return Err(too_large(format!("the device answered: {error}")));
+        }
+        self.check()?;
+        self.count(|t| t.allocated += size);
+        Ok(buffer)
+    }
+
+    /// Writes `data` at byte `offset` before the next submit.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, data: &[u8]) {
+        self.queue.write_buffer(buffer, offset, data);
+    }
+
+    /// Hands pending writes to the device so that their staging memory can be freed, and waits for them
+    /// where that is possible: loading a large model must not queue all of it in CPU memory.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.queue.submit([]);
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        self.queue.on_submitted_work_done(move || {
+            let _ = sender.send(());
+        });
+        #[cfg(not(target_arch = "wasm32"))]
+        self.poll_wait(None)?;
+        receiver.await.map_err(|_| Error::Device("the queue dropped a flush".into()))?;
+        self.check()
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn poll_wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), Error> {
+        self.device
+            .poll(wgpu::PollType::Wait { submission_index: submission, timeout: None })
+            .map(|_| ())
+            .map_err(|e| self.check().err().unwrap_or_else(|| Error::Device(e.to_string())))
+    }
+
+    pub(crate) fn count(&self, change: impl FnOnce(&mut GpuTotals)) {
+        let mut totals = self.totals.get();
+        change(&mut totals);
+        self.totals.set(totals);
+    }
+}

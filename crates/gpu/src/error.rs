@@ -1,0 +1,54 @@
+//! Errors of the GPU layer.
+
+/// What can go wrong between the runtime and the device.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// No API at all: a browser without `navigator.gpu`, or no Vulkan/Metal/DX12 loader.
+    #[error("no GPU interface is available: {found}. {advice}")]
+    NoInterface {
+        /// What was looked for and not found.
+        found: String,
+        /// What the person can do.
+        advice: String,
+    },
+    /// The interface is there but offers no adapter.
+    #[error("no GPU adapter was found ({found}). {advice}")]
+    NoAdapter {
+        /// The backend's own words.
+        found: String,
+        /// What the person can do.
+        advice: String,
+    },
+    /// The adapter refused to open a device.
+    #[error("the adapter {adapter} refused a device: {reason}")]
+    NoDevice {
+        /// The adapter's name.
+        adapter: String,
+        /// The backend's own words.
+        reason: String,
+    },
+    /// An allocation failed or exceeds what the device can hold.
+    #[error("not enough GPU memory for {what}: {bytes} bytes are needed, {limit}")]
+    OutOfMemory {
+        /// What was being allocated.
+        what: String,
+        /// Its size.
+        bytes: u64,
+        /// The limit that was hit, in words.
+        limit: String,
+    },
+    /// A kernel did not compile or failed validation.
+    #[error("the kernel {kernel} does not compile on this device: {reason}")]
+    Kernel {
+        /// The kernel's name.
+        kernel: String,
+        /// The compiler's message.
+        reason: String,
+    },
+    /// The device reported an error outside any scope.
+    #[error("the GPU reported an error: {0}")]
+    Device(String),
+    /// The device is gone (driver reset, unplugged, tab in the background for too long, or destroyed).
+    #[error("the GPU device was lost: {0}. Load the model again to go on")]
+    Lost(String),
+}

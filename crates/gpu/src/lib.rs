@@ -1,0 +1,19 @@
+//! The GPU underneath qwill: one device, its capabilities, pipelines, buffers, submission and late readback.
+//!
+//! This crate knows nothing of models, tensors or shaders; [`qwill-kernels`] tells it which WGSL to compile and
+//! which buffers to bind. Everything is async: a browser tab deadlocks on a synchronous buffer map.
+
+mod caps;
+mod device;
+mod error;
+mod pass;
+mod pipeline;
+mod readback;
+
+pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
+pub use device::{Gpu, GpuOptions, GpuTotals, Usage};
+pub use error::Error;
+pub use pass::{Dispatch, Grid, Step};
+pub use pipeline::{Binding, KernelSource, ParamArena, ParamSlot, PipelineId};
+pub use readback::Readback;
+pub use wgpu;

@@ -1,0 +1,133 @@
+//! Dispatches and the one compute pass that runs a step.
+
+use crate::{Binding, Gpu, ParamArena, ParamSlot, PipelineId, Readback};
+
+/// Workgroup counts of a dispatch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid(pub [u32; 3]);
+
+impl Grid {
+    /// WebGPU's limit on each dimension.
+    pub const MAX: u32 = 65_535;
+
+    /// `n` workgroups in a row, folded into two dimensions past the limit; kernels recover the index as
+    /// `workgroup_id.x + workgroup_id.y * num_workgroups.x` and leave early past `n`.
+    pub fn folded(n: u32) -> Self {
+        if n <= Self::MAX {
+            return Self([n, 1, 1]);
+        }
+        let rows = n.div_ceil(Self::MAX);
+        Self([n.div_ceil(rows), rows, 1])
+    }
+}
+
+/// A pipeline with its bound buffers and parameters; the grid is given when it runs.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    pipeline: PipelineId,
+    bind_group: wgpu::BindGroup,
+    params: Option<ParamSlot>,
+}
+
+impl Gpu {
+    /// Binds buffers to a pipeline, in the order of the kernel's storage bindings.
+    pub fn dispatch(
+        &self,
+        pipeline: PipelineId,
+        bindings: &[Binding],
+        arena: &ParamArena,
+        params: Option<ParamSlot>,
+        buffers: &[&wgpu::Buffer],
+    ) -> Dispatch {
+        let mut storage = buffers.iter();
+        let entries: Vec<_> = bindings
+            .iter()
+            .zip(0u32..)
+            .map(|(kind, binding)| {
+                let resource = match kind {
+                    Binding::Params => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: arena.buffer(),
+                        offset: 0,
+                        size: std::num::NonZeroU64::new(ParamArena::BLOCK),
+                    }),
+                    Binding::Read | Binding::ReadWrite => {
+                        storage.next().expect("one buffer for each storage binding").as_entire_binding()
+                    }
+                };
+                wgpu::BindGroupEntry { binding, resource }
+            })
+            .collect();
+        assert!(storage.next().is_none(), "more buffers than storage bindings");
+        let pipelines = self.pipelines.borrow();
+        let bind_group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipelines.get(pipeline).1,
+            entries: &entries,
+        });
+        Dispatch { pipeline, bind_group, params }
+    }
+
+    /// Starts recording a step.
+    pub fn step(&self) -> Step<'_> {
+        let encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
+        Step { gpu: self, encoder, dispatches: Vec::new() }
+    }
+}
+
+/// One step being recorded: dispatches in one compute pass, then copies, then one submit.
+pub struct Step<'a> {
+    gpu: &'a Gpu,
+    encoder: wgpu::CommandEncoder,
+    dispatches: Vec<(&'a Dispatch, Grid)>,
+}
+
+impl<'a> Step<'a> {
+    /// Adds a dispatch; a grid with a zero is skipped.
+    pub fn run(&mut self, dispatch: &'a Dispatch, grid: Grid) {
+        if grid.0.iter().all(|&n| n > 0) {
+            self.dispatches.push((dispatch, grid));
+        }
+    }
+
+    /// Submits without reading anything back.
+    pub fn submit(mut self) -> wgpu::SubmissionIndex {
+        self.encode();
+        self.gpu.count(|t| t.submits += 1);
+        self.gpu.queue.submit([self.encoder.finish()])
+    }
+
+    /// Submits, and copies `bytes` bytes of `source` from byte `offset` into `target`, which is mapped when the
+    /// step has finished.
+    pub fn submit_and_read(
+        mut self,
+        source: &wgpu::Buffer,
+        offset: u64,
+        target: &wgpu::Buffer,
+        bytes: u64,
+    ) -> Readback {
+        self.encode();
+        self.encoder.copy_buffer_to_buffer(source, offset, target, 0, bytes);
+        self.gpu.count(|t| t.submits += 1);
+        let submission = self.gpu.queue.submit([self.encoder.finish()]);
+        Readback::map(target, bytes, submission)
+    }
+
+    fn encode(&mut self) {
+        let pipelines = self.gpu.pipelines.borrow();
+        let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let mut current = None;
+        for (dispatch, Grid([x, y, z])) in &self.dispatches {
+            if current != Some(dispatch.pipeline) {
+                pass.set_pipeline(&pipelines.get(dispatch.pipeline).0);
+                current = Some(dispatch.pipeline);
+            }
+            match &dispatch.params {
+                Some(slot) => pass.set_bind_group(0, &dispatch.bind_group, &[slot.0]),
+                None => pass.set_bind_group(0, &dispatch.bind_group, &[]),
+            }
+            pass.dispatch_workgroups(*x, *y, *z);
+        }
+        let n = self.dispatches.len() as u64;
+        self.gpu.count(|t| t.dispatches += n);
+    }
+}

@@ -1,0 +1,53 @@
+//! Reading results late: a mapped copy that is awaited steps after it was submitted.
+
+use futures_channel::oneshot;
+
+use crate::{Error, Gpu, Usage};
+
+/// A copy on its way to the CPU.
+pub struct Readback {
+    buffer: wgpu::Buffer,
+    bytes: u64,
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "browsers deliver maps by themselves"))]
+    submission: wgpu::SubmissionIndex,
+    mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Readback {
+    pub(crate) fn map(buffer: &wgpu::Buffer, bytes: u64, submission: wgpu::SubmissionIndex) -> Self {
+        let (sender, mapped) = oneshot::channel();
+        buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
+            let _ = sender.send(result);
+        });
+        Self { buffer: buffer.clone(), bytes, submission, mapped }
+    }
+
+    /// Waits until the step has finished and returns its bytes; the staging buffer is free again afterwards.
+    pub async fn wait(self, gpu: &Gpu) -> Result<Vec<u8>, Error> {
+        #[cfg(not(target_arch = "wasm32"))]
+        gpu.poll_wait(Some(self.submission))?;
+        let failed = |reason: String| gpu.check().err().unwrap_or(Error::Device(reason));
+        let mapped = self.mapped.await.map_err(|_| failed("a buffer map was dropped".into()))?;
+        mapped.map_err(|e| failed(e.to_string()))?;
+        let bytes = self
+            .buffer
+            .slice(0..self.bytes)
+            .get_mapped_range()
+            .map_err(|e| failed(e.to_string()))?
+            .to_vec();
+        self.buffer.unmap();
+        gpu.check()?;
+        Ok(bytes)
+    }
+}
+
+impl Gpu {
+    /// Reads `bytes` bytes of a storage buffer from byte `offset`, after everything submitted so far.
+    pub async fn read(&self, buffer: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>, Error> {
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let staging = self.buffer("readback", bytes, Usage::Readback).await?;
+        self.step().submit_and_read(buffer, offset, &staging, bytes).wait(self).await
+    }
+}

@@ -1,0 +1,359 @@
+//! Rotation, cache writes and attention.
+
+use bytemuck::NoUninit;
+use minijinja::context;
+use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+
+use crate::{Error, Kernels, Launch, StepShape, Templates};
+
+/// Tokens in a page of the key/value cache.
+pub const PAGE: usize = 32;
+const ROTATE_WORKGROUP: u32 = 64;
+
+/// Number format of cached keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KvType {
+    /// Exact.
+    F32,
+    /// Half the memory and traffic.
+    F16,
+}
+
+impl KvType {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// Bytes of one cached number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+}
+
+/// Shape of a layer's rotation and cache write.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rotate {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key/value heads.
+    pub n_kv_heads: usize,
+    /// Elements of a head.
+    pub head_dim: usize,
+    /// Leading elements of a head that rotate.
+    pub rotary_dim: usize,
+    /// Factor on the queries, usually `head_dim^-0.5`.
+    pub scale: f32,
+    /// Eps of the QK-norm.
+    pub eps: f32,
+    /// Cache format.
+    pub kv: KvType,
+}
+
+/// Buffers of [`Kernels::rotate_heads`].
+#[derive(Debug, Clone, Copy)]
+pub struct RotateBuffers<'a> {
+    /// [`crate::StepState`].
+    pub state: &'a wgpu::Buffer,
+    /// `[n_tokens, align_row((n_heads + 2 n_kv_heads) head_dim)]`.
+    pub qkv: &'a wgpu::Buffer,
+    /// `[positions, 2, rotary_dim / 2]`: cosines, sines.
+    pub rope: &'a wgpu::Buffer,
+    /// Physical page of each logical page.
+    pub block_table: &'a wgpu::Buffer,
+    /// `[n_tokens, n_heads head_dim]`.
+    pub q: &'a wgpu::Buffer,
+    /// Keys of the layer.
+    pub k_cache: &'a wgpu::Buffer,
+    /// Values of the layer.
+    pub v_cache: &'a wgpu::Buffer,
+    /// Weights of the QK-norm, `[head_dim]` each.
+    pub qk_norm: Option<(&'a wgpu::Buffer, &'a wgpu::Buffer)>,
+}
+
+/// Shape of a layer's attention.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attend {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key/value heads.
+    pub n_kv_heads: usize,
+    /// Elements of a head.
+    pub head_dim: usize,
+    /// Keys that a query sees, itself included; `None`: all.
+    pub window: Option<usize>,
+    /// Cache format.
+    pub kv: KvType,
+}
+
+/// Buffers of attention.
+#[derive(Debug, Clone, Copy)]
+pub struct AttendBuffers<'a> {
+    /// [`crate::StepState`].
+    pub state: &'a wgpu::Buffer,
+    /// Scaled and rotated queries `[n_tokens, n_heads head_dim]`.
+    pub q: &'a wgpu::Buffer,
+    /// Physical page of each logical page.
+    pub block_table: &'a wgpu::Buffer,
+    /// Keys of the layer.
+    pub k_cache: &'a wgpu::Buffer,
+    /// Values of the layer.
+    pub v_cache: &'a wgpu::Buffer,
+    /// Output `[n_tokens, align_row(n_heads head_dim)]`.
+    pub y: &'a wgpu::Buffer,
+    /// Unfinished sums of decode, `[n_heads, max_splits, head_dim]`.
+    pub partial: &'a wgpu::Buffer,
+    /// Their maxima and masses, `[n_heads, max_splits, 2]`.
+    pub stats: &'a wgpu::Buffer,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct RotateParams {
+    n_heads: u32,
+    n_kv_heads: u32,
+    qkv_stride: u32,
+    q_stride: u32,
+    eps: f32,
+    scale: f32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct DecodeParams {
+    n_kv_heads: u32,
+    max_splits: u32,
+    window: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct PrefillParams {
+    n_heads: u32,
+    n_kv_heads: u32,
+    q_stride: u32,
+    y_stride: u32,
+    window: u32,
+}
+
+/// Tokens of one split of decode attention: as many as 16 KiB of workgroup memory allow.
+pub fn decode_split(group: usize, head_dim: usize) -> Result<usize, Error> {
+    let fixed = group * head_dim * 4 + group * 64 * 4 + 64 * 16;
+    [256, 128, 64]
+        .into_iter()
+        .find(|split| fixed + group * split * 4 <= 16 << 10)
+        .ok_or_else(|| Error::Shape(format!("{group} query heads of {head_dim} elements share a key head: too many")))
+}
+
+fn check_head_dim(head_dim: usize) -> Result<(), Error> {
+    if head_dim.is_multiple_of(8) && (8..=256).contains(&head_dim) {
+        return Ok(());
+    }
+    Err(Error::Shape(format!("head_dim {head_dim} is not supported; multiples of 8 up to 256 are")))
+}
+
+pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool) -> KernelSource {
+    let mut bindings = vec![Binding::Params, Binding::Read, Binding::Read, Binding::Read, Binding::Read];
+    bindings.extend([Binding::ReadWrite; 3]);
+    if qk_norm {
+        bindings.extend([Binding::Read; 2]);
+    }
+    KernelSource {
+        name: format!(
+            "rotate_heads d{} r{} kv={} qk_norm={qk_norm}",
+            shape.head_dim,
+            shape.rotary_dim,
+            shape.kv.name()
+        ),
+        wgsl: templates.render(
+            "attention/rotate_heads.wgsl",
+            context! {
+                page => PAGE,
+                head_dim => shape.head_dim,
+                rotary_dim => shape.rotary_dim,
+                kv => shape.kv.name(),
+                qk_norm,
+            },
+        ),
+        bindings,
+        constants: vec![],
+    }
+}
+
+pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize) -> KernelSource {
+    let group = shape.n_heads / shape.n_kv_heads;
+    KernelSource {
+        name: format!("attend_decode d{} group{group} split{split} kv={}", shape.head_dim, shape.kv.name()),
+        wgsl: templates.render(
+            "attention/attend_decode.wgsl",
+            context! {
+                page => PAGE,
+                head_dim => shape.head_dim,
+                group,
+                split,
+                kv => shape.kv.name(),
+                kv_binding => 6,
+            },
+        ),
+        bindings: vec![
+            Binding::Params,
+            Binding::Read,
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+            Binding::ReadWrite,
+            Binding::Read,
+            Binding::Read,
+        ],
+        constants: vec![],
+    }
+}
+
+pub(crate) fn merge_source(templates: &Templates, head_dim: usize, split: usize) -> KernelSource {
+    KernelSource {
+        name: format!("attend_merge d{head_dim} split{split}"),
+        wgsl: templates.render("attention/attend_merge.wgsl", context! { head_dim, split }),
+        bindings: vec![Binding::Params, Binding::Read, Binding::Read, Binding::Read, Binding::ReadWrite],
+        constants: vec![],
+    }
+}
+
+/// Tokens of a tile of prefill attention; what is left of 16 KiB holds the scores.
+pub(crate) fn prefill_rows(head_dim: usize) -> usize {
+    if head_dim <= 128 { 16 } else { 8 }
+}
+
+pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSource {
+    let rows = prefill_rows(shape.head_dim);
+    let groups = rows.min(128 / (shape.head_dim / 4));
+    KernelSource {
+        name: format!("attend_prefill d{} rows{rows} kv={}", shape.head_dim, shape.kv.name()),
+        wgsl: templates.render(
+            "attention/attend_prefill.wgsl",
+            context! {
+                page => PAGE,
+                head_dim => shape.head_dim,
+                rows,
+                groups,
+                kv => shape.kv.name(),
+                kv_binding => 5,
+            },
+        ),
+        bindings: vec![
+            Binding::Params,
+            Binding::Read,
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+            Binding::Read,
+            Binding::Read,
+        ],
+        constants: vec![],
+    }
+}
+
+impl Kernels {
+    /// QK-norm, rotary embedding and cache write of all tokens of a step.
+    pub async fn rotate_heads(&mut self, shape: &Rotate, buffers: &RotateBuffers<'_>) -> Result<Launch, Error> {
+        check_head_dim(shape.head_dim)?;
+        if !shape.rotary_dim.is_multiple_of(8) || shape.rotary_dim > shape.head_dim {
+            return Err(Error::Shape(format!(
+                "rotary width {} of head_dim {} is not supported; multiples of 8 up to head_dim are",
+                shape.rotary_dim, shape.head_dim
+            )));
+        }
+        let source = rotate_source(&self.templates, shape, buffers.qk_norm.is_some());
+        let n_all = shape.n_heads + 2 * shape.n_kv_heads;
+        let params = RotateParams {
+            n_heads: shape.n_heads as u32,
+            n_kv_heads: shape.n_kv_heads as u32,
+            qkv_stride: (crate::align_row(n_all * shape.head_dim) / 4) as u32,
+            q_stride: (shape.n_heads * shape.head_dim / 4) as u32,
+            eps: shape.eps,
+            scale: shape.scale,
+        };
+        let mut bound = vec![
+            buffers.state,
+            buffers.qkv,
+            buffers.rope,
+            buffers.block_table,
+            buffers.q,
+            buffers.k_cache,
+            buffers.v_cache,
+        ];
+        if let Some((q_norm, k_norm)) = buffers.qk_norm {
+            bound.extend([q_norm, k_norm]);
+        }
+        let per_token = (n_all * shape.head_dim / 8) as u32;
+        self.launch("rotate_heads", &source, Some(&params), &bound, move |step| {
+            Grid::folded((step.n_tokens * per_token).div_ceil(ROTATE_WORKGROUP))
+        })
+        .await
+    }
+
+    /// Attention of one new token over at most `max_splits` splits of the cache: two launches.
+    pub async fn attend_decode(
+        &mut self,
+        shape: &Attend,
+        buffers: &AttendBuffers<'_>,
+        max_splits: usize,
+    ) -> Result<[Launch; 2], Error> {
+        check_head_dim(shape.head_dim)?;
+        let split = decode_split(shape.n_heads / shape.n_kv_heads, shape.head_dim)?;
+        let params = DecodeParams {
+            n_kv_heads: shape.n_kv_heads as u32,
+            max_splits: max_splits as u32,
+            window: shape.window.unwrap_or(0) as u32,
+        };
+        let n_kv_heads = shape.n_kv_heads as u32;
+        let source = decode_source(&self.templates, shape, split);
+        let bound = [
+            buffers.state,
+            buffers.q,
+            buffers.block_table,
+            buffers.partial,
+            buffers.stats,
+            buffers.k_cache,
+            buffers.v_cache,
+        ];
+        let attend = self
+            .launch("attend_decode", &source, Some(&params), &bound, move |step: &StepShape| {
+                Grid([step.n_kv.div_ceil(split as u32), n_kv_heads, 1])
+            })
+            .await?;
+        let source = merge_source(&self.templates, shape.head_dim, split);
+        let n_heads = shape.n_heads as u32;
+        let bound = [buffers.state, buffers.partial, buffers.stats, buffers.y];
+        let merge = self
+            .launch("attend_merge", &source, Some(&(max_splits as u32)), &bound, move |_| Grid([n_heads, 1, 1]))
+            .await?;
+        Ok([attend, merge])
+    }
+
+    /// Causal attention of all tokens of a step.
+    pub async fn attend_prefill(&mut self, shape: &Attend, buffers: &AttendBuffers<'_>) -> Result<Launch, Error> {
+        check_head_dim(shape.head_dim)?;
+        let source = prefill_source(&self.templates, shape);
+        let width = shape.n_heads * shape.head_dim;
+        let params = PrefillParams {
+            n_heads: shape.n_heads as u32,
+            n_kv_heads: shape.n_kv_heads as u32,
+            q_stride: (width / 4) as u32,
+            y_stride: (crate::align_row(width) / 4) as u32,
+            window: shape.window.unwrap_or(0) as u32,
+        };
+        let bound =
+            [buffers.state, buffers.q, buffers.block_table, buffers.y, buffers.k_cache, buffers.v_cache];
+        let rows = prefill_rows(shape.head_dim) as u32;
+        let n_heads = shape.n_heads as u32;
+        self.launch("attend_prefill", &source, Some(&params), &bound, move |step: &StepShape| {
+            Grid([step.n_tokens.div_ceil(rows), n_heads, 1])
+        })
+        .await
+    }
+}

@@ -1,0 +1,97 @@
+//! Projections of many rows: prefill.
+
+use bytemuck::NoUninit;
+use minijinja::context;
+use qwill_gpu::{Binding, Grid, KernelSource};
+use qwill_weights::Layout;
+
+use crate::matrix::{quant_name, quant_value};
+use crate::tuning::gemm_tile_m;
+use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, StepShape, Templates};
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct Params {
+    units: u32,
+    x_stride: u32,
+    y_stride: u32,
+    n_rows: u32,
+    first_output: u32,
+    n_outputs: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Variant {
+    pub(crate) layout: Layout,
+    pub(crate) epilogue: Epilogue,
+    pub(crate) bias: bool,
+    pub(crate) tile_m: u32,
+}
+
+pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
+    let Variant { layout, epilogue, bias, tile_m } = *variant;
+    let weights = 3;
+    let bias_binding = weights + layout.n_streams();
+    let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
+    bindings.resize(bias_binding + usize::from(bias), Binding::Read);
+    KernelSource {
+        name: format!("gemm {} {} tile{tile_m} bias={bias}", quant_name(layout), epilogue.name()),
+        wgsl: templates.render(
+            "gemm/gemm.wgsl",
+            context! {
+                quant => quant_value(layout),
+                weights,
+                bias,
+                bias_binding,
+                epilogue => epilogue.name(),
+                tile_m,
+            },
+        ),
+        bindings,
+        constants: vec![],
+    }
+}
+
+/// Projects all rows that `rows` names, at most `max_rows`; one launch a shard. The buffers hold whole tiles of
+/// [`crate::GEMM_MAX_TILE_M`] rows.
+pub async fn gemm(
+    kernels: &mut Kernels,
+    project: &Project,
+    rows: NormRows,
+    max_rows: usize,
+) -> Result<Vec<Launch>, Error> {
+    let matrix = &project.matrix;
+    let variant = Variant {
+        layout: matrix.layout,
+        epilogue: project.epilogue,
+        bias: project.bias.is_some(),
+        tile_m: gemm_tile_m(max_rows as u32),
+    };
+    let source = source(&kernels.templates, &variant);
+    let mut launches = Vec::new();
+    for shard in &matrix.shards {
+        let params = Params {
+            units: matrix.units(),
+            x_stride: matrix.units() * 2,
+            y_stride: project.y_stride as u32,
+            n_rows: shard.n_rows as u32,
+            first_output: (project.first_output + project.epilogue.outputs(shard.first_row)) as u32,
+            n_outputs: project.epilogue.outputs(shard.n_rows) as u32,
+        };
+        let mut buffers = vec![&project.x, &project.y];
+        buffers.extend(&shard.streams);
+        buffers.extend(&project.bias);
+        let tiles_n = (shard.n_rows as u32).div_ceil(64);
+        let grid = move |shape: &StepShape| {
+            let m = match rows {
+                NormRows::All => shape.n_tokens,
+                NormRows::Outputs => shape.n_outputs,
+            };
+            Grid([tiles_n, m.div_ceil(variant.tile_m), 1])
+        };
+        let mut launch = kernels.launch("gemm", &source, Some(&params), &buffers, grid).await?;
+        launch.weight_bytes = matrix.row_bytes(shard.n_rows);
+        launches.push(launch);
+    }
+    Ok(launches)
+}

@@ -1,0 +1,29 @@
+//! Typed launchers for the kernels in `shaders/`, and a CPU twin of each under [`cpu`].
+//!
+//! A launcher picks the permutation that suits the device, binds the buffers and says how the grid follows from the
+//! step's shape. WGSL is never assembled here: the files in `shaders/` are complete but for template conditions.
+
+mod attention;
+pub mod cpu;
+mod embed;
+mod gemm;
+mod gemv;
+mod launch;
+mod matrix;
+mod norm;
+mod permutations;
+mod sample;
+mod templates;
+mod tuning;
+
+pub use attention::{Attend, AttendBuffers, KvType, PAGE, Rotate, RotateBuffers, decode_split};
+pub use embed::embed_rows;
+pub use gemm::gemm;
+pub use gemv::gemv;
+pub use launch::{Error, Kernels, Launch, StepShape, StepState};
+pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, RowOrder, Shard, align_row};
+pub use norm::{NormRows, norm_rms};
+pub use permutations::permutations;
+pub use sample::{SampleBuffers, SamplerSettings, candidate_count, keep_for, sample_token, select_candidates};
+pub use templates::Templates;
+pub use tuning::GEMM_MAX_TILE_M;

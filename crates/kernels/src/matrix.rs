@@ -1,0 +1,134 @@
+//! Weight matrices on the device and the ways a projection uses them.
+
+use std::rc::Rc;
+
+use minijinja::Value;
+use qwill_gpu::wgpu;
+use qwill_weights::Layout;
+
+/// Pads a row of `k` elements the way every matrix and activation is padded, elements.
+pub fn align_row(k: usize) -> usize {
+    k.next_multiple_of(32)
+}
+
+/// Order of the rows of a matrix on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOrder {
+    /// As given.
+    Plain,
+    /// Gate and up rows in turns of 16, see `shaders/gemv/gemv.wgsl`.
+    GateUp,
+}
+
+/// Consecutive rows of a matrix in buffers of their own, because a binding holds no more.
+#[derive(Debug)]
+pub struct Shard {
+    /// First row.
+    pub first_row: usize,
+    /// Row count.
+    pub n_rows: usize,
+    /// One buffer for each stream of the layout.
+    pub streams: Vec<wgpu::Buffer>,
+}
+
+/// A weight matrix `[n_rows, k]` on the device.
+#[derive(Debug)]
+pub struct DeviceMatrix {
+    /// How its values are stored.
+    pub layout: Layout,
+    /// Order of its rows.
+    pub order: RowOrder,
+    /// Rows, with the padding of [`RowOrder::GateUp`].
+    pub n_rows: usize,
+    /// Elements in a row, without padding.
+    pub k: usize,
+    /// The rows, in order.
+    pub shards: Vec<Shard>,
+}
+
+impl DeviceMatrix {
+    /// Units of 8 elements in a padded row.
+    pub(crate) fn units(&self) -> u32 {
+        (align_row(self.k) / 8) as u32
+    }
+
+    /// Bytes that `n_rows` rows take in all streams.
+    pub fn row_bytes(&self, n_rows: usize) -> u64 {
+        (0..self.layout.n_streams()).map(|s| self.layout.stream_row_words(s, self.k) as u64 * 4 * n_rows as u64).sum()
+    }
+
+    /// Bytes of the whole matrix.
+    pub fn bytes(&self) -> u64 {
+        self.row_bytes(self.n_rows)
+    }
+}
+
+/// The root-mean-square norm that a projection applies to its input.
+#[derive(Debug, Clone)]
+pub struct FusedNorm {
+    /// Weights `[k]`, padded with zeros to 32.
+    pub gain: wgpu::Buffer,
+    /// Added to the mean square.
+    pub eps: f32,
+}
+
+/// What happens to the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Epilogue {
+    /// `y = a (+ bias)`
+    Store,
+    /// `y += a`
+    Add,
+    /// `y = silu(gate) * up`, for matrices in [`RowOrder::GateUp`].
+    SiluMul,
+}
+
+impl Epilogue {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Add => "add",
+            Self::SiluMul => "silu_mul",
+        }
+    }
+
+    /// Outputs of `n_rows` rows of the matrix.
+    pub(crate) fn outputs(self, n_rows: usize) -> usize {
+        if self == Self::SiluMul { n_rows / 2 } else { n_rows }
+    }
+}
+
+/// A linear projection `y = W x` with what surrounds it.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The weights.
+    pub matrix: Rc<DeviceMatrix>,
+    /// Input `[rows, align_row(k)]` f32.
+    pub x: wgpu::Buffer,
+    /// Output `[rows, y_stride]` f32.
+    pub y: wgpu::Buffer,
+    /// Elements in a row of the output.
+    pub y_stride: usize,
+    /// Column of the output where this matrix's outputs start.
+    pub first_output: usize,
+    /// Bias over all outputs of `y`.
+    pub bias: Option<wgpu::Buffer>,
+    /// What happens to the product.
+    pub epilogue: Epilogue,
+}
+
+pub(crate) fn quant_name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::F32 => "f32",
+        Layout::F16 => "f16",
+        Layout::BF16 => "bf16",
+        Layout::Q8 => "q8",
+        Layout::Q4 => "q4",
+        other => unreachable!("{other:?} has no shader"),
+    }
+}
+
+/// Template value for the layout.
+pub(crate) fn quant_value(layout: Layout) -> Value {
+    Value::from(quant_name(layout))
+}

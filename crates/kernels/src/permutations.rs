@@ -1,0 +1,90 @@
+//! Every permutation of every kernel, for the tools that compile them all.
+
+use qwill_gpu::{Caps, KernelSource, SubgroupWidth};
+use qwill_weights::Layout;
+
+use crate::tuning::{GemvShape, Reduction};
+use crate::{Attend, Epilogue, KvType, Rotate, Templates, attention, embed, gemm, gemv, norm, sample};
+
+const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
+
+/// Where a permutation will be compiled.
+fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
+    Caps {
+        f16: true,
+        subgroups: subgroups.then_some(SubgroupWidth { min: 4, max: 128 }),
+        dot4: true,
+        max_binding: 128 << 20,
+        max_buffer: 256 << 20,
+        max_workgroup_memory: 16 << 10,
+        max_workgroup_size: 256,
+        is_software,
+        is_web,
+    }
+}
+
+/// Every permutation that a device may ask for: all layouts, epilogues and reductions, head shapes of every released
+/// model and some odd ones. With `is_web` the sources are what a browser gets.
+pub fn permutations(is_web: bool) -> Vec<KernelSource> {
+    let templates = &Templates::default();
+    let mut all = Vec::new();
+    for layout in LAYOUTS {
+        all.push(embed::source(templates, layout));
+        for epilogue in [Epilogue::Store, Epilogue::Add, Epilogue::SiluMul] {
+            for bias in [false, true] {
+                if bias && epilogue != Epilogue::Store {
+                    continue;
+                }
+                for tile_m in [16, 64] {
+                    all.push(gemm::source(templates, &gemm::Variant { layout, epilogue, bias, tile_m }));
+                }
+                for norm in [false, true] {
+                    for (reduction, workgroup, rows) in [
+                        (Reduction::Subgroup, 64, 4),
+                        (Reduction::Subgroup, 256, 4),
+                        (Reduction::Tree, 64, 4),
+                        (Reduction::Tree, 256, 4),
+                        (Reduction::Serial, 32, 1),
+                    ] {
+                        let shape = GemvShape { reduction, workgroup, rows };
+                        let variant = gemv::Variant { layout, shape, epilogue, norm, bias };
+                        all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
+                    }
+                }
+            }
+        }
+    }
+    for (subgroups, is_software) in [(true, false), (false, false), (true, true)] {
+        all.push(norm::source(templates, &caps(is_web, subgroups, is_software)));
+    }
+    for kv in [KvType::F32, KvType::F16] {
+        for (head_dim, group) in [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)] {
+            let attend = Attend { n_heads: group * 2, n_kv_heads: 2, head_dim, window: None, kv };
+            let split = attention::decode_split(group, head_dim).expect("a supported shape");
+            all.push(attention::decode_source(templates, &attend, split));
+            all.push(attention::merge_source(templates, head_dim, split));
+            all.push(attention::prefill_source(templates, &attend));
+            for qk_norm in [false, true] {
+                for rotary_dim in [head_dim, head_dim.next_multiple_of(32) / 4] {
+                    let rotate = Rotate {
+                        n_heads: group * 2,
+                        n_kv_heads: 2,
+                        head_dim,
+                        rotary_dim,
+                        scale: 1.0,
+                        eps: 1e-6,
+                        kv,
+                    };
+                    all.push(attention::rotate_source(templates, &rotate, qk_norm));
+                }
+            }
+        }
+    }
+    for keep in [1, 64, 1024] {
+        all.push(sample::select_source(templates, keep));
+    }
+    all.push(sample::sample_source(templates));
+    all.sort_by(|a, b| a.wgsl.cmp(&b.wgsl));
+    all.dedup_by(|a, b| a.wgsl == b.wgsl);
+    all
+}

@@ -1,0 +1,67 @@
+//! Tile sizes and reductions, chosen from device facts. One table, so that an on-device tuner can replace it.
+
+use qwill_gpu::Caps;
+
+/// How a GEMV adds up the partial sums of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reduction {
+    /// Subgroup sums, then one short loop over workgroup memory.
+    Subgroup,
+    /// A tree in workgroup memory.
+    Tree,
+    /// One invocation a row, no barrier.
+    Serial,
+}
+
+impl Reduction {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Subgroup => "subgroup",
+            Self::Tree => "tree",
+            Self::Serial => "serial",
+        }
+    }
+}
+
+/// Shape of a GEMV workgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GemvShape {
+    pub(crate) reduction: Reduction,
+    pub(crate) workgroup: u32,
+    pub(crate) rows: u32,
+}
+
+/// Picks the GEMV shape for rows of `k` elements.
+///
+/// CPU devices emulate a barrier by running every invocation up to it, so there one row an invocation wins by far;
+/// GPUs want neighbouring invocations on neighbouring words and enough of them to use the row up in few rounds.
+pub(crate) fn gemv_shape(caps: &Caps, k: usize) -> GemvShape {
+    if caps.is_software {
+        return GemvShape { reduction: Reduction::Serial, workgroup: 32, rows: 1 };
+    }
+    let reduction = if caps.subgroups.is_some() { Reduction::Subgroup } else { Reduction::Tree };
+    let workgroup = match k {
+        0..=2048 => 64,
+        2049..=8192 => 128,
+        _ => 256,
+    };
+    GemvShape { reduction, workgroup, rows: 4 }
+}
+
+/// Largest tile of tokens a GEMM uses; activations are padded to whole tiles of it.
+pub const GEMM_MAX_TILE_M: u32 = 64;
+
+/// Picks the rows of the GEMM's token tile for chunks of at most `max_tokens`.
+pub(crate) fn gemm_tile_m(max_tokens: u32) -> u32 {
+    if max_tokens <= 16 { 16 } else { GEMM_MAX_TILE_M }
+}
+
+/// Invocations of a row-wise norm.
+pub(crate) fn norm_workgroup(caps: &Caps) -> u32 {
+    if caps.is_software { 32 } else { 128 }
+}
+
+/// Whether a row reduction uses subgroups.
+pub(crate) fn row_subgroups(caps: &Caps) -> bool {
+    caps.subgroups.is_some() && !caps.is_software
+}

@@ -1,0 +1,53 @@
+//! Ids to text, one id at a time.
+
+use crate::{SpecialsOut, Tokenizer};
+
+/// Turns ids into text as they come. What was returned so far never changes, and all of it
+/// together equals [`Tokenizer::decode`] of all ids.
+#[derive(Clone)]
+pub struct DecodeStream {
+    tokenizer: Tokenizer,
+    specials: SpecialsOut,
+    /// The beginning of a character whose other bytes are still to come.
+    held: Vec<u8>,
+}
+
+impl DecodeStream {
+    pub(crate) fn new(tokenizer: Tokenizer, specials: SpecialsOut) -> Self {
+        Self { tokenizer, specials, held: Vec::new() }
+    }
+
+    /// Takes the next id; returns the text that is now certain, which may be empty.
+    pub fn push(&mut self, id: u32) -> String {
+        self.held.extend_from_slice(self.tokenizer.output_bytes(id, self.specials));
+        let mut text = String::new();
+        let mut rest = self.held.as_slice();
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(valid) => {
+                    text.push_str(valid);
+                    rest = &[];
+                    break;
+                }
+                Err(error) => {
+                    let (valid, invalid) = rest.split_at(error.valid_up_to());
+                    text.push_str(&String::from_utf8_lossy(valid));
+                    rest = invalid;
+                    // No length means that the input may still become a character.
+                    let Some(length) = error.error_len() else { break };
+                    text.push(char::REPLACEMENT_CHARACTER);
+                    rest = &rest[length..];
+                }
+            }
+        }
+        let kept = rest.len();
+        self.held.drain(..self.held.len() - kept);
+        text
+    }
+
+    /// Ends the text: an unfinished character becomes U+FFFD.
+    #[must_use]
+    pub fn finish(self) -> String {
+        String::from_utf8_lossy(&self.held).into_owned()
+    }
+}

@@ -1,0 +1,106 @@
+//! Prompts of Qwen1, which are put together from ids and not from text.
+
+use serde_json::Value;
+
+use crate::{ChatInput, Error, GenerationPrompt, Specials, Tokenizer};
+
+/// What Qwen1 is told when a conversation has no system message.
+const DEFAULT_SYSTEM: &str = "You are a helpful assistant.";
+
+/// The prompt of a Qwen1 chat model.
+///
+/// Every part is encoded by itself and without special tokens, so a `<|im_end|>` that a user types
+/// is only text. Of the earlier turns the newest are kept while system text and turns stay below
+/// `max_window_size` tokens.
+pub fn qwen1_prompt(
+    tokenizer: &Tokenizer,
+    chat: &ChatInput,
+    max_window_size: usize,
+) -> Result<Vec<u32>, Error> {
+    let writer = Writer::new(tokenizer)?;
+    let mut messages = chat.messages.iter().map(parts).collect::<Result<Vec<_>, _>>()?;
+    let system = match messages.first() {
+        Some(&("system", text)) => {
+            messages.remove(0);
+            text
+        }
+        _ => DEFAULT_SYSTEM,
+    };
+    let system = writer.turn("system", system)?;
+    // A turn is a user message and what follows it; the last one is always kept.
+    let mut turns: Vec<Vec<u32>> = Vec::new();
+    for (at, &(role, text)) in messages.iter().enumerate() {
+        let mut ids = writer.newline.clone();
+        ids.extend(writer.turn(role, text)?);
+        if at + 1 == messages.len() && chat.add_generation_prompt == GenerationPrompt::Continue {
+            ids.pop();
+        }
+        match turns.last_mut() {
+            Some(turn) if role != "user" => turn.extend(ids),
+            _ => turns.push(ids),
+        }
+    }
+    let (earlier, last) = turns.split_at(turns.len().saturating_sub(1));
+    let mut size = system.len();
+    let kept = earlier
+        .iter()
+        .rev()
+        .take_while(|turn| {
+            size += turn.len();
+            size < max_window_size
+        })
+        .count();
+    let mut ids = system;
+    ids.extend(earlier[earlier.len() - kept..].iter().chain(last).flatten());
+    if chat.add_generation_prompt == GenerationPrompt::Add {
+        ids.extend(&writer.newline);
+        ids.extend(writer.head("assistant")?);
+    }
+    Ok(ids)
+}
+
+/// Role and text of a message.
+fn parts(message: &Value) -> Result<(&str, &str), Error> {
+    match (message["role"].as_str(), message["content"].as_str()) {
+        (Some(role), Some(content)) => Ok((role, content)),
+        _ => Err(Error::Conversation(
+            "Qwen1 needs messages with a role and a text as content".to_owned(),
+        )),
+    }
+}
+
+struct Writer<'t> {
+    tokenizer: &'t Tokenizer,
+    start: u32,
+    end: u32,
+    newline: Vec<u32>,
+}
+
+impl<'t> Writer<'t> {
+    fn new(tokenizer: &'t Tokenizer) -> Result<Self, Error> {
+        let id = |name: &str| {
+            tokenizer.id_of(name).ok_or_else(|| {
+                Error::tokenizer("the tokenizer", format!("ChatML needs the token {name}"))
+            })
+        };
+        let (start, end) = (id("<|im_start|>")?, id("<|im_end|>")?);
+        let newline = tokenizer.encode("\n", Specials::AsText)?;
+        Ok(Self { tokenizer, start, end, newline })
+    }
+
+    /// `<|im_start|>{role}\n`
+    fn head(&self, role: &str) -> Result<Vec<u32>, Error> {
+        let mut ids = vec![self.start];
+        ids.extend(self.tokenizer.encode(role, Specials::AsText)?);
+        ids.extend(&self.newline);
+        Ok(ids)
+    }
+
+    /// `<|im_start|>{role}\n{text}<|im_end|>`
+    fn turn(&self, role: &str, text: &str) -> Result<Vec<u32>, Error> {
+        let mut ids = self.head(role)?;
+        ids.extend(self.tokenizer.encode(text, Specials::AsText)?);
+        ids.push(self.end);
+        Ok(ids)
+    }
+}

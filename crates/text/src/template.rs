@@ -1,0 +1,239 @@
+//! Chat templates: a conversation to the text of a prompt, exactly as transformers renders it.
+
+mod builtin;
+mod clock;
+mod numbers;
+mod python;
+mod strings;
+mod tojson;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, Value, value::ValueKind};
+use serde_json::{Map, Value as Json};
+
+pub use self::builtin::Family;
+use crate::Error;
+
+/// What stands at the end of a prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GenerationPrompt {
+    /// The header of the assistant's next message: the model answers.
+    #[default]
+    Add,
+    /// Nothing: for training data, or to measure a conversation.
+    Omit,
+    /// Nothing, and the last message is left open: the model goes on writing it.
+    Continue,
+}
+
+/// Whether the model should think before it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Thinking {
+    /// As the template has it.
+    #[default]
+    Default,
+    /// `enable_thinking=True`
+    On,
+    /// `enable_thinking=False`
+    Off,
+}
+
+/// A conversation, and what else a template may ask for.
+#[derive(Clone, Debug, Default)]
+pub struct ChatInput {
+    /// Messages in OpenAI's shape. The order of keys is kept where a template prints them.
+    pub messages: Vec<Json>,
+    /// Tools in OpenAI's shape (`{"type": "function", "function": {…}}`).
+    pub tools: Option<Vec<Json>>,
+    /// What the prompt ends with.
+    pub add_generation_prompt: GenerationPrompt,
+    /// Whether to think.
+    pub thinking: Thinking,
+    /// Further variables: `bos_token` and the like, and what callers pass as template arguments.
+    pub extra: Map<String, Json>,
+}
+
+impl ChatInput {
+    /// Makes up for what OpenAI's interface and a template disagree on: tool arguments that are
+    /// JSON text become values, because most templates print them as JSON themselves, and texts in
+    /// parts become one text for a template that knows no parts.
+    pub fn prepare_for(&mut self, template: &ChatTemplate) {
+        let flatten = !template.reads_parts();
+        for message in &mut self.messages {
+            let calls = message.get_mut("tool_calls").and_then(Json::as_array_mut);
+            for call in calls.into_iter().flatten() {
+                let Some(arguments) = call.pointer_mut("/function/arguments") else { continue };
+                if let Some(value) = arguments.as_str().and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok()) {
+                    *arguments = Json::Object(value);
+                }
+            }
+            if flatten
+                && let Some(content) = message.get_mut("content")
+                && let Some(text) = joined_text(content)
+            {
+                *content = Json::String(text);
+            }
+        }
+    }
+}
+
+/// The text of a content that is a list of nothing but texts.
+fn joined_text(content: &Json) -> Option<String> {
+    let texts: Option<Vec<&str>> = content
+        .as_array()?
+        .iter()
+        .map(|part| (part["type"] == "text").then(|| part["text"].as_str()).flatten())
+        .collect();
+    texts.map(|texts| texts.join("\n"))
+}
+
+/// A chat template. Cloning is cheap.
+#[derive(Clone)]
+pub struct ChatTemplate {
+    environment: Arc<Environment<'static>>,
+    /// Variables that the template has besides those of a conversation.
+    presets: Map<String, Json>,
+}
+
+/// The name under which the template is registered.
+const NAME: &str = "chat_template";
+
+impl ChatTemplate {
+    /// Reads a template in Jinja2's language.
+    pub fn new(source: &str) -> Result<Self, Error> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.map_err(|e| describe(&e))?);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        // A template comes with a download; it must not be able to hang or exhaust the program.
+        environment.set_recursion_limit(200);
+        python::install(&mut environment);
+        environment
+            .add_template_owned(NAME, without_generation_tags(source))
+            .map_err(|e| describe(&e))?;
+        Ok(Self { environment: Arc::new(environment), presets: Map::new() })
+    }
+
+    /// The format of a model family, for checkpoints that come without a template.
+    pub fn builtin(family: Family) -> Result<Self, Error> {
+        let mut template = Self::new(family.source())?;
+        template.presets = family.presets();
+        Ok(template)
+    }
+
+    /// The text of the prompt.
+    pub fn render(&self, chat: &ChatInput) -> Result<String, Error> {
+        let add_generation_prompt = chat.add_generation_prompt == GenerationPrompt::Add;
+        let mut variables: BTreeMap<String, Value> = BTreeMap::new();
+        for (name, value) in self.presets.iter().chain(&chat.extra) {
+            variables.insert(name.clone(), python::value_of(value));
+        }
+        let messages: Vec<Value> = chat.messages.iter().map(python::value_of).collect();
+        variables.insert("messages".into(), Value::from(messages));
+        let tools = chat.tools.as_ref().map(|tools| tools.iter().map(python::value_of).collect::<Vec<_>>());
+        variables.insert("tools".into(), tools.map_or(Value::from(()), Value::from));
+        variables.insert("documents".into(), chat.extra.get("documents").map_or(Value::from(()), python::value_of));
+        variables.insert("add_generation_prompt".into(), Value::from(add_generation_prompt));
+        match chat.thinking {
+            Thinking::Default => {}
+            Thinking::On => drop(variables.insert("enable_thinking".into(), Value::from(true))),
+            Thinking::Off => drop(variables.insert("enable_thinking".into(), Value::from(false))),
+        }
+        let template = self.environment.get_template(NAME).map_err(|e| describe(&e))?;
+        let text = template.render(Value::from(variables)).map_err(|e| describe(&e))?;
+        if chat.add_generation_prompt == GenerationPrompt::Continue {
+            return cut_after_last_message(text, chat);
+        }
+        Ok(text)
+    }
+
+    /// Whether the template prints the texts of a content that comes in parts, found by trying.
+    #[must_use]
+    pub fn reads_parts(&self) -> bool {
+        const NEEDLE: &str = "qwill-needle";
+        let content = serde_json::json!([{"type": "text", "text": NEEDLE}]);
+        let probe = ChatInput {
+            messages: vec![serde_json::json!({"role": "user", "content": content})],
+            ..ChatInput::default()
+        };
+        // A template that knows no parts prints the list as Python or JSON would, or leaves it out.
+        self.render(&probe).is_ok_and(|text| {
+            text.contains(NEEDLE) && !text.contains(&format!("'{NEEDLE}'")) && !text.contains(&format!("\"{NEEDLE}\""))
+        })
+    }
+}
+
+/// Cuts a rendered conversation right after the text of its last message.
+fn cut_after_last_message(mut text: String, chat: &ChatInput) -> Result<String, Error> {
+    let content = chat.messages.last().and_then(|message| message["content"].as_str()).ok_or_else(|| {
+        Error::Conversation("to continue the last message, its content must be a text".to_owned())
+    })?;
+    // Templates often strip a message; then only the stripped text can be found.
+    let stripped = content.trim();
+    let found = text.rfind(stripped).ok_or_else(|| {
+        Error::Conversation("the last message cannot be continued: the template changes its text".to_owned())
+    })?;
+    let after = found + stripped.len();
+    let tail = &content[content.trim_end().len()..];
+    let end = if text[after..].starts_with(tail) { after + tail.len() } else { after };
+    text.truncate(end);
+    Ok(text)
+}
+
+/// Turns `{% generation %}` blocks, with which transformers marks what an assistant wrote, into
+/// blocks that do nothing. Like the original they are a scope of their own.
+fn without_generation_tags(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at + 2);
+        out.push_str(before);
+        let trimmed = tag.trim_start_matches(['-', '+']);
+        let name = trimmed.trim_start();
+        let replacement = [("generation", "with"), ("endgeneration", "endwith")]
+            .into_iter()
+            .find(|(word, _)| {
+                name.strip_prefix(word).is_some_and(|end| {
+                    end.trim_start().trim_start_matches(['-', '+']).starts_with("%}")
+                })
+            });
+        rest = match replacement {
+            Some((word, instead)) => {
+                out.push_str(&tag[..tag.len() - name.len()]);
+                out.push_str(instead);
+                &name[word.len()..]
+            }
+            None => tag,
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A template engine's error in our terms.
+fn describe(error: &minijinja::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut innermost = error;
+    while let Some(current) = cause {
+        if let Some(python::Raised(message)) = current.downcast_ref() {
+            return Error::Refused(message.clone());
+        }
+        if let Some(error) = current.downcast_ref() {
+            innermost = error;
+        }
+        cause = current.source();
+    }
+    let message = match innermost.detail() {
+        Some(detail) => format!("{}: {detail}", innermost.kind()),
+        None => innermost.kind().to_string(),
+    };
+    Error::Template { line: innermost.line().or_else(|| error.line()), message }
+}
+
+/// Whether a value is a list to Python, however the engine keeps it.
+fn is_list(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}

@@ -1,0 +1,99 @@
+//! Templates rendered here and by Python's Jinja2 must agree byte for byte.
+//!
+//! `data/make_templates.py` wrote the expected texts.
+
+use std::fmt::Write as _;
+
+use qwill_text::{ChatInput, ChatTemplate, Error, GenerationPrompt, Thinking};
+use serde_json::{Map, Value};
+
+/// Where Python raises an error and we do not, on purpose or because it does no harm.
+const FORGIVEN: &[&str] = &[];
+
+fn read(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn chat(case: &Map<String, Value>) -> ChatInput {
+    let mut chat = ChatInput {
+        add_generation_prompt: GenerationPrompt::Omit,
+        ..ChatInput::default()
+    };
+    for (key, value) in case {
+        match (key.as_str(), value) {
+            ("messages", Value::Array(messages)) => chat.messages.clone_from(messages),
+            ("tools", Value::Array(tools)) => chat.tools = Some(tools.clone()),
+            ("add_generation_prompt", Value::Bool(true)) => {
+                chat.add_generation_prompt = GenerationPrompt::Add;
+            }
+            ("enable_thinking", Value::Bool(true)) => chat.thinking = Thinking::On,
+            ("enable_thinking", Value::Bool(false)) => chat.thinking = Thinking::Off,
+            _ => drop(chat.extra.insert(key.clone(), value.clone())),
+        }
+    }
+    chat
+}
+
+/// Describes the difference between a rendering and what Python made of the same.
+fn difference(rendered: Result<String, Error>, expected: &Value) -> Option<String> {
+    if let Some(text) = expected["text"].as_str() {
+        return match rendered {
+            Ok(ours) if ours == text => None,
+            Ok(ours) => Some(format!("\n  python {text:?}\n  ours   {ours:?}")),
+            Err(error) => Some(format!("\n  python {text:?}\n  ours   fails: {error}")),
+        };
+    }
+    if let Some(message) = expected["refused"].as_str() {
+        return match rendered {
+            Err(Error::Refused(ours)) if ours == message => None,
+            other => Some(format!("\n  python refuses: {message:?}\n  ours {other:?}")),
+        };
+    }
+    match rendered {
+        Err(Error::Template { .. }) => None,
+        other => Some(format!("\n  python fails: {}\n  ours {other:?}", expected["fails"])),
+    }
+}
+
+#[test]
+fn our_templates_render_as_in_python() {
+    let golden: Value = serde_json::from_str(&read("tests/data/templates.json")).unwrap();
+    let mut report = String::new();
+    let mut compared = 0;
+    for template in golden["templates"].as_array().unwrap() {
+        let name = template["name"].as_str().unwrap();
+        let presets = template["builtin"].as_object();
+        let folder = if presets.is_some() { "src/template/builtin" } else { "tests/data/templates" };
+        let parsed = ChatTemplate::new(&read(&format!("{folder}/{name}.jinja"))).unwrap();
+        for (case, expected) in template["results"].as_object().unwrap() {
+            let mut chat = chat(golden["conversations"][case].as_object().unwrap());
+            chat.extra.extend(presets.cloned().unwrap_or_default());
+            compared += 1;
+            if let Some(difference) = difference(parsed.render(&chat), expected) {
+                writeln!(report, "{name} / {case}:{difference}").unwrap();
+            }
+        }
+    }
+    assert!(compared > 100, "only {compared} renderings");
+    assert!(report.is_empty(), "\n{report}");
+}
+
+#[test]
+fn expressions_evaluate_as_in_python() {
+    let golden: Value = serde_json::from_str(&read("tests/data/templates.json")).unwrap();
+    let chat = chat(golden["variables"].as_object().unwrap());
+    let mut report = String::new();
+    let expressions = golden["expressions"].as_array().unwrap();
+    assert!(expressions.len() > 100);
+    for expression in expressions {
+        let source = expression["source"].as_str().unwrap();
+        let rendered = ChatTemplate::new(source).and_then(|template| template.render(&chat));
+        let found = difference(rendered, &expression["result"]);
+        if found.is_some() == FORGIVEN.contains(&source) {
+            continue;
+        }
+        writeln!(report, "{source}{}", found.unwrap_or_else(|| " now agrees".to_owned())).unwrap();
+    }
+    assert!(report.is_empty(), "\n{report}");
+}

@@ -1,0 +1,171 @@
+//! Block formats: stored bytes to `f32` and back.
+//!
+//! One file per format. Each has `dequantize`, from the bytes of one block to its values, and where
+//! quantising is offered `quantize`, the other way. The layouts and the order of the floating-point
+//! operations are those of ggml's reference (`ggml-quants.c`), so that results agree to the bit.
+//!
+//! A new format is a new file here, a line in [`dequantize`], and a variant of [`DType`].
+
+mod float;
+mod iq4_nl;
+mod iq4_xs;
+mod mxfp4;
+mod nvfp4;
+mod q2_k;
+mod q3_k;
+mod q4_0;
+mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
+mod q8_0;
+mod tq1_0;
+mod tq2_0;
+
+use crate::{DType, Error};
+
+/// Converts whole blocks to `f32`.
+///
+/// `bytes` are consecutive blocks as stored, `out` has room for exactly their elements. The result
+/// is exact: the value that the format defines, with at most the one rounding per operation of
+/// ggml's reference implementation.
+///
+/// # Errors
+/// [`Error::Length`] if `bytes` is not whole blocks or `out` has another number of elements;
+/// [`Error::Unsupported`] for integers and for formats whose lattice tables are not built in.
+pub fn dequantize(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), Error> {
+    if !bytes.len().is_multiple_of(dtype.block_bytes()) {
+        return Err(Error::Length {
+            what: "bytes to dequantise",
+            found: bytes.len(),
+            expected: format!("a multiple of {}", dtype.block_bytes()),
+        });
+    }
+    let n_blocks = bytes.len() / dtype.block_bytes();
+    // Every block has more bytes than an eighth of its elements, so the product cannot overflow.
+    let n_elements = n_blocks * dtype.block_len();
+    if out.len() != n_elements {
+        return Err(Error::Length {
+            what: "elements to dequantise into",
+            found: out.len(),
+            expected: format!("{n_elements}"),
+        });
+    }
+    match dtype {
+        DType::F32 => each(bytes, out, float::from_f32),
+        DType::F16 => float::from_f16(bytes, out),
+        DType::BF16 => each(bytes, out, float::from_bf16),
+        DType::F64 => each(bytes, out, float::from_f64),
+        DType::F8E4M3 => each(bytes, out, float::from_e4m3),
+        DType::Q4_0 => each(bytes, out, q4_0::dequantize),
+        DType::Q4_1 => each(bytes, out, q4_1::dequantize),
+        DType::Q5_0 => each(bytes, out, q5_0::dequantize),
+        DType::Q5_1 => each(bytes, out, q5_1::dequantize),
+        DType::Q8_0 => each(bytes, out, q8_0::dequantize),
+        DType::Q2_K => each(bytes, out, q2_k::dequantize),
+        DType::Q3_K => each(bytes, out, q3_k::dequantize),
+        DType::Q4_K => each(bytes, out, q4_k::dequantize),
+        DType::Q5_K => each(bytes, out, q5_k::dequantize),
+        DType::Q6_K => each(bytes, out, q6_k::dequantize),
+        DType::IQ4_NL => each(bytes, out, iq4_nl::dequantize),
+        DType::IQ4_XS => each(bytes, out, iq4_xs::dequantize),
+        DType::TQ1_0 => each(bytes, out, tq1_0::dequantize),
+        DType::TQ2_0 => each(bytes, out, tq2_0::dequantize),
+        DType::MXFP4 => each(bytes, out, mxfp4::dequantize),
+        DType::NVFP4 => each(bytes, out, nvfp4::dequantize),
+        _ => {
+            return Err(Error::Unsupported {
+                operation: "dequantising",
+                dtype,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Converts `f32` values to whole blocks, with the same result as ggml's reference quantisers.
+///
+/// Values that are not finite make their block (and no other) not finite or arbitrary.
+///
+/// # Errors
+/// [`Error::Length`] if the values do not fill whole blocks, [`Error::Unsupported`] for formats
+/// that can be read only.
+pub fn quantize(dtype: DType, values: &[f32]) -> Result<Vec<u8>, Error> {
+    if !values.len().is_multiple_of(dtype.block_len()) {
+        return Err(Error::Length {
+            what: "values to quantise",
+            found: values.len(),
+            expected: format!("a multiple of {}", dtype.block_len()),
+        });
+    }
+    let mut out = vec![0; values.len() / dtype.block_len() * dtype.block_bytes()];
+    match dtype {
+        DType::F32 => each(values, &mut out, float::to_f32),
+        DType::F16 => each(values, &mut out, float::to_f16),
+        DType::BF16 => each(values, &mut out, float::to_bf16),
+        DType::Q4_0 => each(values, &mut out, q4_0::quantize),
+        DType::Q4_1 => each(values, &mut out, q4_1::quantize),
+        DType::Q5_0 => each(values, &mut out, q5_0::quantize),
+        DType::Q5_1 => each(values, &mut out, q5_1::quantize),
+        DType::Q8_0 => each(values, &mut out, q8_0::quantize),
+        DType::Q4_K => each(values, &mut out, q4_k::quantize),
+        _ => {
+            return Err(Error::Unsupported {
+                operation: "quantising",
+                dtype,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// Applies `convert` to block after block. The block sizes come from its signature; the callers
+/// have checked that they divide both slices into the same number of blocks.
+fn each<A, B, const N: usize, const M: usize>(
+    from: &[A],
+    to: &mut [B],
+    convert: impl Fn(&[A; N], &mut [B; M]),
+) {
+    debug_assert_eq!(from.len() * M, to.len() * N, "block sizes of the format");
+    let blocks = from.as_chunks().0.iter().zip(to.as_chunks_mut().0);
+    for (a, b) in blocks {
+        convert(a, b);
+    }
+}
+
+/// The little-endian half-precision field at byte `at` of a block.
+fn f16_at(block: &[u8], at: usize) -> f32 {
+    half::f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+}
+
+/// Stores `value` as a little-endian half-precision field.
+fn put_f16(block: &mut [u8], at: usize, value: f32) {
+    block[at..at + 2].copy_from_slice(&half::f16::from_f32(value).to_le_bytes());
+}
+
+/// The value of largest magnitude, with its sign; 0 for none.
+fn signed_max(values: &[f32]) -> f32 {
+    let mut max = 0.0f32;
+    for &v in values {
+        if v.abs() > max.abs() {
+            max = v;
+        }
+    }
+    max
+}
+
+/// Smallest and largest value.
+fn min_max(values: &[f32]) -> (f32, f32) {
+    values
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &v| {
+            (min.min(v), max.max(v))
+        })
+}
+
+/// `1 / d`, and 0 for 0: a block of zeros has scale 0.
+fn inverse(d: f32) -> f32 {
+    if d == 0.0 { 0.0 } else { 1.0 / d }
+}

@@ -1,0 +1,140 @@
+//! Q4_K: `d` and `dmin` f16, 12 bytes of six-bit scales and minima, 128 bytes of nibbles.
+//! Value `d * scale * nibble - dmin * min`, scale and minimum per 32 elements.
+
+use super::{f16_at, put_f16};
+
+pub(super) fn dequantize(block: &[u8; 144], out: &mut [f32; 256]) {
+    let d = f16_at(block, 0);
+    let dmin = f16_at(block, 2);
+    let (scales, qs) = (&block[4..16], &block[16..]);
+    for (b, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        let (scale, min) = scale_min(scales, b);
+        let (scale, min) = (d * f32::from(scale), dmin * f32::from(min));
+        let shift = b % 2 * 4;
+        for (out, &q) in out.iter_mut().zip(&qs[b / 2 * 32..]) {
+            *out = scale * f32::from(q >> shift & 15) - min;
+        }
+    }
+}
+
+/// The six-bit scale and minimum of the 32 elements `b` in the 12 bytes that Q4_K and Q5_K share.
+pub(super) fn scale_min(s: &[u8], b: usize) -> (u8, u8) {
+    if b < 4 {
+        (s[b] & 63, s[b + 4] & 63)
+    } else {
+        (
+            s[b + 4] & 15 | s[b - 4] >> 6 << 4,
+            s[b + 4] >> 4 | s[b] >> 6 << 4,
+        )
+    }
+}
+
+/// The inverse of [`scale_min`], for all eight.
+fn put_scales_mins(out: &mut [u8], scales: &[u8; 8], mins: &[u8; 8]) {
+    for b in 0..4 {
+        out[b] = scales[b] | scales[b + 4] >> 4 << 6;
+        out[b + 4] = mins[b] | mins[b + 4] >> 4 << 6;
+        out[b + 8] = scales[b + 4] & 15 | (mins[b + 4] & 15) << 4;
+    }
+}
+
+pub(super) fn quantize(values: &[f32; 256], block: &mut [u8; 144]) {
+    let parts = values.as_chunks::<32>().0;
+    let mut scales = [0.0; 8];
+    let mut mins = [0.0; 8];
+    for (b, part) in parts.iter().enumerate() {
+        (scales[b], mins[b]) = fit(part);
+    }
+    let max_scale = scales.iter().copied().fold(0.0, f32::max);
+    let max_min = mins.iter().copied().fold(0.0, f32::max);
+    let six_bits = |v: f32, max: f32| {
+        let inverse = if max > 0.0 { 63.0 / max } else { 0.0 };
+        ((inverse * v).round_ties_even() as u8).min(63)
+    };
+    let scales = scales.map(|v| six_bits(v, max_scale));
+    let mins = mins.map(|v| six_bits(v, max_min));
+    put_f16(block, 0, max_scale / 63.0);
+    put_f16(block, 2, max_min / 63.0);
+    put_scales_mins(&mut block[4..16], &scales, &mins);
+
+    let d = f16_at(block, 0);
+    let dmin = f16_at(block, 2);
+    let qs = &mut block[16..];
+    qs.fill(0);
+    for (b, part) in parts.iter().enumerate() {
+        let scale = d * f32::from(scales[b]);
+        let min = dmin * f32::from(mins[b]);
+        let shift = b % 2 * 4;
+        for (q, &v) in qs[b / 2 * 32..].iter_mut().zip(part) {
+            *q |= nibble((v + min) / scale) << shift;
+        }
+    }
+}
+
+/// Rounds to a nibble. A scale of zero comes here as infinity or NaN; what nibble it becomes does
+/// not matter, as the scale undoes it.
+fn nibble(v: f32) -> u8 {
+    (v.round_ties_even().max(0.0) as u8).min(15)
+}
+
+/// Scale and (negated) minimum for 32 values, so that the weighted squared error of 16 levels is
+/// small: ggml's `make_qkx2_quants`, with its 21 attempts around the obvious scale.
+fn fit(values: &[f32; 32]) -> (f32, f32) {
+    let sum_squares = values.iter().fold(0.0, |sum, &v| sum + v * v);
+    let rms = (sum_squares / 32.0f32).sqrt();
+    let weights = values.map(|v| rms + v.abs());
+
+    let (mut min, mut max) = (values[0], values[0]);
+    let (mut sum_w, mut sum_x) = (weights[0], weights[0] * values[0]);
+    for (&v, &w) in values.iter().zip(&weights).skip(1) {
+        min = min.min(v);
+        max = max.max(v);
+        sum_w += w;
+        sum_x += w * v;
+    }
+    min = min.min(0.0);
+    if max == min {
+        return (0.0, -min);
+    }
+
+    let levels = |inverse: f32, min: f32| values.map(|v| f32::from(nibble(inverse * (v - min))));
+    let error = |levels: &[f32; 32], scale: f32, min: f32| {
+        let mut error = 0.0;
+        for ((&l, &v), &w) in levels.iter().zip(values).zip(&weights) {
+            let diff = scale * l + min - v;
+            error += w * (diff * diff);
+        }
+        error
+    };
+
+    let inverse = 15.0 / (max - min);
+    let mut scale = 1.0 / inverse;
+    let mut best = error(&levels(inverse, min), scale, min);
+    for step in 0..=20u8 {
+        let inverse = (-1.0 + 0.1 * f32::from(step) + 15.0) / (max - min);
+        let levels = levels(inverse, min);
+        let (mut sum_l, mut sum_l2, mut sum_xl) = (0.0, 0.0, 0.0);
+        for ((&l, &v), &w) in levels.iter().zip(values).zip(&weights) {
+            sum_l += w * l;
+            sum_l2 += w * l * l;
+            sum_xl += w * l * v;
+        }
+        let determinant = sum_w * sum_l2 - sum_l * sum_l;
+        if determinant <= 0.0 {
+            continue;
+        }
+        let mut this_scale = (sum_w * sum_xl - sum_x * sum_l) / determinant;
+        let mut this_min = (sum_l2 * sum_x - sum_l * sum_xl) / determinant;
+        if this_min > 0.0 {
+            this_min = 0.0;
+            this_scale = sum_xl / sum_l2;
+        }
+        let this_error = error(&levels, this_scale, this_min);
+        if this_error < best {
+            best = this_error;
+            scale = this_scale;
+            min = this_min;
+        }
+    }
+    (scale, -min)
+}

@@ -1,0 +1,57 @@
+//! What can go wrong in a task, said so that a person knows what to do next.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// The result of a task.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a task ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A child command ran and failed.
+    #[error("`{command}` failed ({status})")]
+    Failed {
+        /// The command as a person would type it.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A child command could not be started.
+    #[error("`{command}` could not be started: {source}")]
+    Start {
+        /// The command as a person would type it.
+        command: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A child command was stopped because it ran for too long.
+    #[error("`{command}` was stopped after {} minutes", limit.as_secs() / 60)]
+    TimedOut {
+        /// The command as a person would type it.
+        command: String,
+        /// How long it was given.
+        limit: Duration,
+    },
+    /// A file or folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something is missing that xtask cannot bring; the text says what a person can do.
+    #[error("{0}")]
+    Missing(String),
+    /// Some steps of a run failed; the table above names them.
+    #[error("{failed} of {total} steps failed")]
+    Steps {
+        /// How many failed.
+        failed: usize,
+        /// How many ran or should have run.
+        total: usize,
+    },
+}

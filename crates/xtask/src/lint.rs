@@ -1,0 +1,24 @@
+//! `cargo xtask lint`: everything that reads the sources without running them.
+
+use crate::error::Result;
+use crate::npm::Project;
+use crate::setup::Consent;
+use crate::step::Step;
+use crate::test;
+use crate::workspace::Workspace;
+
+/// The tests' lints and, besides, spelling and dependencies: cargo-deny takes minutes to compile,
+/// more than every run of the tests should pay.
+const STEPS: &[Step] = &[
+    Step::Format,
+    Step::Typos,
+    Step::Clippy,
+    Step::ClippyWasm,
+    Step::Check(Project::Package),
+    Step::Deny,
+];
+
+/// Runs them all.
+pub(crate) fn run(ws: &Workspace, consent: Consent) -> Result<()> {
+    test::run_steps(ws, STEPS, consent)
+}

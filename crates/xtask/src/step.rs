@@ -1,0 +1,250 @@
+//! The steps that tests and lints are made of.
+
+use crate::command::{Command, which};
+use crate::error::Result;
+use crate::fuzz;
+use crate::npm::{self, Project};
+use crate::tools::{self, Need};
+use crate::wasm::{self, Toolchain};
+use crate::workspace::Workspace;
+use std::time::Duration;
+
+/// One step: what it is called, what it needs, what must have passed before it, and what it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Formatting of the Rust sources.
+    Format,
+    /// Lints of everything that builds natively.
+    Clippy,
+    /// Lints of what becomes the wasm module.
+    ClippyWasm,
+    /// The workspace's tests; the check of every shader permutation is one of them.
+    Tests,
+    /// Examples in the documentation.
+    DocTests,
+    /// The wasm module.
+    Wasm,
+    /// The npm package.
+    Package,
+    /// Types and lints of an npm project.
+    Check(Project),
+    /// Tests of an npm project that need no browser.
+    Unit(Project),
+    /// The chat demo's production build.
+    WebBuild,
+    /// The package in real browsers.
+    Browsers,
+    /// Short runs of the fuzz targets.
+    Fuzz,
+    /// Spelling.
+    Typos,
+    /// Licences and sources of dependencies.
+    Deny,
+}
+
+impl Step {
+    /// What it is called in the summary.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Format => "rustfmt",
+            Self::Clippy => "clippy",
+            Self::ClippyWasm => "clippy for wasm32",
+            Self::Tests => "Rust tests",
+            Self::DocTests => "Rust doc tests",
+            Self::Wasm => "wasm build",
+            Self::Package => "npm build",
+            Self::Check(Project::Package) => "npm check",
+            Self::Check(Project::Web) => "web check",
+            Self::Check(Project::BrowserTests) => "browser tests check",
+            Self::Unit(Project::Package) => "npm tests",
+            Self::Unit(Project::Web) => "web tests",
+            Self::Unit(Project::BrowserTests) | Self::Browsers => "browser tests",
+            Self::WebBuild => "web build",
+            Self::Fuzz => "fuzzing",
+            Self::Typos => "typos",
+            Self::Deny => "cargo-deny",
+        }
+    }
+
+    /// What must be on the machine.
+    pub(crate) fn needs(self) -> Vec<Need> {
+        match self {
+            Self::Format | Self::Clippy | Self::DocTests => vec![],
+            Self::ClippyWasm => vec![Need::WasmTarget],
+            Self::Tests => vec![Need::Vulkan],
+            Self::Wasm => wasm::NEEDS.to_vec(),
+            Self::Package => npm::NEEDS.to_vec(),
+            Self::Check(project) | Self::Unit(project) => {
+                vec![Need::Node, Need::NpmPackages(project)]
+            }
+            Self::WebBuild => vec![Need::Node, Need::NpmPackages(Project::Web)],
+            Self::Browsers => {
+                let packages = Need::NpmPackages(Project::BrowserTests);
+                vec![
+                    Need::Vulkan,
+                    Need::Node,
+                    packages,
+                    Need::Chromium,
+                    Need::Firefox,
+                ]
+            }
+            Self::Fuzz => vec![Need::CxxCompiler, Need::CargoFuzz],
+            Self::Typos => vec![Need::Typos],
+            Self::Deny => vec![Need::CargoDeny],
+        }
+    }
+
+    /// The steps whose results it uses.
+    pub(crate) fn after(self) -> &'static [Self] {
+        match self {
+            Self::Package => &[Self::Wasm],
+            // The demo imports the package's built code and types.
+            Self::Check(Project::Web) | Self::Unit(Project::Web) | Self::WebBuild => {
+                &[Self::Package]
+            }
+            Self::Browsers => &[Self::Package, Self::WebBuild],
+            _ => &[],
+        }
+    }
+
+    /// The npm project it works in.
+    fn project(self) -> Option<Project> {
+        match self {
+            Self::Package => Some(Project::Package),
+            Self::Check(project) | Self::Unit(project) => Some(project),
+            Self::WebBuild => Some(Project::Web),
+            Self::Browsers => Some(Project::BrowserTests),
+            _ => None,
+        }
+    }
+
+    /// Why it cannot run in this checkout or on this system, if so.
+    pub(crate) fn impossible(self, ws: &Workspace) -> Option<String> {
+        match self {
+            Self::Fuzz if cfg!(windows) => Some("cargo-fuzz does not work on Windows".into()),
+            _ => {
+                let project = self.project().filter(|project| !project.is_in(ws))?;
+                Some(format!(
+                    "there is no package.json in {}",
+                    project.dir(ws).display()
+                ))
+            }
+        }
+    }
+
+    /// Runs it.
+    pub(crate) fn run(self, ws: &Workspace) -> Result<()> {
+        match self {
+            Self::Format => cargo(ws, &["fmt", "--all", "--check"]),
+            Self::Clippy => cargo(
+                ws,
+                &[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ],
+            ),
+            Self::ClippyWasm => Toolchain::require(ws)?
+                .cargo(ws, "clippy")
+                .args(["--", "-D", "warnings"])
+                .run(),
+            Self::Tests => cargo(ws, test_args(Runner::detect())),
+            Self::DocTests => cargo(ws, &["test", "--workspace", "--doc", "--no-fail-fast"]),
+            Self::Wasm => wasm::build(ws),
+            Self::Package => npm::finish(ws),
+            Self::Check(project) => script(ws, project, "check"),
+            Self::Unit(project) => script(ws, project, "test"),
+            Self::WebBuild => script(ws, Project::Web, "build"),
+            Self::Browsers => browsers(ws),
+            Self::Fuzz => fuzz::run(ws),
+            Self::Typos => {
+                let program = tools::installed(ws, "typos").unwrap_or_else(|| "typos".into());
+                Command::new(program, ["--config", "typos.toml"])
+                    .in_dir(ws.root())
+                    .run()
+            }
+            Self::Deny => {
+                let program =
+                    tools::installed(ws, "cargo-deny").unwrap_or_else(|| "cargo-deny".into());
+                // Advisories need a database from elsewhere; the rest is in Cargo.lock.
+                Command::new(program, ["check", "bans", "licenses", "sources"])
+                    .in_dir(ws.root())
+                    .run()
+            }
+        }
+    }
+}
+
+/// Longer than any step takes on two cores; a hanging browser must not hold up everything behind it.
+const LIMIT: Duration = Duration::from_secs(25 * 60);
+
+fn cargo(ws: &Workspace, args: &[&str]) -> Result<()> {
+    Command::cargo(args).in_dir(ws.root()).limit(LIMIT).run()
+}
+
+fn script(ws: &Workspace, project: Project, name: &str) -> Result<()> {
+    project.script(ws, name).limit(LIMIT).run()
+}
+
+/// What runs the Rust tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runner {
+    /// Runs test binaries side by side; used where it is installed.
+    Nextest,
+    /// What every toolchain has.
+    Cargo,
+}
+
+impl Runner {
+    fn detect() -> Self {
+        if which(&["cargo-nextest"]).is_some() {
+            Self::Nextest
+        } else {
+            Self::Cargo
+        }
+    }
+}
+
+/// The arguments that run all tests but those in documentation, which are a step of their own.
+fn test_args(runner: Runner) -> &'static [&'static str] {
+    match runner {
+        Runner::Nextest => &["nextest", "run", "--workspace", "--no-fail-fast"],
+        Runner::Cargo => &[
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ],
+    }
+}
+
+fn browsers(ws: &Workspace) -> Result<()> {
+    let mut command = Project::BrowserTests.script(ws, "test").limit(LIMIT);
+    for (variable, program) in [
+        ("QWILL_CHROMIUM", tools::chromium()),
+        ("QWILL_FIREFOX", tools::firefox()),
+    ] {
+        if let Some(program) = program {
+            command = command.env(variable, program);
+        }
+    }
+    command.run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doc_tests_are_not_run_twice() {
+        for runner in [Runner::Nextest, Runner::Cargo] {
+            assert!(!test_args(runner).contains(&"--doc"));
+            assert!(test_args(runner).contains(&"--workspace"));
+        }
+    }
+}

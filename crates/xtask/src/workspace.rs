@@ -1,0 +1,145 @@
+//! Where things lie in the repository.
+
+use crate::error::{Error, Result};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The repository that xtask works on.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// The repository that this xtask belongs to.
+    pub(crate) fn find() -> Result<Self> {
+        // Cargo sets the variable when it runs us; the compiled-in path is for a binary started by hand.
+        let manifest =
+            env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&manifest)
+            .ancestors()
+            .nth(2)
+            .filter(|root| root.join("Cargo.lock").is_file())
+            .ok_or_else(|| Error::Missing(format!("no qwill repository around {manifest}")))?
+            .to_path_buf();
+        let target = match env::var_os("CARGO_TARGET_DIR") {
+            Some(dir) => root.join(dir),
+            None => root.join("target"),
+        };
+        Ok(Self { root, target })
+    }
+
+    /// The repository's top folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where native builds go.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Where wasm builds go: a folder of their own, because another compiler may make them
+    /// and would otherwise invalidate the native build each time.
+    pub(crate) fn wasm_target(&self) -> PathBuf {
+        self.target.join("wasm")
+    }
+
+    /// Where tools are installed that only this repository needs.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.target.join("tools")
+    }
+
+    /// The npm package.
+    pub(crate) fn npm(&self) -> PathBuf {
+        self.root.join("npm")
+    }
+
+    /// The chat demo.
+    pub(crate) fn web(&self) -> PathBuf {
+        self.root.join("web")
+    }
+
+    /// The tests that drive real browsers.
+    pub(crate) fn browser_tests(&self) -> PathBuf {
+        self.root.join("tests").join("browser")
+    }
+
+    /// The crates that have fuzz targets, as paths below the root.
+    pub(crate) fn fuzzed_crates(&self) -> Result<Vec<PathBuf>> {
+        let crates = self.root.join("crates");
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&crates).map_err(|source| Error::File {
+            path: crates.clone(),
+            source,
+        })? {
+            let dir = entry
+                .map_err(|source| Error::File {
+                    path: crates.clone(),
+                    source,
+                })?
+                .path();
+            if dir.join("fuzz").join("Cargo.toml").is_file() {
+                found.push(dir);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// The version of a package as `Cargo.lock` pins it.
+    pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
+        let path = self.root.join("Cargo.lock");
+        let lock = fs::read_to_string(&path).map_err(|source| Error::File {
+            path: path.clone(),
+            source,
+        })?;
+        locked_version(&lock, package)
+            .map(str::to_owned)
+            .ok_or_else(|| Error::Missing(format!("{} names no `{package}`", path.display())))
+    }
+}
+
+/// Finds a package's version in the text of a `Cargo.lock`.
+fn locked_version<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines();
+    lines.find(|line| *line == name)?;
+    lines
+        .next()?
+        .strip_prefix("version = \"")?
+        .strip_suffix('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCK: &str = r#"
+[[package]]
+name = "wasm-bindgen-macro"
+version = "0.2.9"
+
+[[package]]
+name = "wasm-bindgen"
+version = "0.2.130"
+source = "registry"
+"#;
+
+    #[test]
+    fn version_of_the_exact_name_is_found() {
+        assert_eq!(locked_version(LOCK, "wasm-bindgen"), Some("0.2.130"));
+        assert_eq!(locked_version(LOCK, "wasm-bindgen-macro"), Some("0.2.9"));
+        assert_eq!(locked_version(LOCK, "wasm"), None);
+    }
+
+    #[test]
+    fn this_repository_is_found() {
+        let Ok(ws) = Workspace::find() else {
+            panic!("the test runs inside the repository")
+        };
+        assert!(ws.root().join("crates").join("xtask").is_dir());
+    }
+}

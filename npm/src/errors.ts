@@ -1,0 +1,63 @@
+/** Every way in which qwill fails. The README has a table of what each one means and what to do. */
+export type QwillErrorCode = (typeof CODES)[number];
+
+const CODES = [
+  "webgpu-unavailable",
+  "no-adapter",
+  "device-lost",
+  "out-of-memory",
+  "gpu",
+  "unknown-architecture",
+  "unsupported",
+  "invalid-file",
+  "missing-file",
+  "invalid-tokenizer",
+  "invalid-source",
+  "invalid-request",
+  "prompt-too-long",
+  "network",
+  "worker",
+  "aborted",
+  "disposed",
+  "internal",
+] as const;
+
+/**
+ * The error that every function of this package throws or rejects with.
+ *
+ * `code` is for programs, `message` for people. An aborted call has `code: "aborted"` and, as web APIs do,
+ * `name: "AbortError"`.
+ */
+export class QwillError extends Error {
+  readonly code: QwillErrorCode;
+
+  constructor(code: QwillErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = code === "aborted" ? "AbortError" : "QwillError";
+    this.code = code;
+  }
+}
+
+/** How an error crosses from the worker: `postMessage` keeps neither the class nor its fields. */
+export interface ErrorMessage {
+  code: QwillErrorCode;
+  message: string;
+}
+
+/** What a caller whose signal fired gets; the reason that they gave to `abort()` is the cause. */
+export function aborted(signal?: AbortSignal): QwillError {
+  return new QwillError("aborted", "The call was aborted.", { cause: signal?.reason });
+}
+
+/** Turns anything thrown into a QwillError. The wasm module throws errors that carry a `code`. */
+export function toQwillError(thrown: unknown): QwillError {
+  if (thrown instanceof QwillError) return thrown;
+  if (thrown instanceof Error) {
+    const { code } = thrown as { code?: unknown };
+    const known = CODES.find((candidate) => candidate === code);
+    if (known) return new QwillError(known, thrown.message);
+    if (thrown.name === "AbortError") return new QwillError("aborted", thrown.message, { cause: thrown });
+    return new QwillError("internal", `${thrown.name}: ${thrown.message}`, { cause: thrown });
+  }
+  return new QwillError("internal", String(thrown), { cause: thrown });
+}

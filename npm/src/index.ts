@@ -1,0 +1,25 @@
+/**
+ * Qwen language models on the user's own GPU.
+ *
+ * ```ts
+ * import { load } from "qwill";
+ *
+ * const model = await load("demo");
+ * const stream = await model.chat.completions.create({
+ *   messages: [{ role: "user", content: "Hello!" }],
+ *   stream: true,
+ * });
+ * for await (const chunk of stream) console.log(chunk.choices[0]?.delta.content);
+ * ```
+ *
+ * @module
+ */
+
+export type { ChatCompletions, ChatStream } from "./chat.ts";
+export type { WorkerOption } from "./connect.ts";
+export type { BenchRequest, BenchResult, EvalCase, EvalRequest, EvalResult, Tokens } from "./engine.ts";
+export { QwillError, type QwillErrorCode } from "./errors.ts";
+export { type LoadOptions, type LoadProgress, load } from "./load.ts";
+export type { CallOptions, Model, ModelInfo } from "./model.ts";
+export type * from "./openai.ts";
+export type { ModelSource, RandomModel } from "./source.ts";

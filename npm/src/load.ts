@@ -1,0 +1,85 @@
+import { connect, type WorkerOption } from "./connect.ts";
+import type { EngineLoadOptions } from "./engine.ts";
+import { aborted, QwillError } from "./errors.ts";
+import { Model } from "./model.ts";
+import type { Protocol } from "./protocol.ts";
+import { Client } from "./rpc.ts";
+import { type ModelSource, resolveSource } from "./source.ts";
+import { requireWebGpu } from "./webgpu.ts";
+
+/** How far a load has come. */
+export interface LoadProgress {
+  /** `"download"` while files come in, then the engine's own stages, such as `"weights"`. */
+  stage: string;
+  /** Bytes done. */
+  loaded: number;
+  /** Bytes in all; 0 while nobody knows. */
+  total: number;
+}
+
+export interface LoadOptions {
+  onProgress?: (progress: LoadProgress) => void;
+  /** Abandons the load, downloads included; it rejects with code `"aborted"`. */
+  signal?: AbortSignal;
+  /** Tokens that prompt and reply may have together. Default: what the model was trained for, or what fits. */
+  contextLength?: number;
+  /**
+   * Where the model computes. `"auto"`: in a worker, so that the page stays smooth. `"inline"`: in the page. Or a
+   * module worker of yours whose script imports this package's `worker.js`.
+   */
+  worker?: WorkerOption;
+  /** Where `qwill_wasm_bg.wasm` lies, if not beside this package. */
+  wasmUrl?: string | URL;
+  /** Format of the KV cache. */
+  kvType?: "f32" | "f16";
+  /** Compute as exactly as the device allows instead of as fast: for tests and research. */
+  exact?: boolean;
+  /** Capabilities of the GPU to leave unused, e.g. `"no-subgroups,no-f16,max-binding=128MiB"`: for tests. */
+  caps?: string;
+}
+
+/** Loads a model onto the GPU. See the README for what `source` may be. */
+export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  const { signal, onProgress, worker = "auto", wasmUrl } = options;
+  if (signal?.aborted) throw aborted(signal);
+  const resolved = await resolveSource(source);
+  requireWebGpu();
+  const connection = await connect(worker);
+  let reportLoss: (error: QwillError) => void = () => {};
+  const lost = new Promise<QwillError>((resolve) => {
+    reportLoss = resolve;
+  });
+  const die = (error: QwillError) => {
+    client.close(error);
+    reportLoss(error);
+  };
+  const client = new Client<Protocol>(connection.port, die);
+  connection.onDeath(die);
+  try {
+    const args = { source: resolved, options: engineOptions(options), wasmUrl: wasmUrl && absolute(wasmUrl) };
+    const info = await client.call("load", args, { signal, ...(onProgress && { onEvent: onProgress }) });
+    return new Model(client, connection, info, lost);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function absolute(url: string | URL): string {
+  return new URL(url, location.href).href;
+}
+
+function engineOptions({ contextLength, kvType, exact, caps }: LoadOptions): EngineLoadOptions {
+  if (contextLength !== undefined && !(Number.isInteger(contextLength) && contextLength > 0)) {
+    throw new QwillError(
+      "invalid-request",
+      `contextLength must be a positive whole number, not ${contextLength}.`,
+    );
+  }
+  return {
+    ...(contextLength !== undefined && { context_length: contextLength }),
+    ...(kvType !== undefined && { kv_type: kvType }),
+    ...(exact !== undefined && { exact }),
+    ...(caps !== undefined && { caps }),
+  };
+}

@@ -1,0 +1,86 @@
+import { ChatCompletions } from "./chat.ts";
+import type { Connection } from "./connect.ts";
+import type { BenchRequest, BenchResult, EngineInfo, EvalRequest, EvalResult, Tokens } from "./engine.ts";
+import { QwillError } from "./errors.ts";
+import type { Protocol } from "./protocol.ts";
+import type { Client } from "./rpc.ts";
+
+/** Facts about a loaded model and the device that it is on. */
+export interface ModelInfo {
+  /** As the checkpoint names it, e.g. `qwen3`. */
+  architecture: string;
+  name: string;
+  /** The GPU, in the browser's words. */
+  adapter: string;
+  backend: string;
+  /** Tokens that prompt and reply may have together. */
+  contextLength: number;
+  parameters: number;
+  /** Bytes of weights on the GPU. */
+  weightsBytes: number;
+}
+
+/** Per-call options of everything but chat, where `signal` stands in the request. */
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+/**
+ * A model on the GPU. Calls are answered one after the other, in the order in which they were made.
+ */
+export class Model {
+  readonly info: ModelInfo;
+  readonly chat: { readonly completions: ChatCompletions };
+  /** Resolves, never rejects, when the model can no longer be used although nobody disposed of it. */
+  readonly lost: Promise<QwillError>;
+  readonly #client: Client<Protocol>;
+  readonly #connection: Connection;
+  #disposed = false;
+
+  /** @internal */
+  constructor(client: Client<Protocol>, connection: Connection, info: EngineInfo, lost: Promise<QwillError>) {
+    this.#client = client;
+    this.#connection = connection;
+    this.info = {
+      architecture: info.architecture,
+      name: info.name,
+      adapter: info.adapter,
+      backend: info.backend,
+      contextLength: info.context_length,
+      parameters: info.n_params,
+      weightsBytes: info.weights_bytes,
+    };
+    this.chat = { completions: new ChatCompletions(client, info.name) };
+    this.lost = lost;
+  }
+
+  /** Token ids of a text and the piece of text that each one stands for. */
+  tokenize(text: string, { signal }: CallOptions = {}): Promise<Tokens> {
+    return this.#client.call("tokenize", text, { signal });
+  }
+
+  /**
+   * Runs token ids through the model and returns numbers: likelihoods, logits, greedy continuations. Meant for
+   * tests and research; the shapes are those of `qwill eval`.
+   */
+  eval(request: EvalRequest, { signal }: CallOptions = {}): Promise<EvalResult[]> {
+    return this.#client.call("eval", request, { signal });
+  }
+
+  /** Measures prefill and decode speed; medians over `runs`. */
+  bench(request: BenchRequest = {}, { signal }: CallOptions = {}): Promise<BenchResult> {
+    return this.#client.call("bench", request, { signal });
+  }
+
+  /** Frees the model and the memory that it holds. Pending and later calls reject with code `"disposed"`. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    const error = new QwillError("disposed", "The model was disposed of.");
+    this.#client.abandon(error);
+    // Ending a worker frees everything; a model in the page has to be told.
+    if (!this.#connection.owned) await this.#client.call("dispose", undefined).catch(() => {});
+    this.#client.close(error);
+    this.#connection.close();
+  }
+}

@@ -1,0 +1,159 @@
+// The shapes of OpenAI's chat completions, as far as qwill speaks them, and what it adds to them.
+
+/** A function that the model may call, in OpenAI's shape. */
+export interface ChatTool {
+  type: "function";
+  function: {
+    name: string;
+    description?: string;
+    /** JSON Schema of the arguments. */
+    parameters?: Record<string, unknown>;
+  };
+}
+
+/** A call that the model made. `arguments` is JSON text, as the model wrote it. */
+export interface ChatToolCall {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+}
+
+/** A part of a message's content; only text so far. */
+export interface ChatTextPart {
+  type: "text";
+  text: string;
+}
+
+/** A message of the conversation. */
+export type ChatMessage =
+  | { role: "system" | "developer" | "user"; content: string | ChatTextPart[] }
+  | {
+      role: "assistant";
+      content?: string | ChatTextPart[] | null;
+      /** What the model thought; the checkpoint's template decides what of it stays in the prompt. */
+      reasoning_content?: string | null;
+      tool_calls?: ChatToolCall[];
+    }
+  | { role: "tool"; content: string | ChatTextPart[]; tool_call_id?: string };
+
+/** What `chat.completions.create` takes. Options left out follow the model's `generation_config.json`. */
+export interface ChatCompletionRequest {
+  messages: ChatMessage[];
+  stream?: boolean | null;
+  /** With `include_usage`, usage comes in a chunk of its own with empty `choices`, exactly as OpenAI sends it. */
+  stream_options?: { include_usage?: boolean } | null;
+  tools?: ChatTool[];
+  /** `"auto"` lets the model decide, `"none"` hides the tools. */
+  tool_choice?: "auto" | "none";
+  max_tokens?: number | null;
+  /** OpenAI's newer name for `max_tokens`. */
+  max_completion_tokens?: number | null;
+  stop?: string | string[] | null;
+  /** 0 always takes the most likely token. */
+  temperature?: number | null;
+  top_p?: number | null;
+  top_k?: number | null;
+  min_p?: number | null;
+  repetition_penalty?: number | null;
+  presence_penalty?: number | null;
+  frequency_penalty?: number | null;
+  /** The same seed, prompt and device give the same reply. */
+  seed?: number | null;
+  /** Whether a model that can think does. */
+  enable_thinking?: boolean | null;
+  /** Further variables for the chat template; `enable_thinking` is also understood here. */
+  chat_template_kwargs?: Record<string, unknown>;
+  /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
+  signal?: AbortSignal;
+  /** Accepted for the sake of OpenAI clients; the loaded model answers whatever stands here. */
+  model?: string;
+  user?: string;
+  metadata?: Record<string, unknown> | null;
+  store?: boolean | null;
+  /** Only 1. */
+  n?: 1 | null;
+}
+
+/** A request for one whole reply. */
+export type ChatCompletionRequestNonStreaming = ChatCompletionRequest & { stream?: false | null };
+/** A request for a stream. */
+export type ChatCompletionRequestStreaming = ChatCompletionRequest & { stream: true };
+
+/** Why a reply ended. */
+export type FinishReason = "stop" | "length" | "tool_calls";
+
+/** Tokens counted. */
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  /** Prompt tokens that were still in the cache from an earlier call. */
+  prompt_tokens_details?: { cached_tokens: number };
+}
+
+/** Time spent; an addition to OpenAI's shape. */
+export interface Timings {
+  /** Milliseconds until the first token. */
+  prefill_ms: number;
+  /** Prompt tokens per second. */
+  prefill_tps: number;
+  /** Milliseconds from the first token to the last. */
+  decode_ms: number;
+  /** Tokens per second while decoding. */
+  decode_tps: number;
+}
+
+/** A whole reply, in OpenAI's shape. */
+export interface ChatCompletion {
+  id: string;
+  object: "chat.completion";
+  created: number;
+  model: string;
+  choices: [
+    {
+      index: 0;
+      message: {
+        role: "assistant";
+        content: string | null;
+        reasoning_content?: string;
+        tool_calls?: ChatToolCall[];
+        refusal: null;
+      };
+      logprobs: null;
+      finish_reason: FinishReason;
+    },
+  ];
+  usage: Usage;
+  timings: Timings;
+}
+
+/** What one chunk adds to the message. */
+export interface ChatCompletionDelta {
+  role?: "assistant";
+  content?: string;
+  reasoning_content?: string;
+  tool_calls?: {
+    index: number;
+    id?: string;
+    type?: "function";
+    function: { name?: string; arguments?: string };
+  }[];
+}
+
+/** A piece of a streamed reply, in OpenAI's shape. */
+export interface ChatCompletionChunk {
+  id: string;
+  object: "chat.completion.chunk";
+  created: number;
+  model: string;
+  choices: {
+    index: 0;
+    delta: ChatCompletionDelta;
+    logprobs: null;
+    finish_reason: FinishReason | null;
+  }[];
+  /** On the chunk with the finish_reason, or with `include_usage` on an extra last chunk. */
+  usage?: Usage | null;
+  /** Beside `usage`. */
+  timings?: Timings;
+}

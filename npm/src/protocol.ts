@@ -1,0 +1,29 @@
+// What is said between the page and the worker that holds the model.
+
+import type {
+  BenchRequest,
+  BenchResult,
+  EngineChatEvent,
+  EngineChatReply,
+  EngineChatRequest,
+  EngineInfo,
+  EngineLoadOptions,
+  EvalRequest,
+  EvalResult,
+  Tokens,
+} from "./engine.ts";
+import type { LoadProgress } from "./load.ts";
+import type { SourceRef } from "./source.ts";
+
+export type Protocol = {
+  load: {
+    args: { source: SourceRef; options: EngineLoadOptions; wasmUrl: string | undefined };
+    result: EngineInfo;
+    event: LoadProgress;
+  };
+  chat: { args: EngineChatRequest; result: EngineChatReply; event: EngineChatEvent };
+  eval: { args: EvalRequest; result: EvalResult[]; event: never };
+  bench: { args: BenchRequest; result: BenchResult; event: never };
+  tokenize: { args: string; result: Tokens; event: never };
+  dispose: { args: undefined; result: undefined; event: never };
+};

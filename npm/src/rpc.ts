@@ -1,0 +1,136 @@
+// Calls over a message port: a call has a result or an error, may send events before it, and can be cancelled.
+// A worker, the inside of a worker and both ends of a MessageChannel are such ports.
+
+import { aborted, type ErrorMessage, QwillError, toQwillError } from "./errors.ts";
+
+export interface Port {
+  postMessage(message: unknown): void;
+  onmessage: ((event: MessageEvent) => unknown) | null;
+}
+
+/** Every method with what goes in, what comes out, and what is sent in between. */
+export type Methods = Record<string, { args: unknown; result: unknown; event: unknown }>;
+
+type Request = { id: number; method: string; args: unknown } | { id: number; cancel: true };
+type Response =
+  | { id: number; event: unknown }
+  | { id: number; result: unknown }
+  | { id: number; error: ErrorMessage }
+  | { notice: ErrorMessage };
+
+interface Pending {
+  resolve: (result: never) => void;
+  reject: (error: QwillError) => void;
+  onEvent: ((event: never) => void) | undefined;
+}
+
+/** The calling end. */
+export class Client<M extends Methods> {
+  readonly #port: Port;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #closed: QwillError | undefined;
+
+  /** `onNotice` hears of errors that belong to no call, such as a lost device. */
+  constructor(port: Port, onNotice: (error: QwillError) => void) {
+    this.#port = port;
+    port.onmessage = ({ data }: MessageEvent<Response>) => {
+      if ("notice" in data) return onNotice(new QwillError(data.notice.code, data.notice.message));
+      const call = this.#pending.get(data.id);
+      if (!call) return;
+      if ("event" in data) return call.onEvent?.(data.event as never);
+      this.#pending.delete(data.id);
+      if ("result" in data) call.resolve(data.result as never);
+      else call.reject(new QwillError(data.error.code, data.error.message));
+    };
+  }
+
+  /** Rejects at once when `signal` fires; the other end stops as soon as it can. */
+  call<K extends keyof M & string>(
+    method: K,
+    args: M[K]["args"],
+    options: { onEvent?: (event: M[K]["event"]) => void; signal?: AbortSignal | undefined } = {},
+  ): Promise<M[K]["result"]> & { cancel: () => void } {
+    const id = ++this.#lastId;
+    const { signal } = options;
+    const cancel = () => {
+      if (this.#pending.has(id)) this.#port.postMessage({ id, cancel: true } satisfies Request);
+    };
+    const result = new Promise<M[K]["result"]>((resolve, reject) => {
+      if (this.#closed) return reject(this.#closed);
+      if (signal?.aborted) return reject(aborted(signal));
+      const abort = () => {
+        cancel();
+        this.#pending.delete(id);
+        reject(aborted(signal));
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      const settle =
+        <T>(then: (value: T) => void) =>
+        (value: T) => {
+          signal?.removeEventListener("abort", abort);
+          then(value);
+        };
+      this.#pending.set(id, { resolve: settle(resolve), reject: settle(reject), onEvent: options.onEvent });
+      this.#port.postMessage({ id, method, args } satisfies Request);
+    });
+    return Object.assign(result, { cancel });
+  }
+
+  /** Cancels every pending call and rejects it with `error`. */
+  abandon(error: QwillError): void {
+    const calls = [...this.#pending];
+    this.#pending.clear();
+    for (const [id, call] of calls) {
+      this.#port.postMessage({ id, cancel: true } satisfies Request);
+      call.reject(error);
+    }
+  }
+
+  /** As `abandon`, and rejects every later call, too. */
+  close(error: QwillError): void {
+    this.#closed ??= error;
+    this.abandon(this.#closed);
+  }
+}
+
+/** What a method gets besides its arguments. */
+export interface CallContext<Event> {
+  emit: (event: Event) => void;
+  /** Fires when the caller cancels. */
+  signal: AbortSignal;
+}
+
+export type Handlers<M extends Methods> = {
+  [K in keyof M]: (args: M[K]["args"], context: CallContext<M[K]["event"]>) => Promise<M[K]["result"]>;
+};
+
+/** The answering end: calls run one after the other. Returns a function that sends a notice. */
+export function serve<M extends Methods>(port: Port, handlers: Handlers<M>): (error: QwillError) => void {
+  const running = new Map<number, AbortController>();
+  const post = (response: Response) => port.postMessage(response);
+  const toMessage = ({ code, message }: QwillError): ErrorMessage => ({ code, message });
+  let queue = Promise.resolve();
+
+  async function run(id: number, method: string, args: unknown, signal: AbortSignal): Promise<void> {
+    try {
+      if (signal.aborted) throw aborted();
+      const emit = (event: unknown) => post({ id, event });
+      const handler = handlers[method];
+      if (!handler) throw new QwillError("internal", `there is no method ${method}`);
+      post({ id, result: await handler(args, { emit, signal }) });
+    } catch (error) {
+      post({ id, error: toMessage(toQwillError(error)) });
+    } finally {
+      running.delete(id);
+    }
+  }
+
+  port.onmessage = ({ data }: MessageEvent<Request>) => {
+    if ("cancel" in data) return running.get(data.id)?.abort();
+    const controller = new AbortController();
+    running.set(data.id, controller);
+    queue = queue.then(() => run(data.id, data.method, data.args, controller.signal));
+  };
+  return (error) => post({ notice: toMessage(error) });
+}

@@ -1,0 +1,137 @@
+// A GPU and an engine that exist only as far as the tests look.
+
+import { vi } from "vitest";
+import type { Engine, EngineChatEvent, EngineChatReply, EngineModel } from "../src/engine.ts";
+import { host } from "../src/host.ts";
+
+export class FakeAdapter {
+  features = new Set(["subgroups"]);
+  info = { vendor: "acme", architecture: "rocket", description: "", subgroupMinSize: 4, subgroupMaxSize: 64 };
+  devices: FakeDevice[] = [];
+  requested: GPUDeviceDescriptor[] = [];
+
+  async requestDevice(descriptor: GPUDeviceDescriptor): Promise<FakeDevice> {
+    this.requested.push(descriptor);
+    const device = new FakeDevice();
+    this.devices.push(device);
+    return device;
+  }
+}
+
+export class FakeDevice {
+  lose: (info: { reason: string; message: string }) => void = () => {};
+  lost = new Promise<{ reason: string; message: string }>((resolve) => {
+    this.lose = resolve;
+  });
+}
+
+/** Puts a browser with WebGPU around the test. */
+export function fakeBrowser(): FakeAdapter {
+  const adapter = new FakeAdapter();
+  vi.stubGlobal("GPUAdapter", FakeAdapter);
+  vi.stubGlobal("navigator", {
+    userAgent: "Mozilla/5.0 (X11) Gecko/20100101 Firefox/153.0",
+    gpu: { requestAdapter: async () => adapter },
+  });
+  vi.stubGlobal("isSecureContext", true);
+  vi.stubGlobal("location", new URL("https://example.test/app/"));
+  return adapter;
+}
+
+const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
+
+/** Streams `events`, a tick each, then replies; answers `false` from the callback end it as a stop. */
+export class FakeEngine implements Engine {
+  events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "text", text }));
+  reply: Partial<EngineChatReply> = {};
+  /** What `load` and `chat` throw. */
+  loadError: unknown;
+  chatError: unknown;
+  /** Everything that happened, in order. */
+  log: string[] = [];
+  /** The arguments of the last load and chat. */
+  last: Record<string, unknown> = {};
+
+  async load(...[files, options, onProgress]: Parameters<Engine["load"]>): Promise<EngineModel> {
+    this.log.push("load");
+    this.last.files = files.map(({ name, size }) => ({ name, size }));
+    this.last.options = options;
+    await (await navigator.gpu.requestAdapter())?.requestDevice({ label: "qwill" });
+    const total = files.reduce((sum, file) => sum + file.size, 0);
+    let done = 0;
+    for (const file of files) {
+      const first = new TextDecoder().decode(await file.read(0, Math.min(4, file.size)));
+      await file.read(Math.max(0, file.size - 4), Math.min(4, file.size));
+      this.log.push(`read ${file.name} ${first}`);
+      done += file.size;
+      onProgress({ stage: "weights", bytes_done: done, bytes_total: total });
+    }
+    if (this.loadError) throw this.loadError;
+    return this.#model();
+  }
+
+  #model(): EngineModel {
+    return {
+      info: () => ({
+        architecture: "qwen3",
+        name: "fake",
+        adapter: "",
+        backend: "webgpu",
+        context_length: 4096,
+        n_params: 7,
+        weights_bytes: 14,
+      }),
+      chat: async (request, onEvent) => {
+        this.log.push("chat");
+        this.last.request = request;
+        if (this.chatError) throw this.chatError;
+        let finish_reason: EngineChatReply["finish_reason"] = "stop";
+        let n = 0;
+        for (const event of this.events) {
+          await tick();
+          n += 1;
+          if (!onEvent(event)) break;
+          if (event.type === "tool_call") finish_reason = "tool_calls";
+        }
+        this.log.push(`chat ended after ${n}`);
+        return {
+          text: this.events.map((event) => (event.type === "text" ? event.text : "")).join(""),
+          reasoning: this.events.map((event) => (event.type === "reasoning" ? event.text : "")).join(""),
+          tool_calls: this.events.flatMap((event) => (event.type === "tool_call" ? [event.tool_call] : [])),
+          finish_reason,
+          ids: [],
+          usage: { prompt_tokens: 3, completion_tokens: n },
+          timings: { prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
+          ...this.reply,
+        };
+      },
+      eval: async ({ cases }) =>
+        cases.map(({ name, ids }) => ({
+          name,
+          n: ids.length,
+          nll: [],
+          perplexity: null,
+          top_logprobs: [],
+          greedy: [],
+          logits: new Float32Array([0.5, 0.25]),
+        })),
+      bench: async () => ({ ttft_ms: 1, prefill_tps: 2, decode_tps: 3 }),
+      tokenize: (text) => ({ ids: [...text].map((c) => c.charCodeAt(0)), tokens: [...text] }),
+      free: () => this.log.push("free"),
+    };
+  }
+}
+
+/** A worker that hosts `engine`, as far as the package can tell. */
+export function fakeWorker(engine: Engine): Worker & { terminated: boolean } {
+  const { port1, port2 } = new MessageChannel();
+  host(port2, async () => engine);
+  return Object.assign(port1, {
+    terminated: false,
+    onerror: null,
+    terminate() {
+      port1.close();
+      this.terminated = true;
+    },
+  }) as unknown as Worker & { terminated: boolean };
+}

@@ -1,0 +1,190 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { type LoadProgress, load, QwillError } from "../src/index.ts";
+import { type FakeAdapter, FakeEngine, fakeBrowser, fakeWorker } from "./fake.ts";
+
+const gguf = new File(["GGUF and then some"], "tiny.gguf");
+
+function setUp(): { adapter: FakeAdapter; engine: FakeEngine; worker: ReturnType<typeof fakeWorker> } {
+  const adapter = fakeBrowser();
+  const engine = new FakeEngine();
+  return { adapter, engine, worker: fakeWorker(engine) };
+}
+
+afterEach(() => vi.unstubAllGlobals());
+
+describe("load", () => {
+  test("reads a file, reports progress and says what was loaded", async () => {
+    const { engine, worker } = setUp();
+    const progress: LoadProgress[] = [];
+    const model = await load(gguf, { worker, contextLength: 512, onProgress: (p) => progress.push(p) });
+    expect(engine.log).toEqual(["load", "read tiny.gguf GGUF"]);
+    expect(engine.last.options).toMatchObject({ context_length: 512 });
+    expect(progress).toEqual([{ stage: "weights", loaded: 18, total: 18 }]);
+    expect(model.info).toEqual({
+      architecture: "qwen3",
+      name: "fake",
+      adapter: "acme rocket",
+      backend: "webgpu",
+      contextLength: 4096,
+      parameters: 7,
+      weightsBytes: 14,
+    });
+    await model.dispose();
+    expect(worker.terminated).toBe(true);
+  });
+
+  test("switches subgroups on behind wgpu's back, unless masked", async () => {
+    const { adapter, engine, worker } = setUp();
+    const original = GPUAdapter.prototype.requestDevice;
+    await load(gguf, { worker });
+    expect(adapter.requested[0]?.requiredFeatures).toEqual(["subgroups"]);
+    expect(engine.last.options).toEqual({ web_subgroups: { min: 4, max: 64 } });
+    expect(GPUAdapter.prototype.requestDevice).toBe(original);
+
+    await load(gguf, { worker: fakeWorker(engine), caps: "no-f16, no-subgroups" });
+    expect(adapter.requested[1]?.requiredFeatures).toEqual([]);
+    expect(engine.last.options).toEqual({ caps: "no-f16, no-subgroups" });
+  });
+
+  test("passes a random shape on", async () => {
+    const { engine, worker } = setUp();
+    await load({ random: "qwen3-0.6b:q4_0" }, { worker });
+    expect(engine.last).toMatchObject({ files: [], options: { random: "qwen3-0.6b:q4_0" } });
+  });
+
+  test("an engine's error arrives with its code and ends the worker", async () => {
+    const { engine, worker } = setUp();
+    engine.loadError = Object.assign(new Error('unknown architecture "llama"'), {
+      code: "unknown-architecture",
+    });
+    const error = await load(gguf, { worker }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(QwillError);
+    expect(error).toMatchObject({ code: "unknown-architecture", message: 'unknown architecture "llama"' });
+    expect(worker.terminated).toBe(true);
+  });
+
+  test("abort before and during a load", async () => {
+    const { worker } = setUp();
+    const reason = new Error("changed my mind");
+    const before = load(gguf, { worker, signal: AbortSignal.abort(reason) });
+    await expect(before).rejects.toMatchObject({ code: "aborted", name: "AbortError", cause: reason });
+
+    const controller = new AbortController();
+    const during = load(gguf, {
+      worker,
+      signal: controller.signal,
+      onProgress: () => controller.abort(reason),
+    });
+    await expect(during).rejects.toMatchObject({ code: "aborted", cause: reason });
+    expect(worker.terminated).toBe(true);
+  });
+
+  test("a bad context length is refused", async () => {
+    const { worker } = setUp();
+    await expect(load(gguf, { worker, contextLength: 1.5 })).rejects.toMatchObject({
+      code: "invalid-request",
+    });
+  });
+});
+
+describe("without a usable GPU", () => {
+  test("a browser without WebGPU is told which ones have it", async () => {
+    const { worker } = setUp();
+    vi.stubGlobal("navigator", { userAgent: "Mozilla/5.0 Gecko/20100101 Firefox/128.0" });
+    const error = (await load(gguf, { worker }).catch((e: unknown) => e)) as QwillError;
+    expect(error.code).toBe("webgpu-unavailable");
+    expect(error.message).toContain("Firefox 128");
+    expect(error.message).toContain("Safari 26");
+  });
+
+  test("an insecure page is told so", async () => {
+    const { worker } = setUp();
+    vi.stubGlobal("navigator", { userAgent: "Mozilla/5.0 Chrome/150.0 Safari/537.36" });
+    vi.stubGlobal("isSecureContext", false);
+    await expect(load(gguf, { worker })).rejects.toThrow(/https or from localhost.*https:\/\/example\.test/);
+  });
+
+  test("a program outside a browser is told so", async () => {
+    const { worker } = setUp();
+    vi.stubGlobal("navigator", undefined);
+    await expect(load(gguf, { worker })).rejects.toThrow(/runs in browsers/);
+  });
+
+  test("a browser without an adapter", async () => {
+    const { worker } = setUp();
+    vi.stubGlobal("navigator", { ...navigator, gpu: { requestAdapter: async () => null } });
+    const error = (await load(gguf, { worker }).catch((e: unknown) => e)) as QwillError;
+    expect(error.code).toBe("no-adapter");
+    expect(error.message).toContain("hardware acceleration");
+  });
+});
+
+describe("a lost device", () => {
+  test("rejects what is pending and everything later, and the model says so", async () => {
+    const { adapter, engine, worker } = setUp();
+    const model = await load(gguf, { worker });
+    engine.events = Array.from({ length: 1000 }, () => ({ type: "text", text: "la" }));
+    const pending = model.chat.completions.create({ messages: [{ role: "user", content: "sing" }] });
+    adapter.devices[0]?.lose({ reason: "unknown", message: "driver reset" });
+    await expect(pending).rejects.toMatchObject({ code: "device-lost" });
+    await expect(pending).rejects.toThrow(/driver reset/);
+    await expect(model.tokenize("x")).rejects.toMatchObject({ code: "device-lost" });
+    expect(await model.lost).toMatchObject({ code: "device-lost" });
+  });
+
+  test("found by the engine itself", async () => {
+    const { engine, worker } = setUp();
+    const model = await load(gguf, { worker });
+    engine.chatError = Object.assign(new Error("the GPU device was lost: gone"), { code: "device-lost" });
+    const request = { messages: [{ role: "user" as const, content: "hi" }] };
+    await expect(model.chat.completions.create(request)).rejects.toMatchObject({ code: "device-lost" });
+    engine.chatError = undefined;
+    await expect(model.chat.completions.create(request)).rejects.toMatchObject({ code: "device-lost" });
+  });
+});
+
+test("a panic in the engine ends the model instead of going on with a broken one", async () => {
+  const { engine, worker } = setUp();
+  const model = await load(gguf, { worker });
+  engine.chatError = new WebAssembly.RuntimeError("unreachable");
+  const request = { messages: [{ role: "user" as const, content: "hi" }] };
+  await expect(model.chat.completions.create(request)).rejects.toMatchObject({ code: "internal" });
+  await expect(model.tokenize("x")).rejects.toMatchObject({ code: "internal" });
+});
+
+test("a worker that dies takes its calls with it", async () => {
+  const { worker } = setUp();
+  const model = await load(gguf, { worker });
+  const pending = model.chat.completions.create({ messages: [{ role: "user", content: "hi" }] });
+  worker.onerror?.({ message: "out of stack" } as ErrorEvent);
+  await expect(pending).rejects.toMatchObject({ code: "worker" });
+  expect((await model.lost).message).toContain("out of stack");
+});
+
+test("dispose rejects what is pending and everything later", async () => {
+  const { worker } = setUp();
+  const model = await load(gguf, { worker });
+  const pending = model.chat.completions.create({ messages: [{ role: "user", content: "hi" }] });
+  const settled = expect(pending).rejects.toMatchObject({ code: "disposed" });
+  await model.dispose();
+  await model.dispose();
+  await settled;
+  await expect(model.tokenize("x")).rejects.toMatchObject({ code: "disposed" });
+});
+
+test("calls on one model run one after the other", async () => {
+  const { engine, worker } = setUp();
+  const model = await load(gguf, { worker });
+  engine.log = [];
+  const request = { messages: [{ role: "user" as const, content: "hi" }] };
+  const results = await Promise.all([
+    model.chat.completions.create(request),
+    model.chat.completions.create(request),
+    model.tokenize("ab"),
+    model.eval({ cases: [{ name: "a", ids: [1, 2] }] }),
+    model.bench(),
+  ]);
+  expect(engine.log).toEqual(["chat", "chat ended after 2", "chat", "chat ended after 2"]);
+  expect(results[2]).toEqual({ ids: [97, 98], tokens: ["a", "b"] });
+  expect(results[3][0]?.logits).toEqual(new Float32Array([0.5, 0.25]));
+});

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type ModelSource, resolveSource } from "../src/source.ts";
+
+beforeEach(() => vi.stubGlobal("location", new URL("https://example.test/app/")));
+afterEach(() => vi.unstubAllGlobals());
+
+async function names(source: ModelSource): Promise<string[]> {
+  const resolved = await resolveSource(source);
+  if ("random" in resolved) throw new Error("expected files");
+  return resolved.files.map((file) => `${file.name}${"url" in file ? ` ${file.url}` : ""}`);
+}
+
+const inFolder = (path: string) => {
+  const file = new File(["x"], path.split("/").at(-1) ?? "");
+  Object.defineProperty(file, "webkitRelativePath", { value: path });
+  return file;
+};
+
+function directory(name: string, entries: string[]): FileSystemDirectoryHandle {
+  const files = entries.map((entry) => ({
+    kind: entry.endsWith("/") ? "directory" : "file",
+    name: entry,
+    getFile: async () => new File(["x"], entry),
+  }));
+  return {
+    kind: "directory",
+    name,
+    async *values() {
+      yield* files;
+    },
+  } as unknown as FileSystemDirectoryHandle;
+}
+
+test("the demo model lies beside the package", async () => {
+  expect(await names("demo")).toEqual([
+    expect.stringMatching(/^qwill-demo-q8_0\.gguf file:.*\/npm\/wasm\/qwill-demo/),
+  ]);
+});
+
+test("URLs keep their names and are resolved against the page", async () => {
+  expect(await names("https://h.test/m.gguf?download=true")).toEqual([
+    "m.gguf https://h.test/m.gguf?download=true",
+  ]);
+  expect(await names("models/my%20model.gguf")).toEqual([
+    "my model.gguf https://example.test/app/models/my%20model.gguf",
+  ]);
+  expect(await names(["/m/config.json", new URL("https://h.test/model.safetensors")])).toEqual([
+    "config.json https://example.test/m/config.json",
+    "model.safetensors https://h.test/model.safetensors",
+  ]);
+  expect(await names("blob:https://example.test/1-2")).toEqual(["model.gguf blob:https://example.test/1-2"]);
+});
+
+test("files and blobs", async () => {
+  expect(await names(new Blob(["GGUF"]))).toEqual(["model.gguf"]);
+  expect(await names(new File(["GGUF"], "a.gguf"))).toEqual(["a.gguf"]);
+});
+
+test("of a folder only the checkpoint at the top counts", async () => {
+  const folder = [
+    "Q/README.md",
+    "Q/config.json",
+    "Q/onnx/config.json",
+    "Q/model.safetensors",
+    "Q/.git/x.json",
+  ];
+  expect(await names(folder.map(inFolder))).toEqual(["config.json", "model.safetensors"]);
+  expect(await names(directory("Q", ["config.json", "sub/", "notes.md"]))).toEqual(["config.json"]);
+});
+
+test("what is no model is refused with what would be", async () => {
+  await expect(resolveSource([inFolder("Q/photo.jpg")])).rejects.toMatchObject({ code: "missing-file" });
+  await expect(resolveSource(directory("Q", ["photo.jpg"]))).rejects.toThrow(/folder Q holds no model/);
+  for (const nothing of [[], undefined, null, 7, {}]) {
+    await expect(resolveSource(nothing as unknown as ModelSource)).rejects.toMatchObject({
+      code: "invalid-source",
+    });
+  }
+  await expect(resolveSource("https://")).rejects.toMatchObject({ code: "invalid-source" });
+});
+
+test("a hub id is refused with what to write instead", async () => {
+  const error = await resolveSource("Qwen/Qwen3-0.6B").catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: "invalid-source" });
+  expect((error as Error).message).toContain(
+    "https://huggingface.co/Qwen/Qwen3-0.6B/resolve/main/config.json",
+  );
+});

@@ -1,0 +1,143 @@
+// Causal attention of many new tokens over the cache, with a running softmax (flash attention 2): no N x N buffer.
+//
+//   o[r] = sum_t softmax_t(q[r] . k[t]) * v[t] over keys t <= position of r (and within the window)
+//
+// Grid: x = tile of ROWS tokens, y = query head. For each page of 32 keys, 128 invocations score (a key and a quarter
+// of the rows each), update the row statistics (8 invocations a row) and add values (a vec4 of the head and some rows
+// each).
+// Bindings: state; q [n_tokens, n_heads, head_dim], already scaled; block_table; y [n_tokens, stride];
+// k_cache, v_cache.
+// Needs: nothing.
+//% include "shared/state.wgsl"
+//% include "shared/kv.wgsl"
+
+const ROWS: u32 = ${ rows }u;
+const SCORED: u32 = ${ rows // 4 }u;
+const GROUPS: u32 = ${ groups }u;
+const SUMMED: u32 = ${ (rows + groups - 1) // groups }u;
+
+struct Params {
+    n_heads: u32,
+    n_kv_heads: u32,
+    // vec4 columns in a row of q and of y
+    q_stride: u32,
+    y_stride: u32,
+    // keys further back than this are not seen; 0: all are
+    window: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> state: State;
+@group(0) @binding(2) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> block_table: array<u32>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
+
+var<workgroup> q_tile: array<vec4<f32>, ${ rows * head_dim // 4 }>;
+var<workgroup> s_tile: array<f32, ${ rows * 32 }>;
+var<workgroup> tops: array<f32, 128>;
+var<workgroup> sums: array<f32, 128>;
+var<workgroup> decay: array<f32, ${ rows }>;
+var<workgroup> mass: array<f32, ${ rows }>;
+
+@compute @workgroup_size(128)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let head = group.y;
+    let kv_head = head / (params.n_heads / params.n_kv_heads);
+    let first_token = group.x * ROWS;
+    for (var i = lane; i < ROWS * D4; i += 128u) {
+        let token = min(first_token + i / D4, state.n_tokens - 1u);
+        q_tile[i] = q[token * params.q_stride + head * D4 + i % D4];
+    }
+
+    let key = lane % 32u;
+    let scored = (lane / 32u) * SCORED;
+    let row = lane / 8u;
+    let part = lane % 8u;
+    let d = lane % D4;
+    let summed = (lane / D4) * SUMMED;
+    let sums_values = lane / D4 < GROUPS;
+    var acc: array<vec4<f32>, SUMMED>;
+    var top = MASKED;
+    var total = 0.0;
+
+    let first_position = state.position + first_token;
+    let last_position = min(first_position + ROWS, state.position + state.n_tokens) - 1u;
+    var first_page = 0u;
+    if (params.window > 0u && first_position + 1u > params.window) {
+        first_page = (first_position + 1u - params.window) / PAGE;
+    }
+    for (var block = first_page; block <= last_position / PAGE; block++) {
+        let page = block_table[block];
+        workgroupBarrier();
+        var s: array<f32, SCORED>;
+        let k_base = (page * params.n_kv_heads + kv_head) * D4 * PAGE + key;
+        for (var i = 0u; i < D4; i++) {
+            let k = load_k(k_base + i * PAGE);
+            for (var r = 0u; r < SCORED; r++) {
+                s[r] += dot(q_tile[(scored + r) * D4 + i], k);
+            }
+        }
+        let key_position = block * PAGE + key;
+        for (var r = 0u; r < SCORED; r++) {
+            let position = first_position + scored + r;
+            let visible = key_position <= position
+                && (params.window == 0u || key_position + params.window > position);
+            s_tile[(scored + r) * 32u + key] = select(MASKED, s[r], visible);
+        }
+        workgroupBarrier();
+        if (row < ROWS) {
+            let at = row * 32u + part * 4u;
+            tops[lane] = max(max(s_tile[at], s_tile[at + 1u]), max(s_tile[at + 2u], s_tile[at + 3u]));
+        }
+        workgroupBarrier();
+        if (row < ROWS) {
+            var new_top = top;
+            for (var i = 0u; i < 8u; i++) {
+                new_top = max(new_top, tops[row * 8u + i]);
+            }
+            var sum = 0.0;
+            for (var i = 0u; i < 4u; i++) {
+                let at = row * 32u + part * 4u + i;
+                let e = exp(s_tile[at] - new_top);
+                s_tile[at] = e;
+                sum += e;
+            }
+            sums[lane] = sum;
+            if (part == 0u) {
+                decay[row] = exp(top - new_top);
+            }
+            top = new_top;
+        }
+        workgroupBarrier();
+        if (row < ROWS) {
+            total *= decay[row];
+            for (var i = 0u; i < 8u; i++) {
+                total += sums[row * 8u + i];
+            }
+        }
+        if (sums_values) {
+            for (var r = 0u; r < SUMMED; r++) {
+                acc[r] *= decay[min(summed + r, ROWS - 1u)];
+            }
+            let v_base = (page * params.n_kv_heads + kv_head) * PAGE * D4 + d;
+            for (var t = 0u; t < 32u; t++) {
+                let v = load_v(v_base + t * D4);
+                for (var r = 0u; r < SUMMED; r++) {
+                    acc[r] += s_tile[min(summed + r, ROWS - 1u) * 32u + t] * v;
+                }
+            }
+        }
+    }
+    if (row < ROWS && part == 0u) {
+        mass[row] = total;
+    }
+    workgroupBarrier();
+    if (sums_values) {
+        for (var r = 0u; r < SUMMED; r++) {
+            let token = first_token + summed + r;
+            if (summed + r < ROWS && token < state.n_tokens) {
+                y[token * params.y_stride + head * D4 + d] = acc[r] / mass[summed + r];
+            }
+        }
+    }
+}

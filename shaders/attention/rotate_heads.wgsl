@@ -1,0 +1,130 @@
+// Turns the projected rows into queries and cache entries: QK-norm, rotary embedding, KV write.
+//
+//   h = head of qkv;  q, k: h *= weight / sqrt(mean(h^2) + eps)  (only with QK-norm)
+//   q, k: (h[i], h[i + R/2]) rotated by the angle position * freq[i] for i < R/2; the other dimensions pass
+//   q *= scale (1 / sqrt(head_dim)), so that attention needs no multiplication per score
+//
+// Grid: one invocation for 8 dimensions of one head of one token, 64 a workgroup: x folded. Every invocation sums the
+// squares of its whole head itself: re-reading head_dim cached values costs less than a barrier.
+// Bindings: state; qkv [n_tokens, stride] = [q | k | v]; rope [positions, 2, R/8] vec4 = cos, sin; block_table;
+// q [n_tokens, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); q_norm, k_norm [head_dim].
+// Needs: nothing.
+//% include "shared/state.wgsl"
+
+const PAGE: u32 = ${ page }u;
+const D4: u32 = ${ head_dim // 4 }u;
+const PARTS: u32 = ${ head_dim // 8 }u;
+// invocations of a head that rotate; each owns 4 frequencies
+const ROTATED: u32 = ${ rotary_dim // 8 }u;
+
+struct Params {
+    n_heads: u32,
+    n_kv_heads: u32,
+    // vec4 columns in a row of qkv and of q
+    qkv_stride: u32,
+    q_stride: u32,
+    eps: f32,
+    scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> state: State;
+@group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> rope: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> block_table: array<u32>;
+@group(0) @binding(5) var<storage, read_write> q: array<vec4<f32>>;
+//% if kv == "f16"
+@group(0) @binding(6) var<storage, read_write> k_cache: array<vec2<u32>>;
+@group(0) @binding(7) var<storage, read_write> v_cache: array<vec2<u32>>;
+
+fn pack(v: vec4<f32>) -> vec2<u32> {
+    // out of range, pack2x16float may return anything
+    let c = clamp(v, vec4(-65504.0), vec4(65504.0));
+    return vec2(pack2x16float(c.xy), pack2x16float(c.zw));
+}
+//% else
+@group(0) @binding(6) var<storage, read_write> k_cache: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> v_cache: array<vec4<f32>>;
+
+fn pack(v: vec4<f32>) -> vec4<f32> {
+    return v;
+}
+//% endif
+//% if qk_norm
+@group(0) @binding(8) var<storage, read> q_norm: array<vec4<f32>>;
+@group(0) @binding(9) var<storage, read> k_norm: array<vec4<f32>>;
+//% endif
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.x + group.y * groups.x) * 64u + lane;
+    let part = index % PARTS;
+    let n_all = params.n_heads + 2u * params.n_kv_heads;
+    let head = (index / PARTS) % n_all;
+    let token = index / (PARTS * n_all);
+    if (token >= state.n_tokens) {
+        return;
+    }
+    let is_query = head < params.n_heads;
+    let is_value = head >= params.n_heads + params.n_kv_heads;
+    let from = token * params.qkv_stride + head * D4;
+
+    // the two vec4 of this invocation, as vec4 indices inside the head
+    var lo = part * 2u;
+    var hi = lo + 1u;
+    let rotates = !is_value && part < ROTATED;
+    if (rotates) {
+        lo = part;
+        hi = part + ROTATED;
+    }
+    var a = qkv[from + lo];
+    var b = qkv[from + hi];
+//% if qk_norm
+    if (!is_value) {
+        var squares = 0.0;
+        for (var i = 0u; i < D4; i++) {
+            let v = qkv[from + i];
+            squares += dot(v, v);
+        }
+        let rms = inverseSqrt(squares / ${ head_dim }.0 + params.eps);
+        if (is_query) {
+            a *= rms * q_norm[lo];
+            b *= rms * q_norm[hi];
+        } else {
+            a *= rms * k_norm[lo];
+            b *= rms * k_norm[hi];
+        }
+    }
+//% endif
+    let position = state.position + token;
+    if (rotates) {
+        let cosine = rope[position * (2u * ROTATED) + part];
+        let sine = rope[position * (2u * ROTATED) + ROTATED + part];
+        let rotated = a * cosine - b * sine;
+        b = b * cosine + a * sine;
+        a = rotated;
+    }
+    if (is_query) {
+        let to = token * params.q_stride + head * D4;
+        q[to + lo] = a * params.scale;
+        q[to + hi] = b * params.scale;
+        return;
+    }
+    let page = block_table[position / PAGE];
+    let slot = position % PAGE;
+    if (is_value) {
+        let kv_head = head - params.n_heads - params.n_kv_heads;
+        let to = ((page * params.n_kv_heads + kv_head) * PAGE + slot) * D4;
+        v_cache[to + lo] = pack(a);
+        v_cache[to + hi] = pack(b);
+    } else {
+        let kv_head = head - params.n_heads;
+        let to = (page * params.n_kv_heads + kv_head) * D4;
+        k_cache[(to + lo) * PAGE + slot] = pack(a);
+        k_cache[(to + hi) * PAGE + slot] = pack(b);
+    }
+}

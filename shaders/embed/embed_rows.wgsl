@@ -1,0 +1,36 @@
+// Looks up the embedding rows of the step's tokens.
+//
+//   y[t, k] = table[tokens[t], k]
+//
+// Grid: x = columns in units of 8, 64 an invocation group; y = token. Tokens whose row lies in another shard of the
+// table are left to that shard's dispatch.
+// Bindings: tokens [n_tokens] u32; y [n_tokens, stride] f32; table [rows of the shard, units * 8] in any layout.
+// Needs: nothing.
+struct Params {
+    // units of 8 columns in a row of the table
+    units: u32,
+    // vec4 columns in a row of y
+    y_stride: u32,
+    // first row and row count of this shard
+    first_row: u32,
+    n_rows: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> tokens: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+//% include "quant/" ~ quant ~ ".wgsl"
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
+    let unit = gid.x;
+    let token = gid.y;
+    let row = tokens[token] - params.first_row;
+    if (unit >= params.units || row >= params.n_rows) {
+        return;
+    }
+    let w = load_w8(row, unit, params.units);
+    let i = token * params.y_stride + unit * 2u;
+    y[i] = w.lo;
+    y[i + 1u] = w.hi;
+}

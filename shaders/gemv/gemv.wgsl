@@ -1,0 +1,177 @@
+// Matrix times one vector, with everything around it that a decode step needs.
+//
+//   a[n]  = rms * sum_k W[n, k] * x[k] * g[k]   (rms = 1/sqrt(mean(x^2) + eps) and g only with the norm fused in)
+//   store: y[n] = a[n] + bias[n];   add: y[n] += a[n];   silu_mul: y[i] = silu(a[gate row of i]) * a[up row of i]
+//
+// The norm needs no pass of its own: its scalar factors out of the sum, so sum(x^2) rides along.
+// Gate and up rows alternate in runs of 16: output i has its gate in row (i / 16) * 32 + i % 16, its up 16 below.
+// Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: one row an invocation).
+// Bindings: x [K] f32; y [n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32. K is padded to 32 with zeros.
+// Needs: nothing; subgroups shorten the sums. "serial" has no barrier at all, which CPU devices reward.
+//% if enable_subgroups
+enable subgroups;
+//% endif
+struct Params {
+    // units of 8 columns in a row of W
+    units: u32,
+    // columns that count for the norm's mean
+    n_cols: u32,
+    // outputs of this shard, and where they start in y
+    n_outputs: u32,
+    first_output: u32,
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+//% include "quant/" ~ quant ~ ".wgsl"
+//% if norm
+@group(0) @binding(${ norm_binding }) var<storage, read> gain: array<vec4<f32>>;
+//% endif
+//% if bias
+@group(0) @binding(${ bias_binding }) var<storage, read> bias: array<f32>;
+//% endif
+
+//% if epilogue == "silu_mul"
+const OUTPUTS: u32 = ${ rows // 2 }u;
+fn weight_row(output: u32, part: u32) -> u32 {
+    return (output / 16u) * 32u + output % 16u + part * 16u;
+}
+//% else
+const OUTPUTS: u32 = ${ rows }u;
+//% endif
+
+fn finish(output: u32, a: f32, b: f32) {
+    let i = params.first_output + output;
+//% if epilogue == "silu_mul"
+    y[i] = a / (1.0 + exp(-a)) * b;
+//% elif epilogue == "add"
+    y[i] += a;
+//% elif bias
+    y[i] = a + bias[i];
+//% else
+    y[i] = a;
+//% endif
+}
+
+//% if reduction == "serial"
+@compute @workgroup_size(${ wg })
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let output = (group.x + group.y * groups.x) * ${ wg }u + lane;
+    if (output >= params.n_outputs) {
+        return;
+    }
+    var squares = 0.0;
+    var a = 0.0;
+    var b = 0.0;
+    for (var unit = 0u; unit < params.units; unit++) {
+        var lo = x[unit * 2u];
+        var hi = x[unit * 2u + 1u];
+//% if norm
+        squares += dot(lo, lo) + dot(hi, hi);
+        lo *= gain[unit * 2u];
+        hi *= gain[unit * 2u + 1u];
+//% endif
+//% if epilogue == "silu_mul"
+        let w = load_w8(weight_row(output, 0u), unit, params.units);
+        let v = load_w8(weight_row(output, 1u), unit, params.units);
+        b += dot(v.lo, lo) + dot(v.hi, hi);
+//% else
+        let w = load_w8(output, unit, params.units);
+//% endif
+        a += dot(w.lo, lo) + dot(w.hi, hi);
+    }
+//% if norm
+    let scale = inverseSqrt(squares / f32(params.n_cols) + params.eps);
+    a *= scale;
+    b *= scale;
+//% endif
+    finish(output, a, b);
+}
+//% else
+// Partial sums of the ROWS rows, and of x^2 in the last place.
+var<workgroup> sums: array<array<f32, ${ rows + 1 }>, ${ wg }>;
+
+@compute @workgroup_size(${ wg })
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+//% if subgroups
+    @builtin(subgroup_invocation_id) lane_in_subgroup: u32,
+    @builtin(subgroup_size) width: u32,
+//% endif
+) {
+    let first = (group.x + group.y * groups.x) * OUTPUTS;
+    var acc: array<f32, ${ rows + 1 }>;
+    // Rows past the end repeat the last one, so that every load stays inside W; their sums are dropped.
+    var row: array<u32, ${ rows }>;
+    for (var r = 0u; r < ${ rows }u; r++) {
+//% if epilogue == "silu_mul"
+        row[r] = weight_row(min(first + r / 2u, params.n_outputs - 1u), r % 2u);
+//% else
+        row[r] = min(first + r, params.n_outputs - 1u);
+//% endif
+    }
+    for (var unit = lane; unit < params.units; unit += ${ wg }u) {
+        var lo = x[unit * 2u];
+        var hi = x[unit * 2u + 1u];
+//% if norm
+        acc[${ rows }] += dot(lo, lo) + dot(hi, hi);
+        lo *= gain[unit * 2u];
+        hi *= gain[unit * 2u + 1u];
+//% endif
+        for (var r = 0u; r < ${ rows }u; r++) {
+            let w = load_w8(row[r], unit, params.units);
+            acc[r] += dot(w.lo, lo) + dot(w.hi, hi);
+        }
+    }
+//% if subgroups
+    for (var r = 0u; r < ${ rows + 1 }u; r++) {
+        acc[r] = subgroupAdd(acc[r]);
+    }
+    if (lane_in_subgroup == 0u) {
+        sums[lane / width] = acc;
+    }
+    workgroupBarrier();
+    let n_sums = (${ wg }u + width - 1u) / width;
+//% else
+    sums[lane] = acc;
+    workgroupBarrier();
+    for (var half = ${ wg // 2 }u; half > 1u; half >>= 1u) {
+        if (lane < half) {
+            for (var r = 0u; r < ${ rows + 1 }u; r++) {
+                sums[lane][r] += sums[lane + half][r];
+            }
+        }
+        workgroupBarrier();
+    }
+    let n_sums = 2u;
+//% endif
+    if (lane < OUTPUTS && first + lane < params.n_outputs) {
+        var a = 0.0;
+        var b = 0.0;
+        var squares = 0.0;
+        for (var i = 0u; i < n_sums; i++) {
+//% if epilogue == "silu_mul"
+            a += sums[i][lane * 2u];
+            b += sums[i][lane * 2u + 1u];
+//% else
+            a += sums[i][lane];
+//% endif
+            squares += sums[i][${ rows }];
+        }
+//% if norm
+        let scale = inverseSqrt(squares / f32(params.n_cols) + params.eps);
+        a *= scale;
+        b *= scale;
+//% endif
+        finish(first + lane, a, b);
+    }
+}
+//% endif

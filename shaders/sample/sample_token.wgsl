@@ -1,0 +1,175 @@
+// Draws the next token from the candidates and makes it the input of the next step.
+//
+//   top-k: keep s >= the k-th largest;  top-p: keep s while the probability of everything larger is < p;
+//   min-p: keep s with exp(s - max) >= min_p;  then draw from the softmax of what is kept
+//
+// Both thresholds are found by bisecting on the ordered bits of the values, so no list is ever sorted.
+// The uniform number is a hash of (seed, index of the token): the same seed gives the same text.
+// Grid: one workgroup.
+// Bindings: state; sampler; candidates [n] of (value bits, id); tokens (entry 0 is written); ring; counts.
+// Needs: nothing.
+//% include "shared/state.wgsl"
+//% include "shared/sampler.wgsl"
+
+struct Params {
+    n_candidates: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> state: State;
+@group(0) @binding(2) var<storage, read> sampler_in: Sampler;
+@group(0) @binding(3) var<storage, read> candidates: array<vec2<u32>>;
+@group(0) @binding(4) var<storage, read_write> tokens: array<u32>;
+@group(0) @binding(5) var<storage, read_write> ring: array<u32>;
+@group(0) @binding(6) var<storage, read_write> counts: array<u32>;
+
+var<workgroup> values: array<f32, 256>;
+var<workgroup> ids: array<u32, 256>;
+var<workgroup> chosen: u32;
+
+// Order of floats as order of unsigned integers.
+fn ordered(bits: u32) -> u32 {
+    return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
+}
+
+fn total(value: f32, lane: u32) -> f32 {
+    values[lane] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half >>= 1u) {
+        if (lane < half) {
+            values[lane] += values[lane + half];
+        }
+        workgroupBarrier();
+    }
+    let sum = values[0];
+    workgroupBarrier();
+    return sum;
+}
+
+// PCG output function over a seed and a counter, in [0, 1)
+fn uniform_number(seed: u32, counter: u32) -> f32 {
+    var h = (seed ^ (counter * 0x9e3779b9u)) * 747796405u + 2891336453u;
+    h = ((h >> ((h >> 28u) + 4u)) ^ h) * 277803737u;
+    h = (h >> 22u) ^ h;
+    h = (h + counter) * 747796405u + 2891336453u;
+    h = ((h >> ((h >> 28u) + 4u)) ^ h) * 277803737u;
+    h = (h >> 22u) ^ h;
+    return f32(h >> 8u) * 5.9604644775390625e-8;
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    let n = params.n_candidates;
+
+    // the best candidate, lowest id among equals
+    var best = LOWEST;
+    var best_id = 0xffffffffu;
+    for (var i = lane; i < n; i += 256u) {
+        let value = bitcast<f32>(candidates[i].x);
+        let id = candidates[i].y;
+        if (value > best || (value == best && id < best_id)) {
+            best = value;
+            best_id = id;
+        }
+    }
+    values[lane] = best;
+    ids[lane] = best_id;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half >>= 1u) {
+        if (lane < half) {
+            let value = values[lane + half];
+            let id = ids[lane + half];
+            if (value > values[lane] || (value == values[lane] && id < ids[lane])) {
+                values[lane] = value;
+                ids[lane] = id;
+            }
+        }
+        workgroupBarrier();
+    }
+    let top = values[0];
+    let top_id = ids[0];
+    workgroupBarrier();
+    if (lane == 0u) {
+        chosen = top_id;
+    }
+
+    if (sampler_in.temperature > 0.0 && sampler_in.top_k != 1u) {
+        var threshold = 0u;
+        if (sampler_in.top_k > 0u && sampler_in.top_k < n) {
+            // largest threshold that at least k candidates reach
+            for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+                var reached = 0.0;
+                for (var i = lane; i < n; i += 256u) {
+                    reached += select(0.0, 1.0, ordered(candidates[i].x) >= (threshold | bit));
+                }
+                if (total(reached, lane) >= f32(sampler_in.top_k)) {
+                    threshold |= bit;
+                }
+            }
+        }
+        if (sampler_in.top_p < 1.0) {
+            var kept = 0.0;
+            for (var i = lane; i < n; i += 256u) {
+                if (ordered(candidates[i].x) >= threshold) {
+                    kept += exp(bitcast<f32>(candidates[i].x) - top);
+                }
+            }
+            let wanted = sampler_in.top_p * total(kept, lane);
+            // largest value above which at least p lies: it and everything below it is dropped
+            var dropped = 0u;
+            for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+                var above = 0.0;
+                for (var i = lane; i < n; i += 256u) {
+                    let value = ordered(candidates[i].x);
+                    if (value >= threshold && value > (dropped | bit)) {
+                        above += exp(bitcast<f32>(candidates[i].x) - top);
+                    }
+                }
+                if (total(above, lane) >= wanted) {
+                    dropped |= bit;
+                }
+            }
+            threshold = max(threshold, min(dropped + 1u, ordered(bitcast<u32>(top))));
+        }
+        // each invocation owns a run of candidates, so that the drawn order does not depend on the device
+        let run = (n + 255u) / 256u;
+        let first = min(lane * run, n);
+        let end = min(first + run, n);
+        var mass = 0.0;
+        for (var i = first; i < end; i++) {
+            let e = exp(bitcast<f32>(candidates[i].x) - top);
+            if (ordered(candidates[i].x) >= threshold && e >= sampler_in.min_p) {
+                mass += e;
+            }
+        }
+        values[lane] = mass;
+        workgroupBarrier();
+        var before = 0.0;
+        var whole = 0.0;
+        for (var i = 0u; i < 256u; i++) {
+            if (i == lane) {
+                before = whole;
+            }
+            whole += values[i];
+        }
+        let target_mass = uniform_number(state.seed, state.sample_index) * whole;
+        if (mass > 0.0 && target_mass >= before && target_mass < before + mass) {
+            var reached = before;
+            var last = top_id;
+            for (var i = first; i < end; i++) {
+                let e = exp(bitcast<f32>(candidates[i].x) - top);
+                if (ordered(candidates[i].x) >= threshold && e >= sampler_in.min_p && reached <= target_mass) {
+                    reached += e;
+                    last = candidates[i].y;
+                }
+            }
+            chosen = last;
+        }
+    }
+    workgroupBarrier();
+    if (lane == 0u) {
+        tokens[0] = chosen;
+        ring[state.ring_slot] = chosen;
+        counts[chosen] += 1u;
+    }
+}

@@ -1,0 +1,101 @@
+// Applies penalties and temperature to the logits and keeps the best KEEP of every 1024.
+//
+//   s > 0: s / rho, else s * rho  for ids seen in prompt or output;  s -= presence * [n > 0] + frequency * n;  s / T
+//
+// Grid: x = chunk of 1024 logits. Candidates of a chunk are in falling order, ties by rising id.
+// Bindings: sampler; logits [n_vocab] f32; counts [n_vocab] u32 (bit 31: in the prompt, rest: times in the output);
+// candidates [chunks, KEEP] of (value as bits, id).
+// Needs: nothing.
+//% include "shared/sampler.wgsl"
+
+const KEEP: u32 = ${ keep }u;
+
+@group(0) @binding(0) var<storage, read> sampler_in: Sampler;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> counts: array<u32>;
+@group(0) @binding(3) var<storage, read_write> candidates: array<vec2<u32>>;
+
+//% if keep == 1
+var<workgroup> values: array<f32, 256>;
+var<workgroup> ids: array<u32, 256>;
+//% else
+var<workgroup> values: array<f32, 1024>;
+var<workgroup> ids: array<u32, 1024>;
+//% endif
+
+fn adjusted(id: u32) -> f32 {
+    if (id >= sampler_in.n_vocab) {
+        return LOWEST;
+    }
+    var s = logits[id];
+    let count = counts[id];
+    if (count != 0u) {
+        s = select(s * sampler_in.repetition_penalty, s / sampler_in.repetition_penalty, s > 0.0);
+    }
+    let made = count & 0x7fffffffu;
+    if (made != 0u) {
+        s -= sampler_in.presence_penalty + sampler_in.frequency_penalty * f32(made);
+    }
+    if (sampler_in.temperature > 0.0) {
+        s /= sampler_in.temperature;
+    }
+    return max(s, LOWEST);
+}
+
+fn precedes(value_a: f32, id_a: u32, value_b: f32, id_b: u32) -> bool {
+    return value_a > value_b || (value_a == value_b && id_a < id_b);
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first = group.x * 1024u;
+//% if keep == 1
+    var value = adjusted(first + lane);
+    var id = first + lane;
+    for (var i = 256u; i < 1024u; i += 256u) {
+        let other = adjusted(first + lane + i);
+        if (other > value) {
+            value = other;
+            id = first + lane + i;
+        }
+    }
+    values[lane] = value;
+    ids[lane] = id;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half >>= 1u) {
+        if (lane < half && precedes(values[lane + half], ids[lane + half], values[lane], ids[lane])) {
+            values[lane] = values[lane + half];
+            ids[lane] = ids[lane + half];
+        }
+        workgroupBarrier();
+    }
+//% else
+    for (var i = lane; i < 1024u; i += 256u) {
+        values[i] = adjusted(first + i);
+        ids[i] = first + i;
+    }
+    workgroupBarrier();
+    // bitonic sort
+    for (var size = 2u; size <= 1024u; size <<= 1u) {
+        for (var gap = size >> 1u; gap > 0u; gap >>= 1u) {
+            for (var pair = lane; pair < 512u; pair += 256u) {
+                let a = (pair / gap) * gap * 2u + pair % gap;
+                let b = a + gap;
+                let falling = (a & size) == 0u;
+                if (precedes(values[b], ids[b], values[a], ids[a]) == falling) {
+                    let value = values[a];
+                    values[a] = values[b];
+                    values[b] = value;
+                    let id = ids[a];
+                    ids[a] = ids[b];
+                    ids[b] = id;
+                }
+            }
+            workgroupBarrier();
+        }
+    }
+//% endif
+    for (var i = lane; i < KEEP; i += 256u) {
+        candidates[group.x * KEEP + i] = vec2(bitcast<u32>(values[i]), ids[i]);
+    }
+}

@@ -1,0 +1,71 @@
+// The checkpoints in tests/golden against the float32 reference, in both browsers, through the npm package.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { LAUNCHERS } from "./lib/browsers.mjs";
+import { GOLDEN, servePackage } from "./lib/site.mjs";
+
+const TOLERANCE = 2e-4;
+const CHECKPOINTS = ["qwen2-tied", "qwen2-untied", "qwen2-headdim", "qwen3-tied", "qwen3-f32"];
+// Every fallback on one checkpoint of each family; natively they all run.
+const MASKS = ["no-subgroups", "no-f16", "no-dot4", "max-binding=64KiB"];
+const MASKED = ["qwen2-untied", "qwen3-tied"];
+
+const inFolder = (name) =>
+  readdirSync(path.join(GOLDEN, name)).filter(
+    (file) => /\.(json|safetensors|txt)$/.test(file) && !file.includes("expected"),
+  );
+
+const goldens = [
+  ...CHECKPOINTS.map((name) => ({ name, base: name, files: inFolder(name), expected: "expected" })),
+  ...["F16", "Q8_0", "Q4_0"].map((type) => ({
+    name: `g-qwen2-${type}`,
+    base: "g-qwen2",
+    files: [`g-qwen2-${type}.gguf`],
+    expected: `g-qwen2-${type}.expected`,
+  })),
+];
+
+const runs = goldens.flatMap((golden) => [
+  golden,
+  ...(MASKED.includes(golden.name) ? MASKS.map((caps) => ({ ...golden, caps })) : []),
+  ...(golden.name === "qwen3-tied" ? [{ ...golden, chunk: 48 }] : []),
+]);
+
+assert.ok(existsSync(GOLDEN), `${GOLDEN} is missing`);
+
+for (const [browserName, launch] of Object.entries(LAUNCHERS)) {
+  test(browserName, async (t) => {
+    const server = await servePackage();
+    t.after(() => server.close());
+    const browser = await launch();
+    t.after(() => browser.close());
+    const tab = await browser.open();
+    await tab.goto(`${server.url}/blank.html`);
+    for (const { name, caps, chunk, ...golden } of runs) {
+      const variant = [name, caps, chunk && `in chunks of ${chunk}`].filter(Boolean).join(", ");
+      await t.test(variant, async (t) => {
+        const base = `${server.url}/golden/${golden.base}`;
+        const begun = performance.now();
+        const result = await tab.evaluate(
+          async (golden) => {
+            const { checkGolden } = await import("/golden.js");
+            return checkGolden(golden);
+          },
+          { ...golden, base, ...(caps && { caps }), ...(chunk && { chunk }) },
+        );
+        const largest = Math.max(...Object.values(result.maxDiff));
+        t.diagnostic(
+          `largest logit difference ${largest.toExponential(1)}, perplexity off by ` +
+            `${result.perplexity.toExponential(1)}, ${Math.round(performance.now() - begun)} ms`,
+        );
+        assert.deepEqual(result.wrongGreedy, []);
+        assert.ok(Object.keys(result.maxDiff).length >= 5, JSON.stringify(result.maxDiff));
+        assert.ok(largest <= TOLERANCE, JSON.stringify(result.maxDiff));
+        assert.ok(Math.abs(result.perplexity) <= 1e-4, `perplexity is off by ${result.perplexity}`);
+      });
+    }
+  });
+}

@@ -1,0 +1,263 @@
+// What a web developer does with the package, in both browsers.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { LAUNCHERS } from "./lib/browsers.mjs";
+import { servePackage } from "./lib/site.mjs";
+
+for (const [name, launch] of Object.entries(LAUNCHERS)) {
+  test(name, async (t) => {
+    const server = await servePackage();
+    t.after(() => server.close());
+    const browser = await launch();
+    t.after(() => browser.close());
+    const tab = await browser.open();
+    await tab.goto(`${server.url}/blank.html`);
+    await tab.evaluate(async () => {
+      globalThis.qwill = await import("/npm/dist/index.js");
+      /** Runs something that must fail and says how. */
+      globalThis.failure = async (promise) => {
+        try {
+          await promise;
+        } catch (error) {
+          const { code, name, message } = error;
+          return { isQwillError: error instanceof qwill.QwillError, code, name, message };
+        }
+        return "no error";
+      };
+      globalThis.hello = [{ role: "user", content: "Hello!" }];
+    });
+
+    /** @param {(code: string, message: RegExp) => void} expected */
+    const expectFailure = async (code, message, run, arg) => {
+      const error = await tab.evaluate(run, arg);
+      assert.equal(error.code, code, JSON.stringify(error));
+      assert.ok(error.isQwillError);
+      assert.match(error.message, message);
+    };
+
+    await t.test("loads the demo model in a worker and streams a reply", async (t) => {
+      const result = await tab.evaluate(async () => {
+        const progress = [];
+        const begun = performance.now();
+        const model = await qwill.load("demo", { onProgress: (p) => progress.push(p) });
+        const loadMs = performance.now() - begun;
+        globalThis.model = model;
+        const chunks = [];
+        const stream = await model.chat.completions.create({
+          messages: hello,
+          stream: true,
+          max_tokens: 40,
+          temperature: 0,
+          enable_thinking: false,
+        });
+        for await (const chunk of stream) chunks.push(chunk);
+        const whole = await model.chat.completions.create({
+          messages: hello,
+          max_tokens: 40,
+          temperature: 0,
+          enable_thinking: false,
+        });
+        return { info: model.info, progress, chunks, whole, loadMs };
+      });
+      const { info, progress, chunks, whole } = result;
+      t.diagnostic(
+        `${info.adapter}: loaded in ${Math.round(result.loadMs)} ms, ${JSON.stringify(whole.timings)}`,
+      );
+      assert.equal(info.architecture, "qwen3");
+      assert.ok(info.adapter.length > 0 && info.contextLength > 0 && info.parameters > 0);
+      assert.ok(
+        progress.some(({ loaded, total }) => total > 0 && loaded === total),
+        "progress reaches the end",
+      );
+
+      const text = chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
+      t.diagnostic(JSON.stringify(text));
+      assert.ok(text.length > 0);
+      assert.ok(chunks.length > 3, "more than one piece of text");
+      assert.equal(whole.choices[0].message.content, text, "the same greedy reply, streamed or not");
+      assert.equal(chunks.at(-1).choices[0].finish_reason, whole.choices[0].finish_reason);
+      assert.ok(["stop", "length"].includes(whole.choices[0].finish_reason));
+      const { usage } = chunks.at(-1);
+      assert.equal(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens);
+      assert.ok(whole.timings.decode_tps > 0);
+    });
+
+    await t.test("a conversation goes on, and a seed repeats a reply", async () => {
+      const replies = await tab.evaluate(async () => {
+        const messages = [
+          ...hello,
+          { role: "assistant", content: "Hi!" },
+          { role: "user", content: "What is 2 + 3?" },
+        ];
+        const request = { messages, seed: 7, temperature: 1, max_tokens: 24 };
+        const texts = [];
+        for (let i = 0; i < 2; i++) {
+          const { choices } = await model.chat.completions.create(request);
+          texts.push(`${choices[0].message.reasoning_content}|${choices[0].message.content}`);
+        }
+        return texts;
+      });
+      assert.equal(replies[0], replies[1]);
+    });
+
+    await t.test("tokenizes", async () => {
+      const { ids, tokens } = await tab.evaluate(() => model.tokenize("Hello, 世界!"));
+      assert.equal(ids.length, tokens.length);
+      assert.ok(ids.length > 2);
+    });
+
+    await t.test(
+      "a stopped stream ends with usage, an aborted one throws, and the model goes on",
+      async () => {
+        const result = await tab.evaluate(async () => {
+          const request = { messages: hello, stream: true, max_tokens: 400, temperature: 1, seed: 3 };
+          const stopped = await model.chat.completions.create(request);
+          let last;
+          let seen = 0;
+          for await (const chunk of stopped) {
+            last = chunk;
+            if (++seen === 3) stopped.stop();
+          }
+
+          const controller = new AbortController();
+          const aborted = await model.chat.completions.create({ ...request, signal: controller.signal });
+          const error = await failure(
+            (async () => {
+              for await (const _ of aborted) controller.abort();
+            })(),
+          );
+
+          for await (const _ of await model.chat.completions.create(request)) break;
+          const after = await model.chat.completions.create({ messages: hello, max_tokens: 2 });
+          return { last, error, after };
+        });
+        assert.ok(result.last.usage.completion_tokens < 100, JSON.stringify(result.last));
+        assert.equal(result.error.code, "aborted");
+        assert.equal(result.error.name, "AbortError");
+        assert.ok(result.after.usage.completion_tokens <= 2);
+      },
+    );
+
+    await t.test("requests that cannot be served", async () => {
+      await expectFailure("invalid-request", /"topP" is not known/, () =>
+        failure(model.chat.completions.create({ messages: hello, topP: 1 })),
+      );
+      await expectFailure("prompt-too-long", /token/, () => {
+        const content = "one two three ".repeat(20_000);
+        return failure(model.chat.completions.create({ messages: [{ role: "user", content }] }));
+      });
+    });
+
+    await t.test("after dispose the model says so", async () => {
+      await expectFailure("disposed", /disposed/, async () => {
+        await model.dispose();
+        return failure(model.tokenize("x"));
+      });
+    });
+
+    await t.test("loads inline, from a File, with a context length", async () => {
+      const info = await tab.evaluate(async () => {
+        const response = await fetch("/npm/wasm/qwill-demo-q8_0.gguf");
+        const file = new File([await response.blob()], "renamed.gguf");
+        const model = await qwill.load(file, { worker: "inline", contextLength: 256 });
+        const { choices } = await model.chat.completions.create({ messages: hello, max_tokens: 4 });
+        const info = { ...model.info, finish: choices[0].finish_reason };
+        await model.dispose();
+        return info;
+      });
+      assert.equal(info.contextLength, 256);
+    });
+
+    await t.test("a load is abandoned in the middle of the download", async () => {
+      const { error, seen, ms } = await tab.evaluate(async () => {
+        const controller = new AbortController();
+        let seen;
+        const begun = performance.now();
+        const load = qwill.load("/slow/npm/wasm/qwill-demo-q8_0.gguf", {
+          signal: controller.signal,
+          onProgress(progress) {
+            seen = progress;
+            if (progress.loaded > 100_000) controller.abort();
+          },
+        });
+        return { error: await failure(load), seen, ms: performance.now() - begun };
+      });
+      assert.equal(error.code, "aborted");
+      assert.equal(seen.stage, "download");
+      assert.ok(seen.loaded < seen.total, JSON.stringify({ seen, ms }));
+    });
+
+    await t.test("files that are no model", async () => {
+      await expectFailure("invalid-file", /\.gguf/, () =>
+        failure(qwill.load(new File(["no model at all, just text"], "notes.gguf"))),
+      );
+      await expectFailure("invalid-file", /cut\.gguf/, async () => {
+        const whole = await (await fetch("/npm/wasm/qwill-demo-q8_0.gguf")).blob();
+        return failure(qwill.load(new File([whole.slice(0, whole.size >> 1)], "cut.gguf")));
+      });
+      await expectFailure("unknown-architecture", /mamba.*qwen3/s, async () => {
+        const folder = "/golden/qwen3-tied";
+        const config = await (await fetch(`${folder}/config.json`)).json();
+        config.model_type = "mamba";
+        config.architectures = ["MambaForCausalLM"];
+        const other = await Promise.all(
+          ["tokenizer.json", "model.safetensors"].map(
+            async (name) => new File([await (await fetch(`${folder}/${name}`)).blob()], name),
+          ),
+        );
+        return failure(qwill.load([new File([JSON.stringify(config)], "config.json"), ...other]));
+      });
+      await expectFailure("network", /404/, () => failure(qwill.load("/nothing/here.gguf")));
+      await expectFailure("invalid-source", /hub/, () => failure(qwill.load("Qwen/Qwen3-0.6B")));
+    });
+
+    await t.test("a device that is lost in the middle", async () => {
+      const result = await tab.evaluate(async () => {
+        let device;
+        const original = GPUAdapter.prototype.requestDevice;
+        GPUAdapter.prototype.requestDevice = async function (descriptor) {
+          device = await original.call(this, descriptor);
+          return device;
+        };
+        const model = await qwill.load("demo", { worker: "inline" });
+        GPUAdapter.prototype.requestDevice = original;
+        const stream = await model.chat.completions.create({
+          messages: hello,
+          stream: true,
+          max_tokens: 400,
+        });
+        const middle = await failure(
+          (async () => {
+            for await (const _ of stream) device.destroy();
+          })(),
+        );
+        const after = await failure(model.chat.completions.create({ messages: hello }));
+        const lost = await model.lost;
+        await model.dispose();
+        return { middle, after, lost: lost.code };
+      });
+      assert.equal(result.middle.code, "device-lost", JSON.stringify(result));
+      assert.match(result.middle.message, /Load the model again/);
+      assert.equal(result.after.code, "device-lost");
+      assert.equal(result.lost, "device-lost");
+    });
+
+    await t.test("a browser without WebGPU", async () => {
+      const bare = await browser.open();
+      await bare.goto(`${server.url}/blank.html`);
+      const error = await bare.evaluate(async () => {
+        Object.defineProperty(Navigator.prototype, "gpu", { value: undefined, configurable: true });
+        const { load } = await import("/npm/dist/index.js");
+        try {
+          await load("demo");
+        } catch ({ code, message }) {
+          return { code, message };
+        }
+      });
+      assert.equal(error.code, "webgpu-unavailable");
+      assert.match(error.message, /(Chrome|Firefox) \d+ does not offer WebGPU.*Safari 26/);
+      await bare.close();
+    });
+  });
+}

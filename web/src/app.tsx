@@ -1,0 +1,83 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useChat } from "./chat.ts";
+import { Composer } from "./components/composer.tsx";
+import { DropZone } from "./components/drop-zone.tsx";
+import { Header } from "./components/header.tsx";
+import { LoadStatus } from "./components/load-status.tsx";
+import { Messages } from "./components/messages.tsx";
+import { ModelDialog } from "./components/model-dialog.tsx";
+import { SettingsDialog } from "./components/settings-dialog.tsx";
+import { Welcome } from "./components/welcome.tsx";
+import { useModel } from "./model.ts";
+import { useSettings } from "./settings.ts";
+
+export function App() {
+  const loader = useModel("demo", "Demo model");
+  const model = loader.state.kind === "ready" ? loader.state.model : undefined;
+  const [settings, changeSettings] = useSettings();
+  const chat = useChat(model, settings);
+  const [dialog, setDialog] = useState<"model" | "settings">();
+  const input = useRef<HTMLTextAreaElement>(null);
+
+  const newChat = () => {
+    chat.clear();
+    input.current?.focus();
+  };
+  const ask = (prompt: string) => {
+    chat.send(prompt);
+    input.current?.focus();
+  };
+  const open: typeof loader.open = (source, label) => {
+    setDialog(undefined);
+    chat.clear();
+    loader.open(source, label);
+  };
+
+  const { busy, stop } = chat;
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      // An open dialog has Escape for itself.
+      if (event.key === "Escape" && busy && !document.querySelector("dialog[open]")) {
+        stop();
+        input.current?.focus();
+      }
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [busy, stop]);
+
+  return (
+    <>
+      <Header
+        state={loader.state}
+        canClear={chat.turns.length > 0}
+        onModel={() => setDialog("model")}
+        onNewChat={newChat}
+        onSettings={() => setDialog("settings")}
+      />
+      {chat.turns.length > 0 ? (
+        <Messages turns={chat.turns} busy={chat.busy} />
+      ) : (
+        <Welcome ready={model !== undefined} onAsk={ask} />
+      )}
+      <footer class="dock">
+        <LoadStatus loader={loader} onChoose={() => setDialog("model")} />
+        <Composer inputRef={input} ready={model !== undefined} busy={busy} onSend={chat.send} onStop={stop} />
+        <p class="fine-print">Runs on your GPU. Nothing you type leaves this device.</p>
+      </footer>
+      <ModelDialog
+        isOpen={dialog === "model"}
+        state={loader.state}
+        onClose={() => setDialog(undefined)}
+        onOpen={open}
+      />
+      <SettingsDialog
+        isOpen={dialog === "settings"}
+        settings={settings}
+        onChange={changeSettings}
+        onClose={() => setDialog(undefined)}
+      />
+      <DropZone onFiles={open} />
+    </>
+  );
+}

@@ -1,0 +1,70 @@
+import { bytes } from "../format.ts";
+import type { Loader } from "../model.ts";
+
+interface Props {
+  loader: Loader;
+  onChoose: () => void;
+}
+
+/** The load's progress, or in plain words why there is no model. Nothing once it is there. */
+export function LoadStatus({ loader, onChoose }: Props) {
+  const { state } = loader;
+  return (
+    <div class="load-status" role="status">
+      {state.kind === "loading" && (
+        <div class="card">
+          <div class="card-line">
+            <span>
+              {stage(state.progress?.stage)} <strong>{state.label}</strong>
+            </span>
+            {state.progress !== undefined && state.progress.total > 0 && (
+              <span class="muted" aria-hidden="true">
+                {bytes(state.progress.loaded)} of {bytes(state.progress.total)}
+              </span>
+            )}
+            <button type="button" class="text-button" onClick={loader.cancel}>
+              Cancel
+            </button>
+          </div>
+          <progress
+            aria-label="Loading the model"
+            max={1}
+            {...(state.progress && state.progress.total > 0
+              ? { value: state.progress.loaded / state.progress.total }
+              : {})}
+          />
+        </div>
+      )}
+      {state.kind === "failed" && (
+        <div class={`card ${state.error.code === "aborted" ? "" : "card-error"}`}>
+          <p>
+            <strong>{heading(state.error.code, state.label)}</strong>
+          </p>
+          {state.error.code !== "aborted" && <p>{state.error.message}</p>}
+          <div class="card-actions">
+            <button type="button" class="button" onClick={loader.retry}>
+              Load again
+            </button>
+            {state.error.code !== "webgpu-unavailable" && (
+              <button type="button" class="text-button" onClick={onChoose}>
+                Choose another model
+              </button>
+            )}
+          </div>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function stage(name: string | undefined): string {
+  if (name === undefined) return "Starting";
+  return name === "download" ? "Downloading" : "Loading";
+}
+
+function heading(code: string, label: string): string {
+  if (code === "webgpu-unavailable" || code === "no-adapter") return "This browser cannot use your GPU";
+  if (code === "device-lost") return "The GPU was lost";
+  if (code === "aborted") return "Loading was cancelled";
+  return `${label} could not be loaded`;
+}
