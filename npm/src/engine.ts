@@ -1,7 +1,7 @@
 // What the wasm module offers. crates/wasm implements these interfaces, the unit tests fake them.
 // Field names are those of the Rust side.
 
-import type { ChatToolCall, FinishReason, Timings, Usage } from "./openai.ts";
+import type { Timings } from "./openai.ts";
 
 /** Random access to one file, wherever its bytes lie. */
 export interface EngineFile {
@@ -12,30 +12,30 @@ export interface EngineFile {
 
 export interface EngineLoadOptions {
   context_length?: number;
+  prefill_chunk?: number;
   kv_type?: string;
+  exact?: boolean;
   /** Capabilities to take away, e.g. `no-subgroups,max-binding=128MiB`. */
   caps?: string;
-  exact?: boolean;
   /** What was switched on behind wgpu's back, see request-device.ts. */
   web_subgroups?: { min: number; max: number };
+  /** What to call the model if its files do not say. */
+  name?: string;
   /** Make a model of this shape and format instead of reading files. */
   random?: string;
 }
 
-export interface EngineProgress {
-  stage: string;
-  bytes_done: number;
-  bytes_total: number;
-}
-
 export interface EngineInfo {
-  architecture: string;
   name: string;
+  architecture: string;
+  n_params: number;
+  context_length: number;
+  model_context_length: number;
+  weights_bytes: number;
+  device_bytes: number;
   adapter: string;
   backend: string;
-  context_length: number;
-  n_params: number;
-  weights_bytes: number;
+  capabilities: string;
 }
 
 export interface EngineChatRequest {
@@ -52,25 +52,32 @@ export interface EngineChatRequest {
   frequency_penalty?: number;
   seed?: number;
   enable_thinking?: boolean;
-  template_kwargs?: Record<string, unknown>;
+}
+
+/** A call of a tool; `arguments` is JSON text. */
+export interface EngineToolCall {
+  name: string;
+  arguments: string;
 }
 
 export type EngineChatEvent =
   | { type: "reasoning"; text: string }
-  | { type: "text"; text: string }
-  | { type: "tool_call"; index: number; tool_call: ChatToolCall };
+  | { type: "content"; text: string }
+  | ({ type: "tool_call" } & EngineToolCall)
+  /** A token was made, whether or not it shows yet. */
+  | { type: "token" };
 
 export interface EngineChatReply {
   text: string;
   reasoning: string;
-  tool_calls: ChatToolCall[];
-  finish_reason: FinishReason;
+  tool_calls: EngineToolCall[];
+  finish_reason: "stop" | "length" | "tool_calls" | "aborted";
   ids: number[];
-  usage: Omit<Usage, "total_tokens">;
-  timings: Timings;
+  usage: { prompt_tokens: number; completion_tokens: number; cached_tokens: number };
+  timings: Timings & { load_ms: number };
 }
 
-/** Token ids in, numbers out; the same shapes as `qwill eval` reads and writes. */
+/** Token ids to run through the model, and what to report; the same shape as `qwill eval` reads. */
 export interface EvalCase {
   name: string;
   ids: number[];
@@ -79,6 +86,8 @@ export interface EvalCase {
   /** How many alternatives to report for the last position. */
   top_logprobs?: number;
   logits?: "none" | "last" | "all";
+  /** Prefill in pieces of this many tokens. */
+  chunk?: number;
 }
 
 export interface EvalResult {
@@ -86,6 +95,7 @@ export interface EvalResult {
   n: number;
   /** Negative log likelihood of every token but the first, given those before it. */
   nll: number[];
+  /** Of a single token there is none. */
   perplexity: number | null;
   top_logprobs: { id: number; logprob: number }[][];
   greedy: number[];
@@ -93,24 +103,47 @@ export interface EvalResult {
   logits: Float32Array;
 }
 
-export interface EvalRequest {
-  cases: EvalCase[];
-  /** Prefill in pieces of this many tokens. */
-  chunk?: number;
-}
-
 export interface BenchRequest {
   prompt_tokens?: number;
   decode_tokens?: number;
   runs?: number;
+  /** Tokens in the cache beforehand, one measurement each. Default: `[0]`. */
+  depths?: number[];
 }
 
-/** Medians over the runs. */
-export interface BenchResult {
-  ttft_ms: number;
-  prefill_tps: number;
-  decode_tps: number;
-  [more: string]: unknown;
+/** Median, least and most of the runs. */
+export interface Spread {
+  median: number;
+  min: number;
+  max: number;
+}
+
+/** Speeds at one depth, as `qwill bench` prints them. */
+export interface BenchRun {
+  depth: number;
+  prefill_tps: Spread;
+  ttft_ms: Spread;
+  decode_tps: Spread;
+  decode_gbps: number;
+  bandwidth_share: number;
+}
+
+/** A measurement with what explains it, as `qwill bench` prints it. */
+export interface BenchReport {
+  model: string;
+  adapter: string;
+  backend: string;
+  capabilities: string;
+  prompt_tokens: number;
+  decode_tokens: number;
+  runs: number;
+  load_ms: number;
+  dispatches_per_token: number;
+  dispatches_per_layer: number;
+  submits_per_token: number;
+  weight_bytes_per_token: number;
+  copy_gbps: number;
+  results: BenchRun[];
 }
 
 export interface Tokens {
@@ -122,16 +155,17 @@ export interface EngineModel {
   info(): EngineInfo;
   /** `onEvent` returns whether to go on. */
   chat(request: EngineChatRequest, onEvent: (event: EngineChatEvent) => boolean): Promise<EngineChatReply>;
-  eval(request: EvalRequest): Promise<EvalResult[]>;
-  bench(request: BenchRequest): Promise<BenchResult>;
+  eval(request: EvalCase): Promise<EvalResult>;
+  bench(request: BenchRequest): Promise<BenchReport>;
   tokenize(text: string): Tokens;
   free(): void;
 }
 
 export interface Engine {
+  /** `onProgress` returns whether to go on. */
   load(
     files: EngineFile[],
     options: EngineLoadOptions,
-    onProgress: (progress: EngineProgress) => void,
+    onProgress: (bytesDone: number, bytesTotal: number) => boolean,
   ): Promise<EngineModel>;
 }

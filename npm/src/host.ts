@@ -9,12 +9,18 @@ import { type Port, serve } from "./rpc.ts";
 import type { FileRef } from "./source.ts";
 import { adapterName, requireAdapter } from "./webgpu.ts";
 
-/** `startEngine` is called once, when a model is loaded: it fetches and starts the wasm module. */
-export function host(port: Port, startEngine: (wasmUrl?: string) => Promise<Engine>): void {
+/** Fetches and starts the wasm module. `onPanic` hears of a fault in it, after which it must not be used. */
+export type StartEngine = (
+  wasmUrl: string | undefined,
+  onPanic: (message: string) => void,
+) => Promise<Engine>;
+
+/** Answers the calls that come in through `port`. */
+export function host(port: Port, startEngine: StartEngine): void {
   let model: EngineModel | undefined;
   let failure: QwillError | undefined;
 
-  /** Runs `work` on the model. A lost device or a panic ends the model for good. */
+  /** Runs `work` on the model. A lost device ends the model for good. */
   async function use<T>(work: (model: EngineModel) => T | Promise<T>): Promise<T> {
     if (failure) throw failure;
     if (!model) throw new QwillError("disposed", "The model was disposed of.");
@@ -22,7 +28,7 @@ export function host(port: Port, startEngine: (wasmUrl?: string) => Promise<Engi
       return await work(model);
     } catch (thrown) {
       const error = toQwillError(thrown);
-      if (error.code === "device-lost" || thrown instanceof WebAssembly.RuntimeError) fail(error);
+      if (error.code === "device-lost") fail(error);
       throw failure ?? error;
     }
   }
@@ -37,8 +43,17 @@ export function host(port: Port, startEngine: (wasmUrl?: string) => Promise<Engi
     async load({ source, options, wasmUrl }, { emit, signal }) {
       const adapter = await requireAdapter();
       const subgroups = offeredSubgroups(adapter, options.caps);
-      const engine = await startEngine(wasmUrl);
+      const engine = await startEngine(wasmUrl, (message) =>
+        fail(
+          new QwillError(
+            "internal",
+            `A fault in qwill: ${message}. Please report it. Load the model again to go on.`,
+          ),
+        ),
+      );
       let downloading = false;
+      // What a read fails with says more than what the engine makes of it.
+      let readError: unknown;
       const remote = new Map<string, { loaded: number; total: number }>();
       const open = (file: FileRef): Promise<EngineFile> => {
         if ("blob" in file) return Promise.resolve(fromBlob(file.name, file.blob));
@@ -59,6 +74,15 @@ export function host(port: Port, startEngine: (wasmUrl?: string) => Promise<Engi
       };
       try {
         const files = "random" in source ? [] : await Promise.all(source.files.map(open));
+        const watched = files.map((file) => ({
+          name: file.name,
+          size: file.size,
+          read: (offset: number, length: number) =>
+            file.read(offset, length).catch((error: unknown) => {
+              readError = error;
+              throw error;
+            }),
+        }));
         model = await withRequestDevice(
           {
             subgroups: subgroups !== undefined,
@@ -74,16 +98,17 @@ export function host(port: Port, startEngine: (wasmUrl?: string) => Promise<Engi
           () => {
             const extra = {
               ...(subgroups && { web_subgroups: subgroups }),
-              ...("random" in source && { random: source.random }),
+              ...("random" in source ? { random: source.random } : { name: source.name }),
             };
-            return engine.load(files, { ...options, ...extra }, ({ stage, bytes_done, bytes_total }) => {
+            return engine.load(watched, { ...options, ...extra }, (loaded, total) => {
               // While files come in, their arrival is the progress; the upload keeps pace with it.
-              if (!downloading) emit({ stage, loaded: bytes_done, total: bytes_total });
+              if (!downloading) emit({ stage: "load", loaded, total });
+              return !signal.aborted;
             });
           },
         );
       } catch (error) {
-        throw signal.aborted ? aborted() : error;
+        throw signal.aborted ? aborted() : (readError ?? error);
       }
       if (signal.aborted) {
         model.free();
@@ -95,11 +120,18 @@ export function host(port: Port, startEngine: (wasmUrl?: string) => Promise<Engi
     chat: (request, { emit, signal }) =>
       use((model) =>
         model.chat(request, (event) => {
-          if (!signal.aborted) emit(event);
+          if (!signal.aborted && event.type !== "token") emit(event);
           return !signal.aborted;
         }),
       ),
-    eval: (request) => use((model) => model.eval(request)),
+    async eval(cases, { signal }) {
+      const results = [];
+      for (const item of cases) {
+        if (signal.aborted) throw aborted();
+        results.push(await use((model) => model.eval(item)));
+      }
+      return results;
+    },
     bench: (request) => use((model) => model.bench(request)),
     tokenize: (text) => use((model) => model.tokenize(text)),
     async dispose() {
@@ -119,7 +151,7 @@ function fromBlob(name: string, blob: Blob): EngineFile {
         return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
       } catch (error) {
         const message = `${name} cannot be read any more; was it moved, changed or deleted?`;
-        throw new QwillError("missing-file", message, { cause: error });
+        throw new QwillError("file-not-found", message, { cause: error });
       }
     },
   };

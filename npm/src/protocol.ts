@@ -1,14 +1,14 @@
 // What is said between the page and the worker that holds the model.
 
 import type {
+  BenchReport,
   BenchRequest,
-  BenchResult,
   EngineChatEvent,
   EngineChatReply,
   EngineChatRequest,
   EngineInfo,
   EngineLoadOptions,
-  EvalRequest,
+  EvalCase,
   EvalResult,
   Tokens,
 } from "./engine.ts";
@@ -22,8 +22,8 @@ export type Protocol = {
     event: LoadProgress;
   };
   chat: { args: EngineChatRequest; result: EngineChatReply; event: EngineChatEvent };
-  eval: { args: EvalRequest; result: EvalResult[]; event: never };
-  bench: { args: BenchRequest; result: BenchResult; event: never };
+  eval: { args: EvalCase[]; result: EvalResult[]; event: never };
+  bench: { args: BenchRequest; result: BenchReport; event: never };
   tokenize: { args: string; result: Tokens; event: never };
   dispose: { args: undefined; result: undefined; event: never };
 };

@@ -29,37 +29,52 @@ export type ModelSource =
 export type FileRef = { name: string; url: string } | { name: string; blob: Blob };
 
 /** A model that can be sent to a worker. */
-export type SourceRef = { files: FileRef[] } | RandomModel;
+export type SourceRef = { name: string; files: FileRef[] } | RandomModel;
 
 /** The shipped model; bundlers see this pattern and copy the file. */
 const demoUrl = () => new URL("../wasm/qwill-demo-q8_0.gguf", import.meta.url);
 
-const CHECKPOINT_FILE = /\.(gguf|safetensors|json|txt|jinja)$/i;
+const CHECKPOINT_FILE = /\.(gguf|safetensors|json|txt|tiktoken|jinja)$/i;
 
 export async function resolveSource(source: ModelSource): Promise<SourceRef> {
-  if (source === "demo") return { files: [{ name: "qwill-demo-q8_0.gguf", url: demoUrl().href }] };
-  if (typeof source === "string" || source instanceof URL) return { files: [fromUrl(source)] };
-  if (source instanceof Blob) return { files: [fromBlob(source)] };
+  if (source === "demo") return named([{ name: "qwill-demo-q8_0.gguf", url: demoUrl().href }]);
+  if (typeof source === "string" || source instanceof URL) return named([fromUrl(source)]);
+  if (source instanceof Blob) return named([fromBlob(source)]);
   if (isObject(source) && "random" in source) return { random: String(source.random) };
-  if (isObject(source) && "kind" in source) return { files: await fromHandle(source) };
+  if (isObject(source) && "kind" in source)
+    return named(await fromHandle(source), source.kind === "directory" ? source.name : undefined);
   if (isObject(source) && Symbol.iterator in source) {
     const items = [...source];
     const files = topLevel(items.filter((item) => item instanceof Blob)).map(fromBlob);
     const urls = items.filter((item): item is string | URL => !(item instanceof Blob)).map(fromUrl);
     if (items.length > 0 && files.length + urls.length === 0) {
       throw new QwillError(
-        "missing-file",
+        "file-not-found",
         `None of the ${items.length} files given belongs to a model: expected a .gguf file, or config.json, ` +
           "tokenizer.json and *.safetensors.",
       );
     }
-    if (items.length > 0) return { files: [...files, ...urls] };
+    const folder = items.find((item) => item instanceof File)?.webkitRelativePath.split("/")[0];
+    if (items.length > 0) return named([...files, ...urls], folder);
   }
   throw new QwillError(
     "invalid-source",
     'There is nothing to load: give "demo", the URL of a .gguf file, the URLs of a checkpoint\'s files, ' +
       "a File, or the files of a checkpoint folder.",
   );
+}
+
+/** A name for the model, in case its files do not say: the folder that they lie in, or the file itself. */
+function named(files: FileRef[], folder?: string): SourceRef {
+  const [first] = files;
+  const directory = first && "url" in first && files.length > 1 ? directoryName(first.url) : undefined;
+  return { name: folder || directory || first?.name.replace(/\.\w+$/, "") || "model", files };
+}
+
+/** `Qwen3-0.6B` out of `https://…/Qwen/Qwen3-0.6B/resolve/main/config.json`. */
+function directoryName(url: string): string | undefined {
+  const path = new URL(url).pathname.replace(/\/(resolve|raw|blob)\/[^/]+\//, "/");
+  return decodeURIComponent(path).split("/").at(-2);
 }
 
 function isObject(value: unknown): value is object {
@@ -111,7 +126,7 @@ async function fromHandle(handle: FileSystemHandle): Promise<FileRef[]> {
   }
   if (files.length > 0) return files.map(fromBlob);
   throw new QwillError(
-    "missing-file",
+    "file-not-found",
     `The folder ${handle.name} holds no model: expected a .gguf file, or config.json, tokenizer.json and *.safetensors.`,
   );
 }

@@ -4,24 +4,32 @@
 // @ts-ignore
 import * as generated from "../wasm/qwill_wasm.js";
 import type { Engine } from "./engine.ts";
+import type { StartEngine } from "./host.ts";
 
 interface Glue {
   default: (options?: { module_or_path: string }) => Promise<unknown>;
+  onPanic: (callback: (message: string) => void) => void;
   Model: { load: Engine["load"] };
 }
 
+const glue = generated as Glue;
+const listeners = new Set<(message: string) => void>();
 let started: Promise<Engine> | undefined;
 
 /** Fetches, compiles and starts the module; later calls share the first one's. */
-export function startWasm(wasmUrl?: string): Promise<Engine> {
-  started ??= start(generated, wasmUrl).catch((error: unknown) => {
+export const startWasm: StartEngine = (wasmUrl, onPanic) => {
+  listeners.add(onPanic);
+  started ??= start(wasmUrl).catch((error: unknown) => {
     started = undefined;
     throw error;
   });
   return started;
-}
+};
 
-async function start(glue: Glue, wasmUrl: string | undefined): Promise<Engine> {
+async function start(wasmUrl: string | undefined): Promise<Engine> {
   await glue.default(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
+  glue.onPanic((message) => {
+    for (const listener of listeners) listener(message);
+  });
   return { load: (files, options, onProgress) => glue.Model.load(files, options, onProgress) };
 }

@@ -47,6 +47,8 @@ export class FakeEngine implements Engine {
   /** What `load` and `chat` throw. */
   loadError: unknown;
   chatError: unknown;
+  /** Reports a fault in the engine. */
+  panic: (message: string) => void = () => {};
   /** Everything that happened, in order. */
   log: string[] = [];
   /** The arguments of the last load and chat. */
@@ -60,8 +62,12 @@ export class FakeEngine implements Engine {
     const total = files.reduce((sum, file) => sum + file.size, 0);
     let done = 0;
     for (const file of files) {
-      const first = new TextDecoder().decode(await file.read(0, Math.min(4, file.size)));
-      await file.read(Math.max(0, file.size - 4), Math.min(4, file.size));
+      const read = (offset: number) =>
+        file.read(offset, Math.min(4, file.size)).catch(() => {
+          throw Object.assign(new Error(`${file.name} cannot be read`), { code: "invalid-file" });
+        });
+      const first = new TextDecoder().decode(await read(0));
+      await read(Math.max(0, file.size - 4));
       this.log.push(`read ${file.name} ${first}`);
       done += file.size;
       onProgress({ stage: "weights", bytes_done: done, bytes_total: total });
@@ -125,7 +131,10 @@ export class FakeEngine implements Engine {
 /** A worker that hosts `engine`, as far as the package can tell. */
 export function fakeWorker(engine: Engine): Worker & { terminated: boolean } {
   const { port1, port2 } = new MessageChannel();
-  host(port2, async () => engine);
+  host(port2, async (_, onPanic) => {
+    if (engine instanceof FakeEngine) engine.panic = onPanic;
+    return engine;
+  });
   return Object.assign(port1, {
     terminated: false,
     onerror: null,

@@ -38,12 +38,12 @@ describe("load", () => {
     const original = GPUAdapter.prototype.requestDevice;
     await load(gguf, { worker });
     expect(adapter.requested[0]?.requiredFeatures).toEqual(["subgroups"]);
-    expect(engine.last.options).toEqual({ web_subgroups: { min: 4, max: 64 } });
+    expect(engine.last.options).toEqual({ name: "tiny", web_subgroups: { min: 4, max: 64 } });
     expect(GPUAdapter.prototype.requestDevice).toBe(original);
 
     await load(gguf, { worker: fakeWorker(engine), caps: "no-f16, no-subgroups" });
     expect(adapter.requested[1]?.requiredFeatures).toEqual([]);
-    expect(engine.last.options).toEqual({ caps: "no-f16, no-subgroups" });
+    expect(engine.last.options).toEqual({ name: "tiny", caps: "no-f16, no-subgroups" });
   });
 
   test("passes a random shape on", async () => {
@@ -143,13 +143,28 @@ describe("a lost device", () => {
   });
 });
 
-test("a panic in the engine ends the model instead of going on with a broken one", async () => {
+test("a fault in the engine ends the model instead of going on with a broken one", async () => {
   const { engine, worker } = setUp();
   const model = await load(gguf, { worker });
-  engine.chatError = new WebAssembly.RuntimeError("unreachable");
-  const request = { messages: [{ role: "user" as const, content: "hi" }] };
-  await expect(model.chat.completions.create(request)).rejects.toMatchObject({ code: "internal" });
+  // After a panic the engine's promises never settle.
+  engine.events = Array.from({ length: 1000 }, () => ({ type: "text", text: "la" }));
+  const pending = model.chat.completions.create({ messages: [{ role: "user", content: "sing" }] });
+  engine.panic("index out of bounds");
+  await expect(pending).rejects.toMatchObject({ code: "internal" });
+  await expect(pending).rejects.toThrow(/index out of bounds/);
   await expect(model.tokenize("x")).rejects.toMatchObject({ code: "internal" });
+});
+
+test("what a read fails with is what the load fails with, whatever the engine makes of it", async () => {
+  const { worker } = setUp();
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode("GGUF")),
+    pull: (controller) => controller.error(new TypeError("connection reset")),
+  });
+  vi.stubGlobal("fetch", async () => new Response(body, { headers: { "content-length": "10" } }));
+  const error = await load("https://h.test/m.gguf", { worker }).catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: "network" });
+  expect((error as Error).message).toMatch(/m\.gguf broke off after 4 bytes/);
 });
 
 test("a worker that dies takes its calls with it", async () => {

@@ -68,8 +68,21 @@ test("of a folder only the checkpoint at the top counts", async () => {
   expect(await names(directory("Q", ["config.json", "sub/", "notes.md"]))).toEqual(["config.json"]);
 });
 
+test("models are called after their folder or file", async () => {
+  const nameOf = async (source: ModelSource) => {
+    const resolved = await resolveSource(source);
+    return "name" in resolved ? resolved.name : undefined;
+  };
+  expect(await nameOf("https://h.test/a/tiny-q8_0.gguf")).toBe("tiny-q8_0");
+  const repo = "https://huggingface.co/Qwen/Qwen3-0.6B/resolve/main";
+  expect(await nameOf([`${repo}/config.json`, `${repo}/model.safetensors`])).toBe("Qwen3-0.6B");
+  expect(await nameOf(["Mine/config.json", "Mine/model.safetensors"].map(inFolder))).toBe("Mine");
+  expect(await nameOf(directory("Yours", ["config.json"]))).toBe("Yours");
+  expect(await nameOf(new Blob(["GGUF"]))).toBe("model");
+});
+
 test("what is no model is refused with what would be", async () => {
-  await expect(resolveSource([inFolder("Q/photo.jpg")])).rejects.toMatchObject({ code: "missing-file" });
+  await expect(resolveSource([inFolder("Q/photo.jpg")])).rejects.toMatchObject({ code: "file-not-found" });
   await expect(resolveSource(directory("Q", ["photo.jpg"]))).rejects.toThrow(/folder Q holds no model/);
   for (const nothing of [[], undefined, null, 7, {}]) {
     await expect(resolveSource(nothing as unknown as ModelSource)).rejects.toMatchObject({

@@ -126,16 +126,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var g = 0u; g < GROUP; g++) {
         mixed[lane] = acc[g];
         workgroupBarrier();
-        let to = (kv_head * GROUP + g) * params.max_splits + group.x;
+        let dst = (kv_head * GROUP + g) * params.max_splits + group.x;
         if (lane < D4) {
             var sum = mixed[lane];
             for (var i = 1u; i < SLICES; i++) {
                 sum += mixed[lane + i * D4];
             }
-            partial_out[to * D4 + lane] = sum;
+            partial_out[dst * D4 + lane] = sum;
         }
         if (lane == 0u) {
-            stats[to] = vec2(top[g], slots[g * 64u]);
+            stats[dst] = vec2(top[g], slots[g * 64u]);
         }
         workgroupBarrier();
     }

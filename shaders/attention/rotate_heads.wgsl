@@ -71,7 +71,7 @@ fn main(
     }
     let is_query = head < params.n_heads;
     let is_value = head >= params.n_heads + params.n_kv_heads;
-    let from = token * params.qkv_stride + head * D4;
+    let src = token * params.qkv_stride + head * D4;
 
     // the two vec4 of this invocation, as vec4 indices inside the head
     var lo = part * 2u;
@@ -81,13 +81,13 @@ fn main(
         lo = part;
         hi = part + ROTATED;
     }
-    var a = qkv[from + lo];
-    var b = qkv[from + hi];
+    var a = qkv[src + lo];
+    var b = qkv[src + hi];
 //% if qk_norm
     if (!is_value) {
         var squares = 0.0;
         for (var i = 0u; i < D4; i++) {
-            let v = qkv[from + i];
+            let v = qkv[src + i];
             squares += dot(v, v);
         }
         let rms = inverseSqrt(squares / ${ head_dim }.0 + params.eps);
@@ -109,22 +109,22 @@ fn main(
         a = rotated;
     }
     if (is_query) {
-        let to = token * params.q_stride + head * D4;
-        q[to + lo] = a * params.scale;
-        q[to + hi] = b * params.scale;
+        let dst = token * params.q_stride + head * D4;
+        q[dst + lo] = a * params.scale;
+        q[dst + hi] = b * params.scale;
         return;
     }
     let page = block_table[position / PAGE];
     let slot = position % PAGE;
     if (is_value) {
         let kv_head = head - params.n_heads - params.n_kv_heads;
-        let to = ((page * params.n_kv_heads + kv_head) * PAGE + slot) * D4;
-        v_cache[to + lo] = pack(a);
-        v_cache[to + hi] = pack(b);
+        let dst = ((page * params.n_kv_heads + kv_head) * PAGE + slot) * D4;
+        v_cache[dst + lo] = pack(a);
+        v_cache[dst + hi] = pack(b);
     } else {
         let kv_head = head - params.n_heads;
-        let to = (page * params.n_kv_heads + kv_head) * D4;
-        k_cache[(to + lo) * PAGE + slot] = pack(a);
-        k_cache[(to + hi) * PAGE + slot] = pack(b);
+        let dst = (page * params.n_kv_heads + kv_head) * D4;
+        k_cache[(dst + lo) * PAGE + slot] = pack(a);
+        k_cache[(dst + hi) * PAGE + slot] = pack(b);
     }
 }

@@ -72,10 +72,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             tile_w[at] = w.lo;
             tile_w[at + 1u] = w.hi;
         } else if (fetch_row < TILE_M) {
-            let from = (first_m + fetch_row) * params.x_stride + (unit + fetch_unit) * 2u;
+            let src = (first_m + fetch_row) * params.x_stride + (unit + fetch_unit) * 2u;
             let at = fetch_row * STRIDE + fetch_unit * 2u;
-            tile_x[at] = x[from];
-            tile_x[at + 1u] = x[from + 1u];
+            tile_x[at] = x[src];
+            tile_x[at + 1u] = x[src + 1u];
         }
         workgroupBarrier();
         for (var k = 0u; k < 4u; k++) {

@@ -40,17 +40,17 @@ fn main(
     let lane_in_subgroup = 0u;
     let width = 1u;
 //% endif
-    let from = (group.x + params.from_output_row * state.output_row) * params.stride;
-    let to = group.x * params.stride;
+    let src = (group.x + params.from_output_row * state.output_row) * params.stride;
+    let dst = group.x * params.stride;
     let n = (params.n_cols + 3u) / 4u;
     var squares = 0.0;
     for (var i = lane; i < n; i += ${ wg }u) {
-        let v = x[from + i];
+        let v = x[src + i];
         squares += dot(v, v);
     }
     let total = reduce_sum(squares, lane, lane_in_subgroup, width);
     let scale = inverseSqrt(total / f32(params.n_cols) + params.eps);
     for (var i = lane; i < n; i += ${ wg }u) {
-        y[to + i] = x[from + i] * scale * weight[i];
+        y[dst + i] = x[src + i] * scale * weight[i];
     }
 }

@@ -8,7 +8,7 @@ import test from "node:test";
 import { LAUNCHERS, launchChromium } from "./lib/browsers.mjs";
 import { SCREENSHOTS, serveWeb } from "./lib/site.mjs";
 
-const PATIENCE = 60_000;
+const PATIENCE = Number(process.env.QWILL_PATIENCE ?? 60_000);
 
 /** Waits until `selector` is there and returns its text. */
 const text = (tab, selector) =>
@@ -19,7 +19,7 @@ const text = (tab, selector) =>
         if (found) return found.textContent;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      throw new Error(`${selector} did not appear; the page says: ${document.body.innerText}`);
+      throw new Error(`${selector} did not appear; the page says: ${document.body.textContent}`);
     },
     [selector, PATIENCE],
   );
@@ -44,23 +44,26 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     });
 
     await t.test("Enter sends; the reply comes with its speed", async (t) => {
-      await tab.keyboard.type("Hello! Who are you?");
+      await tab.keyboard.type("Who are you?");
       await tab.keyboard.press("Enter");
       t.diagnostic(await text(tab, ".stats"));
       assert.match(await text(tab, ".stats"), /\d tokens\/s.*\d tokens/);
       assert.ok((await text(tab, ".message-assistant .prose")).trim().length > 0);
-      assert.equal(await text(tab, ".message-user .bubble"), "Hello! Who are you?");
+      assert.equal(await text(tab, ".message-user .bubble"), "Who are you?");
       assert.equal(await count(tab, '[role="log"][aria-live="polite"][aria-busy="false"]'), 1);
       assert.equal(await focused(tab), "prompt");
     });
 
     await t.test("Shift+Enter breaks the line; Escape stops", async () => {
-      await tab.keyboard.type("one");
+      await tab.keyboard.type("Tell me a story");
       await tab.keyboard.down("Shift");
       await tab.keyboard.press("Enter");
       await tab.keyboard.up("Shift");
-      await tab.keyboard.type("two");
-      assert.equal(await tab.evaluate(() => document.querySelector("#prompt").value), "one\ntwo");
+      await tab.keyboard.type("about a cat.");
+      assert.equal(
+        await tab.evaluate(() => document.querySelector("#prompt").value),
+        "Tell me a story\nabout a cat.",
+      );
       await tab.keyboard.press("Enter");
       await text(tab, '[aria-keyshortcuts="Escape"]');
       await tab.keyboard.press("Escape");
@@ -148,6 +151,62 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     });
   });
 }
+
+test("whatever a model writes is shown, never run", async (t) => {
+  const server = await serveWeb();
+  t.after(() => server.close());
+  const { browser } = await launchChromium();
+  t.after(() => browser.close());
+  const tab = await (await browser.newContext()).newPage();
+  const script = new URL("./pages/scripted-worker.js", import.meta.url).pathname;
+  await tab.route(/assets\/worker-.*\.js/, (route) => route.fulfill({ path: script }));
+  const foreign = [];
+  tab.on("request", (request) => request.url().startsWith(server.url) || foreign.push(request.url()));
+  await tab.goto(`${server.url}/demo/index.html`);
+  await text(tab, ".lamp-ready");
+  const say = async (events) => {
+    await tab.fill("#prompt", JSON.stringify(events));
+    await tab.press("#prompt", "Enter");
+    await text(tab, ".message:last-child .stats");
+    return tab.locator(".message").last();
+  };
+
+  const hostile = await say([
+    { type: "text", text: "<img src=x onerror='document.title=1'>![pixel](http://evil.test/p.png)" },
+    { type: "text", text: "<script>document.title = 2</script><style>body{display:none}</style>" },
+    { type: "text", text: "<iframe src='http://evil.test'></iframe>[click](javascript:alert(1)) **safe**" },
+  ]);
+  const prose = await hostile.locator(".prose").innerHTML();
+  assert.match(prose, /<strong>safe<\/strong>/);
+  assert.doesNotMatch(prose, /<img|<script|<style|<iframe|javascript:|onerror/);
+  assert.equal(await tab.title(), "qwill chat");
+  assert.deepEqual(foreign, []);
+
+  const rich = await say([
+    { type: "reasoning", text: "Let me see." },
+    { type: "text", text: "A [link](https://example.com) and\n\n```js\n1 < 2\n```\n\n| a |\n| - |\n| b |" },
+    {
+      type: "tool_call",
+      index: 0,
+      tool_call: { id: "c", type: "function", function: { name: "now", arguments: "{}" } },
+    },
+  ]);
+  const link = rich.locator(".prose a");
+  assert.equal(await link.getAttribute("target"), "_blank");
+  assert.match(await link.getAttribute("rel"), /noopener/);
+  assert.equal(await rich.locator(".prose pre code").textContent(), "1 < 2\n");
+  assert.equal(await rich.locator(".prose td").textContent(), "b");
+  assert.equal(await rich.locator(".tool-call").textContent(), "now({})");
+  assert.match(await rich.locator(".stats").textContent(), /123 tokens\/s.*3 tokens/);
+  const thinking = rich.locator("details.thinking");
+  assert.equal(await thinking.getAttribute("open"), null);
+  assert.equal(await rich.locator(".thoughts").isVisible(), false);
+  await thinking.locator("summary").press("Enter");
+  assert.equal(await rich.locator(".thoughts").textContent(), "Let me see.");
+
+  const question = await tab.locator(".message-user .bubble").first().innerHTML();
+  assert.match(question, /&lt;img/);
+});
 
 const LOOKS = {
   light: { colorScheme: "light", viewport: { width: 1180, height: 800 } },

@@ -243,6 +243,21 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       assert.equal(result.lost, "device-lost");
     });
 
+    await t.test("imported from another origin, as from a CDN, it still runs in a worker", async (t) => {
+      const cdn = await servePackage();
+      t.after(() => cdn.close());
+      const { warnings, info } = await tab.evaluate(async (address) => {
+        const warnings = [];
+        console.warn = (...words) => warnings.push(words.join(" "));
+        const { load } = await import(address);
+        const model = await load("demo");
+        await model.dispose();
+        return { warnings, info: model.info };
+      }, `${cdn.url}/npm/dist/index.js`);
+      assert.deepEqual(warnings, []);
+      assert.equal(info.architecture, "qwen3");
+    });
+
     await t.test("a browser without WebGPU", async () => {
       const bare = await browser.open();
       await bare.goto(`${server.url}/blank.html`);

@@ -58,7 +58,7 @@ export function App() {
       {chat.turns.length > 0 ? (
         <Messages turns={chat.turns} busy={chat.busy} />
       ) : (
-        <Welcome ready={model !== undefined} onAsk={ask} />
+        <Welcome state={loader.state} onAsk={ask} />
       )}
       <footer class="dock">
         <LoadStatus loader={loader} onChoose={() => setDialog("model")} />

@@ -1,1 +1,40 @@
-fn main() {}
+//! The `qwill` command. Thin: it parses arguments, calls the library and prints.
+
+mod args;
+mod bench;
+mod chat;
+mod devices;
+mod eval;
+mod failure;
+mod inspect;
+mod model;
+mod run;
+mod tokenize;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = if cli.verbose { tracing::Level::DEBUG } else { tracing::Level::ERROR };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Chat(args) => chat::chat(args),
+        Command::Eval(args) => eval::eval(args),
+        Command::Bench(args) => bench::bench(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Tokenize(args) => tokenize::tokenize(args),
+        Command::Devices(args) => devices::devices(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(cli.verbose);
+            ExitCode::from(failure.status())
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! The small model that ships with qwill: a real, trained Qwen3 of about four million parameters.
+//! The small model that ships with qwill: a real, trained Qwen3 of fewer than three million parameters.
 //!
 //! It is a demonstration, not a useful assistant. `README.md` beside this crate is its model card: what it can do, how well
 //! (measured), and how to train it again.

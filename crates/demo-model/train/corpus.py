@@ -426,7 +426,7 @@ def unneeded_tool(w: World) -> Chat:
 
 KINDS: list[tuple[Callable[[World], Chat], float]] = [
     (plain, 62), (persona, 6), (named, 3.5), (ending_rule, 2.5), (memory, 5), (introduction, 1), (json_chat, 7),
-    (one_lookup, 4), (two_lookups, 2), (chained, 2), (weather, 2), (calculator, 1.5), (command, 3), (unneeded_tool, 2),
+    (one_lookup, 2.2), (two_lookups, 0.9), (chained, 0.9), (weather, 1.2), (calculator, 0.8), (command, 1.8), (unneeded_tool, 1),
 ]
 
 

@@ -1,7 +1,7 @@
 """Measures the finished GGUF on held-out chats: greedy decoding in float32 on its dequantised weights.
 
-    python evaluate.py --model ../model/qwill-demo-q8_0.gguf --tokenizer tokenizer.json --out ../eval.json
-    python evaluate.py --model … --tokenizer … --chat          # talk to it (--off: without thinking)
+    python evaluate.py --model ../model/qwill-demo-q8_0.gguf --out ../eval.json
+    python evaluate.py --model … --chat          # talk to it (--off: without thinking)
 """
 
 import argparse
@@ -137,7 +137,6 @@ def talk(speaker: Speaker, thinking: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, type=Path)
-    parser.add_argument("--tokenizer", required=True)
     parser.add_argument("--chats", type=int, default=4000, help="held-out chats to draw from")
     parser.add_argument("--per-skill", type=int, default=60, help="at most this many of one skill")
     parser.add_argument("--threads", type=int, default=1)
@@ -147,7 +146,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    speaker = Speaker(gguf_io.read(args.model), Tokenizer.from_file(args.tokenizer))
+    speaker = Speaker(gguf_io.read(args.model), gguf_io.read_tokenizer(args.model))
     if args.chat:
         return talk(speaker, not args.off)
     result = evaluate(speaker, args.chats, args.per_skill, args.show)

@@ -19,7 +19,7 @@ from tokenizer import END_OF_TEXT, END_OF_TURN
 INFO = {
     "name": "qwill demo",
     "description": "A tiny bilingual demonstration model in the Qwen3 architecture, trained from scratch on generated chats.",
-    "license": "mit OR apache-2.0",
+    "license": "MIT OR Apache-2.0",
     "sampling": {"temp": 0.6, "top_p": 0.95, "top_k": 20},
 }
 

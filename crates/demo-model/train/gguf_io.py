@@ -6,9 +6,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from model import Config, Qwen3
+from tokenizer import ADDED, assemble, with_added_tokens
 
 ARCH = "qwen3"
 NAMES = {
@@ -107,3 +108,12 @@ def read(path: Path) -> Qwen3:
         state[name] = torch.from_numpy(np.array(data, dtype=np.float32)).view(old.shape)
     model.load_state_dict(state)
     return model.eval()
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer as the GGUF describes it."""
+    fields = gguf.GGUFReader(path).fields
+    tokens, merges = fields["tokenizer.ggml.tokens"].contents(), fields["tokenizer.ggml.merges"].contents()
+    base = tokens.index(ADDED[0][0])
+    model = models.BPE({text: i for i, text in enumerate(tokens[:base])}, [tuple(merge.split(" ")) for merge in merges])
+    return with_added_tokens(assemble(model))

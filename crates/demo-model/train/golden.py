@@ -1,6 +1,6 @@
 """Writes golden.json: rendered prompts, their ids and the greedy continuation in float32, for the Rust side to reproduce.
 
-    python golden.py --model ../model/qwill-demo-q8_0.gguf --tokenizer tokenizer.json --out ../golden.json
+    python golden.py --model ../model/qwill-demo-q8_0.gguf --out ../golden.json
 """
 
 import argparse
@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 
 import gguf_io
 from chat import render
@@ -50,11 +49,10 @@ def margin(speaker: Speaker, prompt: list[int], ids: list[int]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, type=Path)
-    parser.add_argument("--tokenizer", required=True)
     parser.add_argument("--out", required=True, type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    speaker = Speaker(gguf_io.read(args.model), Tokenizer.from_file(args.tokenizer))
+    speaker = Speaker(gguf_io.read(args.model), gguf_io.read_tokenizer(args.model))
     cases = []
     for case in CASES:
         thinking = case.get("enable_thinking", True)

@@ -15,8 +15,8 @@ class Config:
     """Sizes of the model. Every matrix row length is a multiple of 64, so all matrices take Q8_0 blocks."""
 
     vocab_size: int = 2048
-    hidden_size: int = 256
-    intermediate_size: int = 640
+    hidden_size: int = 192
+    intermediate_size: int = 512
     layers: int = 5
     heads: int = 4
     kv_heads: int = 2

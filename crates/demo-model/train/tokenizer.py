@@ -34,15 +34,25 @@ def texts(corpus: str, limit: int) -> Iterator[str]:
             yield from text.split("\0")
 
 
-def train(corpus: str, size: int, limit: int) -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE())
+def assemble(model: models.BPE) -> Tokenizer:
+    """The pipeline around a BPE model; the added tokens are still missing."""
+    tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(PATTERN), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def train(corpus: str, size: int, limit: int) -> Tokenizer:
+    tokenizer = assemble(models.BPE())
     trainer = trainers.BpeTrainer(vocab_size=size - len(ADDED), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), min_frequency=2, show_progress=False)
     tokenizer.train_from_iterator(texts(corpus, limit), trainer)
+    return with_added_tokens(tokenizer)
+
+
+def with_added_tokens(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.add_tokens([AddedToken(text, special=special, normalized=False) for text, special in ADDED])
     return tokenizer
 

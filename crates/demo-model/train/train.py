@@ -25,6 +25,7 @@ from model import Config, Qwen3
 from tokenizer import END_OF_TEXT
 
 MAX_TOKENS = 448  # longer chats are left out
+VALIDATION = 96  # chats kept out of training to watch the loss
 
 
 class Data:
@@ -130,8 +131,8 @@ def worker(rank: int, world: int, args: argparse.Namespace, data_path: str, pad:
     if args.init:
         model.load_state_dict(torch.load(args.init, weights_only=True)["weights"])
     opts = optimizers(model, args.lr)
-    validation = Batch([data.chat(i) for i in range(256)], pad, device)
-    order = np.random.default_rng(args.seed).permutation(np.arange(256, len(data)))[rank::world]
+    validation = Batch([data.chat(i) for i in range(VALIDATION)], pad, device)
+    order = np.random.default_rng(args.seed).permutation(np.arange(VALIDATION, len(data)))[rank::world]
     begin, last_save, at, step, seen, smooth, progress = time.time(), time.time(), 0, 0, 0, None, 0.0
     if rank == 0:
         print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(data)} chats, {len(data.ids)} tokens, {world} processes on {device}", flush=True)

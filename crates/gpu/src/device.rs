@@ -287,3 +287,14 @@ impl Gpu {
         self.totals.set(totals);
     }
 }
+
+impl Gpu {
+    /// Copies `bytes` bytes from one buffer to another, `rounds` times: what bandwidth is measured with.
+    pub fn copy(&self, source: &wgpu::Buffer, target: &wgpu::Buffer, bytes: u64, rounds: u32) {
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("copy") });
+        for _ in 0..rounds {
+            encoder.copy_buffer_to_buffer(source, 0, target, 0, bytes);
+        }
+        self.queue.submit([encoder.finish()]);
+    }
+}

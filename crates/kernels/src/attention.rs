@@ -144,7 +144,7 @@ struct PrefillParams {
 /// Tokens of one split of decode attention: as many as 16 KiB of workgroup memory allow.
 pub fn decode_split(group: usize, head_dim: usize) -> Result<usize, Error> {
     let fixed = group * head_dim * 4 + group * 64 * 4 + 64 * 16;
-    [256, 128, 64]
+    [256, 128, 64, 32]
         .into_iter()
         .find(|split| fixed + group * split * 4 <= 16 << 10)
         .ok_or_else(|| Error::Shape(format!("{group} query heads of {head_dim} elements share a key head: too many")))

@@ -1,1 +1,47 @@
-//! placeholder
+//! Qwen language models on the user's own GPU: WGSL kernels through wgpu, the same natively and in browsers.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), qwill::Error> {
+//! use qwill::{ChatRequest, Control, LoadOptions, Model, ModelFiles};
+//!
+//! let files = ModelFiles::from_path("Qwen3-0.6B-Q8_0.gguf")?;
+//! let mut model = Model::load(files, &LoadOptions::default(), &mut |_| Control::Continue).await?;
+//! let request = ChatRequest::user("Why is the sky blue?");
+//! let reply = model.chat(&request, &mut |event| { print!("{}", event.text()); Control::Continue }).await?;
+//! println!("\n{} tokens", reply.usage.completion_tokens);
+//! # Ok(()) }
+//! ```
+//!
+//! A [`Model`] holds one sequence and its cache; a conversation that goes on reuses what it has in common with the
+//! last one. Nothing here blocks a browser's event loop: every call that waits for the GPU is async.
+
+mod bench;
+mod cache;
+mod chat;
+mod engine;
+mod error;
+mod eval;
+mod files;
+mod generate;
+mod inspect;
+mod loader;
+mod model;
+mod random;
+mod settings;
+
+pub use bench::{BenchReport, BenchRequest, BenchRun, Spread};
+pub use chat::{ChatEvent, ChatReply, ChatRequest, ToolCall, Usage};
+pub use error::Error;
+pub use eval::{EvalCase, EvalReply, Logprob, WantedLogits};
+pub use files::ModelFiles;
+pub use generate::{Control, FinishReason, Timings};
+pub use inspect::{Inspection, MemoryPlan, TensorSummary};
+pub use loader::LoadProgress;
+pub use model::{LoadOptions, Model, ModelInfo};
+pub use qwill_gpu as gpu;
+pub use qwill_kernels::KvType;
+pub use qwill_models as models;
+pub use qwill_text as text;
+pub use qwill_weights as weights;
+pub use random::RandomModel;
+pub use settings::SamplingOptions;

@@ -1,1 +1,18 @@
-//! placeholder
+//! What the tests of every crate share: the [masks](MASKS) under which fallbacks are tried, a seeded [random
+//! generator](Rng), a [device](Rig) to run kernels on, random [matrices](HostMatrix) in every layout, and
+//! [comparisons](Report) that say how far off a result is and where.
+//!
+//! Native only, and everything here waits: the async API is for the library.
+
+mod compare;
+mod masks;
+mod matrix;
+mod rig;
+mod rng;
+
+pub use compare::Report;
+pub use masks::{Depth, MASKS, Mask};
+pub use matrix::{HostMatrix, padded_rows};
+pub use pollster::block_on;
+pub use rig::Rig;
+pub use rng::Rng;

@@ -14,12 +14,17 @@ pub struct DecodeStream {
 
 impl DecodeStream {
     pub(crate) fn new(tokenizer: Tokenizer, specials: SpecialsOut) -> Self {
-        Self { tokenizer, specials, held: Vec::new() }
+        Self {
+            tokenizer,
+            specials,
+            held: Vec::new(),
+        }
     }
 
     /// Takes the next id; returns the text that is now certain, which may be empty.
     pub fn push(&mut self, id: u32) -> String {
-        self.held.extend_from_slice(self.tokenizer.output_bytes(id, self.specials));
+        self.held
+            .extend_from_slice(self.tokenizer.output_bytes(id, self.specials));
         let mut text = String::new();
         let mut rest = self.held.as_slice();
         loop {
@@ -34,7 +39,9 @@ impl DecodeStream {
                     text.push_str(&String::from_utf8_lossy(valid));
                     rest = invalid;
                     // No length means that the input may still become a character.
-                    let Some(length) = error.error_len() else { break };
+                    let Some(length) = error.error_len() else {
+                        break;
+                    };
                     text.push(char::REPLACEMENT_CHARACTER);
                     rest = &rest[length..];
                 }

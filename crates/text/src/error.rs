@@ -48,6 +48,9 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn tokenizer(file: &'static str, reason: impl Into<String>) -> Self {
-        Self::Tokenizer { file, reason: reason.into() }
+        Self::Tokenizer {
+            file,
+            reason: reason.into(),
+        }
     }
 }

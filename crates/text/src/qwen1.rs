@@ -18,7 +18,11 @@ pub fn qwen1_prompt(
     max_window_size: usize,
 ) -> Result<Vec<u32>, Error> {
     let writer = Writer::new(tokenizer)?;
-    let mut messages = chat.messages.iter().map(parts).collect::<Result<Vec<_>, _>>()?;
+    let mut messages = chat
+        .messages
+        .iter()
+        .map(parts)
+        .collect::<Result<Vec<_>, _>>()?;
     let system = match messages.first() {
         Some(&("system", text)) => {
             messages.remove(0);
@@ -85,7 +89,12 @@ impl<'t> Writer<'t> {
         };
         let (start, end) = (id("<|im_start|>")?, id("<|im_end|>")?);
         let newline = tokenizer.encode("\n", Specials::AsText)?;
-        Ok(Self { tokenizer, start, end, newline })
+        Ok(Self {
+            tokenizer,
+            start,
+            end,
+            newline,
+        })
     }
 
     /// `<|im_start|>{role}\n`

@@ -71,7 +71,14 @@ impl ReplyParser {
             ReplyStart::Content => Place::Content,
             ReplyStart::Thinking => Place::Thoughts,
         };
-        Self { place, held: String::new(), searched: 0, blank: true, may_think: true, tools: Vec::new() }
+        Self {
+            place,
+            held: String::new(),
+            searched: 0,
+            blank: true,
+            may_think: true,
+            tools: Vec::new(),
+        }
     }
 
     /// Tells the parser the tools on offer. Arguments in XML have no types of their own; those that
@@ -140,7 +147,9 @@ impl ReplyParser {
         }
         // Line breaks before the closing tag do not belong to the thoughts.
         let tag = partial_tag(&self.held, &[END_THINK]);
-        let before = self.held[..self.held.len() - tag].trim_end_matches('\n').len();
+        let before = self.held[..self.held.len() - tag]
+            .trim_end_matches('\n')
+            .len();
         let certain: String = self.held.drain(..before).collect();
         self.reasoning(&certain, events);
         false
@@ -201,7 +210,11 @@ impl ReplyParser {
 
     /// Gives out thoughts. Line breaks before the first are dropped.
     fn reasoning(&mut self, text: &str, events: &mut Vec<ReplyEvent>) {
-        let text = if self.blank { text.trim_start_matches('\n') } else { text };
+        let text = if self.blank {
+            text.trim_start_matches('\n')
+        } else {
+            text
+        };
         if !text.is_empty() {
             self.blank = false;
             events.push(ReplyEvent::Reasoning(text.to_owned()));
@@ -210,7 +223,11 @@ impl ReplyParser {
 
     /// Gives out content. Line breaks before the first are dropped.
     fn content(&mut self, text: &str, events: &mut Vec<ReplyEvent>) {
-        let text = if self.blank { text.trim_start_matches('\n') } else { text };
+        let text = if self.blank {
+            text.trim_start_matches('\n')
+        } else {
+            text
+        };
         if text.is_empty() {
             return;
         }
@@ -226,7 +243,10 @@ impl ReplyParser {
 
 impl From<Call> for ReplyEvent {
     fn from(call: Call) -> Self {
-        Self::ToolCall { name: call.name, arguments: call.arguments }
+        Self::ToolCall {
+            name: call.name,
+            arguments: call.arguments,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod builtin;
 mod clock;
+mod filters;
 mod numbers;
 mod python;
 mod strings;
@@ -65,8 +66,13 @@ impl ChatInput {
         for message in &mut self.messages {
             let calls = message.get_mut("tool_calls").and_then(Json::as_array_mut);
             for call in calls.into_iter().flatten() {
-                let Some(arguments) = call.pointer_mut("/function/arguments") else { continue };
-                if let Some(value) = arguments.as_str().and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok()) {
+                let Some(arguments) = call.pointer_mut("/function/arguments") else {
+                    continue;
+                };
+                if let Some(value) = arguments
+                    .as_str()
+                    .and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok())
+                {
                     *arguments = Json::Object(value);
                 }
             }
@@ -85,7 +91,11 @@ fn joined_text(content: &Json) -> Option<String> {
     let texts: Option<Vec<&str>> = content
         .as_array()?
         .iter()
-        .map(|part| (part["type"] == "text").then(|| part["text"].as_str()).flatten())
+        .map(|part| {
+            (part["type"] == "text")
+                .then(|| part["text"].as_str())
+                .flatten()
+        })
         .collect();
     texts.map(|texts| texts.join("\n"))
 }
@@ -105,16 +115,25 @@ impl ChatTemplate {
     /// Reads a template in Jinja2's language.
     pub fn new(source: &str) -> Result<Self, Error> {
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         environment.set_syntax(syntax.map_err(|e| describe(&e))?);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         // A template comes with a download; it must not be able to hang or exhaust the program.
         environment.set_recursion_limit(200);
+        environment.set_debug(true);
         python::install(&mut environment);
+        // Jinja2 reads every kind of line end as this one.
+        let source = source.replace("\r\n", "\n").replace('\r', "\n");
         environment
-            .add_template_owned(NAME, without_generation_tags(source))
+            .add_template_owned(NAME, without_generation_tags(&source))
             .map_err(|e| describe(&e))?;
-        Ok(Self { environment: Arc::new(environment), presets: Map::new() })
+        Ok(Self {
+            environment: Arc::new(environment),
+            presets: Map::new(),
+        })
     }
 
     /// The format of a model family, for checkpoints that come without a template.
@@ -133,17 +152,33 @@ impl ChatTemplate {
         }
         let messages: Vec<Value> = chat.messages.iter().map(python::value_of).collect();
         variables.insert("messages".into(), Value::from(messages));
-        let tools = chat.tools.as_ref().map(|tools| tools.iter().map(python::value_of).collect::<Vec<_>>());
+        let tools = chat
+            .tools
+            .as_ref()
+            .map(|tools| tools.iter().map(python::value_of).collect::<Vec<_>>());
         variables.insert("tools".into(), tools.map_or(Value::from(()), Value::from));
-        variables.insert("documents".into(), chat.extra.get("documents").map_or(Value::from(()), python::value_of));
-        variables.insert("add_generation_prompt".into(), Value::from(add_generation_prompt));
+        variables.insert(
+            "documents".into(),
+            chat.extra
+                .get("documents")
+                .map_or(Value::from(()), python::value_of),
+        );
+        variables.insert(
+            "add_generation_prompt".into(),
+            Value::from(add_generation_prompt),
+        );
         match chat.thinking {
             Thinking::Default => {}
             Thinking::On => drop(variables.insert("enable_thinking".into(), Value::from(true))),
             Thinking::Off => drop(variables.insert("enable_thinking".into(), Value::from(false))),
         }
-        let template = self.environment.get_template(NAME).map_err(|e| describe(&e))?;
-        let text = template.render(Value::from(variables)).map_err(|e| describe(&e))?;
+        let template = self
+            .environment
+            .get_template(NAME)
+            .map_err(|e| describe(&e))?;
+        let text = template
+            .render(Value::from(variables))
+            .map_err(|e| describe(&e))?;
         if chat.add_generation_prompt == GenerationPrompt::Continue {
             return cut_after_last_message(text, chat);
         }
@@ -161,24 +196,38 @@ impl ChatTemplate {
         };
         // A template that knows no parts prints the list as Python or JSON would, or leaves it out.
         self.render(&probe).is_ok_and(|text| {
-            text.contains(NEEDLE) && !text.contains(&format!("'{NEEDLE}'")) && !text.contains(&format!("\"{NEEDLE}\""))
+            text.contains(NEEDLE)
+                && !text.contains(&format!("'{NEEDLE}'"))
+                && !text.contains(&format!("\"{NEEDLE}\""))
         })
     }
 }
 
 /// Cuts a rendered conversation right after the text of its last message.
 fn cut_after_last_message(mut text: String, chat: &ChatInput) -> Result<String, Error> {
-    let content = chat.messages.last().and_then(|message| message["content"].as_str()).ok_or_else(|| {
-        Error::Conversation("to continue the last message, its content must be a text".to_owned())
-    })?;
+    let content = chat
+        .messages
+        .last()
+        .and_then(|message| message["content"].as_str())
+        .ok_or_else(|| {
+            Error::Conversation(
+                "to continue the last message, its content must be a text".to_owned(),
+            )
+        })?;
     // Templates often strip a message; then only the stripped text can be found.
     let stripped = content.trim();
     let found = text.rfind(stripped).ok_or_else(|| {
-        Error::Conversation("the last message cannot be continued: the template changes its text".to_owned())
+        Error::Conversation(
+            "the last message cannot be continued: the template changes its text".to_owned(),
+        )
     })?;
     let after = found + stripped.len();
     let tail = &content[content.trim_end().len()..];
-    let end = if text[after..].starts_with(tail) { after + tail.len() } else { after };
+    let end = if text[after..].starts_with(tail) {
+        after + tail.len()
+    } else {
+        after
+    };
     text.truncate(end);
     Ok(text)
 }
@@ -197,7 +246,9 @@ fn without_generation_tags(source: &str) -> String {
             .into_iter()
             .find(|(word, _)| {
                 name.strip_prefix(word).is_some_and(|end| {
-                    end.trim_start().trim_start_matches(['-', '+']).starts_with("%}")
+                    end.trim_start()
+                        .trim_start_matches(['-', '+'])
+                        .starts_with("%}")
                 })
             });
         rest = match replacement {
@@ -226,10 +277,16 @@ fn describe(error: &minijinja::Error) -> Error {
         }
         cause = current.source();
     }
-    let message = match innermost.detail() {
+    let mut message = match innermost.detail() {
         Some(detail) => format!("{}: {detail}", innermost.kind()),
         None => innermost.kind().to_string(),
     };
+    // Templates are often one long line, so the line alone does not say where the error is.
+    if let (Some(source), Some(range)) = (innermost.template_source(), innermost.range())
+        && let Some(place) = source.get(range).filter(|place| place.len() < 200)
+    {
+        message.push_str(&format!(", in `{place}`"));
+    }
     Error::Template { line: innermost.line().or_else(|| error.line()), message }
 }
 

@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-pub use self::config::{TemplateUse, TokenizerConfig};
-pub use self::gguf::GgufTokenizer;
 use self::added::AddedTokens;
 use self::bpe::Bpe;
+pub use self::config::{TemplateUse, TokenizerConfig};
+pub use self::gguf::GgufTokenizer;
 use self::split::Splitter;
 use self::vocabulary::Vocabulary;
 use crate::{DecodeStream, Error};
@@ -77,13 +77,27 @@ impl Inner {
             vocabulary.insert(token.id, token.text.as_bytes());
         }
         let (before, after) = (Vec::new(), Vec::new());
-        Ok(Self { vocabulary, bpe, splitter, normalise: true, added, before, after, config })
+        Ok(Self {
+            vocabulary,
+            bpe,
+            splitter,
+            normalise: true,
+            added,
+            before,
+            after,
+            config,
+        })
     }
 
     /// Encodes text that holds no added tokens.
     fn encode_plain(&self, text: &str, out: &mut Vec<u32>) {
-        let text = if self.normalise { nfc(text) } else { Cow::Borrowed(text) };
-        self.splitter.split(&text, |piece| self.bpe.encode(piece.as_bytes(), out));
+        let text = if self.normalise {
+            nfc(text)
+        } else {
+            Cow::Borrowed(text)
+        };
+        self.splitter
+            .split(&text, |piece| self.bpe.encode(piece.as_bytes(), out));
     }
 }
 
@@ -91,7 +105,11 @@ impl Splitter {
     /// The splitter of a vocabulary of which only the size is known.
     fn for_vocabulary(tokens: usize) -> Self {
         // Qwen1 to Qwen3-Next share 151643 tokens, Qwen3.5 and later 248044.
-        if tokens >= 248_044 { Self::LettersAndMarks } else { Self::Letters }
+        if tokens >= 248_044 {
+            Self::LettersAndMarks
+        } else {
+            Self::Letters
+        }
     }
 }
 
@@ -111,7 +129,10 @@ impl Tokenizer {
         tokenizer_config_json: Option<&[u8]>,
     ) -> Result<Self, Error> {
         let config = read_config(tokenizer_config_json)?;
-        Ok(Self::with(json::from_tokenizer_json(tokenizer_json, config)?))
+        Ok(Self::with(json::from_tokenizer_json(
+            tokenizer_json,
+            config,
+        )?))
     }
 
     /// From `vocab.json` and `merges.txt`. Without a config only the three oldest special tokens
@@ -122,7 +143,9 @@ impl Tokenizer {
         tokenizer_config_json: Option<&[u8]>,
     ) -> Result<Self, Error> {
         let config = read_config(tokenizer_config_json)?;
-        Ok(Self::with(json::from_vocab_merges(vocab_json, merges_txt, config)?))
+        Ok(Self::with(json::from_vocab_merges(
+            vocab_json, merges_txt, config,
+        )?))
     }
 
     /// From the metadata of a GGUF file.
@@ -136,7 +159,9 @@ impl Tokenizer {
     }
 
     fn with(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The ids of a text. Nothing is added to it.
@@ -192,7 +217,10 @@ impl Tokenizer {
     /// are searched one by one.
     #[must_use]
     pub fn id_of(&self, token: &str) -> Option<u32> {
-        self.inner.added.id_of(token).or_else(|| self.inner.vocabulary.find(token.as_bytes()))
+        self.inner
+            .added
+            .id_of(token)
+            .or_else(|| self.inner.vocabulary.find(token.as_bytes()))
     }
 
     /// One more than the highest id. A model's table of embeddings usually has more rows; those
@@ -234,5 +262,8 @@ impl Tokenizer {
 }
 
 fn read_config(json: Option<&[u8]>) -> Result<TokenizerConfig, Error> {
-    json.map_or_else(|| Ok(TokenizerConfig::default()), TokenizerConfig::from_json)
+    json.map_or_else(
+        || Ok(TokenizerConfig::default()),
+        TokenizerConfig::from_json,
+    )
 }

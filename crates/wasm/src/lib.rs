@@ -1,1 +1,14 @@
-//! placeholder
+//! The surface that `npm/` sees: wasm-bindgen glue over the `qwill` crate, nothing else.
+//!
+//! `npm/src/engine.ts` describes the same surface from the other side. Plain values cross as JSON, bytes and
+//! logits as typed arrays, errors as JavaScript errors with a `code`.
+#![cfg(target_arch = "wasm32")]
+
+mod convert;
+mod file;
+mod model;
+mod panic;
+
+pub use file::JsFile;
+pub use model::Model;
+pub use panic::on_panic;

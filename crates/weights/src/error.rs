@@ -69,6 +69,15 @@ pub enum Error {
         found: String,
     },
 
+    /// The tensors of a packed layer (GPTQ, AWQ, FP8) do not fit together.
+    #[error("tensor \"{tensor}\": {reason}")]
+    Packed {
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+
     /// The operation does not exist for this data type.
     #[error("{operation} is not supported for {dtype}")]
     Unsupported {

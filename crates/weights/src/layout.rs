@@ -98,13 +98,13 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
             expected: format!("{n_rows} rows of {k} elements as {dtype}"),
         });
     }
-    if k == 0 {
+    if n_rows == 0 || k == 0 {
         return Ok(vec![Vec::new(); layout.n_streams()]);
     }
     let mut streams: Vec<Vec<u32>> = (0..layout.n_streams())
         .map(|stream| vec![0; n_rows * layout.stream_row_words(stream, k)])
         .collect();
-    let row_bytes = bytes.len() / n_rows.max(1);
+    let row_bytes = bytes.len() / n_rows;
     match (layout, &mut streams[..]) {
         (Layout::F32, [words]) => {
             rows(bytes, row_bytes, words, n_rows, |row, words| {
@@ -125,11 +125,18 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
             });
         }
         (Layout::Q8, [quants, scales]) => {
-            blocks::<34, 8>(bytes, row_bytes, n_rows, quants, scales, |qs, words| {
-                for (word, &bytes) in words.iter_mut().zip(qs.as_chunks().0) {
-                    *word = u32::from_le_bytes(bytes);
-                }
-            });
+            blocks::<34, 8>(
+                bytes,
+                row_bytes,
+                n_rows,
+                quants,
+                scales,
+                |[_, _, qs @ ..], words| {
+                    for (word, &bytes) in words.iter_mut().zip(qs.as_chunks().0) {
+                        *word = u32::from_le_bytes(bytes);
+                    }
+                },
+            );
         }
         (Layout::Q4, [quants, scales]) => {
             blocks::<18, 4>(bytes, row_bytes, n_rows, quants, scales, q4_words);
@@ -148,7 +155,7 @@ fn rows(
     n_rows: usize,
     convert: impl Fn(&[u8], &mut [u32]),
 ) {
-    let row_words = words.len() / n_rows.max(1);
+    let row_words = words.len() / n_rows;
     for (row, words) in bytes
         .chunks_exact(row_bytes)
         .zip(words.chunks_exact_mut(row_words))
@@ -165,10 +172,10 @@ fn blocks<const BYTES: usize, const WORDS: usize>(
     n_rows: usize,
     quants: &mut [u32],
     scales: &mut [u32],
-    convert: impl Fn(&[u8], &mut [u32; WORDS]),
+    convert: impl Fn(&[u8; BYTES], &mut [u32; WORDS]),
 ) {
-    let quant_words = quants.len() / n_rows.max(1);
-    let scale_words = scales.len() / n_rows.max(1);
+    let quant_words = quants.len() / n_rows;
+    let scale_words = scales.len() / n_rows;
     for ((row, quants), scales) in bytes
         .chunks_exact(row_bytes)
         .zip(quants.chunks_exact_mut(quant_words))
@@ -176,7 +183,7 @@ fn blocks<const BYTES: usize, const WORDS: usize>(
     {
         let row = row.as_chunks::<BYTES>().0;
         for (block, words) in row.iter().zip(quants.as_chunks_mut().0) {
-            convert(&block[2..], words);
+            convert(block, words);
         }
         for (pair, word) in row.chunks(2).zip(scales) {
             let low = u32::from(u16::from_le_bytes([pair[0][0], pair[0][1]]));
@@ -189,17 +196,20 @@ fn blocks<const BYTES: usize, const WORDS: usize>(
 }
 
 /// The four words of a Q4_0 block from its 16 bytes of nibbles.
-fn q4_words(qs: &[u8], words: &mut [u32; 4]) {
-    const LOW: u32 = 0x0F0F_0F0F;
-    let quads = qs.as_chunks::<4>().0;
-    let [a, b, c, d] = [0, 1, 2, 3].map(|i| u32::from_le_bytes(quads[i]));
-    // Elements 0..16 are the low nibbles in order, 16..32 the high ones.
-    *words = [
-        a & LOW | (b & LOW) << 4,
-        c & LOW | (d & LOW) << 4,
-        a >> 4 & LOW | b & !LOW,
-        c >> 4 & LOW | d & !LOW,
-    ];
+fn q4_words([_, _, qs @ ..]: &[u8; 18], words: &mut [u32; 4]) {
+    const LOW: u64 = 0x0F0F_0F0F_0F0F_0F0F;
+    // Eight elements, a byte each, to eight nibbles: the upper four fill the gaps of the lower.
+    let fold = |x: u64| x as u32 | ((x >> 32) as u32) << 4;
+    if let [first, second] = *qs.as_chunks().0 {
+        let [first, second] = [first, second].map(u64::from_le_bytes);
+        // Elements 0..16 are the low nibbles in order, 16..32 the high ones.
+        *words = [
+            fold(first & LOW),
+            fold(second & LOW),
+            fold(first >> 4 & LOW),
+            fold(second >> 4 & LOW),
+        ];
+    }
 }
 
 /// The values of a matrix of `n_rows` rows of `k` elements, row-major without padding, from its

@@ -6,6 +6,7 @@
 //! - [`dequantize`] and [`quantize`] convert whole blocks between stored bytes and `f32`.
 //! - [`repack`] turns stored rows into the streams of `u32` words that the GPU kernels read
 //!   ([`Layout`] describes them), and [`unpack`] is its inverse.
+//! - [`packed`] puts GPTQ, AWQ and FP8 layers together, whose weights are spread over tensors.
 //! - [`gguf::Writer`] writes GGUF files of any size to any [`std::io::Write`].
 //!
 //! The crate knows nothing of GPUs and compiles for `wasm32-unknown-unknown`. All input is taken
@@ -19,6 +20,7 @@ mod error;
 pub mod gguf;
 mod layout;
 mod metadata;
+pub mod packed;
 mod safetensors;
 mod source;
 mod tensor;

@@ -54,7 +54,7 @@ impl TensorInfo {
                 .collect::<Result<_, _>>()?;
             let row_len = dims.last().copied().unwrap_or(1);
             let block = dtype.block_len() as u64;
-            if row_len % block != 0 {
+            if !row_len.is_multiple_of(block) {
                 return Err(format!(
                     "rows of {row_len} elements cannot be {dtype}, which comes in blocks of {block}"
                 ));

@@ -56,8 +56,7 @@ impl Command {
     /// Adds arguments.
     #[must_use]
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().into()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().into()));
         self
     }
 
@@ -78,8 +77,7 @@ impl Command {
     /// Sets an environment variable.
     #[must_use]
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().into(), Some(value.as_ref().into())));
+        self.env.push((name.as_ref().into(), Some(value.as_ref().into())));
         self
     }
 
@@ -100,35 +98,18 @@ impl Command {
     /// Shows the command, runs it with its output streamed and waits for it.
     pub(crate) fn run(&self) -> Result<()> {
         eprintln!("  $ {self}");
-        let mut child = self
-            .build()
-            .spawn()
-            .map_err(|source| self.start_error(source))?;
+        let mut child = self.build().spawn().map_err(|source| self.start_error(source))?;
         let status = match self.limit {
             Some(limit) => self.wait_at_most(&mut child, limit)?,
             None => child.wait().map_err(|source| self.start_error(source))?,
         };
-        if status.success() {
-            Ok(())
-        } else {
-            Err(Error::Failed {
-                command: self.to_string(),
-                status,
-            })
-        }
+        if status.success() { Ok(()) } else { Err(Error::Failed { command: self.to_string(), status }) }
     }
 
     /// Runs the command quietly; its standard output when it succeeds.
     pub(crate) fn output(&self) -> Option<String> {
-        let out = self
-            .build()
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
-        out.status
-            .success()
-            .then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+        let out = self.build().stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
     }
 
     /// Ends xtask by becoming the command, so that Ctrl-C reaches it alone.
@@ -176,38 +157,26 @@ impl Command {
     fn wait_at_most(&self, child: &mut Child, limit: Duration) -> Result<std::process::ExitStatus> {
         let end = Instant::now() + limit;
         loop {
-            match child
-                .try_wait()
-                .map_err(|source| self.start_error(source))?
-            {
+            match child.try_wait().map_err(|source| self.start_error(source))? {
                 Some(status) => return Ok(status),
                 None if Instant::now() < end => thread::sleep(Duration::from_millis(50)),
                 None => {
                     stop_tree(child);
-                    return Err(Error::TimedOut {
-                        command: self.to_string(),
-                        limit,
-                    });
+                    return Err(Error::TimedOut { command: self.to_string(), limit });
                 }
             }
         }
     }
 
     fn start_error(&self, source: std::io::Error) -> Error {
-        Error::Start {
-            command: self.to_string(),
-            source,
-        }
+        Error::Start { command: self.to_string(), source }
     }
 }
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(dir) = &self.dir {
-            let dir = env::current_dir()
-                .ok()
-                .and_then(|here| dir.strip_prefix(here).ok())
-                .unwrap_or(dir);
+            let dir = env::current_dir().ok().and_then(|here| dir.strip_prefix(here).ok()).unwrap_or(dir);
             if !dir.as_os_str().is_empty() {
                 write!(f, "cd {} && ", shown(dir.as_os_str()))?;
             }
@@ -218,9 +187,7 @@ impl fmt::Display for Command {
             }
         }
         write!(f, "{}", shown(&self.program))?;
-        self.args
-            .iter()
-            .try_for_each(|arg| write!(f, " {}", shown(arg)))
+        self.args.iter().try_for_each(|arg| write!(f, " {}", shown(arg)))
     }
 }
 
@@ -228,11 +195,7 @@ impl fmt::Display for Command {
 fn shown(arg: &OsStr) -> String {
     let text = arg.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@\\".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{text}'")
-    }
+    if !text.is_empty() && text.chars().all(plain) { text.into_owned() } else { format!("'{text}'") }
 }
 
 /// A variable's value; one that only adds to PATH is long enough to hide the command behind it.
@@ -246,14 +209,9 @@ fn shown_path(value: &OsStr) -> String {
 }
 
 fn is_about_this_process(name: &str) -> bool {
-    [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_",
-        "CARGO_CRATE_",
-    ]
-    .iter()
-    .any(|start| name.starts_with(start))
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|start| name.starts_with(start))
         || ["CARGO", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&name)
 }
 
@@ -261,19 +219,11 @@ fn is_about_this_process(name: &str) -> bool {
 fn without_cargo_dirs(dirs: &OsStr) -> Option<OsString> {
     let of_cargo = |dir: &Path| {
         dir.components().any(|part| part.as_os_str() == ".rustup")
-            || [
-                "debug",
-                "debug/deps",
-                "release",
-                "release/deps",
-                "lib/rustlib",
-            ]
-            .iter()
-            .any(|end| dir.ends_with(end))
+            || ["debug", "debug/deps", "release", "release/deps", "lib/rustlib"]
+                .iter()
+                .any(|end| dir.ends_with(end))
     };
-    let kept: Vec<PathBuf> = env::split_paths(dirs)
-        .filter(|dir| !of_cargo(dir))
-        .collect();
+    let kept: Vec<PathBuf> = env::split_paths(dirs).filter(|dir| !of_cargo(dir)).collect();
     if kept.iter().all(|dir| dir.as_os_str().is_empty()) {
         return None;
     }
@@ -284,14 +234,10 @@ fn without_cargo_dirs(dirs: &OsStr) -> Option<OsString> {
 fn stop_tree(child: &mut Child) {
     let id = child.id();
     if cfg!(windows) {
-        let _ = std::process::Command::new("taskkill")
-            .args(["/T", "/F", "/PID", &id.to_string()])
-            .status();
+        let _ = std::process::Command::new("taskkill").args(["/T", "/F", "/PID", &id.to_string()]).status();
     } else {
         for id in descendants(&process_table(), id) {
-            let _ = std::process::Command::new("kill")
-                .arg(id.to_string())
-                .status();
+            let _ = std::process::Command::new("kill").arg(id.to_string()).status();
         }
     }
     let _ = child.kill();
@@ -302,14 +248,10 @@ fn stop_tree(child: &mut Child) {
 fn process_table() -> Vec<(u32, u32)> {
     // Small Linux machines have no `ps`.
     if let Ok(entries) = fs::read_dir("/proc") {
-        let stat = |entry: fs::DirEntry| {
-            parent_in_stat(&fs::read_to_string(entry.path().join("stat")).ok()?)
-        };
+        let stat = |entry: fs::DirEntry| parent_in_stat(&fs::read_to_string(entry.path().join("stat")).ok()?);
         return entries.flatten().filter_map(stat).collect();
     }
-    let table = Command::new("ps", ["-A", "-o", "pid=,ppid="])
-        .output()
-        .unwrap_or_default();
+    let table = Command::new("ps", ["-A", "-o", "pid=,ppid="]).output().unwrap_or_default();
     let pair = |line: &str| {
         let mut ids = line.split_whitespace().map(str::parse);
         Some((ids.next()?.ok()?, ids.next()?.ok()?))
@@ -320,13 +262,7 @@ fn process_table() -> Vec<(u32, u32)> {
 /// Process and parent in a line of `/proc/*/stat`: `id (name) state parent …`, where the name may hold anything.
 fn parent_in_stat(stat: &str) -> Option<(u32, u32)> {
     let id = stat.split_whitespace().next()?.parse().ok()?;
-    let parent = stat
-        .rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()?;
+    let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
     Some((id, parent))
 }
 
@@ -336,12 +272,7 @@ fn descendants(pairs: &[(u32, u32)], root: u32) -> Vec<u32> {
     let mut next = 0;
     while let Some(&parent) = found.get(next) {
         next += 1;
-        found.extend(
-            pairs
-                .iter()
-                .filter(|(_, of)| *of == parent)
-                .map(|(id, _)| *id),
-        );
+        found.extend(pairs.iter().filter(|(_, of)| *of == parent).map(|(id, _)| *id));
     }
     found.split_off(1)
 }
@@ -353,10 +284,7 @@ pub(crate) fn which(names: &[&str]) -> Option<PathBuf> {
         dirs.iter().find_map(|dir| {
             let plain = dir.join(name);
             if cfg!(windows) {
-                ["exe", "cmd"]
-                    .iter()
-                    .map(|end| plain.with_extension(end))
-                    .find(|path| path.is_file())
+                ["exe", "cmd"].iter().map(|end| plain.with_extension(end)).find(|path| path.is_file())
             } else {
                 plain.is_file().then_some(plain)
             }
@@ -370,9 +298,8 @@ mod tests {
 
     #[test]
     fn commands_are_shown_as_a_person_types_them() {
-        let command = Command::cargo(["run", "-m", "demo", "two words"])
-            .env("CI", "true")
-            .without_env("RUSTC");
+        let command =
+            Command::cargo(["run", "-m", "demo", "two words"]).env("CI", "true").without_env("RUSTC");
         assert_eq!(command.to_string(), "CI=true cargo run -m demo 'two words'");
     }
 
@@ -388,14 +315,8 @@ mod tests {
     #[test]
     fn library_path_keeps_only_what_the_user_set() {
         let dirs = "/w/target/debug/deps:/w/target/debug:/root/.rustup/toolchains/stable/lib:/opt/vulkan/lib";
-        assert_eq!(
-            without_cargo_dirs(OsStr::new(dirs)),
-            Some("/opt/vulkan/lib".into())
-        );
-        assert_eq!(
-            without_cargo_dirs(OsStr::new("/w/target/debug/deps:")),
-            None
-        );
+        assert_eq!(without_cargo_dirs(OsStr::new(dirs)), Some("/opt/vulkan/lib".into()));
+        assert_eq!(without_cargo_dirs(OsStr::new("/w/target/debug/deps:")), None);
     }
 
     #[test]
@@ -417,17 +338,12 @@ mod tests {
         let note = env::temp_dir().join(format!("xtask-hanging-{}", std::process::id()));
         let script = format!("sleep 86399 & echo $! > '{}'; wait", note.display());
         let start = Instant::now();
-        let result = Command::new("sh", ["-c", &script])
-            .limit(Duration::from_millis(500))
-            .run();
+        let result = Command::new("sh", ["-c", &script]).limit(Duration::from_millis(500)).run();
         assert!(matches!(result, Err(Error::TimedOut { .. })));
         assert!(start.elapsed() < Duration::from_secs(20));
         let id = fs::read_to_string(&note).unwrap_or_default();
         let _ = fs::remove_file(&note);
-        assert!(
-            !id.trim().is_empty(),
-            "the shell must have started its child"
-        );
+        assert!(!id.trim().is_empty(), "the shell must have started its child");
         // A child that ended may stay in the table for a while, but without a command line.
         let args = fs::read_to_string(format!("/proc/{}/cmdline", id.trim())).unwrap_or_default();
         assert!(!args.contains("sleep"), "{args}");
@@ -436,12 +352,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn failure_names_the_command() {
-        let Err(error) = Command::new("sh", ["-c", "exit 3"]).run() else {
-            panic!("it must fail")
-        };
-        assert!(
-            error.to_string().starts_with("`sh -c 'exit 3'` failed"),
-            "{error}"
-        );
+        let Err(error) = Command::new("sh", ["-c", "exit 3"]).run() else { panic!("it must fail") };
+        assert!(error.to_string().starts_with("`sh -c 'exit 3'` failed"), "{error}");
     }
 }

@@ -27,19 +27,14 @@ pub(crate) fn run(ws: &Workspace, options: &Options, consent: Consent) -> Result
     }
     setup::ensure(ws, &[Need::Vulkan], consent)?;
     eprintln!("Building qwill (the first time takes some minutes):");
-    Command::cargo(["build", "--release", "--package", "qwill-cli"])
-        .in_dir(ws.root())
-        .run()?;
+    Command::cargo(["build", "--release", "--package", "qwill-cli"]).in_dir(ws.root()).run()?;
     chat(ws, options.prompt.as_deref()).become_it()
 }
 
 /// The command that talks to the model that ships with the project.
 fn chat(ws: &Workspace, prompt: Option<&str>) -> Command {
-    let program: PathBuf = ws
-        .target()
-        .join("release")
-        .join("qwill")
-        .with_extension(std::env::consts::EXE_EXTENSION);
+    let program: PathBuf =
+        ws.target().join("release").join("qwill").with_extension(std::env::consts::EXE_EXTENSION);
     match prompt {
         Some(prompt) => Command::new(program, ["run", "-m", "demo", prompt]),
         None => Command::new(program, ["chat", "-m", "demo"]),
@@ -63,9 +58,7 @@ mod tests {
 
     #[test]
     fn prompt_decides_between_a_reply_and_a_chat() {
-        let Ok(ws) = Workspace::find() else {
-            panic!("the test runs inside the repository")
-        };
+        let Ok(ws) = Workspace::find() else { panic!("the test runs inside the repository") };
         let shown = |prompt| chat(&ws, prompt).to_string();
         assert!(shown(None).ends_with(" chat -m demo"));
         assert!(shown(Some("Hi there")).ends_with(" run -m demo 'Hi there'"));

@@ -17,29 +17,23 @@ pub(crate) fn run(ws: &Workspace) -> Result<()> {
     let mut ran = 0;
     for dir in ws.fuzzed_crates()? {
         let list = cargo_fuzz(ws, &dir, &["list"]).output();
-        let list = list.ok_or_else(|| {
-            Error::Missing(format!("no list of fuzz targets in {}", dir.display()))
-        })?;
+        let list =
+            list.ok_or_else(|| Error::Missing(format!("no list of fuzz targets in {}", dir.display())))?;
         for target in list.split_whitespace() {
             run_target(ws, &dir, target)?;
             ran += 1;
         }
     }
     if ran == 0 {
-        return Err(Error::Missing(
-            "no crate has fuzz targets (crates/*/fuzz)".into(),
-        ));
+        return Err(Error::Missing("no crate has fuzz targets (crates/*/fuzz)".into()));
     }
-    println!("  {ran} fuzz targets ran for {SECONDS} s each and found nothing");
+    println!("  fuzz targets run: {ran}, {SECONDS} s each; nothing was found");
     Ok(())
 }
 
 fn run_target(ws: &Workspace, dir: &Path, target: &str) -> Result<()> {
     let corpus = ws.target().join("fuzz").join("corpus").join(target);
-    fs::create_dir_all(&corpus).map_err(|source| Error::File {
-        path: corpus.clone(),
-        source,
-    })?;
+    fs::create_dir_all(&corpus).map_err(|source| Error::File { path: corpus.clone(), source })?;
     let mut command = cargo_fuzz(ws, dir, &["run", target]).arg(&corpus);
     let seeds = dir.join("fuzz").join("seeds").join(target);
     if seeds.is_dir() {
@@ -53,10 +47,7 @@ fn run_target(ws: &Workspace, dir: &Path, target: &str) -> Result<()> {
         "-print_final_stats=1".to_owned(),
     ];
     // The first target waits for the build.
-    command
-        .args(options)
-        .limit(Duration::from_secs(15 * 60))
-        .run()
+    command.args(options).limit(Duration::from_secs(15 * 60)).run()
 }
 
 /// `cargo fuzz` in a crate.
@@ -66,15 +57,9 @@ fn run_target(ws: &Workspace, dir: &Path, target: &str) -> Result<()> {
 fn cargo_fuzz(ws: &Workspace, dir: &Path, args: &[&str]) -> Command {
     let (verb, rest) = args.split_at(1);
     let program = crate::tools::installed(ws, "cargo-fuzz").unwrap_or_else(|| "cargo-fuzz".into());
-    let command = Command::new(program, ["fuzz"])
-        .args(verb)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .in_dir(dir);
+    let command = Command::new(program, ["fuzz"]).args(verb).env("RUSTC_BOOTSTRAP", "1").in_dir(dir);
     match verb {
-        ["run"] => command
-            .arg("--target-dir")
-            .arg(ws.target().join("fuzz"))
-            .args(rest),
+        ["run"] => command.arg("--target-dir").arg(ws.target().join("fuzz")).args(rest),
         _ => command.args(rest),
     }
 }
@@ -85,17 +70,9 @@ mod tests {
 
     #[test]
     fn targets_run_in_their_crate_with_the_ordinary_compiler() {
-        let Ok(ws) = Workspace::find() else {
-            panic!("the test runs inside the repository")
-        };
+        let Ok(ws) = Workspace::find() else { panic!("the test runs inside the repository") };
         let shown = cargo_fuzz(&ws, Path::new("/somewhere"), &["run", "gguf"]).to_string();
-        assert!(
-            shown.starts_with("cd /somewhere && RUSTC_BOOTSTRAP=1 "),
-            "{shown}"
-        );
-        assert!(
-            shown.contains("fuzz run --target-dir ") && shown.ends_with(" gguf"),
-            "{shown}"
-        );
+        assert!(shown.starts_with("cd /somewhere && RUSTC_BOOTSTRAP=1 "), "{shown}");
+        assert!(shown.contains("fuzz run --target-dir ") && shown.ends_with(" gguf"), "{shown}");
     }
 }

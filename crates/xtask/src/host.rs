@@ -13,7 +13,7 @@ pub(crate) enum Os {
     /// A Linux with another package manager, where it is one that we know.
     Linux(Option<Manager>),
     /// macOS.
-    MacOs,
+    Mac,
     /// Windows.
     Windows,
 }
@@ -54,15 +54,7 @@ pub(crate) struct Host {
 impl Host {
     /// Looks at this machine.
     pub(crate) fn detect() -> Self {
-        Self {
-            os: Os::detect(),
-            privileges: Privileges::detect(),
-        }
-    }
-
-    /// Whether apt is the way to install system packages.
-    pub(crate) fn has_apt(&self) -> bool {
-        matches!(self.os, Os::Debian | Os::Ubuntu)
+        Self { os: Os::detect(), privileges: Privileges::detect() }
     }
 
     /// A command run as root, where the user may.
@@ -80,10 +72,9 @@ impl Os {
         if cfg!(windows) {
             Self::Windows
         } else if cfg!(target_os = "macos") {
-            Self::MacOs
+            Self::Mac
         } else {
-            let os =
-                Self::from_os_release(&fs::read_to_string("/etc/os-release").unwrap_or_default());
+            let os = Self::from_os_release(&fs::read_to_string("/etc/os-release").unwrap_or_default());
             // A name alone installs nothing: some small images of Debian have no apt.
             match os {
                 Self::Debian | Self::Ubuntu if which(&["apt-get"]).is_none() => Self::Linux(None),
@@ -96,15 +87,11 @@ impl Os {
     /// Reads the text of `/etc/os-release`.
     fn from_os_release(text: &str) -> Self {
         let value = |key: &str| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             line.unwrap_or_default().trim().trim_matches(['"', '\''])
         };
-        let family: Vec<&str> = [value("ID"), value("ID_LIKE")]
-            .iter()
-            .flat_map(|ids| ids.split(' '))
-            .collect();
+        let family: Vec<&str> =
+            [value("ID"), value("ID_LIKE")].iter().flat_map(|ids| ids.split(' ')).collect();
         // Mint and its like descend from Ubuntu but bring browsers as ordinary packages only under other
         // names, so the snap way is the one that is sure to work there, too.
         if family.contains(&"ubuntu") {
@@ -121,9 +108,7 @@ impl Manager {
     const ALL: [Self; 4] = [Self::Dnf, Self::Pacman, Self::Zypper, Self::Apk];
 
     fn detect() -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|manager| which(&[manager.install()[0]]).is_some())
+        Self::ALL.into_iter().find(|manager| which(&[manager.install()[0]]).is_some())
     }
 
     /// The command line in front of the packages to install.
@@ -141,10 +126,7 @@ impl Privileges {
     fn detect() -> Self {
         if cfg!(windows) {
             Self::None
-        } else if Command::new("id", ["-u"])
-            .output()
-            .is_some_and(|id| id.trim() == "0")
-        {
+        } else if Command::new("id", ["-u"]).output().is_some_and(|id| id.trim() == "0") {
             Self::Root
         } else if which(&["sudo"]).is_some() {
             Self::Sudo
@@ -161,36 +143,21 @@ mod tests {
     #[test]
     fn families_are_told_apart() {
         let os = Os::from_os_release;
-        assert_eq!(
-            os("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n"),
-            Os::Debian
-        );
+        assert_eq!(os("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n"), Os::Debian);
         assert_eq!(os("ID=raspbian\nID_LIKE=debian\n"), Os::Debian);
         assert_eq!(os("ID=ubuntu\nID_LIKE=debian\n"), Os::Ubuntu);
         assert_eq!(os("ID=pop\nID_LIKE=\"ubuntu debian\"\n"), Os::Ubuntu);
-        assert_eq!(
-            os("PRETTY_NAME='Fedora Linux 44'\nID=fedora\n"),
-            Os::Linux(None)
-        );
+        assert_eq!(os("PRETTY_NAME='Fedora Linux 44'\nID=fedora\n"), Os::Linux(None));
         assert_eq!(os(""), Os::Linux(None));
     }
 
     #[test]
     fn root_commands_follow_the_privileges() {
-        let host = |privileges| Host {
-            os: Os::Debian,
-            privileges,
-        };
-        let shown = |privileges| {
-            host(privileges)
-                .as_root("apt-get", &["update"])
-                .map(|command| command.to_string())
-        };
+        let host = |privileges| Host { os: Os::Debian, privileges };
+        let shown =
+            |privileges| host(privileges).as_root("apt-get", &["update"]).map(|command| command.to_string());
         assert_eq!(shown(Privileges::Root).as_deref(), Some("apt-get update"));
-        assert_eq!(
-            shown(Privileges::Sudo).as_deref(),
-            Some("sudo apt-get update")
-        );
+        assert_eq!(shown(Privileges::Sudo).as_deref(), Some("sudo apt-get update"));
         assert_eq!(shown(Privileges::None), None);
     }
 }

@@ -15,6 +15,8 @@ const STEPS: &[Step] = &[
     Step::Clippy,
     Step::ClippyWasm,
     Step::Check(Project::Package),
+    Step::Check(Project::Web),
+    Step::Check(Project::BrowserTests),
     Step::Deny,
 ];
 

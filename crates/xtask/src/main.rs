@@ -13,6 +13,7 @@ mod fuzz;
 mod host;
 mod lint;
 mod npm;
+mod remedy;
 mod report;
 mod setup;
 mod step;
@@ -64,11 +65,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let consent = if cli.consent.yes || in_ci() {
-        Consent::Given
-    } else {
-        Consent::Ask
-    };
+    let consent = if cli.consent.yes || in_ci() { Consent::Given } else { Consent::Ask };
     match run(cli.task, consent) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -89,7 +86,7 @@ fn run(task: Task, consent: Consent) -> Result<()> {
         Task::Demo(options) => demo::run(&ws, &options, consent),
         Task::Test { only } => test::run(&ws, &only, consent),
         Task::Setup => {
-            setup::ensure(&ws, &Need::all(&ws), consent)?;
+            setup::ensure(&ws, Need::ALL, consent)?;
             println!("Everything that building and testing needs is here.");
             Ok(())
         }
@@ -118,9 +115,7 @@ mod tests {
     #[test]
     fn yes_is_accepted_before_and_after_the_command() {
         for line in [["xtask", "--yes", "setup"], ["xtask", "setup", "--yes"]] {
-            let Ok(cli) = Cli::try_parse_from(line) else {
-                panic!("{line:?} must parse")
-            };
+            let Ok(cli) = Cli::try_parse_from(line) else { panic!("{line:?} must parse") };
             assert!(cli.consent.yes);
         }
     }

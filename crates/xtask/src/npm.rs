@@ -10,13 +10,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// What building the package takes.
-pub(crate) const NEEDS: &[Need] = &[
-    Need::WasmTarget,
-    Need::Node,
-    Need::WasmBindgen,
-    Need::WasmOpt,
-    Need::NpmPackages(Project::Package),
-];
+pub(crate) const NEEDS: &[Need] =
+    &[Need::WasmTarget, Need::Node, Need::WasmBindgen, Need::WasmOpt, Need::NpmPackages(Project::Package)];
 
 /// The model that ships with the package, below the repository and below `npm/`.
 const DEMO_MODEL: &str = "crates/demo-model/model/qwill-demo-q8_0.gguf";
@@ -34,9 +29,6 @@ pub(crate) enum Project {
 }
 
 impl Project {
-    /// All of them, each after those it depends on.
-    pub(crate) const ALL: [Self; 3] = [Self::Package, Self::Web, Self::BrowserTests];
-
     /// Where it lies.
     pub(crate) fn dir(self, ws: &Workspace) -> PathBuf {
         match self {
@@ -46,19 +38,10 @@ impl Project {
         }
     }
 
-    /// Whether the repository has it.
-    pub(crate) fn is_in(self, ws: &Workspace) -> bool {
-        self.dir(ws).join("package.json").is_file()
-    }
-
     /// Whether its packages are installed as its lock file says.
     pub(crate) fn is_installed(self, ws: &Workspace) -> bool {
         let dir = self.dir(ws);
-        let changed = |name: &str| {
-            fs::metadata(dir.join(name))
-                .and_then(|data| data.modified())
-                .ok()
-        };
+        let changed = |name: &str| fs::metadata(dir.join(name)).and_then(|data| data.modified()).ok();
         is_current(
             changed("node_modules/.package-lock.json"),
             changed("package-lock.json"),
@@ -69,31 +52,19 @@ impl Project {
     /// The command that installs its packages.
     pub(crate) fn install(self, ws: &Workspace) -> Command {
         let dir = self.dir(ws);
-        let how = if dir.join("package-lock.json").is_file() {
-            "ci"
-        } else {
-            "install"
-        };
+        let how = if dir.join("package-lock.json").is_file() { "ci" } else { "install" };
         Command::npm([how, "--no-fund", "--no-audit"]).in_dir(dir)
     }
 
     /// The command that runs one of its scripts.
     pub(crate) fn script(self, ws: &Workspace, name: &str) -> Command {
-        let args: &[&str] = if name == "test" {
-            &["test"]
-        } else {
-            &["run", name]
-        };
+        let args: &[&str] = if name == "test" { &["test"] } else { &["run", name] };
         Command::npm(args).in_dir(self.dir(ws))
     }
 }
 
 /// npm writes `installed` last, so it is younger than a lock file that it was made from.
-fn is_current(
-    installed: Option<SystemTime>,
-    lock: Option<SystemTime>,
-    manifest: Option<SystemTime>,
-) -> bool {
+fn is_current(installed: Option<SystemTime>, lock: Option<SystemTime>, manifest: Option<SystemTime>) -> bool {
     match (installed, lock) {
         (Some(installed), Some(lock)) => installed >= lock,
         (Some(installed), None) => manifest.is_some_and(|manifest| installed >= manifest),
@@ -117,10 +88,7 @@ fn copy_demo_model(ws: &Workspace) -> Result<()> {
     let from = ws.root().join(DEMO_MODEL);
     let to = ws.npm().join(DEMO_MODEL_IN_PACKAGE);
     if let Some(dir) = to.parent() {
-        fs::create_dir_all(dir).map_err(|source| Error::File {
-            path: dir.into(),
-            source,
-        })?;
+        fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.into(), source })?;
     }
     fs::copy(&from, &to).map_err(|source| Error::File { path: from, source })?;
     Ok(())
@@ -145,17 +113,9 @@ mod tests {
 
     #[test]
     fn scripts_run_in_their_project() {
-        let Ok(ws) = Workspace::find() else {
-            panic!("the test runs inside the repository")
-        };
+        let Ok(ws) = Workspace::find() else { panic!("the test runs inside the repository") };
         let expect = |dir: PathBuf, args: &[&str]| Command::npm(args).in_dir(dir);
-        assert_eq!(
-            Project::Package.script(&ws, "build"),
-            expect(ws.npm(), &["run", "build"])
-        );
-        assert_eq!(
-            Project::BrowserTests.script(&ws, "test"),
-            expect(ws.browser_tests(), &["test"])
-        );
+        assert_eq!(Project::Package.script(&ws, "build"), expect(ws.npm(), &["run", "build"]));
+        assert_eq!(Project::BrowserTests.script(&ws, "test"), expect(ws.browser_tests(), &["test"]));
     }
 }

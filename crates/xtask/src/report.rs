@@ -30,38 +30,25 @@ impl Report {
 
     /// Whether a step ran and passed.
     pub(crate) fn passed(&self, step: Step) -> bool {
-        self.rows
-            .iter()
-            .any(|(other, outcome)| *other == step && matches!(outcome, Outcome::Passed(_)))
+        self.rows.iter().any(|(other, outcome)| *other == step && matches!(outcome, Outcome::Passed(_)))
     }
 
     /// The run's result: an error when anything failed.
     pub(crate) fn result(&self) -> Result<()> {
         match self.count(|outcome| matches!(outcome, Outcome::Failed(..))) {
             0 => Ok(()),
-            failed => Err(Error::Steps {
-                failed,
-                total: self.rows.len(),
-            }),
+            failed => Err(Error::Steps { failed, total: self.rows.len() }),
         }
     }
 
     fn count(&self, which: impl Fn(&Outcome) -> bool) -> usize {
-        self.rows
-            .iter()
-            .filter(|(_, outcome)| which(outcome))
-            .count()
+        self.rows.iter().filter(|(_, outcome)| which(outcome)).count()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self
-            .rows
-            .iter()
-            .map(|(step, _)| step.name().len())
-            .max()
-            .unwrap_or(0);
+        let width = self.rows.iter().map(|(step, _)| step.name().len()).max().unwrap_or(0);
         let mut total = Duration::ZERO;
         for (step, outcome) in &self.rows {
             write!(f, "  {:width$}  ", step.name())?;
@@ -78,10 +65,7 @@ impl fmt::Display for Report {
         let passed = self.count(|outcome| matches!(outcome, Outcome::Passed(_)));
         let failed = self.count(|outcome| matches!(outcome, Outcome::Failed(..)));
         let skipped = self.count(|outcome| matches!(outcome, Outcome::Skipped(_)));
-        writeln!(
-            f,
-            "\nsteps: {passed} passed, {failed} failed, {skipped} skipped"
-        )?;
+        writeln!(f, "\nsteps: {passed} passed, {failed} failed, {skipped} skipped")?;
         if skipped == 0 {
             write!(f, "Nothing was skipped.")
         } else {
@@ -104,40 +88,14 @@ mod tests {
         let mut report = Report::default();
         report.add(Step::Format, Outcome::Passed(Duration::from_secs(2)));
         assert!(report.result().is_ok());
-        report.add(
-            Step::Wasm,
-            Outcome::Failed(Duration::from_secs(75), "no linker".into()),
-        );
-        report.add(
-            Step::Package,
-            Outcome::Skipped("wasm build did not pass".into()),
-        );
+        report.add(Step::Wasm, Outcome::Failed(Duration::from_secs(75), "no linker".into()));
+        report.add(Step::Package, Outcome::Skipped("wasm build did not pass".into()));
         let text = report.to_string();
         assert!(text.contains("  rustfmt       0:02  passed\n"), "{text}");
-        assert!(
-            text.contains("  wasm build    1:15  FAILED: no linker\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("  npm build           skipped: wasm build did not pass\n"),
-            "{text}"
-        );
-        assert!(
-            text.lines()
-                .any(|line| line == "steps: 1 passed, 1 failed, 1 skipped"),
-            "{text}"
-        );
-        assert!(
-            report.passed(Step::Format)
-                && !report.passed(Step::Wasm)
-                && !report.passed(Step::Package)
-        );
-        assert!(matches!(
-            report.result(),
-            Err(Error::Steps {
-                failed: 1,
-                total: 3
-            })
-        ));
+        assert!(text.contains("  wasm build    1:15  FAILED: no linker\n"), "{text}");
+        assert!(text.contains("  npm build           skipped: wasm build did not pass\n"), "{text}");
+        assert!(text.lines().any(|line| line == "steps: 1 passed, 1 failed, 1 skipped"), "{text}");
+        assert!(report.passed(Step::Format) && !report.passed(Step::Wasm) && !report.passed(Step::Package));
+        assert!(matches!(report.result(), Err(Error::Steps { failed: 1, total: 3 })));
     }
 }

@@ -34,10 +34,10 @@ impl Group {
                 Step::Wasm,
                 Step::Package,
                 Step::Check(Project::Package),
-                Step::Unit(Project::Package),
+                Step::Unit,
                 Step::WebBuild,
                 Step::Check(Project::Web),
-                Step::Unit(Project::Web),
+                Step::Check(Project::BrowserTests),
             ],
             Self::Browsers => &[Step::Browsers],
             Self::Fuzz => &[Step::Fuzz],
@@ -47,34 +47,23 @@ impl Group {
 
 /// Runs the named parts of the tests, or all of them.
 pub(crate) fn run(ws: &Workspace, only: &[Group], consent: Consent) -> Result<()> {
-    let groups = if only.is_empty() {
-        Group::value_variants()
-    } else {
-        only
-    };
-    let wanted: Vec<Step> = groups
-        .iter()
-        .flat_map(|group| group.steps())
-        .copied()
-        .collect();
+    let groups = if only.is_empty() { Group::value_variants() } else { only };
+    let wanted: Vec<Step> = groups.iter().flat_map(|group| group.steps()).copied().collect();
     run_steps(ws, &wanted, consent)
 }
 
 /// Runs steps and those they build on, each in its turn, and prints the summary.
 pub(crate) fn run_steps(ws: &Workspace, wanted: &[Step], consent: Consent) -> Result<()> {
     let steps = with_prerequisites(wanted);
-    setup::ensure(ws, &needs(ws, &steps), consent)?;
+    setup::ensure(ws, &needs(&steps), consent)?;
     let mut report = Report::default();
     for step in steps {
-        if let Some(why) = step.impossible(ws) {
-            report.add(step, Outcome::Skipped(why));
+        if let Some(why) = step.impossible() {
+            report.add(step, Outcome::Skipped(why.into()));
             continue;
         }
         if let Some(missing) = step.after().iter().find(|before| !report.passed(**before)) {
-            report.add(
-                step,
-                Outcome::Skipped(format!("{} did not pass", missing.name())),
-            );
+            report.add(step, Outcome::Skipped(format!("{} did not pass", missing.name())));
             continue;
         }
         println!("\n== {} ==", step.name());
@@ -106,13 +95,9 @@ fn with_prerequisites(wanted: &[Step]) -> Vec<Step> {
 }
 
 /// What the steps need together, none twice; nothing for those that cannot run anyway.
-fn needs(ws: &Workspace, steps: &[Step]) -> Vec<Need> {
+fn needs(steps: &[Step]) -> Vec<Need> {
     let mut needs = Vec::new();
-    for need in steps
-        .iter()
-        .filter(|step| step.impossible(ws).is_none())
-        .flat_map(|step| step.needs())
-    {
+    for need in steps.iter().filter(|step| step.impossible().is_none()).flat_map(|step| step.needs()) {
         if !needs.contains(&need) {
             needs.push(need);
         }
@@ -134,36 +119,23 @@ mod tests {
 
     #[test]
     fn everything_runs_once_and_in_order() {
-        let all: Vec<Step> = Group::value_variants()
-            .iter()
-            .flat_map(|group| group.steps())
-            .copied()
-            .collect();
+        let all: Vec<Step> =
+            Group::value_variants().iter().flat_map(|group| group.steps()).copied().collect();
         let steps = with_prerequisites(&all);
         for (at, step) in steps.iter().enumerate() {
             assert!(!steps[..at].contains(step), "{step:?} runs twice");
             assert!(
-                step.after()
-                    .iter()
-                    .all(|before| steps[..at].contains(before)),
+                step.after().iter().all(|before| steps[..at].contains(before)),
                 "{step:?} runs too early"
             );
         }
         assert!(
-            steps.contains(&Step::Browsers)
-                && steps.contains(&Step::Fuzz)
-                && steps.contains(&Step::Tests)
+            steps.contains(&Step::Browsers) && steps.contains(&Step::Fuzz) && steps.contains(&Step::Tests)
         );
     }
 
     #[test]
     fn rust_tests_need_no_browser_and_no_node() {
-        let Ok(ws) = Workspace::find() else {
-            panic!("the test runs inside the repository")
-        };
-        assert_eq!(
-            needs(&ws, &with_prerequisites(Group::Rust.steps())),
-            [Need::Vulkan]
-        );
+        assert_eq!(needs(&with_prerequisites(Group::Rust.steps())), [Need::Vulkan]);
     }
 }

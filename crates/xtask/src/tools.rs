@@ -50,28 +50,20 @@ pub(crate) enum Need {
 
 impl Need {
     /// Everything that building and testing needs in this repository.
-    pub(crate) fn all(ws: &Workspace) -> Vec<Self> {
-        let mut needs = vec![
-            Self::Vulkan,
-            Self::WasmTarget,
-            Self::WasmBindgen,
-            Self::WasmOpt,
-            Self::Node,
-        ];
-        needs.extend(
-            Project::ALL
-                .iter()
-                .filter(|project| project.is_in(ws))
-                .map(|project| Self::NpmPackages(*project)),
-        );
-        needs.extend([
-            Self::Chromium,
-            Self::Firefox,
-            Self::CxxCompiler,
-            Self::CargoFuzz,
-        ]);
-        needs
-    }
+    pub(crate) const ALL: &[Self] = &[
+        Self::Vulkan,
+        Self::WasmTarget,
+        Self::Node,
+        Self::WasmBindgen,
+        Self::WasmOpt,
+        Self::NpmPackages(Project::Package),
+        Self::NpmPackages(Project::Web),
+        Self::NpmPackages(Project::BrowserTests),
+        Self::Chromium,
+        Self::Firefox,
+        Self::CxxCompiler,
+        Self::CargoFuzz,
+    ];
 
     /// What a person calls it.
     pub(crate) fn name(self) -> &'static str {
@@ -114,16 +106,8 @@ impl Need {
 
 /// A tool from this repository's own folder of tools, or else from PATH.
 pub(crate) fn installed(ws: &Workspace, name: &str) -> Option<PathBuf> {
-    let own = ws
-        .tools()
-        .join("bin")
-        .join(name)
-        .with_extension(env::consts::EXE_EXTENSION);
-    if own.is_file() {
-        Some(own)
-    } else {
-        which(&[name])
-    }
+    let own = ws.tools().join("bin").join(name).with_extension(env::consts::EXE_EXTENSION);
+    if own.is_file() { Some(own) } else { which(&[name]) }
 }
 
 /// The `wasm-bindgen` program whose version is the library's; any other refuses our module.
@@ -146,13 +130,7 @@ pub(crate) fn wasm_opt(ws: &Workspace) -> Option<PathBuf> {
 pub(crate) fn chromium() -> Option<PathBuf> {
     browser(
         "QWILL_CHROMIUM",
-        &[
-            "chromium",
-            "chromium-browser",
-            "google-chrome",
-            "google-chrome-stable",
-            "chrome",
-        ],
+        &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"],
         &[
             "/usr/bin/chromium",
             "/snap/bin/chromium",
@@ -182,8 +160,7 @@ fn browser(variable: &str, names: &[&str], places: &[&str]) -> Option<PathBuf> {
     if let Some(chosen) = env::var_os(variable) {
         return Some(PathBuf::from(chosen)).filter(|path| path.is_file());
     }
-    let found =
-        which(names).or_else(|| places.iter().map(PathBuf::from).find(|path| path.is_file()))?;
+    let found = which(names).or_else(|| places.iter().map(PathBuf::from).find(|path| path.is_file()))?;
     is_real_browser(&found).then_some(found)
 }
 
@@ -192,9 +169,7 @@ fn is_real_browser(program: &Path) -> bool {
     match fs::read_to_string(program) {
         Ok(script) => {
             !script.contains("snap install")
-                || Path::new("/snap/bin")
-                    .join(program.file_name().unwrap_or_default())
-                    .exists()
+                || Path::new("/snap/bin").join(program.file_name().unwrap_or_default()).exists()
         }
         // Not text: a binary, as it should be.
         Err(_) => true,
@@ -214,8 +189,7 @@ fn has_node() -> bool {
 pub(crate) fn version(said: &str) -> Option<Version> {
     let numbers = said.split_whitespace().find_map(|word| {
         let word = word.trim_start_matches('v');
-        word.starts_with(|c: char| c.is_ascii_digit())
-            .then_some(word)
+        word.starts_with(|c: char| c.is_ascii_digit()).then_some(word)
     })?;
     let mut parts = numbers.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
@@ -223,7 +197,7 @@ pub(crate) fn version(said: &str) -> Option<Version> {
 
 /// Only Linux can lack a driver that wgpu uses: Metal and DX12 come with their systems.
 fn has_vulkan(host: &Host) -> bool {
-    if matches!(host.os, crate::host::Os::MacOs | crate::host::Os::Windows) {
+    if matches!(host.os, crate::host::Os::Mac | crate::host::Os::Windows) {
         return true;
     }
     let libraries = library_dirs();
@@ -239,10 +213,7 @@ fn has_vulkan(host: &Host) -> bool {
             let text = fs::read_to_string(path).unwrap_or_default();
             // A relative path with a slash is meant from the manifest's folder.
             driver_library(&text).is_some_and(|library| {
-                finds(&library)
-                    || path
-                        .parent()
-                        .is_some_and(|dir| dir.join(&library).is_file())
+                finds(&library) || path.parent().is_some_and(|dir| dir.join(&library).is_file())
             })
         })
 }
@@ -266,15 +237,10 @@ fn driver_manifests() -> Vec<PathBuf> {
             return env::split_paths(&files).collect();
         }
     }
-    let mut dirs: Vec<PathBuf> = [
-        "/usr/share",
-        "/usr/local/share",
-        "/etc",
-        "/run/opengl-driver/share",
-    ]
-    .iter()
-    .map(|dir| Path::new(dir).join("vulkan/icd.d"))
-    .collect();
+    let mut dirs: Vec<PathBuf> = ["/usr/share", "/usr/local/share", "/etc", "/run/opengl-driver/share"]
+        .iter()
+        .map(|dir| Path::new(dir).join("vulkan/icd.d"))
+        .collect();
     if let Some(home) = env::var_os("HOME") {
         dirs.push(Path::new(&home).join(".local/share/vulkan/icd.d"));
     }
@@ -318,30 +284,19 @@ mod tests {
     fn a_script_that_only_names_the_snap_is_no_browser() {
         let path = env::temp_dir().join(format!("xtask-no-browser-{}", std::process::id()));
         let says = |text: &str| {
-            let Ok(()) = fs::write(&path, text) else {
-                panic!("{} must be writable", path.display())
-            };
+            let Ok(()) = fs::write(&path, text) else { panic!("{} must be writable", path.display()) };
             let real = is_real_browser(&path);
             let _ = fs::remove_file(&path);
             real
         };
-        assert!(!says(
-            "#!/bin/sh\necho 'please run: snap install chromium'\n"
-        ));
+        assert!(!says("#!/bin/sh\necho 'please run: snap install chromium'\n"));
         assert!(says("#!/bin/sh\nexec /usr/lib/chromium/chromium \"$@\"\n"));
     }
 
     #[test]
     fn needs_have_distinct_names() {
-        let Ok(ws) = Workspace::find() else {
-            panic!("the test runs inside the repository")
-        };
-        let needs = Need::all(&ws);
-        for (at, need) in needs.iter().enumerate() {
-            assert!(
-                needs[..at].iter().all(|other| other.name() != need.name()),
-                "{need:?}"
-            );
+        for (at, need) in Need::ALL.iter().enumerate() {
+            assert!(Need::ALL[..at].iter().all(|other| other.name() != need.name()), "{need:?}");
         }
     }
 }

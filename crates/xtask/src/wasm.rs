@@ -9,12 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What building the module takes.
-pub(crate) const NEEDS: &[Need] = &[
-    Need::WasmTarget,
-    Need::Node,
-    Need::WasmBindgen,
-    Need::WasmOpt,
-];
+pub(crate) const NEEDS: &[Need] = &[Need::WasmTarget, Need::Node, Need::WasmBindgen, Need::WasmOpt];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PACKAGE: &str = "qwill-wasm";
@@ -52,11 +47,7 @@ impl Toolchain {
     pub(crate) fn detect(ws: &Workspace) -> Option<Self> {
         let choice = env::var(CHOICE).unwrap_or_default();
         let rustlib = rustlib(ws);
-        if choice != "debian"
-            && rustlib
-                .as_ref()
-                .is_some_and(|dir| dir.join(TARGET).join("lib").is_dir())
-        {
+        if choice != "debian" && rustlib.as_ref().is_some_and(|dir| dir.join(TARGET).join("lib").is_dir()) {
             return Some(Self::Ordinary);
         }
         (choice != "rustup" && Self::debian_is_there())
@@ -66,11 +57,8 @@ impl Toolchain {
     }
 
     fn debian_is_there() -> bool {
-        let files = [
-            "/usr/bin/cargo",
-            "/usr/bin/cargo-clippy",
-            "/usr/lib/rustlib/src/rust/library/std/Cargo.toml",
-        ];
+        let files =
+            ["/usr/bin/cargo", "/usr/bin/cargo-clippy", "/usr/lib/rustlib/src/rust/library/std/Cargo.toml"];
         files.iter().all(|file| Path::new(file).is_file())
             && Command::new("/usr/bin/rustc", ["--version"])
                 .output()
@@ -82,21 +70,12 @@ impl Toolchain {
     ///
     /// Lints use that profile, too: it is the standard library that takes long to build.
     pub(crate) fn cargo(&self, ws: &Workspace, subcommand: &str) -> Command {
-        let args = [
-            subcommand,
-            "--release",
-            "--package",
-            PACKAGE,
-            "--target",
-            TARGET,
-        ];
+        let args = [subcommand, "--release", "--package", PACKAGE, "--target", TARGET];
         match self {
             Self::Ordinary => Command::cargo(args),
             Self::Debian { linker } => {
                 let path = env::var_os("PATH").unwrap_or_default();
-                let dirs = [PathBuf::from("/usr/bin")]
-                    .into_iter()
-                    .chain(env::split_paths(&path));
+                let dirs = [PathBuf::from("/usr/bin")].into_iter().chain(env::split_paths(&path));
                 // The rustup proxies come first in PATH and would send rustc back to the other toolchain.
                 let path = env::join_paths(dirs).unwrap_or(path);
                 Command::new("/usr/bin/cargo", args)
@@ -110,6 +89,8 @@ impl Toolchain {
                     .without_env("RUSTC_WRAPPER")
             }
         }
+        // wasm-bindgen reads sections that stripping takes away; wasm-opt drops the rest afterwards.
+        .env("CARGO_PROFILE_RELEASE_STRIP", "none")
         .env("CARGO_TARGET_DIR", ws.wasm_target())
         .in_dir(ws.root())
     }
@@ -124,69 +105,37 @@ impl Toolchain {
 /// The command that adds the target to the toolchain, where rustup manages it.
 pub(crate) fn rustup_target() -> Option<Command> {
     let wanted = env::var(CHOICE).unwrap_or_default() != "debian";
-    (wanted && which(&["rustup"]).is_some())
-        .then(|| Command::new("rustup", ["target", "add", TARGET]))
+    (wanted && which(&["rustup"]).is_some()).then(|| Command::new("rustup", ["target", "add", TARGET]))
 }
 
 /// Debian's packages that compile for wasm32 without rustup's server.
 pub(crate) fn debian_packages(ws: &Workspace) -> &'static [&'static str] {
-    const WITH_LINKER: &[&str] = &[
-        "rustc-web",
-        "cargo-web",
-        "rust-web-src",
-        "rust-web-clippy",
-        "lld-22",
-    ];
-    if linker(rustlib(ws).as_deref()).is_some() {
-        &WITH_LINKER[..4]
-    } else {
-        WITH_LINKER
-    }
+    const WITH_LINKER: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "rust-web-clippy", "lld-22"];
+    if linker(rustlib(ws).as_deref()).is_some() { &WITH_LINKER[..4] } else { WITH_LINKER }
 }
 
 /// The folder of compiled standard libraries of the toolchain that runs us.
 fn rustlib(ws: &Workspace) -> Option<PathBuf> {
-    let sysroot = Command::new("rustc", ["--print", "sysroot"])
-        .in_dir(ws.root())
-        .output()?;
+    let sysroot = Command::new("rustc", ["--print", "sysroot"]).in_dir(ws.root()).output()?;
     Some(Path::new(sysroot.trim()).join("lib").join("rustlib"))
 }
 
 /// An LLD that links wasm: rustup's toolchains carry one, Debian has it as a package.
 fn linker(rustlib: Option<&Path>) -> Option<PathBuf> {
-    let of_rustup = rustlib
-        .and_then(|dir| fs::read_dir(dir).ok())
-        .into_iter()
-        .flatten()
-        .flatten();
+    let of_rustup = rustlib.and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
     let of_rustup = of_rustup.map(|entry| entry.path().join("bin").join("rust-lld"));
-    let of_debian = fs::read_dir("/usr/bin")
-        .ok()
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    let of_debian = of_debian.filter(|path| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("wasm-ld"))
-    });
+    let of_debian = fs::read_dir("/usr/bin").ok().into_iter().flatten().flatten().map(|entry| entry.path());
+    let of_debian = of_debian
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("wasm-ld")));
     of_rustup.chain(of_debian).find(|path| path.is_file())
 }
 
 /// Builds the module and its JavaScript into `npm/wasm`, and says how large it became.
 pub(crate) fn build(ws: &Workspace) -> Result<()> {
     Toolchain::require(ws)?.cargo(ws, "build").run()?;
-    let compiled = ws
-        .wasm_target()
-        .join(TARGET)
-        .join("release")
-        .join(MODULE)
-        .with_extension("wasm");
+    let compiled = ws.wasm_target().join(TARGET).join("release").join(MODULE).with_extension("wasm");
     if !compiled.is_file() {
-        return Err(Error::Missing(format!(
-            "{PACKAGE} made no {}: it must be a cdylib",
-            compiled.display()
-        )));
+        return Err(Error::Missing(format!("{PACKAGE} made no {}: it must be a cdylib", compiled.display())));
     }
     let out = ws.npm().join("wasm");
     let finished = out.join(format!("{MODULE}_bg.wasm"));
@@ -205,34 +154,24 @@ pub(crate) fn build(ws: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// The types of the module are npm/'s to write: people never import it directly.
 fn bind(ws: &Workspace, compiled: &Path, out: &Path) -> Result<Command> {
     let program = tools::wasm_bindgen(ws).ok_or_else(|| {
         Error::Missing("no wasm-bindgen of the right version: run `cargo xtask setup`".into())
     })?;
-    Ok(Command::new(
-        program,
-        ["--target", "web", "--out-name", MODULE, "--out-dir"],
-    )
-    .arg(out)
-    .arg(compiled))
+    Ok(Command::new(program, ["--target", "web", "--no-typescript", "--out-name", MODULE, "--out-dir"])
+        .arg(out)
+        .arg(compiled))
 }
 
 fn optimise(ws: &Workspace, from: &Path, to: &Path) -> Result<Command> {
-    let program = tools::wasm_opt(ws)
-        .ok_or_else(|| Error::Missing("no wasm-opt: run `cargo xtask setup`".into()))?;
-    Ok(Command::new("node", [program])
-        .args(["-O"])
-        .args(FEATURES)
-        .arg("-o")
-        .arg(to)
-        .arg(from))
+    let program =
+        tools::wasm_opt(ws).ok_or_else(|| Error::Missing("no wasm-opt: run `cargo xtask setup`".into()))?;
+    Ok(Command::new("node", [program]).args(["-O"]).args(FEATURES).arg("-o").arg(to).arg(from))
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|source| Error::File {
-        path: from.into(),
-        source,
-    })
+    fs::rename(from, to).map_err(|source| Error::File { path: from.into(), source })
 }
 
 /// Whether `made` exists and is younger than what it was made from.
@@ -242,21 +181,14 @@ fn is_newer(made: &Path, source: &Path) -> bool {
 }
 
 fn size_of(path: &Path) -> Result<String> {
-    let data = fs::metadata(path).map_err(|source| Error::File {
-        path: path.into(),
-        source,
-    })?;
+    let data = fs::metadata(path).map_err(|source| Error::File { path: path.into(), source })?;
     Ok(size(data.len()))
 }
 
 /// A number of bytes for people.
 fn size(bytes: u64) -> String {
     let kilo = bytes / 1000;
-    if kilo < 1000 {
-        format!("{kilo} kB")
-    } else {
-        format!("{}.{:02} MB", kilo / 1000, kilo % 1000 / 10)
-    }
+    if kilo < 1000 { format!("{kilo} kB") } else { format!("{}.{:02} MB", kilo / 1000, kilo % 1000 / 10) }
 }
 
 #[cfg(test)]
@@ -264,9 +196,7 @@ mod tests {
     use super::*;
 
     fn workspace() -> Workspace {
-        let Ok(ws) = Workspace::find() else {
-            panic!("the test runs inside the repository")
-        };
+        let Ok(ws) = Workspace::find() else { panic!("the test runs inside the repository") };
         ws
     }
 
@@ -274,9 +204,7 @@ mod tests {
     fn ordinary_toolchain_needs_no_tricks() {
         let shown = Toolchain::Ordinary.cargo(&workspace(), "build").to_string();
         assert!(
-            shown.ends_with(
-                "cargo build --release --package qwill-wasm --target wasm32-unknown-unknown"
-            ),
+            shown.ends_with("cargo build --release --package qwill-wasm --target wasm32-unknown-unknown"),
             "{shown}"
         );
         assert!(!shown.contains("RUSTC_BOOTSTRAP"), "{shown}");
@@ -285,9 +213,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn debian_toolchain_builds_its_own_library() {
-        let toolchain = Toolchain::Debian {
-            linker: "/x/rust-lld".into(),
-        };
+        let toolchain = Toolchain::Debian { linker: "/x/rust-lld".into() };
         let shown = toolchain.cargo(&workspace(), "clippy").to_string();
         for part in [
             "PATH=/usr/bin:",
@@ -305,10 +231,7 @@ mod tests {
         let ws = workspace();
         let shown = Toolchain::Ordinary.cargo(&ws, "build").to_string();
         let dir = ws.wasm_target();
-        assert!(
-            shown.contains(&format!("CARGO_TARGET_DIR={}", dir.display())),
-            "{shown}"
-        );
+        assert!(shown.contains(&format!("CARGO_TARGET_DIR={}", dir.display())), "{shown}");
         assert_ne!(dir, ws.target());
     }
 

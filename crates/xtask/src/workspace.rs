@@ -16,8 +16,7 @@ impl Workspace {
     /// The repository that this xtask belongs to.
     pub(crate) fn find() -> Result<Self> {
         // Cargo sets the variable when it runs us; the compiled-in path is for a binary started by hand.
-        let manifest =
-            env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&manifest)
             .ancestors()
             .nth(2)
@@ -71,16 +70,8 @@ impl Workspace {
     pub(crate) fn fuzzed_crates(&self) -> Result<Vec<PathBuf>> {
         let crates = self.root.join("crates");
         let mut found = Vec::new();
-        for entry in fs::read_dir(&crates).map_err(|source| Error::File {
-            path: crates.clone(),
-            source,
-        })? {
-            let dir = entry
-                .map_err(|source| Error::File {
-                    path: crates.clone(),
-                    source,
-                })?
-                .path();
+        for entry in fs::read_dir(&crates).map_err(|source| Error::File { path: crates.clone(), source })? {
+            let dir = entry.map_err(|source| Error::File { path: crates.clone(), source })?.path();
             if dir.join("fuzz").join("Cargo.toml").is_file() {
                 found.push(dir);
             }
@@ -92,10 +83,7 @@ impl Workspace {
     /// The version of a package as `Cargo.lock` pins it.
     pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
         let path = self.root.join("Cargo.lock");
-        let lock = fs::read_to_string(&path).map_err(|source| Error::File {
-            path: path.clone(),
-            source,
-        })?;
+        let lock = fs::read_to_string(&path).map_err(|source| Error::File { path: path.clone(), source })?;
         locked_version(&lock, package)
             .map(str::to_owned)
             .ok_or_else(|| Error::Missing(format!("{} names no `{package}`", path.display())))
@@ -107,10 +95,7 @@ fn locked_version<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> 
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines();
     lines.find(|line| *line == name)?;
-    lines
-        .next()?
-        .strip_prefix("version = \"")?
-        .strip_suffix('"')
+    lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
 #[cfg(test)]
@@ -137,9 +122,7 @@ source = "registry"
 
     #[test]
     fn this_repository_is_found() {
-        let Ok(ws) = Workspace::find() else {
-            panic!("the test runs inside the repository")
-        };
+        let Ok(ws) = Workspace::find() else { panic!("the test runs inside the repository") };
         assert!(ws.root().join("crates").join("xtask").is_dir());
     }
 }

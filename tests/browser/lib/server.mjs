@@ -38,6 +38,7 @@ export async function serve(mounts) {
         "content-type": TYPES[path.extname(file)] ?? "application/octet-stream",
         "content-length": stat.size,
         "cache-control": "no-store",
+        "access-control-allow-origin": "*",
       };
       if (request.method === "HEAD") return void response.writeHead(200, headers).end();
       response.writeHead(200, headers);

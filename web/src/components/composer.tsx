@@ -17,7 +17,7 @@ export function Composer({ inputRef, ready, busy, onSend, onStop }: Props) {
 
   useEffect(() => {
     // On a touch screen this would bring up the keyboard before anything has been read.
-    if (matchMedia("(hover: hover)").matches) inputRef.current?.focus();
+    if (!matchMedia("(pointer: coarse)").matches) inputRef.current?.focus();
   }, [inputRef]);
 
   // The field grows with its text.

@@ -40,7 +40,11 @@ struct Hermes<'a> {
 /// `{"name": …, "arguments": {…}}`. The arguments keep the model's own spelling.
 fn json(text: &str) -> Parsed {
     let Ok(call) = serde_json::from_str::<Hermes<'_>>(text) else {
-        return if ends_in_string(text) { Parsed::Unfinished } else { Parsed::Malformed };
+        return if ends_in_string(text) {
+            Parsed::Unfinished
+        } else {
+            Parsed::Malformed
+        };
     };
     let arguments = match call.arguments.map(RawValue::get) {
         None | Some("null") => "{}".to_owned(),
@@ -52,7 +56,10 @@ fn json(text: &str) -> Parsed {
         Some(text) if text.starts_with('{') => text.to_owned(),
         Some(_) => return Parsed::Malformed,
     };
-    Parsed::Call(Call { name: call.name, arguments })
+    Parsed::Call(Call {
+        name: call.name,
+        arguments,
+    })
 }
 
 /// Whether JSON text breaks off inside a string.
@@ -75,7 +82,10 @@ const END_FUNCTION: &str = "</function>";
 
 /// `<function=NAME><parameter=KEY>VALUE</parameter>…</function>`
 fn xml(text: &str, tools: &[Value]) -> Parsed {
-    let Some((name, mut rest)) = text.strip_prefix("<function=").and_then(|t| t.split_once('>')) else {
+    let Some((name, mut rest)) = text
+        .strip_prefix("<function=")
+        .and_then(|t| t.split_once('>'))
+    else {
         return Parsed::Malformed;
     };
     let name = name.trim();
@@ -86,20 +96,34 @@ fn xml(text: &str, tools: &[Value]) -> Parsed {
     let mut arguments = Map::new();
     loop {
         rest = rest.trim_start();
-        let Some(parameter) = rest.strip_prefix(PARAMETER) else { break };
-        let Some((key, tail)) = parameter.split_once('>') else { return Parsed::Malformed };
-        let Some(end) = end_of_value(tail) else { return Parsed::Unfinished };
+        let Some(parameter) = rest.strip_prefix(PARAMETER) else {
+            break;
+        };
+        let Some((key, tail)) = parameter.split_once('>') else {
+            return Parsed::Malformed;
+        };
+        let Some(end) = end_of_value(tail) else {
+            return Parsed::Unfinished;
+        };
         // One line break on either side belongs to the tags.
         let raw = tail[..end].strip_prefix('\n').unwrap_or(&tail[..end]);
         let raw = raw.strip_suffix('\n').unwrap_or(raw);
         let key = key.trim();
-        arguments.insert(key.to_owned(), typed(raw, types.and_then(|t| t.get(key)), tools));
-        rest = tail[end..].strip_prefix(END_PARAMETER).unwrap_or(&tail[end..]);
+        arguments.insert(
+            key.to_owned(),
+            typed(raw, types.and_then(|t| t.get(key)), tools),
+        );
+        rest = tail[end..]
+            .strip_prefix(END_PARAMETER)
+            .unwrap_or(&tail[end..]);
     }
     if !rest.is_empty() && rest != END_FUNCTION {
         return Parsed::Malformed;
     }
-    Parsed::Call(Call { name: name.to_owned(), arguments: Value::Object(arguments).to_string() })
+    Parsed::Call(Call {
+        name: name.to_owned(),
+        arguments: Value::Object(arguments).to_string(),
+    })
 }
 
 /// Where a value ends: at the closing tag after which the call goes on or ends, so that a value may
@@ -115,7 +139,10 @@ fn end_of_value(text: &str) -> Option<usize> {
         .map(|(at, _)| at);
     closed.or_else(|| {
         let body = text.strip_suffix(END_FUNCTION)?;
-        Some(body.find(&format!("\n{PARAMETER}")).map_or(body.len(), |at| at + 1))
+        Some(
+            body.find(&format!("\n{PARAMETER}"))
+                .map_or(body.len(), |at| at + 1),
+        )
     })
 }
 
@@ -143,7 +170,11 @@ fn typed(raw: &str, declared: Option<&Value>, tools: &[Value]) -> Value {
     let Some(value) = value else { return text() };
     let Some(declared) = declared else {
         // The tool is known, its parameter is not, or nothing is known at all.
-        return if value.is_string() || !tools.is_empty() { text() } else { value };
+        return if value.is_string() || !tools.is_empty() {
+            text()
+        } else {
+            value
+        };
     };
     let fits = |kind: &str| match kind {
         "integer" => value.is_i64() || value.is_u64(),
@@ -160,5 +191,9 @@ fn typed(raw: &str, declared: Option<&Value>, tools: &[Value]) -> Value {
         (_, Value::Array(options)) => options.iter().filter_map(|o| o["type"].as_str()).collect(),
         _ => return if value.is_string() { text() } else { value },
     };
-    if kinds.into_iter().any(fits) { value } else { text() }
+    if kinds.into_iter().any(fits) {
+        value
+    } else {
+        text()
+    }
 }

@@ -5,7 +5,11 @@ fn run(start: ReplyStart, text: &str, size: usize) -> (String, String, Vec<(Stri
     run_with(ReplyParser::new(start), text, size)
 }
 
-fn run_with(mut parser: ReplyParser, text: &str, size: usize) -> (String, String, Vec<(String, String)>) {
+fn run_with(
+    mut parser: ReplyParser,
+    text: &str,
+    size: usize,
+) -> (String, String, Vec<(String, String)>) {
     let chars: Vec<char> = text.chars().collect();
     let mut events = Vec::new();
     for piece in chars.chunks(size) {
@@ -27,8 +31,15 @@ fn run_with(mut parser: ReplyParser, text: &str, size: usize) -> (String, String
 fn check(start: ReplyStart, text: &str, reasoning: &str, content: &str, calls: &[(&str, &str)]) {
     for size in 1..=text.chars().count().max(1) {
         let (r, c, found) = run(start, text, size);
-        let found: Vec<_> = found.iter().map(|(n, a)| (n.as_str(), a.as_str())).collect();
-        assert_eq!((r.as_str(), c.as_str(), &found[..]), (reasoning, content, calls), "{text:?} by {size}");
+        let found: Vec<_> = found
+            .iter()
+            .map(|(n, a)| (n.as_str(), a.as_str()))
+            .collect();
+        assert_eq!(
+            (r.as_str(), c.as_str(), &found[..]),
+            (reasoning, content, calls),
+            "{text:?} by {size}"
+        );
     }
 }
 
@@ -36,7 +47,13 @@ use ReplyStart::{Content, Thinking};
 
 #[test]
 fn thoughts_end_at_their_tag() {
-    check(Content, "<think>\nhm\n\nso\n</think>\n\nYes.\n", "hm\n\nso", "Yes.\n", &[]);
+    check(
+        Content,
+        "<think>\nhm\n\nso\n</think>\n\nYes.\n",
+        "hm\n\nso",
+        "Yes.\n",
+        &[],
+    );
     check(Thinking, "hm\n</think>\n\nYes.", "hm", "Yes.", &[]);
     check(Thinking, "<think>\nhm\n</think>Yes.", "hm", "Yes.", &[]);
     check(Content, "<think>\n\n</think>\n\nYes.", "", "Yes.", &[]);
@@ -50,28 +67,70 @@ fn thoughts_end_at_their_tag() {
 #[test]
 fn plain_text_stays_as_it_is() {
     check(Content, "", "", "", &[]);
-    check(Content, "  a < b <tool_cal> \n\n c  \n", "", "  a < b <tool_cal> \n\n c  \n", &[]);
+    check(
+        Content,
+        "  a < b <tool_cal> \n\n c  \n",
+        "",
+        "  a < b <tool_cal> \n\n c  \n",
+        &[],
+    );
     check(Content, "<", "", "<", &[]);
 }
 
 #[test]
 fn json_calls_are_found() {
     let text = "<think>\nx\n</think>\n\nLook:\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1.0, \"b\": \"柏\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>\n";
-    check(Content, text, "x", "Look:", &[("f", "{\"a\": 1.0, \"b\": \"柏\"}"), ("g", "{}")]);
-    check(Content, "<tool_call>{\"name\":\"f\"}</tool_call>", "", "", &[("f", "{}")]);
-    check(Content, "<tool_call>{\"arguments\":\"{\\\"a\\\":1}\",\"name\":\"f\"}</tool_call> done", "", " done", &[("f", "{\"a\":1}")]);
+    check(
+        Content,
+        text,
+        "x",
+        "Look:",
+        &[("f", "{\"a\": 1.0, \"b\": \"柏\"}"), ("g", "{}")],
+    );
+    check(
+        Content,
+        "<tool_call>{\"name\":\"f\"}</tool_call>",
+        "",
+        "",
+        &[("f", "{}")],
+    );
+    check(
+        Content,
+        "<tool_call>{\"arguments\":\"{\\\"a\\\":1}\",\"name\":\"f\"}</tool_call> done",
+        "",
+        " done",
+        &[("f", "{\"a\":1}")],
+    );
 }
 
 #[test]
 fn a_closing_tag_inside_an_argument_is_text() {
     let text = "<tool_call>\n{\"name\": \"write\", \"arguments\": {\"s\": \"a</tool_call>b\\\"\"}}\n</tool_call>";
-    check(Content, text, "", "", &[("write", "{\"s\": \"a</tool_call>b\\\"\"}")]);
+    check(
+        Content,
+        text,
+        "",
+        "",
+        &[("write", "{\"s\": \"a</tool_call>b\\\"\"}")],
+    );
 }
 
 #[test]
 fn a_missing_closing_tag_is_forgiven() {
-    check(Content, "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}", "", "", &[("f", "{}")]);
-    check(Content, "<tool_call>\n<function=f>\n</function>", "", "", &[("f", "{}")]);
+    check(
+        Content,
+        "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}",
+        "",
+        "",
+        &[("f", "{}")],
+    );
+    check(
+        Content,
+        "<tool_call>\n<function=f>\n</function>",
+        "",
+        "",
+        &[("f", "{}")],
+    );
 }
 
 #[test]
@@ -88,7 +147,13 @@ fn malformed_calls_are_content() {
         check(Content, text, "", text, &[]);
     }
     let mixed = "A <tool_call>nothing</tool_call> B <tool_call>{\"name\":\"f\"}</tool_call>";
-    check(Content, mixed, "", "A<tool_call>nothing</tool_call> B", &[("f", "{}")]);
+    check(
+        Content,
+        mixed,
+        "",
+        "A<tool_call>nothing</tool_call> B",
+        &[("f", "{}")],
+    );
 }
 
 #[test]
@@ -98,7 +163,8 @@ fn xml_calls_are_found() {
     check(Content, text, "", "Sure.", &[("edit", arguments)]);
     let nested = "<tool_call>\n<function=w>\n<parameter=t>\n</tool_call>\n</parameter>\n</function>\n</tool_call>";
     check(Content, nested, "", "", &[("w", r#"{"t":"</tool_call>"}"#)]);
-    let forgotten = "<tool_call>\n<function=w>\n<parameter=a>\n1\n<parameter=b>\nx\n</function>\n</tool_call>";
+    let forgotten =
+        "<tool_call>\n<function=w>\n<parameter=a>\n1\n<parameter=b>\nx\n</function>\n</tool_call>";
     check(Content, forgotten, "", "", &[("w", r#"{"a":1,"b":"x"}"#)]);
 }
 
@@ -110,13 +176,28 @@ fn declared_types_decide_what_xml_values_are() {
             "x": {"type": ["number", "null"]}, "o": {"type": "object"}, "bad": {"type": "integer"}}}}}]);
     let parser = ReplyParser::new(Content).with_tools(tools.as_array().unwrap());
     let mut text = "<tool_call>\n<function=f>\n".to_owned();
-    for (key, value) in [("zip", "01234"), ("n", "5"), ("ok", "True"), ("x", "null"), ("o", "{\"a\": 1}"), ("bad", "five"), ("other", "7")] {
+    for (key, value) in [
+        ("zip", "01234"),
+        ("n", "5"),
+        ("ok", "True"),
+        ("x", "null"),
+        ("o", "{\"a\": 1}"),
+        ("bad", "five"),
+        ("other", "7"),
+    ] {
         text += &format!("<parameter={key}>\n{value}\n</parameter>\n");
     }
     text += "</function>\n</tool_call>";
     let (_, content, calls) = run_with(parser, &text, 1000);
     assert_eq!(content, "");
-    assert_eq!(calls, [("f".to_owned(), r#"{"zip":"01234","n":5,"ok":true,"x":null,"o":{"a":1},"bad":"five","other":"7"}"#.to_owned())]);
+    assert_eq!(
+        calls,
+        [(
+            "f".to_owned(),
+            r#"{"zip":"01234","n":5,"ok":true,"x":null,"o":{"a":1},"bad":"five","other":"7"}"#
+                .to_owned()
+        )]
+    );
 }
 
 #[test]

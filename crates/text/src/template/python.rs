@@ -1,12 +1,12 @@
 //! What templates expect of Python and the engine does differently: how values print, the methods
-//! of `str`, `dict` and `list`, a few filters and tests, and the functions of transformers.
+//! of `dict` and `list`, two tests, and the functions of transformers.
 
-use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, from_args};
+use minijinja::value::{Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value};
 use serde_json::Value as Json;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
-use super::tojson::tojson;
+use super::filters::{self, pairs};
 use super::{clock, is_list, numbers, strings};
 
 /// The source of errors that a template raises itself.
@@ -25,15 +25,11 @@ impl std::error::Error for Raised {}
 pub(super) fn install(environment: &mut Environment<'static>) {
     environment.set_formatter(print);
     environment.set_unknown_method_callback(call_method);
-    environment.add_filter("tojson", tojson);
-    environment.add_filter("string", |value: &Value| text(value));
-    environment.add_filter("join", join);
-    environment.add_filter("items", items);
-    environment.add_filter("trim", |value: &Value, chars: Option<&str>| {
-        strings::strip(&text(value), chars).to_owned()
-    });
+    filters::install(environment);
     environment.add_test("sequence", is_sequence);
-    environment.add_test("iterable", |value: &Value| value.is_undefined() || value.try_iter().is_ok());
+    environment.add_test("iterable", |value: &Value| {
+        !value.is_none() && value.try_iter().is_ok()
+    });
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", |format: &str| clock::now().format(format));
 }
@@ -50,7 +46,10 @@ pub(super) fn value_of(json: &Json) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => Value::from(items.iter().map(value_of).collect::<Vec<_>>()),
-        Json::Object(map) => Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), value_of(value)))),
+        Json::Object(map) => Value::from_pairs(
+            map.iter()
+                .map(|(key, value)| (key.as_str(), value_of(value))),
+        ),
     }
 }
 
@@ -128,7 +127,11 @@ fn repr(value: &Value, out: &mut String) {
 
 /// `repr(str)`
 fn repr_text(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     out.push(quote);
     for c in text.chars() {
         match c {
@@ -154,53 +157,24 @@ fn repr_text(text: &str, out: &mut String) {
 /// `str.isprintable`
 fn is_printable(c: char) -> bool {
     let group = c.general_category_group();
-    c == ' ' || !matches!(group, GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator)
+    c == ' '
+        || !matches!(
+            group,
+            GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator
+        )
 }
 
 /// Jinja asks for a length and for items by index; texts and dictionaries have both.
 fn is_sequence(value: &Value) -> bool {
-    is_list(value) || matches!(value.kind(), ValueKind::String | ValueKind::Map | ValueKind::Undefined)
-}
-
-/// `items` is forgiving about undefined values.
-fn items(value: &Value) -> Result<Value, Error> {
-    match value.kind() {
-        ValueKind::Undefined => Ok(Value::from(Vec::<Value>::new())),
-        ValueKind::Map => pairs(value),
-        _ => Err(Error::new(ErrorKind::InvalidOperation, "Can only get item pairs from a mapping.")),
-    }
-}
-
-fn pairs(map: &Value) -> Result<Value, Error> {
-    let pair = |key: Value| Ok(Value::from(Tuple::from([key.clone(), map.get_item(&key)?])));
-    map.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>().map(Value::from)
-}
-
-/// `join(value, d='', attribute=None)`
-fn join(value: &Value, separator: Option<&Value>, options: Kwargs) -> Result<String, Error> {
-    let separator = match separator {
-        Some(separator) => text(separator),
-        None => options.get::<Option<Value>>("d")?.map_or_else(String::new, |d| text(&d)),
-    };
-    let attribute: Option<String> = options.get("attribute")?;
-    options.assert_all_used()?;
-    if value.is_undefined() {
-        return Ok(String::new());
-    }
-    let texts = value.try_iter()?.map(|item| match &attribute {
-        Some(path) => path.split('.').try_fold(item, |item, name| item.get_attr(name)).map(|v| text(&v)),
-        None => Ok(text(&item)),
-    });
-    Ok(texts.collect::<Result<Vec<_>, Error>>()?.join(&separator))
+    is_list(value)
+        || matches!(
+            value.kind(),
+            ValueKind::String | ValueKind::Map | ValueKind::Undefined
+        )
 }
 
 /// Methods of Python's types. What would change a value is missing: the sandbox forbids it too.
-fn call_method(
-    _: &mut State,
-    value: &Value,
-    method: &str,
-    args: &[Value],
-) -> Result<Value, Error> {
+fn call_method(_: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
         return strings::call_method(text, method, args);
     }
@@ -218,18 +192,33 @@ fn call_method(
         (ValueKind::Map, "get") => {
             let (key, default): (&Value, Option<&Value>) = from_args(args)?;
             let found = value.get_item(key)?;
-            Ok(if found.is_undefined() { default.cloned().unwrap_or(Value::from(())) } else { found })
+            Ok(if found.is_undefined() {
+                default.cloned().unwrap_or(Value::from(()))
+            } else {
+                found
+            })
         }
         (ValueKind::Map | ValueKind::Seq, "copy") => from_args::<()>(args).map(|()| value.clone()),
         (ValueKind::Seq | ValueKind::Iterable, "count") => {
             let (wanted,): (&Value,) = from_args(args)?;
-            Ok(value.try_iter()?.filter(|item| item == wanted).count().into())
+            Ok(value
+                .try_iter()?
+                .filter(|item| item == wanted)
+                .count()
+                .into())
         }
         (ValueKind::Seq | ValueKind::Iterable, "index") => {
             let (wanted, _rest): (&Value, Rest<Value>) = from_args(args)?;
-            value.try_iter()?.position(|item| item == *wanted).map(Value::from).ok_or_else(|| {
-                Error::new(ErrorKind::InvalidOperation, format!("{} is not in list", text(wanted)))
-            })
+            value
+                .try_iter()?
+                .position(|item| item == *wanted)
+                .map(Value::from)
+                .ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::InvalidOperation,
+                        format!("{} is not in list", text(wanted)),
+                    )
+                })
         }
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }

@@ -49,16 +49,24 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
             .into()
         }
         "split" | "rsplit" => {
-            let (separator, limit, options): (Option<&Value>, Option<i64>, Kwargs) = from_args(args)?;
-            let separator = separator.cloned().or(options.get("sep")?).filter(|v| !v.is_none());
+            let (separator, limit, options): (Option<&Value>, Option<i64>, Kwargs) =
+                from_args(args)?;
+            let separator = separator
+                .cloned()
+                .or(options.get("sep")?)
+                .filter(|v| !v.is_none());
             let limit = limit.or(options.get("maxsplit")?);
             options.assert_all_used()?;
-            let limit = limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            let limit = limit
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(usize::MAX);
             let parts = match (separator.as_ref().map(|s| s.as_str()), method) {
                 (Some(None), _) => return Err(wrong("split needs a text as separator")),
                 (Some(Some("")), _) => return Err(wrong("empty separator")),
                 (Some(Some(by)), "split") => text.splitn(limit.saturating_add(1), by).collect(),
-                (Some(Some(by)), _) => reversed(text.rsplitn(limit.saturating_add(1), by).collect()),
+                (Some(Some(by)), _) => {
+                    reversed(text.rsplitn(limit.saturating_add(1), by).collect())
+                }
                 (None, "split") => split_at_space(text, limit),
                 (None, _) => rsplit_at_space(text, limit),
             };
@@ -68,7 +76,10 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
             let (keep, options): (Option<bool>, Kwargs) = from_args(args)?;
             let keep = keep.or(options.get("keepends")?).unwrap_or(false);
             options.assert_all_used()?;
-            list(lines(text, if keep { LineEnds::Keep } else { LineEnds::Drop }))
+            list(lines(
+                text,
+                if keep { LineEnds::Keep } else { LineEnds::Drop },
+            ))
         }
         "partition" | "rpartition" => {
             let (separator,): (&str,) = from_args(args)?;
@@ -111,17 +122,23 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
         "swapcase" => plain().map(|()| swapcase(text))?.into(),
         "isspace" => plain().map(|()| all(text, is_space))?.into(),
         "isalpha" => plain().map(|()| all(text, is_letter))?.into(),
-        "isalnum" => plain().map(|()| all(text, |c| is_letter(c) || is_numeric(c)))?.into(),
+        "isalnum" => plain()
+            .map(|()| all(text, |c| is_letter(c) || is_numeric(c)))?
+            .into(),
         "isnumeric" => plain().map(|()| all(text, is_numeric))?.into(),
         "isdecimal" => plain().map(|()| all(text, is_decimal))?.into(),
         "isdigit" => plain().map(|()| all(text, is_digit))?.into(),
         "isascii" => plain().map(|()| text.is_ascii())?.into(),
-        "isupper" => plain().map(|()| {
-            text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)
-        })?.into(),
-        "islower" => plain().map(|()| {
-            text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)
-        })?.into(),
+        "isupper" => plain()
+            .map(|()| {
+                text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)
+            })?
+            .into(),
+        "islower" => plain()
+            .map(|()| {
+                text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)
+            })?
+            .into(),
         "zfill" => {
             let (width,): (usize,) = from_args(args)?;
             let (sign, digits) = match text.strip_prefix(['+', '-']) {
@@ -141,7 +158,10 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
                 // Python puts the odd one left of a text whose width is odd.
                 _ => count / 2 + (count & width & 1),
             };
-            let at = fill.char_indices().nth(left).map_or(fill.len(), |(at, _)| at);
+            let at = fill
+                .char_indices()
+                .nth(left)
+                .map_or(fill.len(), |(at, _)| at);
             format!("{}{text}{}", &fill[..at], &fill[at..]).into()
         }
         "format" => format(FormatStyle::StrFormat, text, args)?.into(),
@@ -193,13 +213,15 @@ fn rsplit_at_space(text: &str, limit: usize) -> Vec<&str> {
 
 /// What happens to the ends of lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum LineEnds {
+pub(super) enum LineEnds {
     Keep,
     Drop,
 }
 
-fn lines(text: &str, ends: LineEnds) -> Vec<&str> {
-    let ends_line = |c| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+/// `text.splitlines(ends)`
+pub(super) fn lines(text: &str, ends: LineEnds) -> Vec<&str> {
+    let ends_line =
+        |c| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -208,7 +230,11 @@ fn lines(text: &str, ends: LineEnds) -> Vec<&str> {
             after if after.starts_with("\r\n") => 2,
             after => after.chars().next().map_or(0, char::len_utf8),
         };
-        let shown = if ends == LineEnds::Keep { end + break_length } else { end };
+        let shown = if ends == LineEnds::Keep {
+            end + break_length
+        } else {
+            end
+        };
         parts.push(&rest[..shown]);
         rest = &rest[end + break_length..];
     }
@@ -221,23 +247,43 @@ fn affix(args: &[Value], test: impl Fn(&str) -> bool) -> Result<Value, Error> {
     let texts: Vec<Value> = match wanted.as_str() {
         Some(_) => vec![wanted.clone()],
         None if is_list(wanted) => wanted.try_iter()?.collect(),
-        None => return Err(wrong("startswith and endswith need a text or a tuple of texts")),
+        None => {
+            return Err(wrong(
+                "startswith and endswith need a text or a tuple of texts",
+            ));
+        }
     };
-    Ok(Value::from(texts.iter().filter_map(Value::as_str).any(test)))
+    Ok(Value::from(
+        texts.iter().filter_map(Value::as_str).any(test),
+    ))
 }
 
 /// `find`, `rfind`, `index`, `rindex` and `count`, with optional bounds in characters.
 fn search(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let (wanted, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
     let length = text.chars().count() as i64;
-    let bound = |at: i64| (if at < 0 { (at + length).max(0) } else { at.min(length) }) as usize;
+    let bound = |at: i64| {
+        (if at < 0 {
+            (at + length).max(0)
+        } else {
+            at.min(length)
+        }) as usize
+    };
     let (start, end) = (bound(start.unwrap_or(0)), bound(end.unwrap_or(length)));
-    let byte = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte);
+    let byte = |at: usize| {
+        text.char_indices()
+            .nth(at)
+            .map_or(text.len(), |(byte, _)| byte)
+    };
     let part = &text[byte(start)..byte(end.max(start))];
     if method == "count" {
         return Ok(Value::from(part.matches(wanted).count()));
     }
-    let found = if method.starts_with('r') { part.rfind(wanted) } else { part.find(wanted) };
+    let found = if method.starts_with('r') {
+        part.rfind(wanted)
+    } else {
+        part.find(wanted)
+    };
     match found {
         Some(at) => Ok(Value::from(start + part[..at].chars().count())),
         None if method.ends_with("find") => Ok(Value::from(-1)),
@@ -259,7 +305,8 @@ fn is_decimal(c: char) -> bool {
 
 /// Decimal digits and the superscript and circled ones that count as digits.
 fn is_digit(c: char) -> bool {
-    is_decimal(c) || matches!(c, '²' | '³' | '¹' | '⁰' | '⁴'..='⁹' | '₀'..='₉' | '①'..='⑨' | '⑴'..='⑼' | '⒈'..='⒐' | '⓪' | '⓵'..='⓽' | '⓿' | '❶'..='❾' | '➀'..='➈' | '➊'..='➒')
+    is_decimal(c)
+        || matches!(c, '²' | '³' | '¹' | '⁰' | '⁴'..='⁹' | '₀'..='₉' | '①'..='⑨' | '⑴'..='⑼' | '⒈'..='⒐' | '⓪' | '⓵'..='⓽' | '⓿' | '❶'..='❾' | '➀'..='➈' | '➊'..='➒')
 }
 
 fn is_numeric(c: char) -> bool {

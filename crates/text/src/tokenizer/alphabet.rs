@@ -50,7 +50,11 @@ pub(super) fn char_of(byte: u8) -> char {
 pub(super) fn bytes_of(token: &str) -> Cow<'_, [u8]> {
     let spelled: Option<Vec<u8>> = token
         .chars()
-        .map(|c| CHAR_TO_BYTE.get(c as usize).and_then(|&b| u8::try_from(b).ok()))
+        .map(|c| {
+            CHAR_TO_BYTE
+                .get(c as usize)
+                .and_then(|&b| u8::try_from(b).ok())
+        })
         .collect();
     match spelled {
         Some(bytes) => Cow::Owned(bytes),

@@ -33,7 +33,9 @@ impl TokenizerConfig {
         };
         match root.get("chat_template") {
             Some(Value::String(source)) => {
-                config.templates.push(("default".to_owned(), source.clone()));
+                config
+                    .templates
+                    .push(("default".to_owned(), source.clone()));
             }
             Some(Value::Array(named)) => {
                 for entry in named {
@@ -64,7 +66,11 @@ impl TokenizerConfig {
                     ));
                 };
                 let special = token["special"].as_bool().unwrap_or(false);
-                config.added.push(AddedToken { id, text: text.to_owned(), special });
+                config.added.push(AddedToken {
+                    id,
+                    text: text.to_owned(),
+                    special,
+                });
             }
         }
         Ok(config)
@@ -74,7 +80,10 @@ impl TokenizerConfig {
     #[must_use]
     pub fn chat_template(&self, for_tools: TemplateUse) -> Option<&str> {
         let named = |wanted: &str| {
-            self.templates.iter().find(|(name, _)| name == wanted).map(|(_, source)| source.as_str())
+            self.templates
+                .iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, source)| source.as_str())
         };
         match for_tools {
             TemplateUse::Tools => named("tool_use").or_else(|| named("default")),

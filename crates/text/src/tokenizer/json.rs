@@ -91,13 +91,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("two tokens, separated by a space or in a list")
             }
-            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Pair<'de>, E> {
+            fn visit_borrowed_str<E: serde::de::Error>(
+                self,
+                text: &'de str,
+            ) -> Result<Pair<'de>, E> {
                 let (left, right) = spelled::merge_of_line(FILE, text).map_err(E::custom)?;
                 Ok(Pair(left, right))
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Pair<'de>, E> {
                 let (left, right) = spelled::merge_of_line(FILE, text).map_err(E::custom)?;
-                Ok(Pair(Cow::Owned(left.into_owned()), Cow::Owned(right.into_owned())))
+                Ok(Pair(
+                    Cow::Owned(left.into_owned()),
+                    Cow::Owned(right.into_owned()),
+                ))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Pair<'de>, A::Error> {
                 match (seq.next_element::<Text>()?, seq.next_element::<Text>()?) {
@@ -119,14 +125,18 @@ pub(super) fn from_tokenizer_json(json: &[u8], config: TokenizerConfig) -> Resul
     if let Some(kind) = model.kind.as_deref()
         && kind != "BPE"
     {
-        return unsupported(format!("its model is {kind:?}; only byte-level BPE is supported"));
+        return unsupported(format!(
+            "its model is {kind:?}; only byte-level BPE is supported"
+        ));
     }
     if model.byte_fallback {
         return unsupported("its model uses byte_fallback (a SentencePiece vocabulary); only byte-level BPE is supported".to_owned());
     }
     let affixes = [&model.continuing_subword_prefix, &model.end_of_word_suffix];
     if let Some(affix) = affixes.into_iter().flatten().find(|a| !a.is_empty()) {
-        return unsupported(format!("its tokens carry the affix {affix:?}; only byte-level BPE is supported"));
+        return unsupported(format!(
+            "its tokens carry the affix {affix:?}; only byte-level BPE is supported"
+        ));
     }
     for added in &file.added_tokens {
         if added.single_word || added.lstrip || added.rstrip {
@@ -141,7 +151,10 @@ pub(super) fn from_tokenizer_json(json: &[u8], config: TokenizerConfig) -> Resul
     let (vocabulary, bpe) = spelled::build(
         FILE,
         model.vocab.0.iter().map(|(token, id)| (&*token.0, *id)),
-        model.merges.iter().map(|pair| (Cow::Borrowed(&*pair.0), Cow::Borrowed(&*pair.1))),
+        model
+            .merges
+            .iter()
+            .map(|pair| (Cow::Borrowed(&*pair.0), Cow::Borrowed(&*pair.1))),
     )?;
     // Tokens that only the config knows are added; where both know an id, tokenizer.json decides.
     let from_file = file.added_tokens.into_iter().map(|t| AddedToken {
@@ -162,15 +175,18 @@ pub(super) fn from_vocab_merges(
     merges: &[u8],
     config: TokenizerConfig,
 ) -> Result<Inner, Error> {
-    let vocab: Vocab<'_> = serde_json::from_slice(vocab)
-        .map_err(|source| Error::Json { file: "vocab.json", source })?;
+    let vocab: Vocab<'_> = serde_json::from_slice(vocab).map_err(|source| Error::Json {
+        file: "vocab.json",
+        source,
+    })?;
     let text = std::str::from_utf8(merges)
         .map_err(|_| Error::tokenizer("merges.txt", "it is not UTF-8 text"))?;
+    let header = usize::from(text.starts_with("#version"));
     let lines: Vec<_> = text
         .lines()
-        .enumerate()
-        .filter(|(at, line)| !line.is_empty() && !(*at == 0 && line.starts_with("#version")))
-        .map(|(_, line)| spelled::merge_of_line("merges.txt", line))
+        .skip(header)
+        .filter(|line| !line.is_empty())
+        .map(|line| spelled::merge_of_line("merges.txt", line))
         .collect::<Result<_, _>>()?;
     let (vocabulary, bpe) = spelled::build(
         "vocab.json and merges.txt",
@@ -184,9 +200,16 @@ pub(super) fn from_vocab_merges(
     let added = if config.added.is_empty() {
         // The three tokens that every release adds, in the order in which all of them do.
         let first = vocabulary.len() as u32;
-        AddedTokens::new(["<|endoftext|>", "<|im_start|>", "<|im_end|>"].into_iter().zip(first..).map(
-            |(text, id)| AddedToken { id, text: text.to_owned(), special: true },
-        ))
+        AddedTokens::new(
+            ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+                .into_iter()
+                .zip(first..)
+                .map(|(text, id)| AddedToken {
+                    id,
+                    text: text.to_owned(),
+                    special: true,
+                }),
+        )
     } else {
         AddedTokens::new(config.added.iter().cloned())
     };
@@ -195,16 +218,25 @@ pub(super) fn from_vocab_merges(
 
 /// Whether text is brought to NFC first.
 fn normalises(normalizer: Option<&Value>) -> Result<bool, Error> {
-    let Some(normalizer) = normalizer else { return Ok(false) };
+    let Some(normalizer) = normalizer else {
+        return Ok(false);
+    };
     match normalizer["type"].as_str() {
         Some("NFC") => Ok(true),
         Some("Sequence") => {
-            let steps = normalizer["normalizers"].as_array().map_or(&[][..], Vec::as_slice);
-            steps.iter().try_fold(false, |any, step| Ok(any | normalises(Some(step))?))
+            let steps = normalizer["normalizers"]
+                .as_array()
+                .map_or(&[][..], Vec::as_slice);
+            steps
+                .iter()
+                .try_fold(false, |any, step| Ok(any | normalises(Some(step))?))
         }
         kind => Err(Error::tokenizer(
             FILE,
-            format!("its normalizer is {}; only NFC is supported", kind.unwrap_or("unnamed")),
+            format!(
+                "its normalizer is {}; only NFC is supported",
+                kind.unwrap_or("unnamed")
+            ),
         )),
     }
 }
@@ -219,8 +251,12 @@ fn splitter_of(pre_tokenizer: Option<&Value>) -> Result<Splitter, Error> {
     };
     let root = pre_tokenizer.ok_or_else(missing)?;
     let single = std::slice::from_ref(root);
-    let steps = root["pretokenizers"].as_array().map_or(single, Vec::as_slice);
-    let [split, byte_level] = steps else { return Err(missing()) };
+    let steps = root["pretokenizers"]
+        .as_array()
+        .map_or(single, Vec::as_slice);
+    let [split, byte_level] = steps else {
+        return Err(missing());
+    };
     let plain_bytes = byte_level["type"] == "ByteLevel"
         && byte_level["use_regex"] == false
         && byte_level["add_prefix_space"] != true;
@@ -236,24 +272,38 @@ fn splitter_of(pre_tokenizer: Option<&Value>) -> Result<Splitter, Error> {
 
 fn splitter_for(pattern: &str) -> Result<Splitter, Error> {
     Splitter::for_pattern(pattern).ok_or_else(|| {
-        Error::tokenizer(FILE, format!("it splits text by an expression that no Qwen model uses: {pattern}"))
+        Error::tokenizer(
+            FILE,
+            format!("it splits text by an expression that no Qwen model uses: {pattern}"),
+        )
     })
 }
 
 /// The ids that a template post-processor puts before and after one text.
 fn template_around(post_processor: Option<&Value>) -> (Vec<u32>, Vec<u32>) {
     let mut around = (Vec::new(), Vec::new());
-    let Some(root) = post_processor else { return around };
+    let Some(root) = post_processor else {
+        return around;
+    };
     let single = std::slice::from_ref(root);
     let steps = root["processors"].as_array().map_or(single, Vec::as_slice);
-    for step in steps.iter().filter(|step| step["type"] == "TemplateProcessing") {
+    for step in steps
+        .iter()
+        .filter(|step| step["type"] == "TemplateProcessing")
+    {
         let mut side = &mut around.0;
         for part in step["single"].as_array().into_iter().flatten() {
             if part.get("Sequence").is_some() {
                 side = &mut around.1;
             } else if let Some(name) = part["SpecialToken"]["id"].as_str() {
-                let ids = step["special_tokens"][name]["ids"].as_array().into_iter().flatten();
-                side.extend(ids.filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()));
+                let ids = step["special_tokens"][name]["ids"]
+                    .as_array()
+                    .into_iter()
+                    .flatten();
+                side.extend(
+                    ids.filter_map(Value::as_u64)
+                        .filter_map(|id| u32::try_from(id).ok()),
+                );
             }
         }
     }

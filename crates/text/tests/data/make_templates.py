@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes templates.json: our own templates rendered by Python's Jinja2, for tests/templates.rs.
 
-    python3 -m venv v && v/bin/pip install jinja2==3.1.6 markupsafe==3.0.3
+    python3 -m venv v && v/bin/pip install jinja2==3.1.6 markupsafe==3.0.4
     v/bin/python make_templates.py
 
 The environment is the one that transformers 4.57 and 5.x build for apply_chat_template

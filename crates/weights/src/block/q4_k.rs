@@ -42,8 +42,9 @@ pub(super) fn quantize(values: &[f32; 256], block: &mut [u8; 144]) {
     let parts = values.as_chunks::<32>().0;
     let mut scales = [0.0; 8];
     let mut mins = [0.0; 8];
+    let mut levels = [[0; 32]; 8];
     for (b, part) in parts.iter().enumerate() {
-        (scales[b], mins[b]) = fit(part);
+        (scales[b], mins[b], levels[b]) = fit(part);
     }
     let max_scale = scales.iter().copied().fold(0.0, f32::max);
     let max_min = mins.iter().copied().fold(0.0, f32::max);
@@ -65,21 +66,24 @@ pub(super) fn quantize(values: &[f32; 256], block: &mut [u8; 144]) {
         let scale = d * f32::from(scales[b]);
         let min = dmin * f32::from(mins[b]);
         let shift = b % 2 * 4;
-        for (q, &v) in qs[b / 2 * 32..].iter_mut().zip(part) {
-            *q |= nibble((v + min) / scale) << shift;
+        if scale != 0.0 {
+            levels[b] = part.map(|v| nibble((v + min) / scale));
+        }
+        for (q, level) in qs[b / 2 * 32..].iter_mut().zip(levels[b]) {
+            *q |= level << shift;
         }
     }
 }
 
-/// Rounds to a nibble. A scale of zero comes here as infinity or NaN; what nibble it becomes does
-/// not matter, as the scale undoes it.
+/// Rounds to a nibble.
 fn nibble(v: f32) -> u8 {
     (v.round_ties_even().max(0.0) as u8).min(15)
 }
 
-/// Scale and (negated) minimum for 32 values, so that the weighted squared error of 16 levels is
-/// small: ggml's `make_qkx2_quants`, with its 21 attempts around the obvious scale.
-fn fit(values: &[f32; 32]) -> (f32, f32) {
+/// Scale, negated minimum and levels for 32 values, so that the weighted squared error of 16 levels
+/// is small: ggml's `make_qkx2_quants`, with its 21 attempts around the obvious scale. As there,
+/// a better minimum takes effect on the attempts after it.
+fn fit(values: &[f32; 32]) -> (f32, f32, [u8; 32]) {
     let sum_squares = values.iter().fold(0.0, |sum, &v| sum + v * v);
     let rms = (sum_squares / 32.0f32).sqrt();
     let weights = values.map(|v| rms + v.abs());
@@ -94,14 +98,14 @@ fn fit(values: &[f32; 32]) -> (f32, f32) {
     }
     min = min.min(0.0);
     if max == min {
-        return (0.0, -min);
+        return (0.0, -min, [0; 32]);
     }
 
-    let levels = |inverse: f32, min: f32| values.map(|v| f32::from(nibble(inverse * (v - min))));
-    let error = |levels: &[f32; 32], scale: f32, min: f32| {
+    let levels_of = |inverse: f32, min: f32| values.map(|v| nibble(inverse * (v - min)));
+    let error = |levels: &[u8; 32], scale: f32, min: f32| {
         let mut error = 0.0;
         for ((&l, &v), &w) in levels.iter().zip(values).zip(&weights) {
-            let diff = scale * l + min - v;
+            let diff = scale * f32::from(l) + min - v;
             error += w * (diff * diff);
         }
         error
@@ -109,12 +113,14 @@ fn fit(values: &[f32; 32]) -> (f32, f32) {
 
     let inverse = 15.0 / (max - min);
     let mut scale = 1.0 / inverse;
-    let mut best = error(&levels(inverse, min), scale, min);
+    let mut levels = levels_of(inverse, min);
+    let mut best = error(&levels, scale, min);
     for step in 0..=20u8 {
         let inverse = (-1.0 + 0.1 * f32::from(step) + 15.0) / (max - min);
-        let levels = levels(inverse, min);
+        let attempt = levels_of(inverse, min);
         let (mut sum_l, mut sum_l2, mut sum_xl) = (0.0, 0.0, 0.0);
-        for ((&l, &v), &w) in levels.iter().zip(values).zip(&weights) {
+        for ((&l, &v), &w) in attempt.iter().zip(values).zip(&weights) {
+            let l = f32::from(l);
             sum_l += w * l;
             sum_l2 += w * l * l;
             sum_xl += w * l * v;
@@ -129,12 +135,13 @@ fn fit(values: &[f32; 32]) -> (f32, f32) {
             this_min = 0.0;
             this_scale = sum_xl / sum_l2;
         }
-        let this_error = error(&levels, this_scale, this_min);
+        let this_error = error(&attempt, this_scale, this_min);
         if this_error < best {
             best = this_error;
             scale = this_scale;
             min = this_min;
+            levels = attempt;
         }
     }
-    (scale, -min)
+    (scale, -min, levels)
 }

@@ -17,7 +17,7 @@ fn digits(d: f32, bytes: &[u8], out: &mut [f32]) {
     for out in out.chunks_mut(bytes.len()) {
         for (out, &b) in out.iter_mut().zip(bytes) {
             // The byte is a fraction of 256; multiplying moves the next digit to the front.
-            let digit = u16::from(b.wrapping_mul(power)) * 3 >> 8;
+            let digit = (u16::from(b.wrapping_mul(power)) * 3) >> 8;
             *out = d * f32::from(digit as i8 - 1);
         }
         power = power.wrapping_mul(3);

@@ -97,7 +97,7 @@ fn locate(
             ),
         );
     };
-    if raw.offset % alignment != 0 {
+    if !raw.offset.is_multiple_of(alignment) {
         return fail(
             &raw.name,
             format!(
@@ -147,7 +147,7 @@ fn preamble(cursor: &mut Cursor<'_>) -> Parsed<(u64, u64)> {
                     .to_owned(),
             ));
         }
-        v if v.swap_bytes() <= 0xFFFF => {
+        v if v != 0 && v.swap_bytes() <= 0xFFFF => {
             return Err(Stop::Bad(
                 "this is a big-endian GGUF file; only little-endian ones are supported".to_owned(),
             ));

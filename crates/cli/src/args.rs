@@ -1,0 +1,269 @@
+//! Arguments of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use qwill::{KvType, SamplingOptions};
+
+const EXAMPLES: &str = "\
+Examples:
+  qwill chat                                  talk to the model that ships with qwill
+  qwill run \"What colour is the sky?\"         one reply, streamed
+  qwill run -m Qwen3-0.6B-Q8_0.gguf --no-think \"Hello\"
+  qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
+  qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128";
+
+/// Qwen language models on your own GPU.
+#[derive(Debug, Parser)]
+#[command(name = "qwill", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Say more when something fails, and log what the GPU layer does
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print one reply
+    Run(RunArgs),
+    /// Talk to a model
+    Chat(ChatArgs),
+    /// Evaluate prompts exactly: log-likelihoods, logits, greedy continuations
+    Eval(EvalArgs),
+    /// Measure prefill and decode speed
+    Bench(BenchArgs),
+    /// Show a model's configuration, tensors and memory plan
+    Inspect(InspectArgs),
+    /// Show the token ids of a text
+    Tokenize(TokenizeArgs),
+    /// List the GPUs of this machine
+    Devices(DevicesArgs),
+}
+
+/// Cache formats.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum KvArg {
+    F32,
+    F16,
+}
+
+impl From<KvArg> for KvType {
+    fn from(kv: KvArg) -> Self {
+        match kv {
+            KvArg::F32 => Self::F32,
+            KvArg::F16 => Self::F16,
+        }
+    }
+}
+
+/// Which model, and how it is set up.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// A GGUF file, a Hugging Face directory, or "demo", the model that ships with qwill
+    #[arg(short, long, default_value = "demo")]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) setup: SetupArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// Tokens of prompt and reply together [default: the model's, at most 8192]
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<usize>,
+    /// Number format of the key/value cache [default: f16; eval: f32]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) kv_type: Option<KvArg>,
+    /// Hide capabilities of the GPU: no-f16,no-subgroups,no-dot4,no-software,max-binding=SIZE
+    #[arg(long, value_name = "MASK", env = "QWILL_CAPS", default_value = "", hide_default_value = true)]
+    pub(crate) caps: String,
+    /// Use the adapter whose name contains this (see qwill devices)
+    #[arg(long, value_name = "NAME", env = "QWILL_ADAPTER")]
+    pub(crate) adapter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SamplingArgs {
+    /// Divides the logits; 0 always takes the most likely token [default: the model's]
+    #[arg(long)]
+    temperature: Option<f32>,
+    /// Keep this many of the most likely tokens; 0 keeps all
+    #[arg(long)]
+    top_k: Option<u32>,
+    /// Keep the most likely tokens that together have this probability
+    #[arg(long)]
+    top_p: Option<f32>,
+    /// Keep tokens at least this likely, relative to the most likely one
+    #[arg(long)]
+    min_p: Option<f32>,
+    /// Make tokens that occurred less likely (1: off)
+    #[arg(long)]
+    repetition_penalty: Option<f32>,
+    /// Subtract from the logits of tokens in the reply
+    #[arg(long, allow_negative_numbers = true)]
+    presence_penalty: Option<f32>,
+    /// Subtract once for each time a token is in the reply
+    #[arg(long, allow_negative_numbers = true)]
+    frequency_penalty: Option<f32>,
+    /// The same seed gives the same reply
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl SamplingArgs {
+    pub(crate) fn options(&self) -> SamplingOptions {
+        SamplingOptions {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            seed: self.seed,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplyArgs {
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    /// Most tokens of a reply
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<usize>,
+    /// End the reply before this text (may be given several times)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) stop: Vec<String>,
+    /// System message
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+    /// Answer without thinking first, for models that can do both
+    #[arg(long)]
+    pub(crate) no_think: bool,
+    /// JSON file with tools in OpenAI's shape
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tools: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// What to say; "-" reads it from standard input
+    pub(crate) prompt: String,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) reply: ReplyArgs,
+    /// Give the prompt to the model as it stands, without a chat template
+    #[arg(long, conflicts_with_all = ["system", "tools", "no_think"])]
+    pub(crate) raw: bool,
+    /// Print one JSON object when the reply is complete
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) reply: ReplyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Cases: {"cases":[{"name","ids","greedy","top_logprobs","logits":"last"|"all"|"none"}]}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Where results go, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Where logits go, as safetensors
+    #[arg(long, value_name = "FILE")]
+    pub(crate) logits: Option<PathBuf>,
+    /// Tokens of a prefill step
+    #[arg(long, value_name = "N")]
+    pub(crate) chunk: Option<usize>,
+    /// Use the same number formats as `run` instead of exact ones
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// A GGUF file, a Hugging Face directory, or "demo"
+    #[arg(short, long, default_value = "demo", conflicts_with = "random")]
+    pub(crate) model: String,
+    /// Random weights of a published shape instead, such as qwen3-8b:q4_0
+    #[arg(long, value_name = "SHAPE:FORMAT")]
+    pub(crate) random: Option<String>,
+    #[command(flatten)]
+    pub(crate) setup: SetupArgs,
+    /// Tokens of the prompt
+    #[arg(short, long, default_value_t = 512)]
+    pub(crate) prompt_tokens: usize,
+    /// Tokens to decode
+    #[arg(short = 'n', long, default_value_t = 128)]
+    pub(crate) decode_tokens: usize,
+    /// Tokens already in the cache, separated by commas
+    #[arg(short, long, value_delimiter = ',', default_value = "0")]
+    pub(crate) depth: Vec<usize>,
+    /// Repetitions
+    #[arg(short, long, default_value_t = 5)]
+    pub(crate) runs: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A GGUF file, a Hugging Face directory, or "demo"
+    #[arg(short, long, default_value = "demo", conflicts_with = "shape")]
+    pub(crate) model: String,
+    /// A published shape instead, such as qwen3-8b; needs no files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) shape: Option<String>,
+    /// Plan memory for this many tokens [default: the model's, at most 8192]
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<usize>,
+    /// Print one JSON object, with every tensor
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenizeArgs {
+    /// The text; "-" reads it from standard input
+    pub(crate) text: String,
+    /// A GGUF file, a Hugging Face directory, or "demo"
+    #[arg(short, long, default_value = "demo")]
+    pub(crate) model: String,
+    /// Treat names of special tokens in the text as ordinary characters
+    #[arg(long)]
+    pub(crate) no_specials: bool,
+    /// Print {"ids":[…],"tokens":[…]}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevicesArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,56 @@
+//! `qwill bench`: how fast it is, and what explains it.
+
+use pollster::block_on;
+use qwill::{BenchReport, BenchRequest, KvType, Model, RandomModel};
+
+use crate::args::BenchArgs;
+use crate::failure::Failure;
+
+pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
+    let request = BenchRequest {
+        prompt_tokens: args.prompt_tokens,
+        decode_tokens: args.decode_tokens,
+        depths: args.depth.clone(),
+        runs: args.runs,
+    };
+    let mut options = crate::model::options(&args.setup, KvType::F16);
+    let deepest = args.depth.iter().max().copied().unwrap_or(0);
+    options.context_length.get_or_insert(deepest + args.prompt_tokens + args.decode_tokens);
+    let mut model = match &args.random {
+        Some(shape) => block_on(Model::random(RandomModel::parse(shape)?, &options))?,
+        None => crate::model::load_with(&args.model, &options)?,
+    };
+    let report = block_on(model.bench(&request))?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(())
+}
+
+fn print(report: &BenchReport) {
+    println!("{} on {} ({})", report.model, report.adapter, report.backend);
+    println!("  {}", report.capabilities);
+    println!(
+        "  loaded in {:.0} ms; {} dispatches a token ({:.1} a layer), {:.2} submits, {:.1} MB of weights",
+        report.load_ms,
+        report.dispatches_per_token,
+        report.dispatches_per_layer,
+        report.submits_per_token,
+        report.weight_bytes_per_token as f64 / 1e6
+    );
+    println!("  copying moves {:.1} GB/s", report.copy_gbps);
+    println!("{:>8} {:>18} {:>12} {:>18} {:>10} {:>7}", "depth", "prefill t/s", "first ms", "decode t/s", "GB/s", "share");
+    for run in &report.results {
+        println!(
+            "{:>8} {:>18} {:>12.1} {:>18} {:>10.2} {:>6.0}%",
+            run.depth,
+            format!("{:.1} ({:.1}-{:.1})", run.prefill_tps.median, run.prefill_tps.min, run.prefill_tps.max),
+            run.ttft_ms.median,
+            format!("{:.1} ({:.1}-{:.1})", run.decode_tps.median, run.decode_tps.min, run.decode_tps.max),
+            run.decode_gbps,
+            run.bandwidth_share * 100.0
+        );
+    }
+}

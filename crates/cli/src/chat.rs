@@ -1,0 +1,57 @@
+//! `qwill chat`: a conversation.
+
+use std::io::IsTerminal;
+
+use qwill::KvType;
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+use serde_json::json;
+
+use crate::args::ChatArgs;
+use crate::failure::Failure;
+use crate::run::{request, stream, summary};
+
+const HELP: &str = "/new starts over, /think and /no_think switch thinking, /exit (or Ctrl-D) ends.";
+
+pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
+    let mut request = request(&args.reply)?;
+    let system = request.messages.clone();
+    let mut model = crate::model::load(&args.model, KvType::F16)?;
+    let info = model.info();
+    eprintln!("{} on {} ({}), {} tokens of context", info.name, info.adapter, info.backend, info.context_length);
+    eprintln!("{HELP}");
+    let mut editor = DefaultEditor::new()?;
+    let prompt = if std::io::stdin().is_terminal() { "> " } else { "" };
+    loop {
+        let line = match editor.readline(prompt) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match line.trim() {
+            "" => continue,
+            "/exit" | "/quit" => return Ok(()),
+            "/help" => eprintln!("{HELP}"),
+            "/new" => request.messages.clone_from(&system),
+            "/think" => request.enable_thinking = Some(true),
+            "/no_think" => request.enable_thinking = Some(false),
+            text => {
+                let _ = editor.add_history_entry(text);
+                request.messages.push(json!({"role": "user", "content": text}));
+                match stream(&mut model, &request) {
+                    Ok(reply) => {
+                        eprintln!("{}", summary(&reply));
+                        request.messages.push(json!({"role": "assistant", "content": reply.text}));
+                    }
+                    // The conversation goes on without the turn that failed.
+                    Err(failure) if model.gpu().check().is_ok() => {
+                        failure.print(false);
+                        request.messages.pop();
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `qwill run`: one reply.
+
+use std::io::{IsTerminal, Read, Write};
+
+use pollster::block_on;
+use qwill::{ChatEvent, ChatReply, ChatRequest, Control, KvType, Model};
+use serde_json::{Value, json};
+
+use crate::args::{ReplyArgs, RunArgs};
+use crate::failure::{Failure, about};
+
+/// The text of an argument, or standard input for "-".
+pub(crate) fn text_or_stdin(argument: &str) -> Result<String, Failure> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A request with everything that the reply's arguments say, and the system message.
+pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
+    let tools = match &args.tools {
+        None => None,
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|e| about(path, e))?;
+            let parsed: Value = serde_json::from_slice(&bytes).map_err(|e| about(path, e))?;
+            match parsed {
+                Value::Array(tools) => Some(tools),
+                _ => return Err(about(path, "a JSON array of tools is needed")),
+            }
+        }
+    };
+    Ok(ChatRequest {
+        messages: args.system.iter().map(|text| json!({"role": "system", "content": text})).collect(),
+        tools,
+        sampling: args.sampling.options(),
+        max_tokens: args.max_tokens,
+        stop: args.stop.clone(),
+        enable_thinking: args.no_think.then_some(false),
+        ..ChatRequest::default()
+    })
+}
+
+/// Streams a reply: text to standard output; thoughts and tool calls dimmed to standard error.
+pub(crate) fn stream(model: &mut Model, request: &ChatRequest) -> Result<ChatReply, Failure> {
+    let dim = if std::io::stderr().is_terminal() { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+    let mut out = std::io::stdout();
+    let mut thinking = false;
+    let mut written = Ok(());
+    let reply = block_on(model.chat(request, &mut |event| {
+        if thinking && !matches!(event, ChatEvent::Reasoning { .. } | ChatEvent::Token) {
+            eprintln!();
+            thinking = false;
+        }
+        match &event {
+            ChatEvent::Reasoning { text } => {
+                eprint!("{}{text}{}", dim.0, dim.1);
+                thinking = true;
+            }
+            ChatEvent::Content { text } => {
+                written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            }
+            ChatEvent::ToolCall(call) => eprintln!("{}calls {}({}){}", dim.0, call.name, call.arguments, dim.1),
+            ChatEvent::Token => {}
+        }
+        // a closed pipe ends the reply
+        if written.is_ok() { Control::Continue } else { Control::Stop }
+    }))?;
+    if !reply.text.is_empty() && written.is_ok() {
+        println!();
+    }
+    Ok(reply)
+}
+
+/// One line of figures.
+pub(crate) fn summary(reply: &ChatReply) -> String {
+    format!(
+        "{} prompt tokens ({} cached), first token after {:.0} ms; {} tokens at {:.1} a second; {}",
+        reply.usage.prompt_tokens,
+        reply.usage.cached_tokens,
+        reply.timings.prefill_ms,
+        reply.usage.completion_tokens,
+        reply.timings.decode_tps,
+        json!(reply.finish_reason).as_str().unwrap_or_default()
+    )
+}
+
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let mut request = request(&args.reply)?;
+    let prompt = text_or_stdin(&args.prompt)?;
+    if args.raw {
+        request.prompt = Some(prompt);
+    } else {
+        request.messages.push(json!({"role": "user", "content": prompt}));
+    }
+    let mut model = crate::model::load(&args.model, KvType::F16)?;
+    if !args.json {
+        let reply = stream(&mut model, &request)?;
+        eprintln!("{}", summary(&reply));
+        return Ok(());
+    }
+    let reply = block_on(model.chat(&request, &mut |_| Control::Continue))?;
+    println!("{}", serde_json::to_string(&reply)?);
+    Ok(())
+}

@@ -1,0 +1,55 @@
+use super::inverse_rms;
+
+/// What happens to the sums of a projection.
+#[derive(Debug, Clone, Copy)]
+pub enum Finish<'a> {
+    /// `y[n] = a[n] (+ bias[n])`
+    Store(Option<&'a [f32]>),
+    /// `y[n] += a[n]`
+    Add(&'a [f32]),
+    /// `y[i] = silu(a[gate of i]) * a[up of i]`, `silu(s) = s / (1 + exp(-s))`, with gate and up rows in turns of 16
+    /// as [`interleave_gate_up`] lays them.
+    SiluMul,
+}
+
+/// Matrix times vector: `a[n] = rms * sum_j w[n, j] * x[j] * gain[j]`, `rms = 1 / sqrt(mean(x^2) + eps)`; without a
+/// norm, both are 1.
+///
+/// `w` is `[n, x.len()]`, `norm` is (gain, eps); returns `[n]`.
+pub fn gemv(w: &[f32], x: &[f32], norm: Option<(&[f32], f64)>) -> Vec<f64> {
+    let x_normed: Vec<f64> = match norm {
+        Some((gain, eps)) => {
+            let rms = inverse_rms(x, eps);
+            x.iter().zip(gain).map(|(&x, &gain)| rms * f64::from(x) * f64::from(gain)).collect()
+        }
+        None => x.iter().map(|&x| f64::from(x)).collect(),
+    };
+    w.chunks_exact(x.len())
+        .map(|row| row.iter().zip(&x_normed).map(|(&w, &x)| f64::from(w) * x).sum())
+        .collect()
+}
+
+/// The epilogue of [`gemv`], or of one row of [`gemm`](super::gemm).
+pub fn finish(sums: &[f64], how: Finish<'_>) -> Vec<f64> {
+    match how {
+        Finish::Store(None) => sums.to_vec(),
+        Finish::Store(Some(other)) | Finish::Add(other) => {
+            sums.iter().zip(other).map(|(&sum, &other)| sum + f64::from(other)).collect()
+        }
+        Finish::SiluMul => sums
+            .chunks_exact(32)
+            .flat_map(|run| (0..16).map(|i| run[i] / (1.0 + (-run[i]).exp()) * run[16 + i]))
+            .collect(),
+    }
+}
+
+/// The order of rows that the `silu_mul` epilogue wants, as indices into the rows of gate and of up: 16 gate rows, the
+/// 16 up rows that belong to them, and so on. `None` is a row of zeros that fills the last run.
+///
+/// Returns `[2 * n_outputs rounded up to 16]` of (0: gate, 1: up; row).
+pub fn interleave_gate_up(n_outputs: usize) -> Vec<Option<(usize, usize)>> {
+    (0..n_outputs.next_multiple_of(16) * 2)
+        .map(|row| (row / 16 % 2, row / 32 * 16 + row % 16))
+        .map(|(part, output)| (output < n_outputs).then_some((part, output)))
+        .collect()
+}

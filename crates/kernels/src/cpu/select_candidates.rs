@@ -1,0 +1,59 @@
+use crate::SamplerSettings;
+
+/// Logits that one workgroup looks through.
+const CHUNK: usize = 1024;
+/// Score of ids that are never sampled.
+const LOWEST: f64 = -3.0e38;
+
+/// A token that may be sampled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Logit after penalties and temperature.
+    pub value: f64,
+    /// Token id.
+    pub id: u32,
+}
+
+/// A logit after penalties and temperature, in the order of Hugging Face's `generate`:
+///
+/// 1. repetition: `s / rho` where `s > 0`, else `s * rho`, for ids seen in prompt or output;
+/// 2. presence and frequency: `s -= presence + frequency * n` for ids made `n > 0` times in the output;
+/// 3. `s / temperature`, unless that is 0.
+///
+/// `count` has bit 31 set for ids in the prompt; the rest is `n`.
+pub fn adjusted(settings: &SamplerSettings, logit: f32, count: u32) -> f64 {
+    let mut s = f64::from(logit);
+    let rho = f64::from(settings.repetition_penalty);
+    if count != 0 {
+        s = if s > 0.0 { s / rho } else { s * rho };
+    }
+    let made = count & 0x7fff_ffff;
+    if made != 0 {
+        s -= f64::from(settings.presence_penalty) + f64::from(settings.frequency_penalty) * f64::from(made);
+    }
+    if settings.temperature > 0.0 {
+        s /= f64::from(settings.temperature);
+    }
+    s.max(LOWEST)
+}
+
+/// Adjusts the logits and keeps the best `keep` of every 1024, in falling order, equal values by rising id.
+///
+/// `logits` and `counts` are `[n_vocab]`; ids from `settings.n_vocab` on, and those that fill the last chunk, come
+/// last. Returns `[chunks, keep]`.
+pub fn select_candidates(settings: &SamplerSettings, logits: &[f32], counts: &[u32], keep: usize) -> Vec<Candidate> {
+    let value = |id: usize| match logits.get(id) {
+        Some(&logit) if id < settings.n_vocab as usize => adjusted(settings, logit, counts[id]),
+        _ => LOWEST,
+    };
+    (0..logits.len())
+        .step_by(CHUNK)
+        .flat_map(|first| {
+            let ids = first..first + CHUNK;
+            let mut chunk: Vec<_> = ids.map(|id| Candidate { value: value(id), id: id as u32 }).collect();
+            chunk.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.id.cmp(&b.id)));
+            chunk.truncate(keep);
+            chunk
+        })
+        .collect()
+}

@@ -1,0 +1,386 @@
+//! Rotation, cache writes and attention against their CPU twins, over pages in shuffled order.
+//!
+//! Errors of attention are relative to `sum p |v| * (1 + max_t sum |q k|)`: a score's rounding error scales with its
+//! summands, and it moves every probability. Worst seen on llvmpipe: WORST_ATTENTION.
+
+use half::f16;
+use qwill_gpu::wgpu;
+use qwill_kernels::cpu::{self, k_index, v_index};
+use qwill_kernels::{
+    Attend, AttendBuffers, KvType, PAGE, Rotate, RotateBuffers, StepShape, StepState, align_row, decode_split,
+};
+use qwill_testkit::{Depth, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
+
+const TOLERANCE: f64 = 2e-6;
+/// Fills what a kernel must leave alone, or must not use.
+const UNTOUCHED: f32 = 777.0;
+
+under_every_mask!(rotations);
+under_every_mask!(decodes);
+under_every_mask!(prefills);
+
+fn step(position: usize, n_tokens: usize) -> (StepState, StepShape) {
+    let state = StepState { position: position as u32, n_tokens: n_tokens as u32, ..Default::default() };
+    (state, StepShape { n_tokens: n_tokens as u32, n_kv: (position + n_tokens) as u32, n_outputs: 1 })
+}
+
+fn as_stored(kv: KvType, value: f32) -> f32 {
+    match kv {
+        KvType::F32 => value,
+        KvType::F16 => f16::from_f32(value).to_f32(),
+    }
+}
+
+fn upload_cache(rig: &Rig, kv: KvType, elements: &[f32]) -> wgpu::Buffer {
+    match kv {
+        KvType::F32 => rig.upload("cache", elements),
+        KvType::F16 => {
+            rig.upload("cache", &elements.iter().map(|&e| f16::from_f32(e).to_bits()).collect::<Vec<_>>())
+        }
+    }
+}
+
+fn read_cache(rig: &Rig, kv: KvType, buffer: &wgpu::Buffer) -> Vec<f32> {
+    match kv {
+        KvType::F32 => rig.read(buffer),
+        KvType::F16 => rig.read::<u16>(buffer).into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect(),
+    }
+}
+
+/// Pages in random order, some of them not in use.
+fn block_table(rng: &mut Rng, n_tokens: usize) -> (Vec<u32>, usize) {
+    let n_pages = n_tokens.div_ceil(PAGE);
+    let mut table = rng.shuffled(n_pages + 2);
+    table.truncate(n_pages);
+    (table, n_pages + 2)
+}
+
+/// Largest of the absolute values.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |max, value| max.max(value.abs()))
+}
+
+fn rotations(rig: &mut Rig, depth: Depth) {
+    let mut rng = Rng::new(5);
+    let mut worst: f64 = 0.0;
+    let rotate = |n_heads, n_kv_heads, head_dim: usize, rotary_dim, kv| Rotate {
+        n_heads,
+        n_kv_heads,
+        head_dim,
+        rotary_dim,
+        scale: (head_dim as f32).powf(-0.5),
+        eps: 1e-6,
+        kv,
+    };
+    let mut shapes = vec![
+        (rotate(6, 1, 24, 24, KvType::F32), true, 1.0),
+        (rotate(7, 1, 64, 64, KvType::F16), false, 2.0),
+    ];
+    if depth == Depth::Full {
+        shapes.extend([
+            (rotate(3, 3, 16, 8, KvType::F32), false, 1e3),
+            (rotate(4, 2, 80, 40, KvType::F16), true, 1.0),
+            (rotate(12, 2, 128, 128, KvType::F32), true, 1e-3),
+            // keys and values beyond what f16 holds are cut, not infinite
+            (rotate(2, 1, 256, 64, KvType::F16), false, 1e5),
+        ]);
+    }
+    for (shape, has_norm, size) in shapes {
+        let Rotate { n_heads, n_kv_heads, head_dim, rotary_dim, kv, .. } = shape;
+        let width = (n_heads + 2 * n_kv_heads) * head_dim;
+        let norms = [rng.floats(head_dim, 2.0), rng.floats(head_dim, 2.0)];
+        let norm_buffers = norms.each_ref().map(|weights| rig.upload("norm", weights));
+        for (position, n_tokens) in [(0, 1), (31, 1), (32, 1), (33, 5), (30, 37)] {
+            let what = format!("{shape:?} norm={has_norm} {n_tokens} tokens from {position}");
+            let n_kv = position + n_tokens;
+            let qkv = rng.floats(n_tokens * width, size);
+            let rope: Vec<f32> = (0..n_kv)
+                .flat_map(|p| {
+                    let angle = move |i: usize| p as f64 * 1e4f64.powf(-2.0 * i as f64 / rotary_dim as f64);
+                    let half = 0..rotary_dim / 2;
+                    half.clone().map(move |i| angle(i).cos() as f32).chain(half.map(move |i| angle(i).sin() as f32))
+                })
+                .collect();
+            let (table, n_pages) = block_table(&mut rng, n_kv);
+            let cache = vec![UNTOUCHED; n_pages * PAGE * n_kv_heads * head_dim];
+            let k_cache = upload_cache(rig, kv, &cache);
+            let v_cache = upload_cache(rig, kv, &cache);
+            let q_buffer = rig.empty("q", n_tokens * n_heads * head_dim * 4);
+            let (state, step) = step(position, n_tokens);
+            let buffers = RotateBuffers {
+                state: &rig.state(state),
+                qkv: &rig.upload("qkv", &padded_rows(&qkv, width)),
+                rope: &rig.upload("rope", &rope),
+                block_table: &rig.upload("block table", &table),
+                q: &q_buffer,
+                k_cache: &k_cache,
+                v_cache: &v_cache,
+                qk_norm: has_norm.then_some((&norm_buffers[0], &norm_buffers[1])),
+            };
+            let launch = block_on(rig.kernels.rotate_heads(&shape, &buffers)).unwrap();
+            rig.run([&launch], step);
+
+            let wanted =
+                cpu::rotate_heads(&shape, &qkv, &rope, position, has_norm.then_some((&norms[0], &norms[1])));
+            let head_scale = |all: &[f64], i: usize| largest(&all[i / head_dim * head_dim..][..head_dim]);
+            let report = Report::new(&rig.read(&q_buffer), &wanted.q, |i| head_scale(&wanted.q, i));
+            worst = worst.max(report.expect(&format!("queries, {what}"), TOLERANCE));
+
+            let (mut keys, mut values) = (read_cache(rig, kv, &k_cache), read_cache(rig, kv, &v_cache));
+            let (mut found_k, mut found_v) = (Vec::new(), Vec::new());
+            for token in 0..n_tokens {
+                let (page, slot) = (table[(position + token) / PAGE] as usize, (position + token) % PAGE);
+                for head in 0..n_kv_heads {
+                    for d in 0..head_dim {
+                        let take = |cache: &mut Vec<f32>, at: usize| std::mem::replace(&mut cache[at], UNTOUCHED);
+                        found_k.push(take(&mut keys, k_index(page, slot, head, d, n_kv_heads, head_dim)));
+                        found_v.push(take(&mut values, v_index(page, slot, head, d, n_kv_heads, head_dim)));
+                    }
+                }
+            }
+            for (name, found, wanted) in [("keys", found_k, wanted.k), ("values", found_v, wanted.v)] {
+                let limit = if kv == KvType::F16 { 65504.0 } else { f64::MAX };
+                let wanted: Vec<f64> = wanted.iter().map(|w| w.clamp(-limit, limit)).collect();
+                let report = Report::new(&found, &wanted, |i| match kv {
+                    KvType::F32 => head_scale(&wanted, i),
+                    // one unit in the last place, since WGSL leaves the rounding open, or a flushed subnormal
+                    KvType::F16 => (wanted[i].abs() * 2f64.powi(-10) + 6.2e-5) / TOLERANCE,
+                });
+                let error = report.expect(&format!("{name}, {what}"), TOLERANCE);
+                worst = worst.max(if kv == KvType::F32 { error } else { 0.0 });
+            }
+            assert!(keys == cache && values == cache, "the cache changed beside the new tokens, {what}");
+        }
+    }
+    println!("rotate_heads: worst error {worst:.2e} ({})", rig.caps());
+}
+
+/// A cache full of random tokens, on both sides.
+struct Cache {
+    shape: Attend,
+    /// `[n_tokens, n_kv_heads, head_dim]`
+    k: Vec<f32>,
+    v: Vec<f32>,
+    table: wgpu::Buffer,
+    k_cache: wgpu::Buffer,
+    v_cache: wgpu::Buffer,
+}
+
+impl Cache {
+    fn random(rig: &Rig, rng: &mut Rng, shape: Attend, n_tokens: usize) -> Self {
+        let Attend { n_kv_heads, head_dim, kv, .. } = shape;
+        let mut random = || -> Vec<f32> {
+            rng.floats(n_tokens * n_kv_heads * head_dim, 2.0).into_iter().map(|x| as_stored(kv, x)).collect()
+        };
+        let (k, v) = (random(), random());
+        let (table, n_pages) = block_table(rng, n_tokens);
+        let mut caches = [(); 2].map(|()| vec![UNTOUCHED; n_pages * PAGE * n_kv_heads * head_dim]);
+        for token in 0..n_tokens {
+            let (page, slot) = (table[token / PAGE] as usize, token % PAGE);
+            for head in 0..n_kv_heads {
+                for d in 0..head_dim {
+                    let from = (token * n_kv_heads + head) * head_dim + d;
+                    caches[0][k_index(page, slot, head, d, n_kv_heads, head_dim)] = k[from];
+                    caches[1][v_index(page, slot, head, d, n_kv_heads, head_dim)] = v[from];
+                }
+            }
+        }
+        let [k_cache, v_cache] = caches.map(|cache| upload_cache(rig, kv, &cache));
+        Self { shape, k, v, table: rig.upload("block table", &table), k_cache, v_cache }
+    }
+
+    /// Keys and values of the first `n` tokens.
+    fn first(&self, n: usize) -> (&[f32], &[f32]) {
+        let n = n * self.shape.n_kv_heads * self.shape.head_dim;
+        (&self.k[..n], &self.v[..n])
+    }
+
+    /// `1 + max_t sum |q k|` for each token and head of `q`, over all keys up to the last.
+    fn sensitivities(&self, q: &[f32], n_kv: usize) -> Vec<f64> {
+        let Attend { n_heads, n_kv_heads, head_dim, .. } = self.shape;
+        let products = |(head, q): (usize, &[f32])| {
+            let kv_head = head % n_heads / (n_heads / n_kv_heads);
+            let of_key = |t: usize| -> f64 {
+                let k = &self.k[(t * n_kv_heads + kv_head) * head_dim..];
+                q.iter().zip(k).map(|(q, k)| f64::from((q * k).abs())).sum()
+            };
+            1.0 + (0..n_kv).map(of_key).fold(0.0, f64::max)
+        };
+        q.chunks_exact(head_dim).enumerate().map(products).collect()
+    }
+}
+
+/// Factor on random queries: nothing but ties, an ordinary spread of scores, one key that takes all.
+const QUERY_SIZES: [f32; 3] = [0.0, 1.0, 100.0];
+
+fn attend_shapes(depth: Depth) -> Vec<Attend> {
+    let attend = |n_heads, n_kv_heads, head_dim, kv| Attend { n_heads, n_kv_heads, head_dim, window: None, kv };
+    let mut shapes = vec![attend(6, 1, 24, KvType::F32), attend(14, 2, 64, KvType::F16)];
+    if depth == Depth::Full {
+        shapes.extend([
+            attend(3, 3, 16, KvType::F16),
+            attend(4, 2, 80, KvType::F32),
+            attend(6, 1, 128, KvType::F16),
+            attend(16, 1, 128, KvType::F32),
+            attend(2, 1, 256, KvType::F16),
+        ]);
+    }
+    shapes
+}
+
+fn decodes(rig: &mut Rig, depth: Depth) {
+    let mut rng = Rng::new(6);
+    let mut worst: f64 = 0.0;
+    for shape in attend_shapes(depth) {
+        let Attend { n_heads, n_kv_heads, head_dim, .. } = shape;
+        let split = decode_split(n_heads / n_kv_heads, head_dim).unwrap();
+        let longest = 2 * split + 5;
+        let cache = Cache::random(rig, &mut rng, shape, longest);
+        let max_splits = longest.div_ceil(split) + 1;
+        let width = n_heads * head_dim;
+        let lengths = [1, 31, 32, 33, split - 1, split, split + 1, longest];
+        // a window within a page, across pages, and one that hides whole splits
+        let windows = [None, Some(1), None, Some(7), None, Some(33), None, Some(split)];
+        for (index, n_kv) in lengths.into_iter().enumerate() {
+            for window in [windows[index], windows[(index + 5) % 8]] {
+                let shape = Attend { window, ..shape };
+                let what = format!("{shape:?}, {n_kv} keys");
+                let size = QUERY_SIZES[(index + usize::from(window.is_some())) % 3];
+                let q = rng.floats(width, size * 2.0 * (head_dim as f32).powf(-0.5));
+                let (state, step) = step(n_kv - 1, 1);
+                // A grid for a longer sequence, as a recorded step may have, must not disturb.
+                let step = StepShape { n_kv: step.n_kv + (split * (index % 2)) as u32, ..step };
+                let (partial, stats) = (
+                    rig.empty("partial", n_heads * max_splits * head_dim * 4),
+                    rig.empty("stats", n_heads * max_splits * 8),
+                );
+                let y = rig.upload("y", &vec![UNTOUCHED; align_row(width)]);
+                let buffers = AttendBuffers {
+                    state: &rig.state(state),
+                    q: &rig.upload("q", &q),
+                    block_table: &cache.table,
+                    k_cache: &cache.k_cache,
+                    v_cache: &cache.v_cache,
+                    y: &y,
+                    partial: &partial,
+                    stats: &stats,
+                };
+                let launches = block_on(rig.kernels.attend_decode(&shape, &buffers, max_splits)).unwrap();
+                rig.run(&launches, step);
+
+                let (k, v) = cache.first(n_kv);
+                let v_abs: Vec<f32> = v.iter().map(|v| v.abs()).collect();
+                let sensitivity = cache.sensitivities(&q, n_kv);
+                let wanted = cpu::attend_decode(&shape, &q, k, v, split);
+                let magnitudes = cpu::attend_decode(&shape, &q, k, &v_abs, split);
+                let (sums, stats): (Vec<f32>, Vec<f32>) = (rig.read(&partial), rig.read(&stats));
+                for (head, splits) in wanted.iter().enumerate() {
+                    for (i, wanted) in splits.iter().enumerate().filter(|(_, wanted)| wanted.mass > 0.0) {
+                        let what = format!("head {head} split {i}, {what}");
+                        let at = head * max_splits + i;
+                        let slack = sensitivity[head];
+                        let report = Report::new(&stats[at * 2..][..2], &[wanted.max, wanted.mass], |i| {
+                            slack * if i == 0 { 1.0 } else { wanted.mass }
+                        });
+                        worst = worst.max(report.expect(&format!("stats, {what}"), TOLERANCE));
+                        let report = Report::new(&sums[at * head_dim..][..head_dim], &wanted.sum, |d| {
+                            slack * magnitudes[head][i].sum[d]
+                        });
+                        worst = worst.max(report.expect(&format!("sums, {what}"), TOLERANCE));
+                    }
+                }
+                let merged = cpu::attend_merge(&wanted);
+                let whole = cpu::attend_prefill(&shape, &q, k, v, n_kv - 1);
+                let differs = merged.iter().zip(&whole).any(|(a, b)| (a - b).abs() > 1e-12);
+                assert!(!differs, "the twins of decode and prefill disagree, {what}");
+                let magnitudes = cpu::attend_merge(&magnitudes);
+                let found: Vec<f32> = rig.read(&y);
+                let report = Report::new(&found[..width], &merged, |i| magnitudes[i] * sensitivity[i / head_dim]);
+                worst = worst.max(report.expect(&what, TOLERANCE));
+                assert!(found[width..].iter().all(|&y| y == UNTOUCHED), "padding was written, {what}");
+            }
+        }
+    }
+    println!("attend_decode, attend_merge: worst error {worst:.2e} ({})", rig.caps());
+}
+
+fn prefills(rig: &mut Rig, depth: Depth) {
+    let mut rng = Rng::new(7);
+    let mut worst: f64 = 0.0;
+    for shape in attend_shapes(depth) {
+        let Attend { n_heads, head_dim, .. } = shape;
+        let cache = Cache::random(rig, &mut rng, shape, 130);
+        let width = n_heads * head_dim;
+        let chunks = [
+            (0, 1, None),
+            (0, 33, None),
+            (31, 2, Some(1)),
+            (32, 17, Some(40)),
+            (33, 70, None),
+            (50, 66, Some(5)),
+            (97, 31, Some(33)),
+        ];
+        for (index, (position, n_tokens, window)) in chunks.into_iter().enumerate() {
+            let shape = Attend { window, ..shape };
+            let what = format!("{shape:?}, {n_tokens} tokens from {position}");
+            let size = QUERY_SIZES[(index + 1) % 3];
+            let q = rng.floats(n_tokens * width, size * 2.0 * (head_dim as f32).powf(-0.5));
+            let stride = align_row(width);
+            let y = rig.upload("y", &vec![UNTOUCHED; n_tokens * stride]);
+            let (state, step) = step(position, n_tokens);
+            let unused = rig.empty("decode only", 16);
+            let buffers = AttendBuffers {
+                state: &rig.state(state),
+                q: &rig.upload("q", &q),
+                block_table: &cache.table,
+                k_cache: &cache.k_cache,
+                v_cache: &cache.v_cache,
+                y: &y,
+                partial: &unused,
+                stats: &unused,
+            };
+            let launch = block_on(rig.kernels.attend_prefill(&shape, &buffers)).unwrap();
+            rig.run([&launch], step);
+
+            let n_kv = position + n_tokens;
+            let (k, v) = cache.first(n_kv);
+            let v_abs: Vec<f32> = v.iter().map(|v| v.abs()).collect();
+            let wanted = cpu::attend_prefill(&shape, &q, k, v, position);
+            let magnitudes = cpu::attend_prefill(&shape, &q, k, &v_abs, position);
+            let sensitivity = cache.sensitivities(&q, n_kv);
+            let found: Vec<f32> = rig.read(&y);
+            assert!(
+                found.chunks_exact(stride).all(|row| row[width..].iter().all(|&y| y == UNTOUCHED)),
+                "padding was written, {what}"
+            );
+            let found: Vec<f32> = found.chunks_exact(stride).flat_map(|row| &row[..width]).copied().collect();
+            let report = Report::new(&found, &wanted, |i| magnitudes[i] * sensitivity[i / head_dim]);
+            worst = worst.max(report.expect(&what, TOLERANCE));
+        }
+    }
+    println!("attend_prefill: worst error {worst:.2e} ({})", rig.caps());
+}
+
+#[test]
+fn shapes_without_a_kernel_are_refused() {
+    for (group, head_dim, split) in [(1, 64, Some(256)), (7, 64, Some(256)), (16, 128, Some(32)), (40, 128, None)] {
+        assert_eq!(decode_split(group, head_dim).ok(), split, "{group} heads of {head_dim}");
+    }
+    let mut rig = Rig::open("");
+    let state = rig.state(StepState::default());
+    let buffers = AttendBuffers {
+        state: &state,
+        q: &state,
+        block_table: &state,
+        k_cache: &state,
+        v_cache: &state,
+        y: &state,
+        partial: &state,
+        stats: &state,
+    };
+    for head_dim in [4, 20, 264] {
+        let shape = Attend { n_heads: 2, n_kv_heads: 1, head_dim, window: None, kv: KvType::F32 };
+        let error = block_on(rig.kernels.attend_prefill(&shape, &buffers)).err().expect("refused");
+        assert!(error.to_string().contains(&format!("head_dim {head_dim}")), "{error}");
+    }
+}

@@ -1,0 +1,111 @@
+//! Errors of the runtime, with codes that programs can match on.
+
+/// Whatever can go wrong between a model's files and its reply.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A path that is not there, or files that are no model.
+    #[error("{0}")]
+    Files(String),
+    /// A container or tensor that is not what it claims to be.
+    #[error(transparent)]
+    Weights(#[from] qwill_weights::Error),
+    /// A configuration that makes no plan.
+    #[error("{file}: {source}")]
+    Model {
+        /// The file that holds the configuration.
+        file: String,
+        /// What is wrong with it.
+        source: qwill_models::Error,
+    },
+    /// A tokenizer or template that does not work.
+    #[error(transparent)]
+    Text(#[from] qwill_text::Error),
+    /// The model needs a tensor that the files do not have.
+    #[error("the files have no tensor \"{name}\", which {architecture} needs{hint}")]
+    MissingTensor {
+        /// Name in this container.
+        name: String,
+        /// The family.
+        architecture: &'static str,
+        /// A similar name, if there is one.
+        hint: String,
+    },
+    /// A tensor of another shape than the configuration asks for.
+    #[error("tensor \"{name}\" has the shape {found:?}, but the configuration asks for {expected:?}")]
+    Shape {
+        /// Name in the files.
+        name: String,
+        /// Its shape there.
+        found: Vec<usize>,
+        /// The shape that follows from the configuration.
+        expected: Vec<usize>,
+    },
+    /// A number format that the kernels do not read.
+    #[error("tensor \"{name}\" is stored as {dtype}, which is not supported yet; supported are F32, F16, BF16, Q8_0, Q4_0")]
+    Format {
+        /// Name in the files.
+        name: String,
+        /// Its format.
+        dtype: String,
+    },
+    /// The tokenizer has ids that the model has no embedding for, or there is no tokenizer.
+    #[error("{0}")]
+    Tokenizer(String),
+    /// More tokens than the context holds.
+    #[error(
+        "the prompt has {prompt_tokens} tokens, but the context holds {context_length}{hint}"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        prompt_tokens: usize,
+        /// Tokens that fit.
+        context_length: usize,
+        /// How to get more room, if that is possible.
+        hint: String,
+    },
+    /// A request that makes no sense.
+    #[error("{0}")]
+    Request(String),
+    /// The GPU.
+    #[error(transparent)]
+    Gpu(#[from] qwill_gpu::Error),
+    /// A shape that no kernel handles.
+    #[error("this model cannot run: {0}")]
+    Kernel(String),
+    /// The caller stopped it.
+    #[error("stopped by the caller")]
+    Aborted,
+}
+
+impl From<qwill_kernels::Error> for Error {
+    fn from(error: qwill_kernels::Error) -> Self {
+        match error {
+            qwill_kernels::Error::Gpu(error) => Self::Gpu(error),
+            qwill_kernels::Error::Shape(reason) => Self::Kernel(reason),
+        }
+    }
+}
+
+impl Error {
+    /// A short stable name, the `code` of the TypeScript package's errors.
+    pub fn code(&self) -> &'static str {
+        use qwill_gpu::Error as Gpu;
+        match self {
+            Self::Files(_) => "file-not-found",
+            Self::Weights(_) | Self::MissingTensor { .. } | Self::Shape { .. } => "invalid-file",
+            Self::Model { source: qwill_models::Error::UnknownArchitecture { .. }, .. } => "unknown-architecture",
+            Self::Model { .. } => "invalid-file",
+            Self::Text(_) => "invalid-text",
+            Self::Format { .. } => "unsupported-format",
+            Self::Tokenizer(_) => "invalid-tokenizer",
+            Self::PromptTooLong { .. } => "prompt-too-long",
+            Self::Request(_) => "invalid-request",
+            Self::Gpu(Gpu::NoInterface { .. }) => "webgpu-unavailable",
+            Self::Gpu(Gpu::NoAdapter { .. } | Gpu::NoDevice { .. }) => "no-adapter",
+            Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
+            Self::Gpu(Gpu::Lost(_)) => "device-lost",
+            Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_)) | Self::Kernel(_) => "gpu-error",
+            Self::Aborted => "aborted",
+        }
+    }
+}

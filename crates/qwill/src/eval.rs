@@ -1,0 +1,145 @@
+//! Exact evaluation: log-likelihoods, logits and greedy continuations of given tokens.
+
+use serde::{Deserialize, Serialize};
+
+use crate::generate::{Generation, generate};
+use crate::{Control, Error, Model, SamplingOptions};
+
+/// Which logits to return.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WantedLogits {
+    /// None.
+    #[default]
+    None,
+    /// Those of the last position.
+    Last,
+    /// Those of every position.
+    All,
+}
+
+/// One prompt to evaluate.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalCase {
+    /// Name of the case in the results.
+    pub name: String,
+    /// The tokens.
+    pub ids: Vec<u32>,
+    /// Tokens to continue with greedily, ends of text ignored.
+    pub greedy: usize,
+    /// Most likely next tokens to list.
+    pub top_logprobs: usize,
+    /// Logits to return.
+    pub logits: WantedLogits,
+    /// Tokens of a prefill step; absent: the model's.
+    pub chunk: Option<usize>,
+}
+
+/// A token and its log probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Logprob {
+    /// The token.
+    pub id: u32,
+    /// Natural logarithm of its probability.
+    pub logprob: f64,
+}
+
+/// What a case gave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EvalReply {
+    /// Name of the case.
+    pub name: String,
+    /// Tokens of the prompt.
+    pub n: usize,
+    /// Negative log-likelihood of each token after the first, given those before it.
+    pub nll: Vec<f64>,
+    /// `exp(mean(nll))`; absent for a single token.
+    pub perplexity: Option<f64>,
+    /// Most likely tokens after the last position.
+    pub top_logprobs: Vec<Vec<Logprob>>,
+    /// The greedy continuation.
+    pub greedy: Vec<u32>,
+    /// `[positions, vocab_size]`, of the positions asked for.
+    #[serde(skip)]
+    pub logits: Vec<f32>,
+}
+
+/// `log(sum(exp(row)))`
+fn log_sum_exp(row: &[f32]) -> f64 {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    f64::from(top) + row.iter().map(|&x| f64::from(x - top).exp()).sum::<f64>().ln()
+}
+
+impl Model {
+    /// Evaluates one case on an empty cache.
+    pub async fn eval(&mut self, case: &EvalCase) -> Result<EvalReply, Error> {
+        let n_vocab = self.engine.plan.dims.vocab_size;
+        let ids = &case.ids;
+        if ids.is_empty() {
+            return Err(Error::Request(format!("case \"{}\" has no ids", case.name)));
+        }
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= n_vocab) {
+            return Err(Error::Request(format!(
+                "case \"{}\": token id {id} is outside the model's vocabulary of {n_vocab}",
+                case.name
+            )));
+        }
+        let context_length = self.engine.options.context_length;
+        if ids.len() > context_length {
+            return Err(Error::PromptTooLong { prompt_tokens: ids.len(), context_length, hint: String::new() });
+        }
+        let chunk = case.chunk.unwrap_or(self.engine.options.chunk);
+        if chunk == 0 || chunk > self.engine.options.chunk {
+            return Err(Error::Request(format!(
+                "a chunk of {chunk} tokens was asked for; this model was loaded for 1 to {}",
+                self.engine.options.chunk
+            )));
+        }
+        self.reset();
+        let mut reply = EvalReply {
+            name: case.name.clone(),
+            n: ids.len(),
+            nll: Vec::new(),
+            perplexity: None,
+            top_logprobs: Vec::new(),
+            greedy: Vec::new(),
+            logits: Vec::new(),
+        };
+        let mut last = Vec::new();
+        for (at, part) in ids.chunks(chunk).enumerate() {
+            let logits = self.engine.prefill_logits(&mut self.sequence, part).await?;
+            for (i, row) in logits.chunks(n_vocab).enumerate() {
+                if let Some(&next) = ids.get(at * chunk + i + 1) {
+                    reply.nll.push(log_sum_exp(row) - f64::from(row[next as usize]));
+                }
+            }
+            last = logits[logits.len() - n_vocab..].to_vec();
+            if case.logits == WantedLogits::All {
+                reply.logits.extend(logits);
+            }
+        }
+        if !reply.nll.is_empty() {
+            reply.perplexity = Some((reply.nll.iter().sum::<f64>() / reply.nll.len() as f64).exp());
+        }
+        if case.top_logprobs > 0 {
+            let whole = log_sum_exp(&last);
+            let mut order: Vec<usize> = (0..n_vocab).collect();
+            order.sort_by(|&a, &b| last[b].total_cmp(&last[a]).then(a.cmp(&b)));
+            let best = order.iter().take(case.top_logprobs);
+            reply.top_logprobs.push(
+                best.map(|&id| Logprob { id: id as u32, logprob: f64::from(last[id]) - whole }).collect(),
+            );
+        }
+        if case.logits == WantedLogits::Last {
+            reply.logits = last;
+        }
+        if case.greedy > 0 {
+            let sampler = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
+            let generation = Generation { prompt: ids, sampler, seed: 0, max_tokens: case.greedy };
+            let mut every = |_| Control::Continue;
+            reply.greedy = generate(&mut self.engine, &mut self.sequence, generation, &mut every).await?.ids;
+        }
+        Ok(reply)
+    }
+}

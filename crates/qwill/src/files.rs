@@ -1,0 +1,223 @@
+//! The files of a model, wherever they lie.
+
+use std::rc::Rc;
+
+use qwill_models::{Config, config_from_gguf};
+use qwill_text::{ChatTemplate, GenerationConfig, GgufTokenizer, TemplateUse, Tokenizer};
+use qwill_weights::{ByteSource, Checkpoint, Metadata};
+use serde_json::{Value, json};
+
+use crate::Error;
+
+/// Files that together are a model: one GGUF (or its parts), or a Hugging Face directory's.
+pub struct ModelFiles {
+    name: String,
+    files: Vec<Rc<dyn ByteSource>>,
+}
+
+impl std::fmt::Debug for ModelFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.files.iter().map(|file| file.name()).collect();
+        f.debug_struct("ModelFiles").field("name", &self.name).field("files", &names).finish()
+    }
+}
+
+/// The last part of a path or URL.
+fn base_name(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// Everything about a model but its weights in GPU memory.
+pub(crate) struct Opened {
+    pub(crate) name: String,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) config: Config,
+    pub(crate) tokenizer: Option<Tokenizer>,
+    pub(crate) templates: Templates,
+    pub(crate) generation: GenerationConfig,
+    /// The file that the configuration came from.
+    pub(crate) config_file: String,
+}
+
+/// A checkpoint's chat templates.
+#[derive(Clone, Default)]
+pub(crate) struct Templates {
+    pub(crate) plain: Option<ChatTemplate>,
+    pub(crate) tools: Option<ChatTemplate>,
+}
+
+impl ModelFiles {
+    /// Files that somebody else reads; `name` is for people.
+    pub fn from_sources(name: impl Into<String>, files: Vec<Rc<dyn ByteSource>>) -> Self {
+        Self { name: name.into(), files }
+    }
+
+    /// A GGUF file or a Hugging Face directory.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn from_path(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
+        use qwill_weights::FileSource;
+        let path = path.as_ref();
+        let shown = path.display();
+        let name = path.file_stem().map_or_else(|| shown.to_string(), |s| s.to_string_lossy().into_owned());
+        if path.is_file() {
+            return Ok(Self { name, files: vec![Rc::new(FileSource::open(path)?)] });
+        }
+        if !path.exists() {
+            return Err(Error::Files(format!(
+                "there is no file or directory \"{shown}\"; give a GGUF file, a Hugging Face directory, or \"demo\""
+            )));
+        }
+        let io = |e: std::io::Error| Error::Files(format!("{shown}: {e}"));
+        let mut files: Vec<Rc<dyn ByteSource>> = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(io)? {
+            let file = entry.map_err(io)?.path();
+            let wanted = ["json", "safetensors", "gguf", "txt", "tiktoken", "jinja"];
+            if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e)) && file.is_file() {
+                files.push(Rc::new(FileSource::open(&file)?));
+            }
+        }
+        Ok(Self { name, files })
+    }
+
+    /// The model that ships with the project.
+    #[cfg(feature = "demo")]
+    pub fn demo() -> Self {
+        let source = qwill_weights::MemorySource::new("qwill-demo-q8_0.gguf", qwill_demo_model::GGUF);
+        Self { name: "demo".into(), files: vec![Rc::new(source)] }
+    }
+
+    fn find(&self, name: &str) -> Option<&Rc<dyn ByteSource>> {
+        self.files.iter().find(|file| base_name(file.name()) == name)
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        match self.find(name) {
+            Some(file) => Ok(Some(file.read(0..file.len()).await?)),
+            None => Ok(None),
+        }
+    }
+
+    fn with_extension(&self, extension: &str) -> Vec<Rc<dyn ByteSource>> {
+        self.files.iter().filter(|file| file.name().ends_with(extension)).cloned().collect()
+    }
+
+    /// Only the tokenizer: no weights, no GPU.
+    pub async fn tokenizer(self) -> Result<Tokenizer, Error> {
+        self.open().await?.tokenizer.ok_or_else(crate::model::no_tokenizer)
+    }
+
+    pub(crate) async fn open(self) -> Result<Opened, Error> {
+        let gguf = self.with_extension(".gguf");
+        if !gguf.is_empty() {
+            return self.open_gguf(gguf).await;
+        }
+        let shards = self.with_extension(".safetensors");
+        let Some(config_json) = self.read("config.json").await? else {
+            return Err(self.no_model("there is no config.json"));
+        };
+        if shards.is_empty() {
+            return Err(self.no_model("there are no .safetensors files"));
+        }
+        self.open_hugging_face(shards, config_json).await
+    }
+
+    fn no_model(&self, reason: &str) -> Error {
+        let names: Vec<&str> = self.files.iter().map(|file| base_name(file.name())).collect();
+        let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        Error::Files(format!(
+            "\"{}\" is no model: {reason}. A model is a .gguf file, or config.json, tokenizer.json and .safetensors \
+             files; found: {found}",
+            self.name
+        ))
+    }
+
+    async fn open_gguf(self, files: Vec<Rc<dyn ByteSource>>) -> Result<Opened, Error> {
+        let config_file = files[0].name().to_owned();
+        let checkpoint = Checkpoint::open_gguf(files).await?;
+        let config = config_from_gguf(&checkpoint)?;
+        let metadata = checkpoint.metadata();
+        let tokenizer = gguf_tokenizer(metadata)?;
+        let generation = gguf_generation(metadata, tokenizer.as_ref())?;
+        let template = |key: &str| -> Result<Option<ChatTemplate>, Error> {
+            Ok(metadata.get_str(key)?.map(ChatTemplate::new).transpose()?)
+        };
+        let plain = template("tokenizer.chat_template")?;
+        let tools = template("tokenizer.chat_template.tool_use")?.or_else(|| plain.clone());
+        let name = metadata.get_str("general.name")?.unwrap_or(&self.name).to_owned();
+        let templates = Templates { plain, tools };
+        Ok(Opened { name, config, tokenizer, templates, generation, config_file, checkpoint })
+    }
+
+    async fn open_hugging_face(self, shards: Vec<Rc<dyn ByteSource>>, config_json: Vec<u8>) -> Result<Opened, Error> {
+        let index = self.read("model.safetensors.index.json").await?;
+        let checkpoint = Checkpoint::open_safetensors(shards, index.as_deref()).await?;
+        let parsed: Value = serde_json::from_slice(&config_json)
+            .map_err(|e| Error::Files(format!("config.json is not JSON: {e}")))?;
+        let tokenizer_config = self.read("tokenizer_config.json").await?;
+        let tokenizer = match (self.read("tokenizer.json").await?, self.read("vocab.json").await?) {
+            (Some(json), _) => Some(Tokenizer::from_json(&json, tokenizer_config.as_deref())?),
+            (None, Some(vocab)) => match self.read("merges.txt").await? {
+                Some(merges) => Some(Tokenizer::from_vocab_merges(&vocab, &merges, tokenizer_config.as_deref())?),
+                None => None,
+            },
+            (None, None) => None,
+        };
+        let generation_config = self.read("generation_config.json").await?;
+        let generation =
+            GenerationConfig::from_json(generation_config.as_deref(), Some(&config_json), tokenizer.as_ref())?;
+        let own = self.read("chat_template.jinja").await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let template = |for_tools| -> Result<Option<ChatTemplate>, Error> {
+            let configured = tokenizer.as_ref().and_then(|t| t.config().chat_template(for_tools));
+            Ok(own.as_deref().or(configured).map(ChatTemplate::new).transpose()?)
+        };
+        let templates = Templates { plain: template(TemplateUse::Plain)?, tools: template(TemplateUse::Tools)? };
+        Ok(Opened {
+            name: self.name,
+            checkpoint,
+            config: Config::new(parsed),
+            tokenizer,
+            templates,
+            generation,
+            config_file: "config.json".into(),
+        })
+    }
+}
+
+fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, Error> {
+    let strings = |key: &str| -> Result<Vec<String>, Error> {
+        Ok(metadata.get_strings(key)?.unwrap_or_default().into_iter().map(str::to_owned).collect())
+    };
+    let Some(model) = metadata.get_str("tokenizer.ggml.model")? else { return Ok(None) };
+    Ok(Some(Tokenizer::from_gguf(GgufTokenizer {
+        model: model.to_owned(),
+        pre: metadata.get_str("tokenizer.ggml.pre")?.unwrap_or_default().to_owned(),
+        tokens: strings("tokenizer.ggml.tokens")?,
+        token_types: metadata.get_i32s("tokenizer.ggml.token_type")?.unwrap_or_default(),
+        merges: strings("tokenizer.ggml.merges")?,
+    })?))
+}
+
+/// Sampling defaults of a GGUF file: `general.sampling.*` where present, else transformers'; the ids that end a turn.
+fn gguf_generation(metadata: &Metadata, tokenizer: Option<&Tokenizer>) -> Result<GenerationConfig, Error> {
+    let mut json = serde_json::Map::new();
+    for (key, gguf) in [("temperature", "temp"), ("top_p", "top_p"), ("min_p", "min_p")] {
+        if let Some(value) = metadata.get_f64(&format!("general.sampling.{gguf}"))? {
+            json.insert(key.into(), json!(value as f32));
+            json.insert("do_sample".into(), json!(true));
+        }
+    }
+    if let Some(top_k) = metadata.get_u64("general.sampling.top_k")? {
+        json.insert("top_k".into(), json!(top_k));
+    }
+    let mut ends = Vec::new();
+    for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"] {
+        ends.extend(metadata.get_u64(key)?);
+    }
+    // Converters name one end; chat models stop at both.
+    if let Some(tokenizer) = tokenizer {
+        ends.extend(["<|im_end|>", "<|endoftext|>"].iter().filter_map(|t| tokenizer.id_of(t)).map(u64::from));
+    }
+    json.insert("eos_token_id".into(), json!(ends));
+    let bytes = serde_json::to_vec(&json).unwrap_or_default();
+    Ok(GenerationConfig::from_json(Some(&bytes), None, None)?)
+}

@@ -1,0 +1,294 @@
+//! From tensors in files to matrices on the device, a few rows at a time.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use qwill_gpu::{Gpu, Usage, wgpu};
+use qwill_kernels::{DeviceMatrix, FusedNorm, RowOrder, Shard, align_row};
+use qwill_models::{Arrangement, Norm, TensorRef, Weight};
+use qwill_weights::{Checkpoint, Container, DType, Layout, TensorInfo, dequantize, repack};
+
+use crate::{Control, Error};
+
+/// How far a load has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// Bytes of tensors that are on the device.
+    pub bytes_done: u64,
+    /// Bytes of all tensors that the model uses.
+    pub bytes_total: u64,
+}
+
+/// Bytes of a tensor that are in CPU memory at a time.
+const CHUNK: usize = 8 << 20;
+/// Bytes handed to the device before its staging memory is waited for.
+const IN_FLIGHT: u64 = 64 << 20;
+/// Gate and up rows alternate in runs of this many, see `shaders/gemv/gemv.wgsl`.
+const RUN: usize = 16;
+
+/// Where the plan's weights come from.
+pub(crate) enum WeightSource<'a> {
+    /// A checkpoint's tensors.
+    Checkpoint(&'a Checkpoint),
+    /// Random ones of one layout, for benchmarks.
+    Random(Layout),
+}
+
+/// Uploads weights, each only once however often the plan names it.
+pub(crate) struct Loader<'a> {
+    gpu: &'a Gpu,
+    architecture: &'static str,
+    source: WeightSource<'a>,
+    matrices: HashMap<Weight, Vec<Rc<DeviceMatrix>>>,
+    progress: &'a mut dyn FnMut(LoadProgress) -> Control,
+    done: LoadProgress,
+    in_flight: u64,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(
+        gpu: &'a Gpu,
+        architecture: &'static str,
+        source: WeightSource<'a>,
+        bytes_total: u64,
+        progress: &'a mut dyn FnMut(LoadProgress) -> Control,
+    ) -> Self {
+        let done = LoadProgress { bytes_done: 0, bytes_total };
+        Self { gpu, architecture, source, matrices: HashMap::new(), progress, done, in_flight: 0 }
+    }
+
+    /// The matrices of a weight: one if its parts share a layout, else one a part.
+    pub(crate) async fn weight(&mut self, weight: &Weight) -> Result<Vec<Rc<DeviceMatrix>>, Error> {
+        if let Some(loaded) = self.matrices.get(weight) {
+            return Ok(loaded.clone());
+        }
+        let mut loaded = Vec::new();
+        match weight.arrangement {
+            Arrangement::GateUp => loaded.push(Rc::new(self.gate_up(&weight.parts).await?)),
+            Arrangement::Stacked => {
+                let mut parts = &weight.parts[..];
+                while let Some(first) = parts.first() {
+                    let layout = self.layout(first)?;
+                    let same = parts.iter().take_while(|p| self.layout(p).is_ok_and(|l| l == layout)).count();
+                    let (stack, rest) = parts.split_at(same.max(1));
+                    loaded.push(Rc::new(self.stacked(stack, layout).await?));
+                    parts = rest;
+                }
+            }
+        }
+        self.matrices.insert(weight.clone(), loaded.clone());
+        Ok(loaded)
+    }
+
+    /// A norm's weights, padded with zeros to 32.
+    pub(crate) async fn norm(&mut self, norm: &Norm) -> Result<FusedNorm, Error> {
+        Ok(FusedNorm { gain: self.vector(std::slice::from_ref(&norm.weight)).await?, eps: norm.eps })
+    }
+
+    /// Vectors one after the other as f32, padded with zeros to 32.
+    pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<wgpu::Buffer, Error> {
+        let mut values: Vec<f32> = Vec::new();
+        for part in parts {
+            let at = values.len();
+            match self.source {
+                WeightSource::Random(_) => values.resize(at + part.shape[0], 1.0),
+                WeightSource::Checkpoint(checkpoint) => {
+                    let info = find(checkpoint, self.architecture, part)?;
+                    let bytes = checkpoint.read_rows(info, 0..info.n_rows()).await?;
+                    values.resize(at + part.shape[0], 0.0);
+                    dequantize(info.dtype, &bytes, &mut values[at..])?;
+                    self.advance(bytes.len() as u64)?;
+                }
+            }
+        }
+        values.resize(align_row(values.len()), 0.0);
+        let buffer = self.gpu.buffer(&parts[0].hf, values.len() as u64 * 4, Usage::Storage).await?;
+        self.upload(&buffer, 0, bytemuck::cast_slice(&values)).await?;
+        Ok(buffer)
+    }
+
+    fn layout(&self, part: &TensorRef) -> Result<Layout, Error> {
+        match self.source {
+            WeightSource::Random(layout) => Ok(layout),
+            WeightSource::Checkpoint(checkpoint) => {
+                let info = find(checkpoint, self.architecture, part)?;
+                Layout::of(info.dtype)
+                    .ok_or_else(|| Error::Format { name: info.name.clone(), dtype: info.dtype.to_string() })
+            }
+        }
+    }
+
+    async fn stacked(&mut self, parts: &[TensorRef], layout: Layout) -> Result<DeviceMatrix, Error> {
+        let k = parts[0].shape[1];
+        let n_rows = parts.iter().map(|p| p.shape[0]).sum();
+        let matrix = self.allocate(&parts[0].hf, layout, RowOrder::Plain, n_rows, k).await?;
+        let mut at = 0;
+        for part in parts {
+            let rows = part.shape[0];
+            let chunk = chunk_rows(layout, k);
+            for first in (0..rows).step_by(chunk) {
+                let n = chunk.min(rows - first);
+                let streams = self.rows(part, layout, first, n).await?;
+                self.place(&matrix, at + first, &streams).await?;
+            }
+            at += rows;
+        }
+        Ok(matrix)
+    }
+
+    /// Gate and up rows in turns of [`RUN`], padded with zero rows to whole runs. Parts of different layouts meet in
+    /// f32, which holds both exactly.
+    async fn gate_up(&mut self, parts: &[TensorRef]) -> Result<DeviceMatrix, Error> {
+        let [gate, up] = parts else { unreachable!("a gate-up weight has two parts") };
+        let (rows, k) = (gate.shape[0], gate.shape[1]);
+        let (of_gate, of_up) = (self.layout(gate)?, self.layout(up)?);
+        let layout = if of_gate == of_up { of_gate } else { Layout::F32 };
+        let n_rows = rows.next_multiple_of(RUN) * 2;
+        let matrix = self.allocate(&gate.hf, layout, RowOrder::GateUp, n_rows, k).await?;
+        let chunk = (chunk_rows(layout, k) / 2).next_multiple_of(RUN);
+        for first in (0..rows).step_by(chunk) {
+            let n = chunk.min(rows - first);
+            let gates = self.rows(gate, layout, first, n).await?;
+            let ups = self.rows(up, layout, first, n).await?;
+            let mixed: Vec<Vec<u32>> = gates
+                .iter()
+                .zip(&ups)
+                .enumerate()
+                .map(|(stream, (gates, ups))| {
+                    let words = layout.stream_row_words(stream, k);
+                    let mut mixed = vec![0; n.next_multiple_of(RUN) * 2 * words];
+                    for (run, target) in mixed.chunks_mut(2 * RUN * words).enumerate() {
+                        for (half, part) in target.chunks_mut(RUN * words).zip([gates, ups]) {
+                            let part = &part[run * RUN * words..];
+                            let len = half.len().min(part.len());
+                            half[..len].copy_from_slice(&part[..len]);
+                        }
+                    }
+                    mixed
+                })
+                .collect();
+            self.place(&matrix, first * 2, &mixed).await?;
+        }
+        Ok(matrix)
+    }
+
+    /// Rows of a tensor as the streams of a layout.
+    async fn rows(&mut self, part: &TensorRef, layout: Layout, first: usize, n: usize) -> Result<Vec<Vec<u32>>, Error> {
+        let k = part.shape[1];
+        let checkpoint = match self.source {
+            WeightSource::Random(layout) => return Ok(crate::random::streams(layout, &part.hf, first, n, k)),
+            WeightSource::Checkpoint(checkpoint) => checkpoint,
+        };
+        let info = find(checkpoint, self.architecture, part)?;
+        let bytes = checkpoint.read_rows(info, first..first + n).await?;
+        self.advance(bytes.len() as u64)?;
+        if Layout::of(info.dtype) == Some(layout) {
+            return Ok(repack(info.dtype, &bytes, n, k)?);
+        }
+        let mut values = vec![0.0f32; n * k];
+        dequantize(info.dtype, &bytes, &mut values)?;
+        Ok(repack(DType::F32, bytemuck::cast_slice(&values), n, k)?)
+    }
+
+    async fn allocate(
+        &self,
+        name: &str,
+        layout: Layout,
+        order: RowOrder,
+        n_rows: usize,
+        k: usize,
+    ) -> Result<DeviceMatrix, Error> {
+        let row_bytes = |stream| layout.stream_row_words(stream, k) as u64 * 4;
+        let widest = (0..layout.n_streams()).map(row_bytes).max().unwrap_or(4);
+        let caps = self.gpu.caps();
+        let room = caps.max_binding.min(caps.max_buffer) / widest;
+        let unit = if order == RowOrder::GateUp { 2 * RUN as u64 } else { 1 };
+        let per_shard = (room / unit * unit).min(n_rows as u64) as usize;
+        if per_shard == 0 {
+            return Err(Error::Kernel(format!(
+                "a row of \"{name}\" takes {} bytes, more than a binding of {} bytes holds",
+                widest * unit,
+                caps.max_binding
+            )));
+        }
+        let mut shards = Vec::new();
+        for first_row in (0..n_rows).step_by(per_shard) {
+            let rows = per_shard.min(n_rows - first_row);
+            let mut streams = Vec::new();
+            for stream in 0..layout.n_streams() {
+                streams.push(self.gpu.buffer(name, row_bytes(stream) * rows as u64, Usage::Storage).await?);
+            }
+            shards.push(Shard { first_row, n_rows: rows, streams });
+        }
+        Ok(DeviceMatrix { layout, order, n_rows, k, shards })
+    }
+
+    /// Writes rows that start at `first_row` into the shards that hold them.
+    async fn place(&mut self, matrix: &DeviceMatrix, first_row: usize, streams: &[Vec<u32>]) -> Result<(), Error> {
+        for (stream, words) in streams.iter().enumerate() {
+            let row_words = matrix.layout.stream_row_words(stream, matrix.k);
+            let end = first_row + words.len() / row_words;
+            for shard in &matrix.shards {
+                let from = first_row.max(shard.first_row);
+                let to = end.min(shard.first_row + shard.n_rows);
+                if from < to {
+                    let part = &words[(from - first_row) * row_words..(to - first_row) * row_words];
+                    let offset = ((from - shard.first_row) * row_words * 4) as u64;
+                    self.upload(&shard.streams[stream], offset, bytemuck::cast_slice(part)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn upload(&mut self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.gpu.write(buffer, offset, bytes);
+        self.in_flight += bytes.len() as u64;
+        if self.in_flight >= IN_FLIGHT {
+            self.in_flight = 0;
+            self.gpu.flush().await?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, bytes: u64) -> Result<(), Error> {
+        self.done.bytes_done += bytes;
+        match (self.progress)(self.done) {
+            Control::Continue => Ok(()),
+            Control::Stop => Err(Error::Aborted),
+        }
+    }
+}
+
+/// Rows that fill a chunk.
+fn chunk_rows(layout: Layout, k: usize) -> usize {
+    let bytes: usize = (0..layout.n_streams()).map(|s| layout.stream_row_words(s, k) * 4).sum();
+    (CHUNK / bytes.max(1)).max(1)
+}
+
+/// Finds a tensor under the name its container gives it, and checks its shape.
+pub(crate) fn find<'c>(
+    checkpoint: &'c Checkpoint,
+    architecture: &'static str,
+    part: &TensorRef,
+) -> Result<&'c TensorInfo, Error> {
+    let name = match checkpoint.container() {
+        Container::Gguf => &part.gguf,
+        Container::Safetensors => &part.hf,
+    };
+    // Embedding models are saved without the prefix of the language model around them.
+    let bare = name.strip_prefix("model.").unwrap_or(name);
+    let info = checkpoint.tensor(name).or_else(|| checkpoint.tensor(bare)).ok_or_else(|| {
+        let last = name.rsplit('.').nth(1).unwrap_or(name);
+        let similar = checkpoint.tensors().find(|t| t.name.contains(last));
+        Error::MissingTensor {
+            name: name.clone(),
+            architecture,
+            hint: similar.map(|t| format!("; there is \"{}\"", t.name)).unwrap_or_default(),
+        }
+    })?;
+    if info.shape != part.shape {
+        return Err(Error::Shape { name: name.clone(), found: info.shape.clone(), expected: part.shape.clone() });
+    }
+    Ok(info)
+}

@@ -1,0 +1,253 @@
+//! A loaded model: the public face of the runtime.
+
+use std::rc::Rc;
+
+use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
+use qwill_kernels::KvType;
+use qwill_models::Plan;
+use qwill_text::{GenerationConfig, Specials, Tokenizer};
+use serde::Serialize;
+use web_time::Instant;
+
+use crate::cache::Sequence;
+use crate::engine::{Engine, EngineOptions};
+use crate::files::{Opened, Templates};
+use crate::loader::{Loader, WeightSource, find};
+use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel};
+
+/// Context that is set up when nobody asks for another; the model's own when that is shorter.
+pub(crate) const DEFAULT_CONTEXT: usize = 8192;
+
+/// How to load a model.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Tokens of prompt and reply together; absent: the model's, at most 8192.
+    pub context_length: Option<usize>,
+    /// Cache format; absent: f16.
+    pub kv_type: Option<KvType>,
+    /// Tokens of a prefill step; absent: 512 (128 on a CPU device).
+    pub prefill_chunk: Option<usize>,
+    /// Capabilities to hide, for tests: `no-f16,no-subgroups,max-binding=128MiB`.
+    pub caps_mask: String,
+    /// Subgroup widths that a browser's glue has enabled.
+    pub web_subgroups: Option<(u32, u32)>,
+    /// Part of the name of the adapter to use.
+    pub adapter: Option<String>,
+}
+
+impl LoadOptions {
+    fn gpu_options(&self) -> Result<GpuOptions, Error> {
+        Ok(GpuOptions {
+            mask: CapsMask::parse(&self.caps_mask).map_err(|e| Error::Request(e.to_string()))?,
+            web_subgroups: self.web_subgroups.map(|(min, max)| SubgroupWidth { min, max }),
+            adapter: self.adapter.clone(),
+        })
+    }
+}
+
+/// What a model is and what it takes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// The model's name, from its files.
+    pub name: String,
+    /// Family, such as `qwen3`.
+    pub architecture: String,
+    /// Weights.
+    pub n_params: u64,
+    /// Layers.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Embedding rows.
+    pub vocab_size: usize,
+    /// Tokens that this instance holds.
+    pub context_length: usize,
+    /// Tokens that the model was made for.
+    pub model_context_length: usize,
+    /// Bytes of the tensors in the files.
+    pub weights_bytes: u64,
+    /// Bytes of the key/value cache.
+    pub cache_bytes: u64,
+    /// Bytes allocated on the device in all.
+    pub device_bytes: u64,
+    /// The adapter's name.
+    pub adapter: String,
+    /// Its driver interface.
+    pub backend: String,
+    /// What it can do.
+    pub capabilities: String,
+}
+
+/// A model on the GPU, with one sequence and its cache.
+pub struct Model {
+    pub(crate) name: String,
+    pub(crate) engine: Engine,
+    pub(crate) sequence: Sequence,
+    pub(crate) tokenizer: Option<Tokenizer>,
+    pub(crate) templates: Templates,
+    pub(crate) generation: GenerationConfig,
+    pub(crate) weights_bytes: u64,
+    pub(crate) load_ms: f64,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("info", &self.info()).finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Loads a model on the fastest adapter. `progress` is told about bytes on the device and may stop the load.
+    pub async fn load(
+        files: ModelFiles,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(LoadProgress) -> Control,
+    ) -> Result<Self, Error> {
+        let started = Instant::now();
+        // The files first: what is wrong with them should not be hidden behind a missing GPU.
+        let opened = files.open().await?;
+        let plan = plan(&opened)?;
+        let bytes_total = tensor_bytes(&opened, &plan)?;
+        check_tokenizer(&opened, &plan)?;
+        let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
+        let engine_options = engine_options(&gpu, &plan, options)?;
+        let source = WeightSource::Checkpoint(&opened.checkpoint);
+        let loader = Loader::new(&gpu, plan.architecture, source, bytes_total, progress);
+        let engine = Engine::new(gpu.clone(), plan, engine_options, loader).await?;
+        Ok(Self {
+            name: opened.name,
+            engine,
+            sequence: Sequence::default(),
+            tokenizer: opened.tokenizer,
+            templates: opened.templates,
+            generation: opened.generation,
+            weights_bytes: bytes_total,
+            load_ms: started.elapsed().as_secs_f64() * 1e3,
+        })
+    }
+
+    /// Makes a model with random weights: for benchmarks only, it has no tokenizer.
+    pub async fn random(random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
+        let started = Instant::now();
+        let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
+        let engine_options = engine_options(&gpu, &random.plan, options)?;
+        let mut ignore = |_| Control::Continue;
+        let source = WeightSource::Random(random.layout);
+        let loader = Loader::new(&gpu, random.plan.architecture, source, 0, &mut ignore);
+        let engine = Engine::new(gpu.clone(), random.plan, engine_options, loader).await?;
+        Ok(Self {
+            name: random.name,
+            engine,
+            sequence: Sequence::default(),
+            tokenizer: None,
+            templates: Templates::default(),
+            generation: GenerationConfig::default(),
+            weights_bytes: 0,
+            load_ms: started.elapsed().as_secs_f64() * 1e3,
+        })
+    }
+
+    /// What this model is.
+    pub fn info(&self) -> ModelInfo {
+        let dims = &self.engine.plan.dims;
+        let options = &self.engine.options;
+        let info = self.engine.gpu.info();
+        ModelInfo {
+            name: self.name.clone(),
+            architecture: self.engine.plan.architecture.into(),
+            n_params: self.engine.plan.n_params(),
+            n_layers: dims.n_layers,
+            hidden_size: dims.hidden_size,
+            vocab_size: dims.vocab_size,
+            context_length: options.context_length,
+            model_context_length: dims.context_length,
+            weights_bytes: self.weights_bytes,
+            cache_bytes: cache_bytes(&self.engine.plan, options.context_length, options.kv),
+            device_bytes: self.engine.gpu.totals().allocated,
+            adapter: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
+            backend: format!("{:?}", info.backend),
+            capabilities: self.engine.gpu.caps().to_string(),
+        }
+    }
+
+    /// The tokenizer, or why there is none.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
+        self.tokenizer.as_ref().ok_or_else(no_tokenizer)
+    }
+
+    /// The checkpoint's sampling defaults and ends of text.
+    pub fn generation_config(&self) -> &GenerationConfig {
+        &self.generation
+    }
+
+    /// Text to token ids; special tokens in it are parsed when `specials` says so.
+    pub fn tokenize(&self, text: &str, specials: Specials) -> Result<Vec<u32>, Error> {
+        Ok(self.tokenizer()?.encode(text, specials)?)
+    }
+
+    /// The device, for its counters and for tests that take it away.
+    pub fn gpu(&self) -> &Gpu {
+        &self.engine.gpu
+    }
+
+    /// Tokens that the cache holds.
+    pub fn cached_tokens(&self) -> usize {
+        self.sequence.len()
+    }
+
+    /// Empties the cache.
+    pub fn reset(&mut self) {
+        self.sequence.truncate(0, &mut self.engine.pool);
+    }
+}
+
+pub(crate) fn no_tokenizer() -> Error {
+    Error::Tokenizer(
+        "the model has no tokenizer: tokenizer.json (or vocab.json and merges.txt) is missing beside its weights".into(),
+    )
+}
+
+pub(crate) fn plan(opened: &Opened) -> Result<Plan, Error> {
+    qwill_models::plan(&opened.config).map_err(|source| Error::Model { file: opened.config_file.clone(), source })
+}
+
+/// Finds every tensor, checks its shape, and adds up their bytes.
+pub(crate) fn tensor_bytes(opened: &Opened, plan: &Plan) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for tensor in plan.tensors() {
+        bytes += find(&opened.checkpoint, plan.architecture, tensor)?.byte_len;
+    }
+    Ok(bytes)
+}
+
+fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
+    let Some(tokenizer) = &opened.tokenizer else { return Ok(()) };
+    let (ids, rows) = (tokenizer.n_tokens(), plan.dims.vocab_size);
+    if ids > rows {
+        return Err(Error::Tokenizer(format!(
+            "the tokenizer does not fit the model: it has {ids} tokens, but the model has embeddings for {rows}"
+        )));
+    }
+    Ok(())
+}
+
+pub(crate) fn cache_bytes(plan: &Plan, context_length: usize, kv: KvType) -> u64 {
+    let dims = &plan.dims;
+    let positions = context_length.next_multiple_of(qwill_kernels::PAGE);
+    2 * (dims.n_layers * positions * dims.n_kv_heads * dims.head_dim * kv.bytes()) as u64
+}
+
+fn engine_options(gpu: &Gpu, plan: &Plan, options: &LoadOptions) -> Result<EngineOptions, Error> {
+    let longest = plan.dims.context_length;
+    let context_length = options.context_length.unwrap_or(longest.min(DEFAULT_CONTEXT));
+    if context_length == 0 || context_length > longest {
+        return Err(Error::Request(format!(
+            "a context of {context_length} tokens was asked for; this model allows 1 to {longest}"
+        )));
+    }
+    let chunk = options.prefill_chunk.unwrap_or(if gpu.caps().is_software { 128 } else { 512 });
+    if chunk == 0 || chunk > 4096 {
+        return Err(Error::Request(format!("a prefill chunk of {chunk} tokens was asked for; 1 to 4096 are possible")));
+    }
+    Ok(EngineOptions { context_length, kv: options.kv_type.unwrap_or(KvType::F16), chunk: chunk.min(context_length) })
+}

@@ -1,0 +1,69 @@
+//! A device with everything that a kernel test needs.
+
+use std::rc::Rc;
+
+use bytemuck::{AnyBitPattern, NoUninit};
+use pollster::block_on;
+use qwill_gpu::{Caps, CapsMask, Gpu, GpuOptions, Usage, wgpu};
+use qwill_kernels::{Kernels, Launch, StepShape, StepState};
+
+/// An open device under a mask. Its methods wait for the device and panic with its words when something fails.
+pub struct Rig {
+    /// What launchers want.
+    pub kernels: Kernels,
+    gpu: Rc<Gpu>,
+}
+
+impl Rig {
+    /// Opens the machine's best device with what `mask` names hidden; see [`crate::MASKS`].
+    pub fn open(mask: &str) -> Self {
+        let mask = CapsMask::parse(mask).expect("a mask that parses");
+        let gpu = block_on(Gpu::open(&GpuOptions { mask, ..Default::default() }));
+        let gpu = Rc::new(gpu.unwrap_or_else(|error| panic!("{error}")));
+        let kernels = block_on(Kernels::new(gpu.clone())).expect("the parameter arena fits");
+        Self { kernels, gpu }
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Rc<Gpu> {
+        &self.gpu
+    }
+
+    /// What it can do under the mask.
+    pub fn caps(&self) -> &Caps {
+        self.gpu.caps()
+    }
+
+    /// A buffer with these numbers, `f32`, `u32` or a plain struct.
+    pub fn upload<T: NoUninit>(&self, label: &str, data: &[T]) -> wgpu::Buffer {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let buffer = self.empty(label, bytes.len());
+        self.gpu.write(&buffer, 0, bytes);
+        buffer
+    }
+
+    /// A buffer of zeros.
+    pub fn empty(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+        block_on(self.gpu.buffer(label, bytes as u64, Usage::Storage)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The step's state, ready to bind.
+    pub fn state(&self, state: StepState) -> wgpu::Buffer {
+        self.upload("state", &[state])
+    }
+
+    /// Runs launches in one pass, in order.
+    pub fn run<'a>(&self, launches: impl IntoIterator<Item = &'a Launch>, shape: StepShape) {
+        let mut step = self.gpu.step();
+        for launch in launches {
+            step.run(&launch.dispatch, launch.grid(&shape));
+        }
+        step.submit();
+    }
+
+    /// Reads the whole of a buffer, after everything that was run.
+    pub fn read<T: AnyBitPattern + NoUninit>(&self, buffer: &wgpu::Buffer) -> Vec<T> {
+        let bytes = block_on(self.gpu.read(buffer, 0, buffer.size())).unwrap_or_else(|error| panic!("{error}"));
+        bytemuck::pod_collect_to_vec(&bytes)
+    }
+}

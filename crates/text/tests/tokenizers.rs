@@ -1,0 +1,401 @@
+//! Tokenizers of every file format against what the reference implementations make of the same
+//! files; `data/make_tokenizers.py` says which.
+
+use qwill_text::{
+    ChatInput, ChatTemplate, GenerationPrompt, GgufTokenizer, Specials, SpecialsOut, TemplateUse,
+    Thinking, Tokenizer, qwen1_prompt,
+};
+use serde_json::{Value, json};
+
+fn bytes(path: &str) -> Vec<u8> {
+    let path = format!(
+        "{}/tests/data/tokenizers/{path}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn value(path: &str) -> Value {
+    serde_json::from_slice(&bytes(path)).unwrap()
+}
+
+fn from_json(name: &str) -> Tokenizer {
+    Tokenizer::from_json(&bytes(&format!("{name}/tokenizer.json")), None).unwrap()
+}
+
+fn qwen1() -> Tokenizer {
+    Tokenizer::from_tiktoken(&bytes("qwen1/qwen.tiktoken")).unwrap()
+}
+
+/// The parts of a GGUF file that a converter would make of `tokenizer.json`.
+fn gguf_parts(name: &str, padded_to: usize) -> GgufTokenizer {
+    let file = value(&format!("{name}/tokenizer.json"));
+    let mut parts = GgufTokenizer {
+        model: "gpt2".into(),
+        pre: if name == "qwen35" { "qwen35" } else { "qwen2" }.into(),
+        ..GgufTokenizer::default()
+    };
+    for at in 0..padded_to {
+        parts.tokens.push(format!("[PAD{at}]"));
+        parts.token_types.push(5);
+    }
+    for (token, id) in file["model"]["vocab"].as_object().unwrap() {
+        let id = id.as_u64().unwrap() as usize;
+        parts.tokens[id].clone_from(token);
+        parts.token_types[id] = 1;
+    }
+    for added in file["added_tokens"].as_array().unwrap() {
+        let id = added["id"].as_u64().unwrap() as usize;
+        parts.tokens[id] = added["content"].as_str().unwrap().into();
+        parts.token_types[id] = if added["special"] == true { 3 } else { 4 };
+    }
+    for merge in file["model"]["merges"].as_array().unwrap() {
+        let merge = match merge {
+            Value::String(line) => line.clone(),
+            pair => format!(
+                "{} {}",
+                pair[0].as_str().unwrap(),
+                pair[1].as_str().unwrap()
+            ),
+        };
+        parts.merges.push(merge);
+    }
+    parts
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Encodes and decodes the texts of a fixture.
+fn check(tokenizer: &Tokenizer, name: &str) {
+    let golden = value(&format!("{name}/expected.json"));
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() > 20);
+    for case in cases {
+        let text = case["text"].as_str().unwrap();
+        let expected = ids(&case["ids"]);
+        assert_eq!(
+            tokenizer.encode(text, Specials::Parse).unwrap(),
+            expected,
+            "{name}: {text:?}"
+        );
+        for (key, specials) in [
+            ("decoded", SpecialsOut::Keep),
+            ("decoded_skip_special", SpecialsOut::Skip),
+        ] {
+            if let Some(decoded) = case[key].as_str() {
+                assert_eq!(
+                    tokenizer.decode(&expected, specials),
+                    decoded,
+                    "{name}: {text:?}"
+                );
+            }
+        }
+    }
+    let golden = value("texts.json");
+    let key = match name {
+        "qwen1" => "ids_qwen1",
+        "qwen35" => "ids_qwen35",
+        _ => "ids_qwen2",
+    };
+    for (text, expected) in golden["texts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(golden[key].as_array().unwrap())
+    {
+        let text = text.as_str().unwrap();
+        assert_eq!(
+            tokenizer.encode(text, Specials::Parse).unwrap(),
+            ids(expected),
+            "{name}: {text:?}"
+        );
+    }
+}
+
+#[test]
+fn tokenizer_json_agrees_with_the_reference() {
+    for name in ["qwen2", "qwen3", "qwen35", "embed"] {
+        check(&from_json(name), name);
+    }
+}
+
+#[test]
+fn vocab_and_merges_agree_with_the_reference() {
+    let config = bytes("qwen2/tokenizer_config.json");
+    let (vocab, merges) = (bytes("qwen2/vocab.json"), bytes("qwen2/merges.txt"));
+    check(
+        &Tokenizer::from_vocab_merges(&vocab, &merges, Some(&config)).unwrap(),
+        "qwen2",
+    );
+    let bare = Tokenizer::from_vocab_merges(&vocab, &merges, None).unwrap();
+    assert_eq!(bare.encode("<|im_end|>", Specials::Parse).unwrap(), [422]);
+    assert_eq!(bare.n_tokens(), 423);
+}
+
+#[test]
+fn gguf_agrees_with_the_reference() {
+    for name in ["qwen2", "qwen3", "qwen35"] {
+        let tokenizer = Tokenizer::from_gguf(gguf_parts(name, 448)).unwrap();
+        check(&tokenizer, name);
+        assert_eq!(tokenizer.n_tokens(), from_json(name).n_tokens());
+        assert_eq!(tokenizer.token_bytes(447), None);
+    }
+}
+
+#[test]
+fn tiktoken_agrees_with_the_reference() {
+    check(&qwen1(), "qwen1");
+}
+
+#[test]
+fn tiktoken_and_json_agree_on_many_languages() {
+    let (one, two) = (qwen1(), from_json("qwen2"));
+    for text in [
+        "The quick brown fox — it's 3.5× faster than 10_000 \"snails\"…",
+        "Übergrößenträger fährt über die Straße; là-bas, l'été où ça chauffe à 40 °C.",
+        "Съешь ещё этих мягких французских булок. Ξεσκεπάζω την ψυχοφθόρα βδελυγμία.",
+        "今天天气很好，我们去图书馆。東京で寿司を食べた。오늘은 날씨가 좋네요.",
+        "यह एक वाक्य है। นี่คือประโยค هذه جملة קצרה ይህ ነው ეს არის",
+        "fn main() {\n\tprintln!(\"{}\", 1 << 20); // été\r\n}\n\n\n",
+        "🦙 👩‍👩‍👧 🇩🇪 \u{200b}\u{feff}\u{a0}e\u{301}",
+    ] {
+        assert_eq!(
+            one.encode(text, Specials::AsText).unwrap(),
+            two.encode(text, Specials::AsText).unwrap(),
+            "{text}"
+        );
+        assert_eq!(one.token_bytes(300), two.token_bytes(300));
+    }
+}
+
+#[test]
+fn special_tokens_are_parsed_only_when_asked_to() {
+    let tokenizer = from_json("qwen3");
+    let text = "<|im_start|>user\n<think>x</think><|im_end|>";
+    let parsed = tokenizer.encode(text, Specials::Parse).unwrap();
+    let plain = tokenizer.encode(text, Specials::AsText).unwrap();
+    assert_eq!((parsed[0], *parsed.last().unwrap()), (421, 422));
+    assert!(plain.iter().all(|&id| id < 420));
+    for ids in [&parsed, &plain] {
+        assert_eq!(tokenizer.decode(ids, SpecialsOut::Keep), text);
+    }
+    assert_eq!(
+        tokenizer.decode(&parsed, SpecialsOut::Skip),
+        "user\n<think>x</think>"
+    );
+    assert_eq!(tokenizer.id_of("<think>"), Some(434));
+    assert_eq!(
+        (
+            tokenizer.is_special(434),
+            tokenizer.is_added(434),
+            tokenizer.is_special(422)
+        ),
+        (false, true, true)
+    );
+    assert_eq!(tokenizer.id_of("<|nothing|>"), None);
+    assert_eq!(tokenizer.id_of("\n"), Some(198));
+}
+
+#[test]
+fn only_embeddings_get_an_end_of_text() {
+    let tokenizer = from_json("embed");
+    assert_eq!(tokenizer.encode("a", Specials::Parse).unwrap(), [64]);
+    assert_eq!(tokenizer.encode_for_embedding("a").unwrap(), [64, 420]);
+    assert_eq!(from_json("qwen3").encode_for_embedding("a").unwrap(), [64]);
+}
+
+#[test]
+fn ids_without_a_token_are_nothing() {
+    let tokenizer = from_json("qwen3");
+    assert_eq!(tokenizer.n_tokens(), 436);
+    for id in [436, 447, 151_936, u32::MAX] {
+        assert_eq!(tokenizer.token_bytes(id), None);
+        assert!(!tokenizer.is_special(id));
+        assert_eq!(tokenizer.decode(&[64, id, 65], SpecialsOut::Keep), "ab");
+        assert_eq!(tokenizer.stream().push(id), "");
+    }
+}
+
+#[test]
+fn streamed_text_is_the_decoded_text() {
+    let tokenizer = from_json("qwen3");
+    let mut state = 1u32;
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((u64::from(state) * u64::from(below)) >> 32) as u32
+    };
+    for _ in 0..3000 {
+        let ids: Vec<u32> = (0..random(12)).map(|_| random(445)).collect();
+        for specials in [SpecialsOut::Keep, SpecialsOut::Skip] {
+            let mut stream = tokenizer.stream_with(specials);
+            let mut text: String = ids.iter().map(|&id| stream.push(id)).collect();
+            text += &stream.finish();
+            assert_eq!(text, tokenizer.decode(&ids, specials), "{ids:?}");
+        }
+    }
+    // Whole characters come as soon as their last byte does.
+    let ids = tokenizer.encode("🙂é", Specials::AsText).unwrap();
+    let mut stream = tokenizer.stream();
+    let pieces: Vec<String> = ids
+        .iter()
+        .map(|&id| stream.push(id))
+        .filter(|s| !s.is_empty())
+        .collect();
+    assert_eq!(pieces, ["🙂", "é"]);
+    assert_eq!(stream.finish(), "");
+}
+
+/// Quadratic time would make this test take many minutes.
+#[test]
+fn long_runs_of_one_character_are_no_trouble() {
+    let tokenizer = from_json("qwen3");
+    for unit in ["a", " ", "\n", " \n", "e\u{301}", "<", "'", "字", "the "] {
+        let text = unit.repeat(300_000);
+        let ids = tokenizer.encode(&text, Specials::Parse).unwrap();
+        let expected = text.replace("e\u{301}", "é");
+        assert_eq!(
+            tokenizer.decode(&ids, SpecialsOut::Keep),
+            expected,
+            "{unit:?}"
+        );
+    }
+}
+
+#[test]
+fn chat_templates_of_the_files_give_the_expected_ids() {
+    for name in ["qwen2", "qwen3"] {
+        let config = bytes(&format!("{name}/tokenizer_config.json"));
+        let json = bytes(&format!("{name}/tokenizer.json"));
+        let tokenizer = Tokenizer::from_json(&json, Some(&config)).unwrap();
+        assert_eq!(tokenizer.config().eos_token(), Some("<|im_end|>"));
+        assert_eq!(
+            tokenizer.config().special_names()["pad_token"],
+            "<|endoftext|>"
+        );
+        let source = tokenizer
+            .config()
+            .chat_template(TemplateUse::Tools)
+            .unwrap();
+        let template = ChatTemplate::new(source).unwrap();
+        let golden = value(&format!("{name}/expected.json"));
+        for case in golden["chat"].as_array().unwrap() {
+            let chat = ChatInput {
+                messages: case["messages"].as_array().unwrap().clone(),
+                tools: case["tools"].as_array().cloned(),
+                add_generation_prompt: match case["add_generation_prompt"].as_bool() {
+                    Some(true) => GenerationPrompt::Add,
+                    _ => GenerationPrompt::Omit,
+                },
+                thinking: match case["enable_thinking"].as_bool() {
+                    Some(false) => Thinking::Off,
+                    Some(true) => Thinking::On,
+                    None => Thinking::Default,
+                },
+                ..ChatInput::default()
+            };
+            let text = template.render(&chat).unwrap();
+            assert_eq!(text, case["rendered"].as_str().unwrap());
+            assert_eq!(
+                tokenizer.encode(&text, Specials::Parse).unwrap(),
+                ids(&case["ids"])
+            );
+        }
+    }
+}
+
+#[test]
+fn qwen1_prompts_are_put_together_from_ids() {
+    let tokenizer = qwen1();
+    let text = |ids: &[u32]| tokenizer.decode(ids, SpecialsOut::Keep);
+    let mut chat = ChatInput {
+        messages: vec![
+            json!({"role": "user", "content": "\na"}),
+            json!({"role": "assistant", "content": "<|im_end|>"}),
+            json!({"role": "user", "content": "c"}),
+        ],
+        ..ChatInput::default()
+    };
+    let ids = qwen1_prompt(&tokenizer, &chat, 6144).unwrap();
+    assert_eq!(
+        text(&ids),
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n\na<|im_end|>\n<|im_start|>assistant\n<|im_end|><|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n"
+    );
+    // The user's "\n" does not merge with the one of the format, and typed tags are text.
+    let newline = tokenizer.id_of("\n").unwrap();
+    assert!(ids.windows(2).any(|pair| pair == [newline, newline]));
+    assert_eq!(
+        ids.iter()
+            .filter(|&&id| id == tokenizer.id_of("<|im_end|>").unwrap())
+            .count(),
+        4
+    );
+    // A window too small for the first turn drops it whole.
+    let short = qwen1_prompt(&tokenizer, &chat, 20).unwrap();
+    assert!(
+        text(&short).ends_with(
+            "assistant.<|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n"
+        )
+    );
+    chat.messages
+        .insert(0, json!({"role": "system", "content": ""}));
+    chat.messages
+        .push(json!({"role": "assistant", "content": "Thought:"}));
+    chat.add_generation_prompt = GenerationPrompt::Continue;
+    let open = text(&qwen1_prompt(&tokenizer, &chat, 6144).unwrap());
+    assert!(open.starts_with("<|im_start|>system\n<|im_end|>\n<|im_start|>user\n\na"));
+    assert!(open.ends_with("<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\nThought:"));
+}
+
+#[test]
+fn files_that_do_not_fit_are_explained() {
+    let mut file = value("qwen3/tokenizer.json");
+    file["model"]["vocab"].as_object_mut().unwrap().remove("!");
+    let mut word_piece = value("qwen3/tokenizer.json");
+    word_piece["model"]["type"] = json!("WordPiece");
+    let mut pattern = value("qwen3/tokenizer.json");
+    pattern["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("\\w+");
+    let mut stray = value("qwen3/tokenizer.json");
+    stray["model"]["merges"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!("q zz"));
+    let mut huge = value("qwen3/tokenizer.json");
+    huge["model"]["vocab"]["!!!!"] = json!(4_000_000_000u32);
+    let mut normalizer = value("qwen3/tokenizer.json");
+    normalizer["normalizer"] = json!({"type": "Lowercase"});
+    for (json, words) in [
+        (file, "single byte 0x21"),
+        (word_piece, "\"WordPiece\""),
+        (pattern, "\\w+"),
+        (stray, "(\"q\" + \"zz\") needs \"qzz\""),
+        (huge, "4000000000"),
+        (normalizer, "Lowercase"),
+        (json!({}), "missing field `model`"),
+    ] {
+        let error = Tokenizer::from_json(json.to_string().as_bytes(), None)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("tokenizer.json") && error.contains(words),
+            "{error}"
+        );
+    }
+    let gguf = |change: fn(&mut GgufTokenizer)| {
+        let mut parts = gguf_parts("qwen3", 436);
+        change(&mut parts);
+        Tokenizer::from_gguf(parts).err().unwrap().to_string()
+    };
+    assert!(gguf(|p| p.model = "llama".into()).contains("\"llama\""));
+    assert!(gguf(|p| p.pre = "gpt-4o".into()).contains("\"gpt-4o\""));
+    assert!(gguf(|p| p.merges.push("one".into())).contains("\"one\" is not two tokens"));
+    assert!(gguf(|p| p.tokens.clear()).contains("0x00"));
+    let error = Tokenizer::from_tiktoken(b"IQ== 0\nnonsense\n")
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("line 2"), "{error}");
+    assert!(Tokenizer::from_tiktoken(b"").is_err());
+}

@@ -1,0 +1,152 @@
+//! The model, as `EngineModel` of `npm/src/engine.ts` describes it.
+
+use std::rc::Rc;
+
+use js_sys::{Float32Array, Function, Reflect};
+use qwill::text::Specials;
+use qwill::weights::ByteSource;
+use qwill::{BenchRequest, ChatRequest, Control, EvalCase, KvType, LoadOptions, ModelFiles, RandomModel};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+use crate::convert::{error, from_js, qwill_error, to_js};
+use crate::file::{JsFile, JsSource};
+
+/// A model on the GPU.
+#[wasm_bindgen]
+pub struct Model(qwill::Model);
+
+/// `EngineLoadOptions`
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct JsLoadOptions {
+    name: String,
+    context_length: Option<usize>,
+    prefill_chunk: Option<usize>,
+    kv_type: Option<String>,
+    exact: bool,
+    caps: String,
+    web_subgroups: Option<JsSubgroups>,
+    random: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct JsSubgroups {
+    min: u32,
+    max: u32,
+}
+
+/// `BenchRequest`
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct JsBenchRequest {
+    prompt_tokens: usize,
+    decode_tokens: usize,
+    depths: Vec<usize>,
+    runs: usize,
+}
+
+/// `Tokens`
+#[derive(Serialize)]
+struct JsTokens {
+    ids: Vec<u32>,
+    tokens: Vec<String>,
+}
+
+impl Default for JsBenchRequest {
+    fn default() -> Self {
+        let BenchRequest { prompt_tokens, decode_tokens, depths, runs } = BenchRequest::default();
+        Self { prompt_tokens, decode_tokens, depths, runs }
+    }
+}
+
+impl JsLoadOptions {
+    fn resolve(&self) -> Result<LoadOptions, JsValue> {
+        let kv_type = match (self.kv_type.as_deref(), self.exact) {
+            (None, false) => None,
+            (None, true) | (Some("f32"), _) => Some(KvType::F32),
+            (Some("f16"), _) => Some(KvType::F16),
+            (Some(other), _) => {
+                let message = format!("the cache format \"{other}\" is not known; there are f32 and f16");
+                return Err(error("invalid-request", &message));
+            }
+        };
+        Ok(LoadOptions {
+            context_length: self.context_length,
+            kv_type,
+            prefill_chunk: self.prefill_chunk,
+            caps_mask: self.caps.clone(),
+            web_subgroups: self.web_subgroups.as_ref().map(|widths| (widths.min, widths.max)),
+            ..LoadOptions::default()
+        })
+    }
+}
+
+/// What a callback's answer means: `false` is stop, and so is a callback that throws.
+fn control(answer: Result<JsValue, JsValue>) -> Control {
+    match answer {
+        Ok(answer) if answer != JsValue::FALSE => Control::Continue,
+        _ => Control::Stop,
+    }
+}
+
+#[wasm_bindgen]
+impl Model {
+    /// Loads the model that `files` are.
+    pub async fn load(files: Vec<JsFile>, options: JsValue, on_progress: Function) -> Result<Model, JsValue> {
+        let options: JsLoadOptions = from_js(&options)?;
+        let load_options = options.resolve()?;
+        let model = if let Some(random) = &options.random {
+            let random = RandomModel::parse(random).map_err(qwill_error)?;
+            qwill::Model::random(random, &load_options).await
+        } else {
+            let sources = files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>).collect();
+            let files = ModelFiles::from_sources(options.name, sources);
+            let mut progress = |progress: qwill::LoadProgress| {
+                let (done, total) = (progress.bytes_done as f64, progress.bytes_total as f64);
+                control(on_progress.call2(&JsValue::NULL, &done.into(), &total.into()))
+            };
+            qwill::Model::load(files, &load_options, &mut progress).await
+        };
+        Ok(Self(model.map_err(qwill_error)?))
+    }
+
+    /// What this model is.
+    pub fn info(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.0.info())
+    }
+
+    /// Answers a request; `on_event` hears of every piece of the reply and says whether to go on.
+    pub async fn chat(&mut self, request: JsValue, on_event: Function) -> Result<JsValue, JsValue> {
+        let request: ChatRequest = from_js(&request)?;
+        let mut on_event =
+            |event| control(to_js(&event).and_then(|event| on_event.call1(&JsValue::NULL, &event)));
+        let reply = self.0.chat(&request, &mut on_event).await.map_err(qwill_error)?;
+        to_js(&reply)
+    }
+
+    /// Evaluates one case.
+    pub async fn eval(&mut self, case: JsValue) -> Result<JsValue, JsValue> {
+        let case: EvalCase = from_js(&case)?;
+        let reply = self.0.eval(&case).await.map_err(qwill_error)?;
+        let result = to_js(&reply)?;
+        Reflect::set(&result, &"logits".into(), &Float32Array::from(&reply.logits[..]))?;
+        Ok(result)
+    }
+
+    /// Measures prefill and decode.
+    pub async fn bench(&mut self, request: JsValue) -> Result<JsValue, JsValue> {
+        let JsBenchRequest { prompt_tokens, decode_tokens, depths, runs } = from_js(&request)?;
+        let request = BenchRequest { prompt_tokens, decode_tokens, depths, runs };
+        to_js(&self.0.bench(&request).await.map_err(qwill_error)?)
+    }
+
+    /// Token ids of a text, and the text of each.
+    pub fn tokenize(&self, text: &str) -> Result<JsValue, JsValue> {
+        let ids = self.0.tokenize(text, Specials::Parse).map_err(qwill_error)?;
+        let tokenizer = self.0.tokenizer().map_err(qwill_error)?;
+        let text_of = |&id: &u32| String::from_utf8_lossy(&tokenizer.token_bytes(id).unwrap_or_default()).into_owned();
+        let tokens = ids.iter().map(text_of).collect();
+        to_js(&JsTokens { ids, tokens })
+    }
+}

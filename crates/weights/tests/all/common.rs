@@ -1,0 +1,50 @@
+//! What several tests need: sources in memory, and a generator of fixed randomness.
+
+use std::rc::Rc;
+
+use pollster::block_on;
+use qwill_weights::{ByteSource, Checkpoint, Error, MemorySource};
+
+pub(crate) fn source(name: &str, bytes: Vec<u8>) -> Rc<dyn ByteSource> {
+    Rc::new(MemorySource::new(name, bytes))
+}
+
+pub(crate) fn open_gguf(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
+    block_on(Checkpoint::open_gguf(vec![source("model.gguf", bytes)]))
+}
+
+pub(crate) fn open_safetensors(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
+    let source = source("model.safetensors", bytes);
+    block_on(Checkpoint::open_safetensors(vec![source], None))
+}
+
+/// The message of an error, with those of its causes.
+pub(crate) fn message<T>(result: Result<T, Error>) -> String {
+    match result {
+        Ok(_) => panic!("an error was expected"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// SplitMix64: small, and the same everywhere.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// Roughly normal, around 0, standard deviation about 1.
+    pub(crate) fn normal(&mut self) -> f32 {
+        let sum: f64 = (0..12).map(|_| self.next() as f64 / u64::MAX as f64).sum();
+        (sum - 6.0) as f32
+    }
+}

@@ -1,0 +1,10 @@
+//! The tests of this crate, in one binary.
+
+mod blocks;
+mod common;
+mod gguf;
+mod golden;
+mod layout;
+mod mutation;
+mod packed;
+mod safetensors;

@@ -1,0 +1,21 @@
+// Stands in for the package's worker: answers every chat with what the last message says, event by event.
+postMessage({ ready: true });
+globalThis.onmessage = ({ data: { id, method, args } }) => {
+  const answer = (result) => postMessage({ id, result });
+  if (method === "load") {
+    const info = { architecture: "qwen3", name: "scripted", adapter: "paper", backend: "none" };
+    return answer({ ...info, context_length: 64, n_params: 1, weights_bytes: 1 });
+  }
+  if (method !== "chat") return;
+  const events = JSON.parse(args.messages.at(-1).content);
+  for (const event of events) postMessage({ id, event });
+  answer({
+    text: "",
+    reasoning: "",
+    tool_calls: [],
+    finish_reason: "stop",
+    ids: [],
+    usage: { prompt_tokens: 1, completion_tokens: events.length },
+    timings: { prefill_ms: 12, prefill_tps: 1, decode_ms: 1, decode_tps: 123.4 },
+  });
+};
