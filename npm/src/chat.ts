@@ -1,6 +1,6 @@
 // `model.chat.completions.create`: the engine's events and reply in OpenAI's shapes.
 
-import type { EngineChatEvent, EngineChatReply } from "./engine.ts";
+import type { EngineChatEvent, EngineChatReply, EngineToolCall } from "./engine.ts";
 import { aborted, QwillError, toQwillError } from "./errors.ts";
 import type {
   ChatCompletion,
@@ -9,7 +9,9 @@ import type {
   ChatCompletionRequest,
   ChatCompletionRequestNonStreaming,
   ChatCompletionRequestStreaming,
+  ChatToolCall,
   FinishReason,
+  Timings,
   Usage,
 } from "./openai.ts";
 import type { Protocol } from "./protocol.ts";
@@ -77,6 +79,7 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
   #done = false;
   #cancelled = false;
   #iterated = false;
+  #toolCalls = 0;
   #wake: (() => void) | undefined;
   #cancel: () => void = () => {};
 
@@ -121,20 +124,21 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
 
   /** @internal */
   [PUSH](event: EngineChatEvent): void {
-    if (event.type === "text") this.#push({ content: event.text });
-    else if (event.type === "reasoning") this.#push({ reasoning_content: event.text });
-    else this.#push({ tool_calls: [{ index: event.index, ...event.tool_call }] });
+    if (event.type === "content") this.#push({ content: event.text });
+    if (event.type === "reasoning") this.#push({ reasoning_content: event.text });
+    if (event.type === "tool_call")
+      this.#push({ tool_calls: [{ index: this.#toolCalls++, ...toToolCall(event) }] });
   }
 
   /** @internal */
   [END](reply: EngineChatReply): void {
     const usage = toUsage(reply);
-    const { timings } = reply;
+    const timings = toTimings(reply);
     if (this.#separateUsage) {
-      this.#push({}, reply.finish_reason);
+      this.#push({}, toFinishReason(reply));
       this.#chunks.push({ ...this.#chunk({}, null), choices: [], usage, timings });
     } else {
-      this.#chunks.push({ ...this.#chunk({}, reply.finish_reason), usage, timings });
+      this.#chunks.push({ ...this.#chunk({}, toFinishReason(reply)), usage, timings });
     }
     this.#finish();
   }
@@ -171,12 +175,29 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
 }
 
 function toUsage({ usage }: EngineChatReply): Usage {
-  return { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens };
+  const { prompt_tokens, completion_tokens, cached_tokens } = usage;
+  const total_tokens = prompt_tokens + completion_tokens;
+  return { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: { cached_tokens } };
+}
+
+function toTimings({ timings }: EngineChatReply): Timings {
+  const { prefill_ms, prefill_tps, decode_ms, decode_tps } = timings;
+  return { prefill_ms, prefill_tps, decode_ms, decode_tps };
+}
+
+/** OpenAI has no word for a reply that its reader ended; for them it is simply over. */
+function toFinishReason({ finish_reason }: EngineChatReply): FinishReason {
+  return finish_reason === "aborted" ? "stop" : finish_reason;
+}
+
+function toToolCall(call: EngineToolCall): ChatToolCall {
+  const id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  return { id, type: "function", function: { name: call.name, arguments: call.arguments } };
 }
 
 function completion(head: Head, reply: EngineChatReply): ChatCompletion {
-  const { text, reasoning, tool_calls, finish_reason, timings } = reply;
-  const content = text === "" && tool_calls.length > 0 ? null : text;
+  const { text, reasoning } = reply;
+  const tool_calls = reply.tool_calls.map(toToolCall);
   return {
     ...head,
     object: "chat.completion",
@@ -185,16 +206,16 @@ function completion(head: Head, reply: EngineChatReply): ChatCompletion {
         index: 0,
         message: {
           role: "assistant",
-          content,
+          content: text === "" && tool_calls.length > 0 ? null : text,
           ...(reasoning && { reasoning_content: reasoning }),
           ...(tool_calls.length > 0 && { tool_calls }),
           refusal: null,
         },
         logprobs: null,
-        finish_reason,
+        finish_reason: toFinishReason(reply),
       },
     ],
     usage: toUsage(reply),
-    timings,
+    timings: toTimings(reply),
   };
 }

@@ -17,9 +17,9 @@
 
 export type { ChatCompletions, ChatStream } from "./chat.ts";
 export type { WorkerOption } from "./connect.ts";
-export type { BenchRequest, BenchResult, EvalCase, EvalRequest, EvalResult, Tokens } from "./engine.ts";
+export type { BenchReport, BenchRequest, BenchRun, EvalCase, EvalResult, Spread, Tokens } from "./engine.ts";
 export { QwillError, type QwillErrorCode } from "./errors.ts";
 export { type LoadOptions, type LoadProgress, load } from "./load.ts";
-export type { CallOptions, Model, ModelInfo } from "./model.ts";
+export type { BenchResult, CallOptions, Model, ModelInfo } from "./model.ts";
 export type * from "./openai.ts";
 export type { ModelSource, RandomModel } from "./source.ts";

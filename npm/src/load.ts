@@ -9,8 +9,8 @@ import { requireWebGpu } from "./webgpu.ts";
 
 /** How far a load has come. */
 export interface LoadProgress {
-  /** `"download"` while files come in, then the engine's own stages, such as `"weights"`. */
-  stage: string;
+  /** `"download"` while files come in, `"load"` while the rest goes to the GPU. */
+  stage: "download" | "load";
   /** Bytes done. */
   loaded: number;
   /** Bytes in all; 0 while nobody knows. */
@@ -32,6 +32,8 @@ export interface LoadOptions {
   wasmUrl?: string | URL;
   /** Format of the KV cache. */
   kvType?: "f32" | "f16";
+  /** Tokens of a prefill step. */
+  prefillChunk?: number;
   /** Compute as exactly as the device allows instead of as fast: for tests and research. */
   exact?: boolean;
   /** Capabilities of the GPU to leave unused, e.g. `"no-subgroups,no-f16,max-binding=128MiB"`: for tests. */
@@ -69,15 +71,15 @@ function absolute(url: string | URL): string {
   return new URL(url, location.href).href;
 }
 
-function engineOptions({ contextLength, kvType, exact, caps }: LoadOptions): EngineLoadOptions {
-  if (contextLength !== undefined && !(Number.isInteger(contextLength) && contextLength > 0)) {
-    throw new QwillError(
-      "invalid-request",
-      `contextLength must be a positive whole number, not ${contextLength}.`,
-    );
+function engineOptions(options: LoadOptions): EngineLoadOptions {
+  const { contextLength, prefillChunk, kvType, exact, caps } = options;
+  for (const [name, value] of Object.entries({ contextLength, prefillChunk })) {
+    if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
+    throw new QwillError("invalid-request", `${name} must be a positive whole number, not ${value}.`);
   }
   return {
     ...(contextLength !== undefined && { context_length: contextLength }),
+    ...(prefillChunk !== undefined && { prefill_chunk: prefillChunk }),
     ...(kvType !== undefined && { kv_type: kvType }),
     ...(exact !== undefined && { exact }),
     ...(caps !== undefined && { caps }),

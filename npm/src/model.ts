@@ -1,6 +1,6 @@
 import { ChatCompletions } from "./chat.ts";
 import type { Connection } from "./connect.ts";
-import type { BenchRequest, BenchResult, EngineInfo, EvalRequest, EvalResult, Tokens } from "./engine.ts";
+import type { BenchReport, BenchRequest, EngineInfo, EvalCase, EvalResult, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
@@ -13,11 +13,24 @@ export interface ModelInfo {
   /** The GPU, in the browser's words. */
   adapter: string;
   backend: string;
+  /** What of the GPU is used: half precision, subgroups, limits. */
+  capabilities: string;
   /** Tokens that prompt and reply may have together. */
   contextLength: number;
+  /** Tokens that the model was made for. */
+  modelContextLength: number;
   parameters: number;
-  /** Bytes of weights on the GPU. */
+  /** Bytes of the weights in the files. */
   weightsBytes: number;
+  /** Bytes taken on the GPU in all: weights, cache and scratch. */
+  deviceBytes: number;
+}
+
+/** Medians of the first depth, and everything else that was measured. */
+export interface BenchResult extends BenchReport {
+  ttft_ms: number;
+  prefill_tps: number;
+  decode_tps: number;
 }
 
 /** Per-call options of everything but chat, where `signal` stands in the request. */
@@ -46,9 +59,12 @@ export class Model {
       name: info.name,
       adapter: info.adapter,
       backend: info.backend,
+      capabilities: info.capabilities,
       contextLength: info.context_length,
+      modelContextLength: info.model_context_length,
       parameters: info.n_params,
       weightsBytes: info.weights_bytes,
+      deviceBytes: info.device_bytes,
     };
     this.chat = { completions: new ChatCompletions(client, info.name) };
     this.lost = lost;
@@ -63,13 +79,20 @@ export class Model {
    * Runs token ids through the model and returns numbers: likelihoods, logits, greedy continuations. Meant for
    * tests and research; the shapes are those of `qwill eval`.
    */
-  eval(request: EvalRequest, { signal }: CallOptions = {}): Promise<EvalResult[]> {
-    return this.#client.call("eval", request, { signal });
+  eval(cases: EvalCase[], { signal }: CallOptions = {}): Promise<EvalResult[]> {
+    return this.#client.call("eval", cases, { signal });
   }
 
-  /** Measures prefill and decode speed; medians over `runs`. */
-  bench(request: BenchRequest = {}, { signal }: CallOptions = {}): Promise<BenchResult> {
-    return this.#client.call("bench", request, { signal });
+  /** Measures prefill and decode speed. */
+  async bench(request: BenchRequest = {}, { signal }: CallOptions = {}): Promise<BenchResult> {
+    const report = await this.#client.call("bench", request, { signal });
+    const median = (of: "ttft_ms" | "prefill_tps" | "decode_tps") => report.results[0]?.[of].median ?? 0;
+    return {
+      ttft_ms: median("ttft_ms"),
+      prefill_tps: median("prefill_tps"),
+      decode_tps: median("decode_tps"),
+      ...report,
+    };
   }
 
   /** Frees the model and the memory that it holds. Pending and later calls reject with code `"disposed"`. */

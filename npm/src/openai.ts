@@ -61,8 +61,8 @@ export interface ChatCompletionRequest {
   seed?: number | null;
   /** Whether a model that can think does. */
   enable_thinking?: boolean | null;
-  /** Further variables for the chat template; `enable_thinking` is also understood here. */
-  chat_template_kwargs?: Record<string, unknown>;
+  /** Where other servers' clients put it. */
+  chat_template_kwargs?: { enable_thinking?: boolean };
   /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
   signal?: AbortSignal;
   /** Accepted for the sake of OpenAI clients; the loaded model answers whatever stands here. */
@@ -87,8 +87,8 @@ export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
-  /** Prompt tokens that were still in the cache from an earlier call. */
-  prompt_tokens_details?: { cached_tokens: number };
+  /** `cached_tokens`: prompt tokens that were still in the cache from an earlier call. */
+  prompt_tokens_details: { cached_tokens: number };
 }
 
 /** Time spent; an addition to OpenAI's shape. */

@@ -48,8 +48,11 @@ export function toEngineRequest(request: ChatCompletionRequest): EngineChatReque
       `"tool_choice": ${JSON.stringify(tool_choice)} is not supported yet, only "auto" and "none"`,
     );
   }
-  const { enable_thinking: thinkingKwarg, ...template_kwargs } = chat_template_kwargs;
-  const enable_thinking = request.enable_thinking ?? thinkingKwarg;
+  for (const key of Object.keys(chat_template_kwargs)) {
+    if (key !== "enable_thinking")
+      throw invalid(`"chat_template_kwargs": ${JSON.stringify(key)} is not supported yet`);
+  }
+  const enable_thinking = request.enable_thinking ?? chat_template_kwargs.enable_thinking;
   const max_tokens = request.max_completion_tokens ?? request.max_tokens;
   const stop = typeof request.stop === "string" ? [request.stop] : request.stop;
 
@@ -58,7 +61,6 @@ export function toEngineRequest(request: ChatCompletionRequest): EngineChatReque
   if (max_tokens !== undefined && max_tokens !== null) result.max_tokens = finite("max_tokens", max_tokens);
   if (stop && stop.length > 0) result.stop = stop;
   if (typeof enable_thinking === "boolean") result.enable_thinking = enable_thinking;
-  if (Object.keys(template_kwargs).length > 0) result.template_kwargs = template_kwargs;
   for (const key of NUMBERS) {
     const value = request[key];
     if (value !== undefined && value !== null) result[key] = finite(key, value);

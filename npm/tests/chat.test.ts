@@ -42,17 +42,22 @@ test("a whole reply in OpenAI's shape", async () => {
         finish_reason: "stop",
       },
     ],
-    usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
+    usage: {
+      prompt_tokens: 3,
+      completion_tokens: 3,
+      total_tokens: 6,
+      prompt_tokens_details: { cached_tokens: 1 },
+    },
     timings: { prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
   });
 });
 
 test("a tool call leaves the content null", async () => {
   const { engine, model } = await setUp();
-  engine.events = [{ type: "tool_call", index: 0, tool_call: call }];
+  engine.events = [{ type: "tool_call", ...call.function }];
   const { choices } = await model.chat.completions.create({ messages });
   expect(choices[0]).toMatchObject({
-    message: { content: null, tool_calls: [call] },
+    message: { content: null, tool_calls: [{ ...call, id: expect.stringMatching(/^call_\w{24}$/) }] },
     finish_reason: "tool_calls",
   });
 });
@@ -61,15 +66,15 @@ test("a stream: role, reasoning, content, tool calls, then finish_reason with us
   const { engine, model } = await setUp();
   engine.events = [
     { type: "reasoning", text: "Hm." },
-    { type: "text", text: "Hello" },
-    { type: "tool_call", index: 0, tool_call: call },
+    { type: "content", text: "Hello" },
+    { type: "tool_call", ...call.function },
   ];
   const chunks = await collect(await model.chat.completions.create({ messages, stream: true }));
   expect(chunks.map((chunk) => chunk.choices[0]?.delta)).toEqual([
     { role: "assistant", content: "" },
     { reasoning_content: "Hm." },
     { content: "Hello" },
-    { tool_calls: [{ index: 0, ...call }] },
+    { tool_calls: [{ index: 0, ...call, id: expect.stringMatching(/^call_/) }] },
     {},
   ]);
   expect(chunks.map((chunk) => chunk.choices[0]?.finish_reason)).toEqual([
@@ -97,7 +102,7 @@ test("with include_usage, usage comes as OpenAI sends it", async () => {
 
 test("an aborted call rejects at once and stops the engine", async () => {
   const { engine, model } = await setUp();
-  engine.events = Array.from({ length: 1000 }, () => ({ type: "text", text: "la" }));
+  engine.events = Array.from({ length: 1000 }, () => ({ type: "content", text: "la" }));
   const controller = new AbortController();
   const stream = await model.chat.completions.create({ messages, stream: true, signal: controller.signal });
   let seen = 0;
@@ -131,7 +136,7 @@ test("an aborted call that was still queued never starts", async () => {
 
 test("leaving the loop stops the engine", async () => {
   const { engine, model } = await setUp();
-  engine.events = Array.from({ length: 1000 }, () => ({ type: "text", text: "la" }));
+  engine.events = Array.from({ length: 1000 }, () => ({ type: "content", text: "la" }));
   for await (const chunk of await model.chat.completions.create({ messages, stream: true })) {
     if (chunk.choices[0]?.delta.content === "la") break;
   }
@@ -141,7 +146,7 @@ test("leaving the loop stops the engine", async () => {
 
 test("stop() ends a stream with its finish_reason and usage", async () => {
   const { engine, model } = await setUp();
-  engine.events = Array.from({ length: 1000 }, () => ({ type: "text", text: "la" }));
+  engine.events = Array.from({ length: 1000 }, () => ({ type: "content", text: "la" }));
   const stream = await model.chat.completions.create({ messages, stream: true });
   const chunks = [];
   for await (const chunk of stream) {
@@ -185,7 +190,7 @@ test("a request is brought into the engine's form", async () => {
     top_k: 20,
     seed: null,
     n: 1,
-    chat_template_kwargs: { enable_thinking: false, colour: "red" },
+    chat_template_kwargs: { enable_thinking: false },
   });
   expect(engine.last.request).toEqual({
     messages: [
@@ -199,7 +204,6 @@ test("a request is brought into the engine's form", async () => {
     temperature: 0,
     top_k: 20,
     enable_thinking: false,
-    template_kwargs: { colour: "red" },
   });
   await model.chat.completions.create({ messages, tools: [tool], tool_choice: "none" });
   expect(engine.last.request).toEqual({ messages });
@@ -214,6 +218,7 @@ test.each<[Record<string, unknown>, RegExp]>([
   [{ messages, n: 2 }, /"n": 2 is not supported yet/],
   [{ messages, logprobs: true }, /"logprobs": true/],
   [{ messages, response_format: { type: "json_object" } }, /"response_format"/],
+  [{ messages, chat_template_kwargs: { colour: "red" } }, /"chat_template_kwargs": "colour"/],
   [{ messages, tool_choice: "required" }, /"tool_choice": "required"/],
   [{ messages, temperature: "hot" }, /temperature must be a number, not "hot"/],
   [{ messages, max_tokens: Number.NaN }, /max_tokens must be a number/],

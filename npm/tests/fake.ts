@@ -1,7 +1,7 @@
 // A GPU and an engine that exist only as far as the tests look.
 
 import { vi } from "vitest";
-import type { Engine, EngineChatEvent, EngineChatReply, EngineModel } from "../src/engine.ts";
+import type { BenchReport, Engine, EngineChatEvent, EngineChatReply, EngineModel } from "../src/engine.ts";
 import { host } from "../src/host.ts";
 
 export class FakeAdapter {
@@ -42,7 +42,7 @@ const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 /** Streams `events`, a tick each, then replies; answers `false` from the callback end it as a stop. */
 export class FakeEngine implements Engine {
-  events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "text", text }));
+  events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "content", text }));
   reply: Partial<EngineChatReply> = {};
   /** What `load` and `chat` throw. */
   loadError: unknown;
@@ -70,7 +70,7 @@ export class FakeEngine implements Engine {
       await read(Math.max(0, file.size - 4));
       this.log.push(`read ${file.name} ${first}`);
       done += file.size;
-      onProgress({ stage: "weights", bytes_done: done, bytes_total: total });
+      if (!onProgress(done, total)) throw Object.assign(new Error("stopped"), { code: "aborted" });
     }
     if (this.loadError) throw this.loadError;
     return this.#model();
@@ -84,8 +84,11 @@ export class FakeEngine implements Engine {
         adapter: "",
         backend: "webgpu",
         context_length: 4096,
+        model_context_length: 32768,
         n_params: 7,
         weights_bytes: 14,
+        device_bytes: 28,
+        capabilities: "f16 no",
       }),
       chat: async (request, onEvent) => {
         this.log.push("chat");
@@ -101,27 +104,30 @@ export class FakeEngine implements Engine {
         }
         this.log.push(`chat ended after ${n}`);
         return {
-          text: this.events.map((event) => (event.type === "text" ? event.text : "")).join(""),
+          text: this.events.map((event) => (event.type === "content" ? event.text : "")).join(""),
           reasoning: this.events.map((event) => (event.type === "reasoning" ? event.text : "")).join(""),
-          tool_calls: this.events.flatMap((event) => (event.type === "tool_call" ? [event.tool_call] : [])),
+          tool_calls: this.events.flatMap((event) => (event.type === "tool_call" ? [event] : [])),
           finish_reason,
           ids: [],
-          usage: { prompt_tokens: 3, completion_tokens: n },
-          timings: { prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
+          usage: { prompt_tokens: 3, completion_tokens: n, cached_tokens: 1 },
+          timings: { load_ms: 9, prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
           ...this.reply,
         };
       },
-      eval: async ({ cases }) =>
-        cases.map(({ name, ids }) => ({
-          name,
-          n: ids.length,
-          nll: [],
-          perplexity: null,
-          top_logprobs: [],
-          greedy: [],
-          logits: new Float32Array([0.5, 0.25]),
-        })),
-      bench: async () => ({ ttft_ms: 1, prefill_tps: 2, decode_tps: 3 }),
+      eval: async ({ name, ids }) => ({
+        name,
+        n: ids.length,
+        nll: [],
+        perplexity: null,
+        top_logprobs: [],
+        greedy: [],
+        logits: new Float32Array([0.5, 0.25]),
+      }),
+      bench: async () => {
+        const spread = (median: number) => ({ median, min: 0, max: 9 });
+        const run = { depth: 0, prefill_tps: spread(2), ttft_ms: spread(1), decode_tps: spread(3) };
+        return { results: [run], adapter: "fake" } as unknown as BenchReport;
+      },
       tokenize: (text) => ({ ids: [...text].map((c) => c.charCodeAt(0)), tokens: [...text] }),
       free: () => this.log.push("free"),
     };

@@ -19,15 +19,18 @@ describe("load", () => {
     const model = await load(gguf, { worker, contextLength: 512, onProgress: (p) => progress.push(p) });
     expect(engine.log).toEqual(["load", "read tiny.gguf GGUF"]);
     expect(engine.last.options).toMatchObject({ context_length: 512 });
-    expect(progress).toEqual([{ stage: "weights", loaded: 18, total: 18 }]);
+    expect(progress).toEqual([{ stage: "load", loaded: 18, total: 18 }]);
     expect(model.info).toEqual({
       architecture: "qwen3",
       name: "fake",
       adapter: "acme rocket",
       backend: "webgpu",
+      capabilities: "f16 no",
       contextLength: 4096,
+      modelContextLength: 32768,
       parameters: 7,
       weightsBytes: 14,
+      deviceBytes: 28,
     });
     await model.dispose();
     expect(worker.terminated).toBe(true);
@@ -123,7 +126,7 @@ describe("a lost device", () => {
   test("rejects what is pending and everything later, and the model says so", async () => {
     const { adapter, engine, worker } = setUp();
     const model = await load(gguf, { worker });
-    engine.events = Array.from({ length: 1000 }, () => ({ type: "text", text: "la" }));
+    engine.events = Array.from({ length: 1000 }, () => ({ type: "content", text: "la" }));
     const pending = model.chat.completions.create({ messages: [{ role: "user", content: "sing" }] });
     adapter.devices[0]?.lose({ reason: "unknown", message: "driver reset" });
     await expect(pending).rejects.toMatchObject({ code: "device-lost" });
@@ -147,7 +150,7 @@ test("a fault in the engine ends the model instead of going on with a broken one
   const { engine, worker } = setUp();
   const model = await load(gguf, { worker });
   // After a panic the engine's promises never settle.
-  engine.events = Array.from({ length: 1000 }, () => ({ type: "text", text: "la" }));
+  engine.events = Array.from({ length: 1000 }, () => ({ type: "content", text: "la" }));
   const pending = model.chat.completions.create({ messages: [{ role: "user", content: "sing" }] });
   engine.panic("index out of bounds");
   await expect(pending).rejects.toMatchObject({ code: "internal" });
@@ -196,10 +199,11 @@ test("calls on one model run one after the other", async () => {
     model.chat.completions.create(request),
     model.chat.completions.create(request),
     model.tokenize("ab"),
-    model.eval({ cases: [{ name: "a", ids: [1, 2] }] }),
+    model.eval([{ name: "a", ids: [1, 2] }]),
     model.bench(),
   ]);
   expect(engine.log).toEqual(["chat", "chat ended after 2", "chat", "chat ended after 2"]);
   expect(results[2]).toEqual({ ids: [97, 98], tokens: ["a", "b"] });
+  expect(results[4]).toMatchObject({ ttft_ms: 1, prefill_tps: 2, decode_tps: 3, adapter: "fake" });
   expect(results[3][0]?.logits).toEqual(new Float32Array([0.5, 0.25]));
 });

@@ -129,7 +129,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
                     dropped |= bit;
                 }
             }
-            threshold = max(threshold, min(dropped + 1u, ordered(bitcast<u32>(top))));
+            // below the largest, which stays even when top_p is 0 (and everything would be dropped)
+            threshold = max(threshold, min(dropped, ordered(bitcast<u32>(top)) - 1u) + 1u);
         }
         // each invocation owns a run of candidates, so that the drawn order does not depend on the device
         let run = (n + 255u) / 256u;
@@ -158,7 +159,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             var last = top_id;
             for (var i = first; i < end; i++) {
                 let e = exp(bitcast<f32>(candidates[i].x) - top);
-                if (ordered(candidates[i].x) >= threshold && e >= sampler_in.min_p && reached <= target_mass) {
+                // rounding may leave `reached` short of the target to the end: what has no mass must not be last
+                if (ordered(candidates[i].x) >= threshold && e >= sampler_in.min_p && e > 0.0 && reached <= target_mass) {
                     reached += e;
                     last = candidates[i].y;
                 }

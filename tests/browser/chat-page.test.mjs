@@ -172,9 +172,12 @@ test("whatever a model writes is shown, never run", async (t) => {
   };
 
   const hostile = await say([
-    { type: "text", text: "<img src=x onerror='document.title=1'>![pixel](http://evil.test/p.png)" },
-    { type: "text", text: "<script>document.title = 2</script><style>body{display:none}</style>" },
-    { type: "text", text: "<iframe src='http://evil.test'></iframe>[click](javascript:alert(1)) **safe**" },
+    { type: "content", text: "<img src=x onerror='document.title=1'>![pixel](http://evil.test/p.png)" },
+    { type: "content", text: "<script>document.title = 2</script><style>body{display:none}</style>" },
+    {
+      type: "content",
+      text: "<iframe src='http://evil.test'></iframe>[click](javascript:alert(1)) **safe**",
+    },
   ]);
   const prose = await hostile.locator(".prose").innerHTML();
   assert.match(prose, /<strong>safe<\/strong>/);
@@ -184,12 +187,11 @@ test("whatever a model writes is shown, never run", async (t) => {
 
   const rich = await say([
     { type: "reasoning", text: "Let me see." },
-    { type: "text", text: "A [link](https://example.com) and\n\n```js\n1 < 2\n```\n\n| a |\n| - |\n| b |" },
     {
-      type: "tool_call",
-      index: 0,
-      tool_call: { id: "c", type: "function", function: { name: "now", arguments: "{}" } },
+      type: "content",
+      text: "A [link](https://example.com) and\n\n```js\n1 < 2\n```\n\n| a |\n| - |\n| b |",
     },
+    { type: "tool_call", name: "now", arguments: "{}" },
   ]);
   const link = rich.locator(".prose a");
   assert.equal(await link.getAttribute("target"), "_blank");

@@ -24,6 +24,8 @@ pub struct Caps {
     pub max_binding: u64,
     /// Largest buffer, bytes.
     pub max_buffer: u64,
+    /// Bytes that all buffers together may take, if somebody set a limit; no API tells how much there is.
+    pub max_memory: Option<u64>,
     /// Workgroup memory, bytes.
     pub max_workgroup_memory: u32,
     /// Invocations in a workgroup.
@@ -36,7 +38,7 @@ pub struct Caps {
 
 /// Capabilities to take away, so that every fallback can be tried on any machine.
 ///
-/// Text form: `no-f16,no-subgroups,no-dot4,no-software,max-binding=128MiB`.
+/// Text form: `no-f16,no-subgroups,no-dot4,no-software,max-binding=128MiB,max-memory=2GiB`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CapsMask {
     no_f16: bool,
@@ -44,12 +46,13 @@ pub struct CapsMask {
     no_dot4: bool,
     no_software: bool,
     max_binding: Option<u64>,
+    max_memory: Option<u64>,
 }
 
 /// A mask that does not parse.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "unknown capability mask \"{0}\"; known are no-f16, no-subgroups, no-dot4, no-software, max-binding=SIZE (e.g. 128MiB)"
+    "unknown capability mask \"{0}\"; known are no-f16, no-subgroups, no-dot4, no-software, max-binding=SIZE and max-memory=SIZE (e.g. 128MiB)"
 )]
 pub struct MaskError(String);
 
@@ -64,11 +67,12 @@ impl CapsMask {
                 "no-dot4" => mask.no_dot4 = true,
                 "no-software" => mask.no_software = true,
                 _ => {
-                    let size = word
-                        .strip_prefix("max-binding=")
-                        .and_then(parse_size)
-                        .ok_or_else(|| MaskError(word.to_owned()))?;
-                    mask.max_binding = Some(size);
+                    let size = |prefix| word.strip_prefix(prefix).and_then(parse_size);
+                    match (size("max-binding="), size("max-memory=")) {
+                        (Some(size), _) => mask.max_binding = Some(size),
+                        (_, Some(size)) => mask.max_memory = Some(size),
+                        _ => return Err(MaskError(word.to_owned())),
+                    }
                 }
             }
         }
@@ -98,6 +102,7 @@ impl Caps {
         if mask.no_subgroups {
             self.subgroups = None;
         }
+        self.max_memory = mask.max_memory.or(self.max_memory);
         if let Some(max) = mask.max_binding {
             self.max_binding = self.max_binding.min(max);
         }

@@ -161,6 +161,7 @@ impl Gpu {
             dot4,
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
+            max_memory: None,
             max_workgroup_memory: limits.max_compute_workgroup_storage_size,
             max_workgroup_size: limits.max_compute_invocations_per_workgroup,
             is_software: info.device_type == wgpu::DeviceType::Cpu
@@ -231,6 +232,14 @@ impl Gpu {
         let too_large = |limit: String| Error::OutOfMemory { what: label.to_owned(), bytes, limit };
         if size > self.caps.max_buffer {
             return Err(too_large(format!("a buffer holds at most {} on this device", self.caps.max_buffer)));
+        }
+        if let Some(most) = self.caps.max_memory
+            && self.totals().allocated + size > most
+        {
+            return Err(too_large(format!(
+                "{} bytes are in use and {most} are allowed",
+                self.totals().allocated
+            )));
         }
         let usages = match usage {
             Usage::Storage => {

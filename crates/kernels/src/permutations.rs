@@ -16,6 +16,7 @@ fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
         dot4: true,
         max_binding: 128 << 20,
         max_buffer: 256 << 20,
+        max_memory: None,
         max_workgroup_memory: 16 << 10,
         max_workgroup_size: 256,
         is_software,

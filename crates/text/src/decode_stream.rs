@@ -14,17 +14,12 @@ pub struct DecodeStream {
 
 impl DecodeStream {
     pub(crate) fn new(tokenizer: Tokenizer, specials: SpecialsOut) -> Self {
-        Self {
-            tokenizer,
-            specials,
-            held: Vec::new(),
-        }
+        Self { tokenizer, specials, held: Vec::new() }
     }
 
     /// Takes the next id; returns the text that is now certain, which may be empty.
     pub fn push(&mut self, id: u32) -> String {
-        self.held
-            .extend_from_slice(self.tokenizer.output_bytes(id, self.specials));
+        self.held.extend_from_slice(self.tokenizer.output_bytes(id, self.specials));
         let mut text = String::new();
         let mut rest = self.held.as_slice();
         loop {

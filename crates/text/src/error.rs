@@ -48,9 +48,6 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn tokenizer(file: &'static str, reason: impl Into<String>) -> Self {
-        Self::Tokenizer {
-            file,
-            reason: reason.into(),
-        }
+        Self::Tokenizer { file, reason: reason.into() }
     }
 }

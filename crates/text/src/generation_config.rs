@@ -71,24 +71,16 @@ impl GenerationConfig {
     ) -> Result<Self, Error> {
         let generation = read(GENERATION, generation_config_json)?;
         let model = read(CONFIG, config_json)?;
-        let from = Source {
-            file: GENERATION,
-            map: &generation,
-        };
+        let from = Source { file: GENERATION, map: &generation };
         let mut config = Self::default();
         if let Some(value) = from.get("do_sample") {
-            config.do_sample = value
-                .as_bool()
-                .ok_or_else(|| from.wrong("do_sample", "is not true or false"))?;
+            config.do_sample =
+                value.as_bool().ok_or_else(|| from.wrong("do_sample", "is not true or false"))?;
         }
         from.number("temperature", 0.0, &mut config.temperature)?;
         from.number("top_p", 0.0, &mut config.top_p)?;
         from.number("min_p", 0.0, &mut config.min_p)?;
-        from.number(
-            "repetition_penalty",
-            f32::MIN_POSITIVE,
-            &mut config.repetition_penalty,
-        )?;
+        from.number("repetition_penalty", f32::MIN_POSITIVE, &mut config.repetition_penalty)?;
         from.number("presence_penalty", f32::MIN, &mut config.presence_penalty)?;
         from.number("frequency_penalty", f32::MIN, &mut config.frequency_penalty)?;
         if let Some(top_k) = from.count("top_k")? {
@@ -97,45 +89,18 @@ impl GenerationConfig {
         config.pad_id = from.count("pad_token_id")?;
         config.max_new_tokens = from.count("max_new_tokens")?;
         config.max_window_size = from.count("max_window_size")?;
-        config.chat_format = from
-            .get("chat_format")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        config.chat_format = from.get("chat_format").and_then(Value::as_str).map(str::to_owned);
 
         let none = Map::new();
-        let text_model = model
-            .get("text_config")
-            .and_then(Value::as_object)
-            .unwrap_or(&none);
+        let text_model = model.get("text_config").and_then(Value::as_object).unwrap_or(&none);
         let mut eos_ids = from.ids("eos_token_id")?;
-        eos_ids.extend(
-            Source {
-                file: CONFIG,
-                map: &model,
-            }
-            .ids("eos_token_id")?,
-        );
-        eos_ids.extend(
-            Source {
-                file: CONFIG,
-                map: text_model,
-            }
-            .ids("eos_token_id")?,
-        );
+        eos_ids.extend(Source { file: CONFIG, map: &model }.ids("eos_token_id")?);
+        eos_ids.extend(Source { file: CONFIG, map: text_model }.ids("eos_token_id")?);
         if let Some(tokenizer) = tokenizer {
-            eos_ids.extend(
-                tokenizer
-                    .config()
-                    .eos_token()
-                    .and_then(|name| tokenizer.id_of(name)),
-            );
+            eos_ids.extend(tokenizer.config().eos_token().and_then(|name| tokenizer.id_of(name)));
             if config.chat_format.as_deref() == Some("chatml") {
                 // Qwen1 chat models write these as stop words, not as end-of-text ids.
-                eos_ids.extend(
-                    ["<|im_end|>", "<|im_start|>"]
-                        .iter()
-                        .filter_map(|s| tokenizer.id_of(s)),
-                );
+                eos_ids.extend(["<|im_end|>", "<|im_start|>"].iter().filter_map(|s| tokenizer.id_of(s)));
             }
         }
         for id in eos_ids {
@@ -167,11 +132,7 @@ impl Source<'_> {
     }
 
     fn wrong(&self, key: &'static str, reason: &str) -> Error {
-        Error::Config {
-            file: self.file,
-            key,
-            reason: reason.to_owned(),
-        }
+        Error::Config { file: self.file, key, reason: reason.to_owned() }
     }
 
     fn number(&self, key: &'static str, at_least: f32, into: &mut f32) -> Result<(), Error> {
@@ -192,9 +153,7 @@ impl Source<'_> {
             return Ok(None);
         };
         let count = value.as_u64().and_then(|n| u32::try_from(n).ok());
-        count
-            .map(Some)
-            .ok_or_else(|| self.wrong(key, &format!("is {value}, which is not a usable number")))
+        count.map(Some).ok_or_else(|| self.wrong(key, &format!("is {value}, which is not a usable number")))
     }
 
     /// One id or a list of ids.
@@ -204,15 +163,9 @@ impl Source<'_> {
         };
         let single = std::slice::from_ref(value);
         let values = value.as_array().map_or(single, Vec::as_slice);
-        let ids = values
-            .iter()
-            .map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()));
-        ids.collect::<Option<_>>().ok_or_else(|| {
-            self.wrong(
-                key,
-                &format!("is {value}, which is not an id or a list of ids"),
-            )
-        })
+        let ids = values.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()));
+        ids.collect::<Option<_>>()
+            .ok_or_else(|| self.wrong(key, &format!("is {value}, which is not an id or a list of ids")))
     }
 }
 
@@ -224,12 +177,8 @@ mod tests {
     fn missing_keys_have_the_defaults_of_transformers() {
         let config = GenerationConfig::from_json(None, None, None).unwrap();
         assert_eq!(config, GenerationConfig::default());
-        assert_eq!(
-            (config.top_k, config.temperature, config.do_sample),
-            (50, 1.0, false)
-        );
-        let nulls =
-            GenerationConfig::from_json(Some(br#"{"top_k":null,"temperature":null}"#), None, None);
+        assert_eq!((config.top_k, config.temperature, config.do_sample), (50, 1.0, false));
+        let nulls = GenerationConfig::from_json(Some(br#"{"top_k":null,"temperature":null}"#), None, None);
         assert_eq!(nulls.unwrap(), GenerationConfig::default());
     }
 
@@ -240,10 +189,7 @@ mod tests {
         let config = GenerationConfig::from_json(Some(generation), Some(model), None).unwrap();
         assert_eq!(config.eos_ids, [151_645, 151_643, 9]);
         assert_eq!((config.top_k, config.pad_id), (20, Some(151_643)));
-        assert_eq!(
-            (config.temperature, config.top_p, config.repetition_penalty),
-            (0.7, 0.8, 1.05)
-        );
+        assert_eq!((config.temperature, config.top_p, config.repetition_penalty), (0.7, 0.8, 1.05));
         assert!(config.do_sample);
     }
 
@@ -260,9 +206,6 @@ mod tests {
             assert!(error.to_string().contains(key), "{error}");
         }
         let error = GenerationConfig::from_json(Some(b"[]"), None, None).unwrap_err();
-        assert!(
-            error.to_string().starts_with("generation_config.json"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("generation_config.json"), "{error}");
     }
 }

@@ -21,6 +21,4 @@ pub use qwen1::qwen1_prompt;
 pub use reply::{ReplyEvent, ReplyParser, ReplyStart};
 pub use stop::{StopRules, StopStep};
 pub use template::{ChatInput, ChatTemplate, Family, GenerationPrompt, Thinking};
-pub use tokenizer::{
-    GgufTokenizer, Specials, SpecialsOut, TemplateUse, Tokenizer, TokenizerConfig,
-};
+pub use tokenizer::{GgufTokenizer, Specials, SpecialsOut, TemplateUse, Tokenizer, TokenizerConfig};

@@ -18,11 +18,7 @@ pub fn qwen1_prompt(
     max_window_size: usize,
 ) -> Result<Vec<u32>, Error> {
     let writer = Writer::new(tokenizer)?;
-    let mut messages = chat
-        .messages
-        .iter()
-        .map(parts)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut messages = chat.messages.iter().map(parts).collect::<Result<Vec<_>, _>>()?;
     let system = match messages.first() {
         Some(&("system", text)) => {
             messages.remove(0);
@@ -67,9 +63,7 @@ pub fn qwen1_prompt(
 fn parts(message: &Value) -> Result<(&str, &str), Error> {
     match (message["role"].as_str(), message["content"].as_str()) {
         (Some(role), Some(content)) => Ok((role, content)),
-        _ => Err(Error::Conversation(
-            "Qwen1 needs messages with a role and a text as content".to_owned(),
-        )),
+        _ => Err(Error::Conversation("Qwen1 needs messages with a role and a text as content".to_owned())),
     }
 }
 
@@ -83,18 +77,13 @@ struct Writer<'t> {
 impl<'t> Writer<'t> {
     fn new(tokenizer: &'t Tokenizer) -> Result<Self, Error> {
         let id = |name: &str| {
-            tokenizer.id_of(name).ok_or_else(|| {
-                Error::tokenizer("the tokenizer", format!("ChatML needs the token {name}"))
-            })
+            tokenizer
+                .id_of(name)
+                .ok_or_else(|| Error::tokenizer("the tokenizer", format!("ChatML needs the token {name}")))
         };
         let (start, end) = (id("<|im_start|>")?, id("<|im_end|>")?);
         let newline = tokenizer.encode("\n", Specials::AsText)?;
-        Ok(Self {
-            tokenizer,
-            start,
-            end,
-            newline,
-        })
+        Ok(Self { tokenizer, start, end, newline })
     }
 
     /// `<|im_start|>{role}\n`

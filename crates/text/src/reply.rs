@@ -47,10 +47,14 @@ pub struct ReplyParser {
     place: Place,
     /// Text not yet given out: white space, or a tag that is not complete.
     held: String,
-    /// Where the next part of a long call should be searched for its end.
+    /// White space before the call that is being read, needed again if it is none.
+    gap: String,
+    /// How much of the call was searched for its end.
     searched: usize,
     /// Nothing but white space came since the start, the thoughts or a call.
     blank: bool,
+    /// Line breaks at this place only set it apart from thoughts or a call.
+    after_tag: bool,
     /// Nothing but thoughts came so far, so that thoughts may (again) begin.
     may_think: bool,
     tools: Vec<Value>,
@@ -71,14 +75,7 @@ impl ReplyParser {
             ReplyStart::Content => Place::Content,
             ReplyStart::Thinking => Place::Thoughts,
         };
-        Self {
-            place,
-            held: String::new(),
-            searched: 0,
-            blank: true,
-            may_think: true,
-            tools: Vec::new(),
-        }
+        Self { place, held: String::new(), searched: 0, blank: true, may_think: true, tools: Vec::new() }
     }
 
     /// Tells the parser the tools on offer. Arguments in XML have no types of their own; those that
@@ -110,7 +107,8 @@ impl ReplyParser {
             Place::Call => match call::parse(&held, &self.tools) {
                 Parsed::Call(call) => events.push(call.into()),
                 Parsed::Unfinished | Parsed::Malformed => {
-                    self.content(&format!("{CALL}{held}"), &mut events);
+                    let gap = std::mem::take(&mut self.gap);
+                    self.content(&format!("{gap}{CALL}{held}"), &mut events);
                 }
             },
         }
@@ -143,13 +141,12 @@ impl ReplyParser {
             self.reasoning(thoughts[..at].trim_end_matches('\n'), events);
             self.place = Place::Content;
             self.blank = true;
+            self.after_tag = true;
             return true;
         }
         // Line breaks before the closing tag do not belong to the thoughts.
         let tag = partial_tag(&self.held, &[END_THINK]);
-        let before = self.held[..self.held.len() - tag]
-            .trim_end_matches('\n')
-            .len();
+        let before = self.held[..self.held.len() - tag].trim_end_matches('\n').len();
         let certain: String = self.held.drain(..before).collect();
         self.reasoning(&certain, events);
         false
@@ -161,6 +158,7 @@ impl ReplyParser {
             if let Some(rest) = text.strip_prefix(THINK) {
                 self.held = rest.to_owned();
                 self.place = Place::Thoughts;
+                self.after_tag = true;
                 return true;
             }
             if THINK.starts_with(text) {
@@ -169,7 +167,9 @@ impl ReplyParser {
         }
         if let Some(at) = self.held.find(CALL) {
             let before: String = self.held.drain(..at + CALL.len()).collect();
-            self.content(before[..at].trim_end(), events);
+            let text = before[..at].trim_end();
+            self.content(text, events);
+            self.gap = before[text.len()..at].to_owned();
             self.place = Place::Call;
             self.searched = 0;
             return true;
@@ -194,6 +194,7 @@ impl ReplyParser {
                 self.held.drain(..after);
                 events.push(call.into());
                 self.blank = true;
+                self.after_tag = true;
                 self.may_think = false;
                 self.place = Place::Content;
             }
@@ -201,37 +202,32 @@ impl ReplyParser {
             Parsed::Unfinished => self.searched = after,
             Parsed::Malformed => {
                 let text: String = self.held.drain(..after).collect();
-                self.content(&format!("{CALL}{text}"), events);
+                let gap = std::mem::take(&mut self.gap);
+                self.content(&format!("{gap}{CALL}{text}"), events);
                 self.place = Place::Content;
             }
         }
         true
     }
 
-    /// Gives out thoughts. Line breaks before the first are dropped.
+    /// Gives out thoughts.
     fn reasoning(&mut self, text: &str, events: &mut Vec<ReplyEvent>) {
-        let text = if self.blank {
-            text.trim_start_matches('\n')
-        } else {
-            text
-        };
+        let text = self.without_break(text);
         if !text.is_empty() {
             self.blank = false;
+            self.after_tag = false;
             events.push(ReplyEvent::Reasoning(text.to_owned()));
         }
     }
 
-    /// Gives out content. Line breaks before the first are dropped.
+    /// Gives out content.
     fn content(&mut self, text: &str, events: &mut Vec<ReplyEvent>) {
-        let text = if self.blank {
-            text.trim_start_matches('\n')
-        } else {
-            text
-        };
+        let text = self.without_break(text);
         if text.is_empty() {
             return;
         }
         self.blank = false;
+        self.after_tag = false;
         self.may_think = false;
         if let Some(ReplyEvent::Content(last)) = events.last_mut() {
             last.push_str(text);
@@ -239,23 +235,22 @@ impl ReplyParser {
             events.push(ReplyEvent::Content(text.to_owned()));
         }
     }
+
+    /// The text without the line breaks that set it apart from what came before.
+    fn without_break<'t>(&self, text: &'t str) -> &'t str {
+        if self.after_tag { text.trim_start_matches('\n') } else { text }
+    }
 }
 
 impl From<Call> for ReplyEvent {
     fn from(call: Call) -> Self {
-        Self::ToolCall {
-            name: call.name,
-            arguments: call.arguments,
-        }
+        Self::ToolCall { name: call.name, arguments: call.arguments }
     }
 }
 
 /// Length of the longest end of `text` that is the beginning of a tag, but not all of it.
 fn partial_tag(text: &str, tags: &[&str]) -> usize {
-    tags.iter()
-        .flat_map(|tag| (1..tag.len()).rev().filter(|&n| text.ends_with(&tag[..n])))
-        .max()
-        .unwrap_or(0)
+    tags.iter().flat_map(|tag| (1..tag.len()).rev().filter(|&n| text.ends_with(&tag[..n]))).max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -27,11 +27,7 @@ impl StopRules {
     #[must_use]
     pub fn new(eos_ids: Vec<u32>, stop_strings: Vec<String>) -> Self {
         let strings = stop_strings.into_iter().filter(|s| !s.is_empty()).collect();
-        Self {
-            eos_ids,
-            strings,
-            ..Self::default()
-        }
+        Self { eos_ids, strings, ..Self::default() }
     }
 
     /// Whether this id ends the reply. It is not part of the text.
@@ -50,16 +46,10 @@ impl StopRules {
             self.stopped = true;
             self.held.truncate(start);
             let emit = std::mem::take(&mut self.held);
-            return StopStep {
-                emit,
-                stopped: Some(self.strings[which].clone()),
-            };
+            return StopStep { emit, stopped: Some(self.strings[which].clone()) };
         }
         let rest = self.held.split_off(self.held.len() - self.partial_match());
-        StopStep {
-            emit: std::mem::replace(&mut self.held, rest),
-            stopped: None,
-        }
+        StopStep { emit: std::mem::replace(&mut self.held, rest), stopped: None }
     }
 
     /// The reply ended for another reason: returns the text that was held back.
@@ -73,11 +63,7 @@ impl StopRules {
         self.strings
             .iter()
             .enumerate()
-            .filter_map(|(which, s)| {
-                self.held
-                    .find(s.as_str())
-                    .map(|at| (at + s.len(), at, which))
-            })
+            .filter_map(|(which, s)| self.held.find(s.as_str()).map(|at| (at + s.len(), at, which)))
             .min()
             .map(|(_, start, which)| (start, which))
     }
@@ -118,12 +104,7 @@ mod tests {
     #[test]
     fn the_result_does_not_depend_on_the_cuts() {
         let cases: &[(&[&str], &str, &str, Option<&str>)] = &[
-            (
-                &["Observation:"],
-                "Action: x\nObservation: y",
-                "Action: x\n",
-                Some("Observation:"),
-            ),
+            (&["Observation:"], "Action: x\nObservation: y", "Action: x\n", Some("Observation:")),
             (&["abcd", "bc"], "xabcd", "xa", Some("bc")),
             (&["aab"], "aaaab!", "aa", Some("aab")),
             (&["\n\n", "\n"], "one\n\ntwo", "one", Some("\n")),
@@ -135,11 +116,7 @@ mod tests {
         for (stops, text, shown, stopped) in cases {
             for size in 1..=text.chars().count() {
                 let (got, by) = run(stops, text, size);
-                assert_eq!(
-                    (got.as_str(), by.as_deref()),
-                    (*shown, *stopped),
-                    "{text:?} by {size}"
-                );
+                assert_eq!((got.as_str(), by.as_deref()), (*shown, *stopped), "{text:?} by {size}");
             }
         }
     }

@@ -69,9 +69,8 @@ impl ChatInput {
                 let Some(arguments) = call.pointer_mut("/function/arguments") else {
                     continue;
                 };
-                if let Some(value) = arguments
-                    .as_str()
-                    .and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok())
+                if let Some(value) =
+                    arguments.as_str().and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok())
                 {
                     *arguments = Json::Object(value);
                 }
@@ -91,11 +90,7 @@ fn joined_text(content: &Json) -> Option<String> {
     let texts: Option<Vec<&str>> = content
         .as_array()?
         .iter()
-        .map(|part| {
-            (part["type"] == "text")
-                .then(|| part["text"].as_str())
-                .flatten()
-        })
+        .map(|part| (part["type"] == "text").then(|| part["text"].as_str()).flatten())
         .collect();
     texts.map(|texts| texts.join("\n"))
 }
@@ -115,25 +110,17 @@ impl ChatTemplate {
     /// Reads a template in Jinja2's language.
     pub fn new(source: &str) -> Result<Self, Error> {
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|e| describe(&e))?);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
-        // A template comes with a download; it must not be able to hang or exhaust the program.
+        // A template comes with a download; its recursion must not exhaust the stack.
         environment.set_recursion_limit(200);
         environment.set_debug(true);
         python::install(&mut environment);
         // Jinja2 reads every kind of line end as this one.
         let source = source.replace("\r\n", "\n").replace('\r', "\n");
-        environment
-            .add_template_owned(NAME, without_generation_tags(&source))
-            .map_err(|e| describe(&e))?;
-        Ok(Self {
-            environment: Arc::new(environment),
-            presets: Map::new(),
-        })
+        environment.add_template_owned(NAME, without_generation_tags(&source)).map_err(|e| describe(&e))?;
+        Ok(Self { environment: Arc::new(environment), presets: Map::new() })
     }
 
     /// The format of a model family, for checkpoints that come without a template.
@@ -152,33 +139,20 @@ impl ChatTemplate {
         }
         let messages: Vec<Value> = chat.messages.iter().map(python::value_of).collect();
         variables.insert("messages".into(), Value::from(messages));
-        let tools = chat
-            .tools
-            .as_ref()
-            .map(|tools| tools.iter().map(python::value_of).collect::<Vec<_>>());
+        let tools = chat.tools.as_ref().map(|tools| tools.iter().map(python::value_of).collect::<Vec<_>>());
         variables.insert("tools".into(), tools.map_or(Value::from(()), Value::from));
         variables.insert(
             "documents".into(),
-            chat.extra
-                .get("documents")
-                .map_or(Value::from(()), python::value_of),
+            chat.extra.get("documents").map_or(Value::from(()), python::value_of),
         );
-        variables.insert(
-            "add_generation_prompt".into(),
-            Value::from(add_generation_prompt),
-        );
+        variables.insert("add_generation_prompt".into(), Value::from(add_generation_prompt));
         match chat.thinking {
             Thinking::Default => {}
             Thinking::On => drop(variables.insert("enable_thinking".into(), Value::from(true))),
             Thinking::Off => drop(variables.insert("enable_thinking".into(), Value::from(false))),
         }
-        let template = self
-            .environment
-            .get_template(NAME)
-            .map_err(|e| describe(&e))?;
-        let text = template
-            .render(Value::from(variables))
-            .map_err(|e| describe(&e))?;
+        let template = self.environment.get_template(NAME).map_err(|e| describe(&e))?;
+        let text = template.render(Value::from(variables)).map_err(|e| describe(&e))?;
         if chat.add_generation_prompt == GenerationPrompt::Continue {
             return cut_after_last_message(text, chat);
         }
@@ -205,29 +179,17 @@ impl ChatTemplate {
 
 /// Cuts a rendered conversation right after the text of its last message.
 fn cut_after_last_message(mut text: String, chat: &ChatInput) -> Result<String, Error> {
-    let content = chat
-        .messages
-        .last()
-        .and_then(|message| message["content"].as_str())
-        .ok_or_else(|| {
-            Error::Conversation(
-                "to continue the last message, its content must be a text".to_owned(),
-            )
-        })?;
+    let content = chat.messages.last().and_then(|message| message["content"].as_str()).ok_or_else(|| {
+        Error::Conversation("to continue the last message, its content must be a text".to_owned())
+    })?;
     // Templates often strip a message; then only the stripped text can be found.
     let stripped = content.trim();
     let found = text.rfind(stripped).ok_or_else(|| {
-        Error::Conversation(
-            "the last message cannot be continued: the template changes its text".to_owned(),
-        )
+        Error::Conversation("the last message cannot be continued: the template changes its text".to_owned())
     })?;
     let after = found + stripped.len();
     let tail = &content[content.trim_end().len()..];
-    let end = if text[after..].starts_with(tail) {
-        after + tail.len()
-    } else {
-        after
-    };
+    let end = if text[after..].starts_with(tail) { after + tail.len() } else { after };
     text.truncate(end);
     Ok(text)
 }
@@ -242,14 +204,10 @@ fn without_generation_tags(source: &str) -> String {
         out.push_str(before);
         let trimmed = tag.trim_start_matches(['-', '+']);
         let name = trimmed.trim_start();
-        let replacement = [("generation", "with"), ("endgeneration", "endwith")]
-            .into_iter()
-            .find(|(word, _)| {
-                name.strip_prefix(word).is_some_and(|end| {
-                    end.trim_start()
-                        .trim_start_matches(['-', '+'])
-                        .starts_with("%}")
-                })
+        let replacement =
+            [("generation", "with"), ("endgeneration", "endwith")].into_iter().find(|(word, _)| {
+                name.strip_prefix(word)
+                    .is_some_and(|end| end.trim_start().trim_start_matches(['-', '+']).starts_with("%}"))
             });
         rest = match replacement {
             Some((word, instead)) => {

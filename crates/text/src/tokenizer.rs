@@ -77,27 +77,13 @@ impl Inner {
             vocabulary.insert(token.id, token.text.as_bytes());
         }
         let (before, after) = (Vec::new(), Vec::new());
-        Ok(Self {
-            vocabulary,
-            bpe,
-            splitter,
-            normalise: true,
-            added,
-            before,
-            after,
-            config,
-        })
+        Ok(Self { vocabulary, bpe, splitter, normalise: true, added, before, after, config })
     }
 
     /// Encodes text that holds no added tokens.
     fn encode_plain(&self, text: &str, out: &mut Vec<u32>) {
-        let text = if self.normalise {
-            nfc(text)
-        } else {
-            Cow::Borrowed(text)
-        };
-        self.splitter
-            .split(&text, |piece| self.bpe.encode(piece.as_bytes(), out));
+        let text = if self.normalise { nfc(text) } else { Cow::Borrowed(text) };
+        self.splitter.split(&text, |piece| self.bpe.encode(piece.as_bytes(), out));
     }
 }
 
@@ -105,11 +91,7 @@ impl Splitter {
     /// The splitter of a vocabulary of which only the size is known.
     fn for_vocabulary(tokens: usize) -> Self {
         // Qwen1 to Qwen3-Next share 151643 tokens, Qwen3.5 and later 248044.
-        if tokens >= 248_044 {
-            Self::LettersAndMarks
-        } else {
-            Self::Letters
-        }
+        if tokens >= 248_044 { Self::LettersAndMarks } else { Self::Letters }
     }
 }
 
@@ -124,15 +106,9 @@ fn nfc(text: &str) -> Cow<'_, str> {
 
 impl Tokenizer {
     /// From `tokenizer.json` and, where there is one, `tokenizer_config.json`.
-    pub fn from_json(
-        tokenizer_json: &[u8],
-        tokenizer_config_json: Option<&[u8]>,
-    ) -> Result<Self, Error> {
+    pub fn from_json(tokenizer_json: &[u8], tokenizer_config_json: Option<&[u8]>) -> Result<Self, Error> {
         let config = read_config(tokenizer_config_json)?;
-        Ok(Self::with(json::from_tokenizer_json(
-            tokenizer_json,
-            config,
-        )?))
+        Ok(Self::with(json::from_tokenizer_json(tokenizer_json, config)?))
     }
 
     /// From `vocab.json` and `merges.txt`. Without a config only the three oldest special tokens
@@ -143,9 +119,7 @@ impl Tokenizer {
         tokenizer_config_json: Option<&[u8]>,
     ) -> Result<Self, Error> {
         let config = read_config(tokenizer_config_json)?;
-        Ok(Self::with(json::from_vocab_merges(
-            vocab_json, merges_txt, config,
-        )?))
+        Ok(Self::with(json::from_vocab_merges(vocab_json, merges_txt, config)?))
     }
 
     /// From the metadata of a GGUF file.
@@ -159,9 +133,7 @@ impl Tokenizer {
     }
 
     fn with(inner: Inner) -> Self {
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// The ids of a text. Nothing is added to it.
@@ -217,10 +189,7 @@ impl Tokenizer {
     /// are searched one by one.
     #[must_use]
     pub fn id_of(&self, token: &str) -> Option<u32> {
-        self.inner
-            .added
-            .id_of(token)
-            .or_else(|| self.inner.vocabulary.find(token.as_bytes()))
+        self.inner.added.id_of(token).or_else(|| self.inner.vocabulary.find(token.as_bytes()))
     }
 
     /// One more than the highest id. A model's table of embeddings usually has more rows; those
@@ -262,8 +231,5 @@ impl Tokenizer {
 }
 
 fn read_config(json: Option<&[u8]>) -> Result<TokenizerConfig, Error> {
-    json.map_or_else(
-        || Ok(TokenizerConfig::default()),
-        TokenizerConfig::from_json,
-    )
+    json.map_or_else(|| Ok(TokenizerConfig::default()), TokenizerConfig::from_json)
 }

@@ -8,10 +8,7 @@ fn messages(list: Value) -> Vec<Value> {
 }
 
 fn chat(list: Value) -> ChatInput {
-    ChatInput {
-        messages: messages(list),
-        ..ChatInput::default()
-    }
+    ChatInput { messages: messages(list), ..ChatInput::default() }
 }
 
 fn render(family: Family, chat: &ChatInput) -> String {
@@ -21,9 +18,7 @@ fn render(family: Family, chat: &ChatInput) -> String {
 const TOOLS: &str = "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function signatures within <tools></tools> XML tags:\n<tools>\n{\"type\": \"function\", \"function\": {\"name\": \"get_t\", \"parameters\": {\"type\": \"object\"}}}\n</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n";
 
 fn tools() -> Option<Vec<Value>> {
-    Some(vec![
-        json!({"type": "function", "function": {"name": "get_t", "parameters": {"type": "object"}}}),
-    ])
+    Some(vec![json!({"type": "function", "function": {"name": "get_t", "parameters": {"type": "object"}}})])
 }
 
 #[test]
@@ -48,18 +43,11 @@ fn qwen3_keeps_thoughts_of_the_current_question_only() {
 
 #[test]
 fn qwen3_gives_a_trailing_answer_an_empty_thought() {
-    let mut chat =
-        chat(json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
+    let mut chat = chat(json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
     chat.add_generation_prompt = GenerationPrompt::Omit;
     let user = "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n";
-    assert_eq!(
-        render(Family::Qwen3, &chat),
-        format!("{user}<think>\n\n</think>\n\nb<|im_end|>\n")
-    );
-    assert_eq!(
-        render(Family::Qwen3Instruct, &chat),
-        format!("{user}b<|im_end|>\n")
-    );
+    assert_eq!(render(Family::Qwen3, &chat), format!("{user}<think>\n\n</think>\n\nb<|im_end|>\n"));
+    assert_eq!(render(Family::Qwen3Instruct, &chat), format!("{user}b<|im_end|>\n"));
 }
 
 #[test]
@@ -70,16 +58,8 @@ fn families_differ_in_system_message_and_prompt() {
         (Family::Qwen1, "You are a helpful assistant.", ""),
         (Family::Qwen1_5, "You are a helpful assistant", ""),
         (Family::Qwen2, "You are a helpful assistant.", ""),
-        (
-            Family::Qwen2_5,
-            "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
-            "",
-        ),
-        (
-            Family::Qwen2_5Math,
-            "Please reason step by step, and put your final answer within \\boxed{}.",
-            "",
-        ),
+        (Family::Qwen2_5, "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", ""),
+        (Family::Qwen2_5Math, "Please reason step by step, and put your final answer within \\boxed{}.", ""),
         (
             Family::QwqPreview,
             "You are a helpful and harmless assistant. You are Qwen developed by Alibaba. You should think step-by-step.",
@@ -95,11 +75,7 @@ fn families_differ_in_system_message_and_prompt() {
         } else {
             format!("<|im_start|>system\n{system}<|im_end|>\n")
         };
-        assert_eq!(
-            render(family, &chat),
-            format!("{head}{user}{prompt}"),
-            "{family:?}"
-        );
+        assert_eq!(render(family, &chat), format!("{head}{user}{prompt}"), "{family:?}");
     }
 }
 
@@ -115,30 +91,19 @@ fn hermes_tools_stand_in_the_system_turn() {
     chat.tools = tools();
     let turns = "<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n5\n</tool_response><|im_end|>\n<|im_start|>assistant\n";
     let qwen = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
-    assert_eq!(
-        render(Family::Qwen2_5, &chat),
-        format!("<|im_start|>system\n{qwen}\n\n{TOOLS}{turns}")
-    );
-    assert_eq!(
-        render(Family::Qwq, &chat),
-        format!("<|im_start|>system\n\n\n{TOOLS}{turns}<think>\n")
-    );
-    assert_eq!(
-        render(Family::Qwen3, &chat),
-        format!("<|im_start|>system\n{TOOLS}{turns}")
-    );
+    assert_eq!(render(Family::Qwen2_5, &chat), format!("<|im_start|>system\n{qwen}\n\n{TOOLS}{turns}"));
+    assert_eq!(render(Family::Qwq, &chat), format!("<|im_start|>system\n\n\n{TOOLS}{turns}<think>\n"));
+    assert_eq!(render(Family::Qwen3, &chat), format!("<|im_start|>system\n{TOOLS}{turns}"));
 }
 
 #[test]
 fn the_last_message_can_be_continued() {
-    let mut chat =
-        chat(json!([{"role": "user", "content": "b"}, {"role": "assistant", "content": "a b "}]));
+    let mut chat = chat(json!([{"role": "user", "content": "b"}, {"role": "assistant", "content": "a b "}]));
     chat.add_generation_prompt = GenerationPrompt::Continue;
     let open = "<|im_start|>user\nb<|im_end|>\n<|im_start|>assistant\na b ";
     assert!(render(Family::Qwen2, &chat).ends_with(open));
     // A template that strips the message leaves it open where its text ends.
-    let strips =
-        ChatTemplate::new("{% for m in messages %}[{{ m.content | trim }}]{% endfor %}").unwrap();
+    let strips = ChatTemplate::new("{% for m in messages %}[{{ m.content | trim }}]{% endfor %}").unwrap();
     assert_eq!(strips.render(&chat).unwrap(), "[b][a b");
     let drops = ChatTemplate::new("nothing").unwrap();
     assert!(matches!(drops.render(&chat), Err(Error::Conversation(_))));
@@ -162,10 +127,7 @@ fn openai_shapes_are_made_to_fit() {
     assert_eq!(prepared.messages[0]["content"], "one\ntwo");
     assert_eq!(prepared.messages[1], input().messages[1]);
     let calls = &prepared.messages[2]["tool_calls"];
-    assert_eq!(
-        calls[0]["function"]["arguments"].to_string(),
-        "{\"b\":1,\"a\":[2]}"
-    );
+    assert_eq!(calls[0]["function"]["arguments"].to_string(), "{\"b\":1,\"a\":[2]}");
     assert_eq!(calls[1]["function"]["arguments"], "not json");
 
     let reads_parts = ChatTemplate::new(
@@ -188,18 +150,9 @@ fn errors_name_the_line_or_speak_for_the_template() {
         "the chat template refuses this conversation: Only text, please."
     );
     let in_macro = "{% macro m() %}\n{{ raise_exception('inside') }}\n{% endmacro %}\n{{ m() }}";
-    assert_eq!(
-        error(in_macro),
-        "the chat template refuses this conversation: inside"
-    );
-    assert_eq!(
-        error("a\n{% if %}"),
-        "chat template, line 2: syntax error: unexpected end of block, in `%}`"
-    );
-    assert_eq!(
-        error("a\nb\n{{ x.y.z }}"),
-        "chat template, line 3: undefined value, in `x.y.z`"
-    );
+    assert_eq!(error(in_macro), "the chat template refuses this conversation: inside");
+    assert_eq!(error("a\n{% if %}"), "chat template, line 2: syntax error: unexpected end of block, in `%}`");
+    assert_eq!(error("a\nb\n{{ x.y.z }}"), "chat template, line 3: undefined value: `x` is undefined, in `x.y`");
     assert!(error("\n{{ messages | nope }}").starts_with("chat template, line 2: unknown filter"));
     assert!(error("{% for m in messages %}").starts_with("chat template, line 1: syntax error"));
     // A template from a download can neither recurse nor grow without end.
@@ -214,24 +167,12 @@ fn variables_of_the_caller_reach_the_template() {
     chat.extra.insert("n".into(), json!(2.0));
     let source = "{{ bos_token }}|{{ n }}|{{ tools is none }}|{{ documents is none }}|{{ add_generation_prompt }}|{{ enable_thinking is defined }}|{{ strftime_now('%Y') | int > 2000 }}";
     let template = ChatTemplate::new(source).unwrap();
-    assert_eq!(
-        template.render(&chat).unwrap(),
-        "<s>|2.0|True|True|True|False|True"
-    );
+    assert_eq!(template.render(&chat).unwrap(), "<s>|2.0|True|True|True|False|True");
     chat.thinking = Thinking::On;
-    assert_eq!(
-        ChatTemplate::new("{{ enable_thinking }}")
-            .unwrap()
-            .render(&chat)
-            .unwrap(),
-        "True"
-    );
+    assert_eq!(ChatTemplate::new("{{ enable_thinking }}").unwrap().render(&chat).unwrap(), "True");
     // Line ends of Windows and a last line end are as in Jinja2.
     assert_eq!(
-        ChatTemplate::new("a\r\n{% if true %}\r\nb\r\n{% endif %}\r\n")
-            .unwrap()
-            .render(&chat)
-            .unwrap(),
+        ChatTemplate::new("a\r\n{% if true %}\r\nb\r\n{% endif %}\r\n").unwrap().render(&chat).unwrap(),
         "a\nb\n"
     );
 }

@@ -24,10 +24,7 @@ fn read(path: &str) -> String {
 }
 
 fn chat(case: &Map<String, Value>) -> ChatInput {
-    let mut chat = ChatInput {
-        add_generation_prompt: GenerationPrompt::Omit,
-        ..ChatInput::default()
-    };
+    let mut chat = ChatInput { add_generation_prompt: GenerationPrompt::Omit, ..ChatInput::default() };
     for (key, value) in case {
         match (key.as_str(), value) {
             ("messages", Value::Array(messages)) => chat.messages.clone_from(messages),
@@ -60,10 +57,7 @@ fn difference(rendered: Result<String, Error>, expected: &Value) -> Option<Strin
     }
     match rendered {
         Err(Error::Template { .. }) => None,
-        other => Some(format!(
-            "\n  python fails: {}\n  ours {other:?}",
-            expected["fails"]
-        )),
+        other => Some(format!("\n  python fails: {}\n  ours {other:?}", expected["fails"])),
     }
 }
 
@@ -75,11 +69,7 @@ fn our_templates_render_as_in_python() {
     for template in golden["templates"].as_array().unwrap() {
         let name = template["name"].as_str().unwrap();
         let presets = template["builtin"].as_object();
-        let folder = if presets.is_some() {
-            "src/template/builtin"
-        } else {
-            "tests/data/templates"
-        };
+        let folder = if presets.is_some() { "src/template/builtin" } else { "tests/data/templates" };
         let parsed = ChatTemplate::new(&read(&format!("{folder}/{name}.jinja"))).unwrap();
         for (case, expected) in template["results"].as_object().unwrap() {
             let mut chat = chat(golden["conversations"][case].as_object().unwrap());
@@ -108,12 +98,7 @@ fn expressions_evaluate_as_in_python() {
         if found.is_some() == KNOWN.contains(&source) {
             continue;
         }
-        writeln!(
-            report,
-            "{source}{}",
-            found.unwrap_or_else(|| " now agrees".to_owned())
-        )
-        .unwrap();
+        writeln!(report, "{source}{}", found.unwrap_or_else(|| " now agrees".to_owned())).unwrap();
     }
     assert!(report.is_empty(), "\n{report}");
 }

@@ -2,16 +2,13 @@
 //! files; `data/make_tokenizers.py` says which.
 
 use qwill_text::{
-    ChatInput, ChatTemplate, GenerationPrompt, GgufTokenizer, Specials, SpecialsOut, TemplateUse,
-    Thinking, Tokenizer, qwen1_prompt,
+    ChatInput, ChatTemplate, GenerationPrompt, GgufTokenizer, Specials, SpecialsOut, TemplateUse, Thinking,
+    Tokenizer, qwen1_prompt,
 };
 use serde_json::{Value, json};
 
 fn bytes(path: &str) -> Vec<u8> {
-    let path = format!(
-        "{}/tests/data/tokenizers/{path}",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = format!("{}/tests/data/tokenizers/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
@@ -52,11 +49,7 @@ fn gguf_parts(name: &str, padded_to: usize) -> GgufTokenizer {
     for merge in file["model"]["merges"].as_array().unwrap() {
         let merge = match merge {
             Value::String(line) => line.clone(),
-            pair => format!(
-                "{} {}",
-                pair[0].as_str().unwrap(),
-                pair[1].as_str().unwrap()
-            ),
+            pair => format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap()),
         };
         parts.merges.push(merge);
     }
@@ -75,21 +68,10 @@ fn check(tokenizer: &Tokenizer, name: &str) {
     for case in cases {
         let text = case["text"].as_str().unwrap();
         let expected = ids(&case["ids"]);
-        assert_eq!(
-            tokenizer.encode(text, Specials::Parse).unwrap(),
-            expected,
-            "{name}: {text:?}"
-        );
-        for (key, specials) in [
-            ("decoded", SpecialsOut::Keep),
-            ("decoded_skip_special", SpecialsOut::Skip),
-        ] {
+        assert_eq!(tokenizer.encode(text, Specials::Parse).unwrap(), expected, "{name}: {text:?}");
+        for (key, specials) in [("decoded", SpecialsOut::Keep), ("decoded_skip_special", SpecialsOut::Skip)] {
             if let Some(decoded) = case[key].as_str() {
-                assert_eq!(
-                    tokenizer.decode(&expected, specials),
-                    decoded,
-                    "{name}: {text:?}"
-                );
+                assert_eq!(tokenizer.decode(&expected, specials), decoded, "{name}: {text:?}");
             }
         }
     }
@@ -99,18 +81,9 @@ fn check(tokenizer: &Tokenizer, name: &str) {
         "qwen35" => "ids_qwen35",
         _ => "ids_qwen2",
     };
-    for (text, expected) in golden["texts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(golden[key].as_array().unwrap())
-    {
+    for (text, expected) in golden["texts"].as_array().unwrap().iter().zip(golden[key].as_array().unwrap()) {
         let text = text.as_str().unwrap();
-        assert_eq!(
-            tokenizer.encode(text, Specials::Parse).unwrap(),
-            ids(expected),
-            "{name}: {text:?}"
-        );
+        assert_eq!(tokenizer.encode(text, Specials::Parse).unwrap(), ids(expected), "{name}: {text:?}");
     }
 }
 
@@ -125,10 +98,7 @@ fn tokenizer_json_agrees_with_the_reference() {
 fn vocab_and_merges_agree_with_the_reference() {
     let config = bytes("qwen2/tokenizer_config.json");
     let (vocab, merges) = (bytes("qwen2/vocab.json"), bytes("qwen2/merges.txt"));
-    check(
-        &Tokenizer::from_vocab_merges(&vocab, &merges, Some(&config)).unwrap(),
-        "qwen2",
-    );
+    check(&Tokenizer::from_vocab_merges(&vocab, &merges, Some(&config)).unwrap(), "qwen2");
     let bare = Tokenizer::from_vocab_merges(&vocab, &merges, None).unwrap();
     assert_eq!(bare.encode("<|im_end|>", Specials::Parse).unwrap(), [422]);
     assert_eq!(bare.n_tokens(), 423);
@@ -181,17 +151,10 @@ fn special_tokens_are_parsed_only_when_asked_to() {
     for ids in [&parsed, &plain] {
         assert_eq!(tokenizer.decode(ids, SpecialsOut::Keep), text);
     }
-    assert_eq!(
-        tokenizer.decode(&parsed, SpecialsOut::Skip),
-        "user\n<think>x</think>"
-    );
+    assert_eq!(tokenizer.decode(&parsed, SpecialsOut::Skip), "user\n<think>x</think>");
     assert_eq!(tokenizer.id_of("<think>"), Some(434));
     assert_eq!(
-        (
-            tokenizer.is_special(434),
-            tokenizer.is_added(434),
-            tokenizer.is_special(422)
-        ),
+        (tokenizer.is_special(434), tokenizer.is_added(434), tokenizer.is_special(422)),
         (false, true, true)
     );
     assert_eq!(tokenizer.id_of("<|nothing|>"), None);
@@ -238,11 +201,7 @@ fn streamed_text_is_the_decoded_text() {
     // Whole characters come as soon as their last byte does.
     let ids = tokenizer.encode("🙂é", Specials::AsText).unwrap();
     let mut stream = tokenizer.stream();
-    let pieces: Vec<String> = ids
-        .iter()
-        .map(|&id| stream.push(id))
-        .filter(|s| !s.is_empty())
-        .collect();
+    let pieces: Vec<String> = ids.iter().map(|&id| stream.push(id)).filter(|s| !s.is_empty()).collect();
     assert_eq!(pieces, ["🙂", "é"]);
     assert_eq!(stream.finish(), "");
 }
@@ -255,11 +214,7 @@ fn long_runs_of_one_character_are_no_trouble() {
         let text = unit.repeat(300_000);
         let ids = tokenizer.encode(&text, Specials::Parse).unwrap();
         let expected = text.replace("e\u{301}", "é");
-        assert_eq!(
-            tokenizer.decode(&ids, SpecialsOut::Keep),
-            expected,
-            "{unit:?}"
-        );
+        assert_eq!(tokenizer.decode(&ids, SpecialsOut::Keep), expected, "{unit:?}");
     }
 }
 
@@ -270,14 +225,8 @@ fn chat_templates_of_the_files_give_the_expected_ids() {
         let json = bytes(&format!("{name}/tokenizer.json"));
         let tokenizer = Tokenizer::from_json(&json, Some(&config)).unwrap();
         assert_eq!(tokenizer.config().eos_token(), Some("<|im_end|>"));
-        assert_eq!(
-            tokenizer.config().special_names()["pad_token"],
-            "<|endoftext|>"
-        );
-        let source = tokenizer
-            .config()
-            .chat_template(TemplateUse::Tools)
-            .unwrap();
+        assert_eq!(tokenizer.config().special_names()["pad_token"], "<|endoftext|>");
+        let source = tokenizer.config().chat_template(TemplateUse::Tools).unwrap();
         let template = ChatTemplate::new(source).unwrap();
         let golden = value(&format!("{name}/expected.json"));
         for case in golden["chat"].as_array().unwrap() {
@@ -297,10 +246,7 @@ fn chat_templates_of_the_files_give_the_expected_ids() {
             };
             let text = template.render(&chat).unwrap();
             assert_eq!(text, case["rendered"].as_str().unwrap());
-            assert_eq!(
-                tokenizer.encode(&text, Specials::Parse).unwrap(),
-                ids(&case["ids"])
-            );
+            assert_eq!(tokenizer.encode(&text, Specials::Parse).unwrap(), ids(&case["ids"]));
         }
     }
 }
@@ -325,23 +271,15 @@ fn qwen1_prompts_are_put_together_from_ids() {
     // The user's "\n" does not merge with the one of the format, and typed tags are text.
     let newline = tokenizer.id_of("\n").unwrap();
     assert!(ids.windows(2).any(|pair| pair == [newline, newline]));
-    assert_eq!(
-        ids.iter()
-            .filter(|&&id| id == tokenizer.id_of("<|im_end|>").unwrap())
-            .count(),
-        4
-    );
+    assert_eq!(ids.iter().filter(|&&id| id == tokenizer.id_of("<|im_end|>").unwrap()).count(), 4);
     // A window too small for the first turn drops it whole.
     let short = qwen1_prompt(&tokenizer, &chat, 20).unwrap();
     assert!(
-        text(&short).ends_with(
-            "assistant.<|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n"
-        )
+        text(&short)
+            .ends_with("assistant.<|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n")
     );
-    chat.messages
-        .insert(0, json!({"role": "system", "content": ""}));
-    chat.messages
-        .push(json!({"role": "assistant", "content": "Thought:"}));
+    chat.messages.insert(0, json!({"role": "system", "content": ""}));
+    chat.messages.push(json!({"role": "assistant", "content": "Thought:"}));
     chat.add_generation_prompt = GenerationPrompt::Continue;
     let open = text(&qwen1_prompt(&tokenizer, &chat, 6144).unwrap());
     assert!(open.starts_with("<|im_start|>system\n<|im_end|>\n<|im_start|>user\n\na"));
@@ -357,10 +295,7 @@ fn files_that_do_not_fit_are_explained() {
     let mut pattern = value("qwen3/tokenizer.json");
     pattern["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("\\w+");
     let mut stray = value("qwen3/tokenizer.json");
-    stray["model"]["merges"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!("q zz"));
+    stray["model"]["merges"].as_array_mut().unwrap().push(json!("q zz"));
     let mut huge = value("qwen3/tokenizer.json");
     huge["model"]["vocab"]["!!!!"] = json!(4_000_000_000u32);
     let mut normalizer = value("qwen3/tokenizer.json");
@@ -374,14 +309,8 @@ fn files_that_do_not_fit_are_explained() {
         (normalizer, "Lowercase"),
         (json!({}), "missing field `model`"),
     ] {
-        let error = Tokenizer::from_json(json.to_string().as_bytes(), None)
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("tokenizer.json") && error.contains(words),
-            "{error}"
-        );
+        let error = Tokenizer::from_json(json.to_string().as_bytes(), None).err().unwrap().to_string();
+        assert!(error.contains("tokenizer.json") && error.contains(words), "{error}");
     }
     let gguf = |change: fn(&mut GgufTokenizer)| {
         let mut parts = gguf_parts("qwen3", 436);
@@ -392,10 +321,7 @@ fn files_that_do_not_fit_are_explained() {
     assert!(gguf(|p| p.pre = "gpt-4o".into()).contains("\"gpt-4o\""));
     assert!(gguf(|p| p.merges.push("one".into())).contains("\"one\" is not two tokens"));
     assert!(gguf(|p| p.tokens.clear()).contains("0x00"));
-    let error = Tokenizer::from_tiktoken(b"IQ== 0\nnonsense\n")
-        .err()
-        .unwrap()
-        .to_string();
+    let error = Tokenizer::from_tiktoken(b"IQ== 0\nnonsense\n").err().unwrap().to_string();
     assert!(error.contains("line 2"), "{error}");
     assert!(Tokenizer::from_tiktoken(b"").is_err());
 }

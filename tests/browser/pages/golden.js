@@ -19,10 +19,10 @@ export async function checkGolden({ base, files, expected, caps, chunk }) {
     const cases = Object.entries(numbers.prompts).map(([name, ids]) => {
       const greedy = numbers.greedy[name]?.ids.length ?? 0;
       const whole = tensors.has(`logits.${name}.all`) || tensors.has(`logits.${name}.at`);
-      return { name, ids, greedy, logits: whole ? "all" : "last" };
+      return { name, ids, greedy, logits: whole ? "all" : "last", ...(chunk && { chunk }) };
     });
     cases.push({ name: "perplexity", ids: numbers.perplexity.ids, logits: "none" });
-    const results = await model.eval({ cases, ...(chunk && { chunk }) });
+    const results = await model.eval(cases);
 
     const maxDiff = {};
     const wrongGreedy = [];

@@ -3,8 +3,21 @@ postMessage({ ready: true });
 globalThis.onmessage = ({ data: { id, method, args } }) => {
   const answer = (result) => postMessage({ id, result });
   if (method === "load") {
-    const info = { architecture: "qwen3", name: "scripted", adapter: "paper", backend: "none" };
-    return answer({ ...info, context_length: 64, n_params: 1, weights_bytes: 1 });
+    const info = {
+      architecture: "qwen3",
+      name: "scripted",
+      adapter: "paper",
+      backend: "none",
+      capabilities: "",
+    };
+    const numbers = {
+      context_length: 64,
+      model_context_length: 64,
+      n_params: 1,
+      weights_bytes: 1,
+      device_bytes: 1,
+    };
+    return answer({ ...info, ...numbers });
   }
   if (method !== "chat") return;
   const events = JSON.parse(args.messages.at(-1).content);
@@ -15,7 +28,7 @@ globalThis.onmessage = ({ data: { id, method, args } }) => {
     tool_calls: [],
     finish_reason: "stop",
     ids: [],
-    usage: { prompt_tokens: 1, completion_tokens: events.length },
+    usage: { prompt_tokens: 1, completion_tokens: events.length, cached_tokens: 0 },
     timings: { prefill_ms: 12, prefill_tps: 1, decode_ms: 1, decode_tps: 123.4 },
   });
 };

@@ -39,13 +39,12 @@ pub fn adjusted(settings: &SamplerSettings, logit: f32, count: u32) -> f64 {
 
 /// Adjusts the logits and keeps the best `keep` of every 1024, in falling order, equal values by rising id.
 ///
-/// `logits` and `counts` are `[n_vocab]`; ids from `settings.n_vocab` on, and those that fill the last chunk, come
-/// last. Returns `[chunks, keep]`.
+/// `logits` and `counts` have a place for each of `settings.n_vocab` ids, and perhaps padding; ids from there on, and
+/// those that fill the last chunk, come last. Returns `[chunks, keep]`.
 pub fn select_candidates(settings: &SamplerSettings, logits: &[f32], counts: &[u32], keep: usize) -> Vec<Candidate> {
-    let value = |id: usize| match logits.get(id) {
-        Some(&logit) if id < settings.n_vocab as usize => adjusted(settings, logit, counts[id]),
-        _ => LOWEST,
-    };
+    let n_vocab = settings.n_vocab as usize;
+    assert!(n_vocab <= logits.len(), "the kernel does not check either");
+    let value = |id: usize| if id < n_vocab { adjusted(settings, logits[id], counts[id]) } else { LOWEST };
     (0..logits.len())
         .step_by(CHUNK)
         .flat_map(|first| {

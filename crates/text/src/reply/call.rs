@@ -23,11 +23,7 @@ pub(super) enum Parsed {
 
 /// Reads a call in either form.
 pub(super) fn parse(text: &str, tools: &[Value]) -> Parsed {
-    if text.trim_start().starts_with("<function=") {
-        xml(text.trim(), tools)
-    } else {
-        json(text)
-    }
+    if text.trim_start().starts_with("<function=") { xml(text.trim(), tools) } else { json(text) }
 }
 
 #[derive(Deserialize)]
@@ -40,11 +36,7 @@ struct Hermes<'a> {
 /// `{"name": …, "arguments": {…}}`. The arguments keep the model's own spelling.
 fn json(text: &str) -> Parsed {
     let Ok(call) = serde_json::from_str::<Hermes<'_>>(text) else {
-        return if ends_in_string(text) {
-            Parsed::Unfinished
-        } else {
-            Parsed::Malformed
-        };
+        return if ends_in_string(text) { Parsed::Unfinished } else { Parsed::Malformed };
     };
     let arguments = match call.arguments.map(RawValue::get) {
         None | Some("null") => "{}".to_owned(),
@@ -56,10 +48,7 @@ fn json(text: &str) -> Parsed {
         Some(text) if text.starts_with('{') => text.to_owned(),
         Some(_) => return Parsed::Malformed,
     };
-    Parsed::Call(Call {
-        name: call.name,
-        arguments,
-    })
+    Parsed::Call(Call { name: call.name, arguments })
 }
 
 /// Whether JSON text breaks off inside a string.
@@ -82,10 +71,7 @@ const END_FUNCTION: &str = "</function>";
 
 /// `<function=NAME><parameter=KEY>VALUE</parameter>…</function>`
 fn xml(text: &str, tools: &[Value]) -> Parsed {
-    let Some((name, mut rest)) = text
-        .strip_prefix("<function=")
-        .and_then(|t| t.split_once('>'))
-    else {
+    let Some((name, mut rest)) = text.strip_prefix("<function=").and_then(|t| t.split_once('>')) else {
         return Parsed::Malformed;
     };
     let name = name.trim();
@@ -109,21 +95,13 @@ fn xml(text: &str, tools: &[Value]) -> Parsed {
         let raw = tail[..end].strip_prefix('\n').unwrap_or(&tail[..end]);
         let raw = raw.strip_suffix('\n').unwrap_or(raw);
         let key = key.trim();
-        arguments.insert(
-            key.to_owned(),
-            typed(raw, types.and_then(|t| t.get(key)), tools),
-        );
-        rest = tail[end..]
-            .strip_prefix(END_PARAMETER)
-            .unwrap_or(&tail[end..]);
+        arguments.insert(key.to_owned(), typed(raw, types.and_then(|t| t.get(key)), tools));
+        rest = tail[end..].strip_prefix(END_PARAMETER).unwrap_or(&tail[end..]);
     }
     if !rest.is_empty() && rest != END_FUNCTION {
         return Parsed::Malformed;
     }
-    Parsed::Call(Call {
-        name: name.to_owned(),
-        arguments: Value::Object(arguments).to_string(),
-    })
+    Parsed::Call(Call { name: name.to_owned(), arguments: Value::Object(arguments).to_string() })
 }
 
 /// Where a value ends: at the closing tag after which the call goes on or ends, so that a value may
@@ -139,10 +117,7 @@ fn end_of_value(text: &str) -> Option<usize> {
         .map(|(at, _)| at);
     closed.or_else(|| {
         let body = text.strip_suffix(END_FUNCTION)?;
-        Some(
-            body.find(&format!("\n{PARAMETER}"))
-                .map_or(body.len(), |at| at + 1),
-        )
+        Some(body.find(&format!("\n{PARAMETER}")).map_or(body.len(), |at| at + 1))
     })
 }
 
@@ -170,11 +145,7 @@ fn typed(raw: &str, declared: Option<&Value>, tools: &[Value]) -> Value {
     let Some(value) = value else { return text() };
     let Some(declared) = declared else {
         // The tool is known, its parameter is not, or nothing is known at all.
-        return if value.is_string() || !tools.is_empty() {
-            text()
-        } else {
-            value
-        };
+        return if value.is_string() || !tools.is_empty() { text() } else { value };
     };
     let fits = |kind: &str| match kind {
         "integer" => value.is_i64() || value.is_u64(),
@@ -191,9 +162,5 @@ fn typed(raw: &str, declared: Option<&Value>, tools: &[Value]) -> Value {
         (_, Value::Array(options)) => options.iter().filter_map(|o| o["type"].as_str()).collect(),
         _ => return if value.is_string() { text() } else { value },
     };
-    if kinds.into_iter().any(fits) {
-        value
-    } else {
-        text()
-    }
+    if kinds.into_iter().any(fits) { value } else { text() }
 }

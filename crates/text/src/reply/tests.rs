@@ -5,11 +5,7 @@ fn run(start: ReplyStart, text: &str, size: usize) -> (String, String, Vec<(Stri
     run_with(ReplyParser::new(start), text, size)
 }
 
-fn run_with(
-    mut parser: ReplyParser,
-    text: &str,
-    size: usize,
-) -> (String, String, Vec<(String, String)>) {
+fn run_with(mut parser: ReplyParser, text: &str, size: usize) -> (String, String, Vec<(String, String)>) {
     let chars: Vec<char> = text.chars().collect();
     let mut events = Vec::new();
     for piece in chars.chunks(size) {
@@ -31,15 +27,8 @@ fn run_with(
 fn check(start: ReplyStart, text: &str, reasoning: &str, content: &str, calls: &[(&str, &str)]) {
     for size in 1..=text.chars().count().max(1) {
         let (r, c, found) = run(start, text, size);
-        let found: Vec<_> = found
-            .iter()
-            .map(|(n, a)| (n.as_str(), a.as_str()))
-            .collect();
-        assert_eq!(
-            (r.as_str(), c.as_str(), &found[..]),
-            (reasoning, content, calls),
-            "{text:?} by {size}"
-        );
+        let found: Vec<_> = found.iter().map(|(n, a)| (n.as_str(), a.as_str())).collect();
+        assert_eq!((r.as_str(), c.as_str(), &found[..]), (reasoning, content, calls), "{text:?} by {size}");
     }
 }
 
@@ -47,13 +36,7 @@ use ReplyStart::{Content, Thinking};
 
 #[test]
 fn thoughts_end_at_their_tag() {
-    check(
-        Content,
-        "<think>\nhm\n\nso\n</think>\n\nYes.\n",
-        "hm\n\nso",
-        "Yes.\n",
-        &[],
-    );
+    check(Content, "<think>\nhm\n\nso\n</think>\n\nYes.\n", "hm\n\nso", "Yes.\n", &[]);
     check(Thinking, "hm\n</think>\n\nYes.", "hm", "Yes.", &[]);
     check(Thinking, "<think>\nhm\n</think>Yes.", "hm", "Yes.", &[]);
     check(Content, "<think>\n\n</think>\n\nYes.", "", "Yes.", &[]);
@@ -67,33 +50,17 @@ fn thoughts_end_at_their_tag() {
 #[test]
 fn plain_text_stays_as_it_is() {
     check(Content, "", "", "", &[]);
-    check(
-        Content,
-        "  a < b <tool_cal> \n\n c  \n",
-        "",
-        "  a < b <tool_cal> \n\n c  \n",
-        &[],
-    );
+    check(Content, "  a < b <tool_cal> \n\n c  \n", "", "  a < b <tool_cal> \n\n c  \n", &[]);
     check(Content, "<", "", "<", &[]);
+    check(Content, "\n\nHello", "", "\n\nHello", &[]);
+    check(Content, "\n ", "", "\n ", &[]);
 }
 
 #[test]
 fn json_calls_are_found() {
     let text = "<think>\nx\n</think>\n\nLook:\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1.0, \"b\": \"柏\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>\n";
-    check(
-        Content,
-        text,
-        "x",
-        "Look:",
-        &[("f", "{\"a\": 1.0, \"b\": \"柏\"}"), ("g", "{}")],
-    );
-    check(
-        Content,
-        "<tool_call>{\"name\":\"f\"}</tool_call>",
-        "",
-        "",
-        &[("f", "{}")],
-    );
+    check(Content, text, "x", "Look:", &[("f", "{\"a\": 1.0, \"b\": \"柏\"}"), ("g", "{}")]);
+    check(Content, "<tool_call>{\"name\":\"f\"}</tool_call>", "", "", &[("f", "{}")]);
     check(
         Content,
         "<tool_call>{\"arguments\":\"{\\\"a\\\":1}\",\"name\":\"f\"}</tool_call> done",
@@ -105,32 +72,15 @@ fn json_calls_are_found() {
 
 #[test]
 fn a_closing_tag_inside_an_argument_is_text() {
-    let text = "<tool_call>\n{\"name\": \"write\", \"arguments\": {\"s\": \"a</tool_call>b\\\"\"}}\n</tool_call>";
-    check(
-        Content,
-        text,
-        "",
-        "",
-        &[("write", "{\"s\": \"a</tool_call>b\\\"\"}")],
-    );
+    let text =
+        "<tool_call>\n{\"name\": \"write\", \"arguments\": {\"s\": \"a</tool_call>b\\\"\"}}\n</tool_call>";
+    check(Content, text, "", "", &[("write", "{\"s\": \"a</tool_call>b\\\"\"}")]);
 }
 
 #[test]
 fn a_missing_closing_tag_is_forgiven() {
-    check(
-        Content,
-        "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}",
-        "",
-        "",
-        &[("f", "{}")],
-    );
-    check(
-        Content,
-        "<tool_call>\n<function=f>\n</function>",
-        "",
-        "",
-        &[("f", "{}")],
-    );
+    check(Content, "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}", "", "", &[("f", "{}")]);
+    check(Content, "<tool_call>\n<function=f>\n</function>", "", "", &[("f", "{}")]);
 }
 
 #[test]
@@ -147,13 +97,7 @@ fn malformed_calls_are_content() {
         check(Content, text, "", text, &[]);
     }
     let mixed = "A <tool_call>nothing</tool_call> B <tool_call>{\"name\":\"f\"}</tool_call>";
-    check(
-        Content,
-        mixed,
-        "",
-        "A<tool_call>nothing</tool_call> B",
-        &[("f", "{}")],
-    );
+    check(Content, mixed, "", "A <tool_call>nothing</tool_call> B", &[("f", "{}")]);
 }
 
 #[test]
@@ -161,7 +105,8 @@ fn xml_calls_are_found() {
     let text = "Sure.\n\n<tool_call>\n<function=edit>\n<parameter=path>\n/a b\n</parameter>\n<parameter=n>\n3\n</parameter>\n<parameter=list>\n[1, \"x\"]\n</parameter>\n<parameter=body>\n\n  two\n</parameter>x\n\n</parameter>\n</function>\n</tool_call>";
     let arguments = r#"{"path":"/a b","n":3,"list":[1,"x"],"body":"\n  two\n</parameter>x\n"}"#;
     check(Content, text, "", "Sure.", &[("edit", arguments)]);
-    let nested = "<tool_call>\n<function=w>\n<parameter=t>\n</tool_call>\n</parameter>\n</function>\n</tool_call>";
+    let nested =
+        "<tool_call>\n<function=w>\n<parameter=t>\n</tool_call>\n</parameter>\n</function>\n</tool_call>";
     check(Content, nested, "", "", &[("w", r#"{"t":"</tool_call>"}"#)]);
     let forgotten =
         "<tool_call>\n<function=w>\n<parameter=a>\n1\n<parameter=b>\nx\n</function>\n</tool_call>";
@@ -194,8 +139,7 @@ fn declared_types_decide_what_xml_values_are() {
         calls,
         [(
             "f".to_owned(),
-            r#"{"zip":"01234","n":5,"ok":true,"x":null,"o":{"a":1},"bad":"five","other":"7"}"#
-                .to_owned()
+            r#"{"zip":"01234","n":5,"ok":true,"x":null,"o":{"a":1},"bad":"five","other":"7"}"#.to_owned()
         )]
     );
 }

@@ -51,9 +51,7 @@ impl Family {
             Self::Qwen1 | Self::Qwen2 => "You are a helpful assistant.",
             Self::Qwen1_5 => "You are a helpful assistant",
             Self::Qwen2_5 => "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
-            Self::Qwen2_5Math => {
-                r"Please reason step by step, and put your final answer within \boxed{}."
-            }
+            Self::Qwen2_5Math => r"Please reason step by step, and put your final answer within \boxed{}.",
             Self::QwqPreview => {
                 "You are a helpful and harmless assistant. You are Qwen developed by Alibaba. You should think step-by-step."
             }

@@ -38,22 +38,11 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const WEEKDAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 impl Moment {
     pub(super) fn from_unix(seconds: i64) -> Self {
-        Self {
-            days: seconds.div_euclid(86_400),
-            seconds: seconds.rem_euclid(86_400),
-        }
+        Self { days: seconds.div_euclid(86_400), seconds: seconds.rem_euclid(86_400) }
     }
 
     /// Year, month and day, both counted from 1.
@@ -76,11 +65,7 @@ impl Moment {
         let (year, month, day) = self.date();
         let weekday = WEEKDAYS[(self.days + 4).rem_euclid(7) as usize];
         let month_name = MONTHS[(month - 1) as usize];
-        let (hour, minute, second) = (
-            self.seconds / 3600,
-            self.seconds / 60 % 60,
-            self.seconds % 60,
-        );
+        let (hour, minute, second) = (self.seconds / 3600, self.seconds / 60 % 60, self.seconds % 60);
         let half_day_hour = (hour + 11) % 12 + 1;
         let mut out = String::new();
         let mut chars = format.chars();
@@ -91,11 +76,7 @@ impl Moment {
             }
             // `%-d` is `%d` without the leading zero.
             let code = chars.next();
-            let (code, width) = if code == Some('-') {
-                (chars.next(), 1)
-            } else {
-                (code, 2)
-            };
+            let (code, width) = if code == Some('-') { (chars.next(), 1) } else { (code, 2) };
             let number = |n: i64| format!("{n:0width$}");
             out.push_str(&match code {
                 Some('Y') => year.to_string(),
@@ -126,16 +107,7 @@ impl Moment {
     /// The day's number in its year, from 1.
     fn day_of_year(self) -> i64 {
         let (year, ..) = self.date();
-        (1..=366)
-            .find(|back| {
-                Self {
-                    days: self.days - back,
-                    ..self
-                }
-                .date()
-                .0 < year
-            })
-            .unwrap_or(1)
+        (1..=366).find(|back| Self { days: self.days - back, ..self }.date().0 < year).unwrap_or(1)
     }
 }
 
@@ -146,21 +118,12 @@ mod tests {
     #[test]
     fn dates_print_as_strftime_does() {
         let moment = Moment::from_unix(1_709_213_405);
-        assert_eq!(
-            moment.format("%A %d %B %Y, %H:%M:%S %p"),
-            "Thursday 29 February 2024, 13:30:05 PM"
-        );
+        assert_eq!(moment.format("%A %d %B %Y, %H:%M:%S %p"), "Thursday 29 February 2024, 13:30:05 PM");
         assert_eq!(
             moment.format("%a %b %-d %y %I %j %F %T %% %Q %"),
             "Thu Feb 29 24 01 060 2024-02-29 13:30:05 % %Q %"
         );
-        assert_eq!(
-            Moment::from_unix(0).format("%Y-%m-%d %e %H %I"),
-            "1970-01-01  1 00 12"
-        );
-        assert_eq!(
-            Moment::from_unix(-1).format("%F %T %j"),
-            "1969-12-31 23:59:59 365"
-        );
+        assert_eq!(Moment::from_unix(0).format("%Y-%m-%d %e %H %I"), "1970-01-01  1 00 12");
+        assert_eq!(Moment::from_unix(-1).format("%F %T %j"), "1969-12-31 23:59:59 365");
     }
 }

@@ -24,10 +24,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("escape", escape);
     environment.add_filter("e", escape);
     environment.add_filter("wordcount", |value: &Value| {
-        text(value)
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .filter(|w| !w.is_empty())
-            .count()
+        text(value).split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).count()
     });
 }
 
@@ -36,29 +33,21 @@ fn items(value: &Value) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::Undefined => Ok(Value::from(Vec::<Value>::new())),
         ValueKind::Map => pairs(value),
-        _ => Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "only a mapping has items",
-        )),
+        _ => Err(Error::new(ErrorKind::InvalidOperation, "only a mapping has items")),
     }
 }
 
 /// Keys and values of a mapping, as a list of tuples.
 pub(super) fn pairs(map: &Value) -> Result<Value, Error> {
     let pair = |key: Value| Ok(Value::from(Tuple::from([key.clone(), map.get_item(&key)?])));
-    map.try_iter()?
-        .map(pair)
-        .collect::<Result<Vec<_>, Error>>()
-        .map(Value::from)
+    map.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>().map(Value::from)
 }
 
 /// `join(value, d='', attribute=None)`
 fn join(value: &Value, separator: Option<&Value>, options: Kwargs) -> Result<String, Error> {
     let separator = match separator {
         Some(separator) => text(separator),
-        None => options
-            .get::<Option<Value>>("d")?
-            .map_or_else(String::new, |d| text(&d)),
+        None => options.get::<Option<Value>>("d")?.map_or_else(String::new, |d| text(&d)),
     };
     let attribute: Option<String> = options.get("attribute")?;
     options.assert_all_used()?;
@@ -66,10 +55,7 @@ fn join(value: &Value, separator: Option<&Value>, options: Kwargs) -> Result<Str
         return Ok(String::new());
     }
     let texts = value.try_iter()?.map(|item| match &attribute {
-        Some(path) => path
-            .split('.')
-            .try_fold(item, |item, name| item.get_attr(name))
-            .map(|v| text(&v)),
+        Some(path) => path.split('.').try_fold(item, |item, name| item.get_attr(name)).map(|v| text(&v)),
         None => Ok(text(&item)),
     });
     Ok(texts.collect::<Result<Vec<_>, Error>>()?.join(&separator))
@@ -82,9 +68,7 @@ fn default(
     boolean: Option<bool>,
     options: Kwargs,
 ) -> Result<Value, Error> {
-    let instead = instead
-        .or(options.get("default_value")?)
-        .unwrap_or_else(|| Value::from(""));
+    let instead = instead.or(options.get("default_value")?).unwrap_or_else(|| Value::from(""));
     let boolean = boolean.or(options.get("boolean")?).unwrap_or(false);
     options.assert_all_used()?;
     let missing = value.is_undefined() || (boolean && !value.is_true());
@@ -92,21 +76,12 @@ fn default(
 }
 
 /// `int(value, default=0, base=10)`
-fn int(
-    value: &Value,
-    default: Option<Value>,
-    base: Option<u32>,
-    options: Kwargs,
-) -> Result<Value, Error> {
-    let default = default
-        .or(options.get("default")?)
-        .unwrap_or_else(|| Value::from(0));
+fn int(value: &Value, default: Option<Value>, base: Option<u32>, options: Kwargs) -> Result<Value, Error> {
+    let default = default.or(options.get("default")?).unwrap_or_else(|| Value::from(0));
     let base = base.or(options.get("base")?).unwrap_or(10);
     options.assert_all_used()?;
     Ok(match value.as_str() {
-        Some(digits) => whole(digits.trim(), base)
-            .or_else(|| truncated(number(digits)?))
-            .map(Value::from),
+        Some(digits) => whole(digits.trim(), base).or_else(|| truncated(number(digits)?)).map(Value::from),
         None if value.is_integer() => Some(value.clone()),
         None => to_float(value).and_then(truncated).map(Value::from),
     }
@@ -115,9 +90,7 @@ fn int(
 
 /// `float(value, default=0.0)`
 fn float(value: &Value, default: Option<Value>, options: Kwargs) -> Result<Value, Error> {
-    let default = default
-        .or(options.get("default")?)
-        .unwrap_or_else(|| Value::from(0.0));
+    let default = default.or(options.get("default")?).unwrap_or_else(|| Value::from(0.0));
     options.assert_all_used()?;
     let number = value.as_str().map_or_else(|| to_float(value), number);
     Ok(number.map_or(default, Value::from))
@@ -170,9 +143,7 @@ fn indent(
     blank: Option<bool>,
     options: Kwargs,
 ) -> Result<String, Error> {
-    let width = width
-        .or(options.get("width")?)
-        .unwrap_or_else(|| Value::from(4));
+    let width = width.or(options.get("width")?).unwrap_or_else(|| Value::from(4));
     let first = first.or(options.get("first")?).unwrap_or(false);
     let blank = blank.or(options.get("blank")?).unwrap_or(false);
     options.assert_all_used()?;
@@ -182,18 +153,11 @@ fn indent(
     };
     let mut out = String::new();
     let whole = text(value) + "\n";
-    for (at, line) in strings::lines(&whole, strings::LineEnds::Drop)
-        .into_iter()
-        .enumerate()
-    {
+    for (at, line) in strings::lines(&whole, strings::LineEnds::Drop).into_iter().enumerate() {
         if at > 0 {
             out.push('\n');
         }
-        if if at == 0 {
-            first
-        } else {
-            blank || !line.is_empty()
-        } {
+        if if at == 0 { first } else { blank || !line.is_empty() } {
             out.push_str(&indent);
         }
         out.push_str(line);

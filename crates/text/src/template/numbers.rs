@@ -7,11 +7,7 @@ pub(super) fn float(number: f64) -> String {
         return "nan".to_owned();
     }
     if number.is_infinite() {
-        return if number > 0.0 {
-            "inf".to_owned()
-        } else {
-            "-inf".to_owned()
-        };
+        return if number > 0.0 { "inf".to_owned() } else { "-inf".to_owned() };
     }
     let scientific = format!("{number:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else {
@@ -20,11 +16,7 @@ pub(super) fn float(number: f64) -> String {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..16).contains(&exponent) {
         let plain = number.to_string();
-        return if plain.contains('.') {
-            plain
-        } else {
-            plain + ".0"
-        };
+        return if plain.contains('.') { plain } else { plain + ".0" };
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
@@ -36,11 +28,7 @@ pub(super) fn json_float(number: f64) -> String {
         return "NaN".to_owned();
     }
     if number.is_infinite() {
-        return if number > 0.0 {
-            "Infinity".to_owned()
-        } else {
-            "-Infinity".to_owned()
-        };
+        return if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
     }
     float(number)
 }

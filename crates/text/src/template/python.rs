@@ -9,6 +9,9 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use super::filters::{self, pairs};
 use super::{clock, is_list, numbers, strings};
 
+/// How deeply values that are printed may be nested; a template can nest them without end.
+pub(super) const MAX_DEPTH: usize = 500;
+
 /// The source of errors that a template raises itself.
 #[derive(Debug)]
 pub(super) struct Raised(pub(super) String);
@@ -27,9 +30,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.set_unknown_method_callback(call_method);
     filters::install(environment);
     environment.add_test("sequence", is_sequence);
-    environment.add_test("iterable", |value: &Value| {
-        !value.is_none() && value.try_iter().is_ok()
-    });
+    environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", |format: &str| clock::now().format(format));
 }
@@ -46,10 +47,9 @@ pub(super) fn value_of(json: &Json) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => Value::from(items.iter().map(value_of).collect::<Vec<_>>()),
-        Json::Object(map) => Value::from_pairs(
-            map.iter()
-                .map(|(key, value)| (key.as_str(), value_of(value))),
-        ),
+        Json::Object(map) => {
+            Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), value_of(value))))
+        }
     }
 }
 
@@ -74,21 +74,24 @@ pub(super) fn text(value: &Value) -> String {
         ValueKind::Undefined => String::new(),
         _ => {
             let mut out = String::new();
-            repr(value, &mut out);
+            repr(value, 0, &mut out);
             out
         }
     }
 }
 
 /// `repr(value)`
-fn repr(value: &Value, out: &mut String) {
+fn repr(value: &Value, depth: usize, out: &mut String) {
+    if depth > MAX_DEPTH {
+        return out.push_str("...");
+    }
     let list = |out: &mut String, [open, close]: [&str; 2], items: Vec<Value>| {
         out.push_str(open);
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
                 out.push_str(", ");
             }
-            repr(item, out);
+            repr(item, depth + 1, out);
         }
         out.push_str(close);
     };
@@ -105,9 +108,9 @@ fn repr(value: &Value, out: &mut String) {
                 if at > 0 {
                     out.push_str(", ");
                 }
-                repr(&key, out);
+                repr(&key, depth + 1, out);
                 out.push_str(": ");
-                repr(&value.get_item(&key).unwrap_or_default(), out);
+                repr(&value.get_item(&key).unwrap_or_default(), depth + 1, out);
             }
             out.push('}');
         }
@@ -127,11 +130,7 @@ fn repr(value: &Value, out: &mut String) {
 
 /// `repr(str)`
 fn repr_text(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push(quote);
     for c in text.chars() {
         match c {
@@ -157,20 +156,12 @@ fn repr_text(text: &str, out: &mut String) {
 /// `str.isprintable`
 fn is_printable(c: char) -> bool {
     let group = c.general_category_group();
-    c == ' '
-        || !matches!(
-            group,
-            GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator
-        )
+    c == ' ' || !matches!(group, GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator)
 }
 
 /// Jinja asks for a length and for items by index; texts and dictionaries have both.
 fn is_sequence(value: &Value) -> bool {
-    is_list(value)
-        || matches!(
-            value.kind(),
-            ValueKind::String | ValueKind::Map | ValueKind::Undefined
-        )
+    is_list(value) || matches!(value.kind(), ValueKind::String | ValueKind::Map | ValueKind::Undefined)
 }
 
 /// Methods of Python's types. What would change a value is missing: the sandbox forbids it too.
@@ -192,33 +183,18 @@ fn call_method(_: &mut State, value: &Value, method: &str, args: &[Value]) -> Re
         (ValueKind::Map, "get") => {
             let (key, default): (&Value, Option<&Value>) = from_args(args)?;
             let found = value.get_item(key)?;
-            Ok(if found.is_undefined() {
-                default.cloned().unwrap_or(Value::from(()))
-            } else {
-                found
-            })
+            Ok(if found.is_undefined() { default.cloned().unwrap_or(Value::from(())) } else { found })
         }
         (ValueKind::Map | ValueKind::Seq, "copy") => from_args::<()>(args).map(|()| value.clone()),
         (ValueKind::Seq | ValueKind::Iterable, "count") => {
             let (wanted,): (&Value,) = from_args(args)?;
-            Ok(value
-                .try_iter()?
-                .filter(|item| item == wanted)
-                .count()
-                .into())
+            Ok(value.try_iter()?.filter(|item| item == wanted).count().into())
         }
         (ValueKind::Seq | ValueKind::Iterable, "index") => {
             let (wanted, _rest): (&Value, Rest<Value>) = from_args(args)?;
-            value
-                .try_iter()?
-                .position(|item| item == *wanted)
-                .map(Value::from)
-                .ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::InvalidOperation,
-                        format!("{} is not in list", text(wanted)),
-                    )
-                })
+            value.try_iter()?.position(|item| item == *wanted).map(Value::from).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidOperation, format!("{} is not in list", text(wanted)))
+            })
         }
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }

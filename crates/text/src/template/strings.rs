@@ -49,24 +49,16 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
             .into()
         }
         "split" | "rsplit" => {
-            let (separator, limit, options): (Option<&Value>, Option<i64>, Kwargs) =
-                from_args(args)?;
-            let separator = separator
-                .cloned()
-                .or(options.get("sep")?)
-                .filter(|v| !v.is_none());
+            let (separator, limit, options): (Option<&Value>, Option<i64>, Kwargs) = from_args(args)?;
+            let separator = separator.cloned().or(options.get("sep")?).filter(|v| !v.is_none());
             let limit = limit.or(options.get("maxsplit")?);
             options.assert_all_used()?;
-            let limit = limit
-                .and_then(|n| usize::try_from(n).ok())
-                .unwrap_or(usize::MAX);
+            let limit = limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
             let parts = match (separator.as_ref().map(|s| s.as_str()), method) {
                 (Some(None), _) => return Err(wrong("split needs a text as separator")),
                 (Some(Some("")), _) => return Err(wrong("empty separator")),
                 (Some(Some(by)), "split") => text.splitn(limit.saturating_add(1), by).collect(),
-                (Some(Some(by)), _) => {
-                    reversed(text.rsplitn(limit.saturating_add(1), by).collect())
-                }
+                (Some(Some(by)), _) => reversed(text.rsplitn(limit.saturating_add(1), by).collect()),
                 (None, "split") => split_at_space(text, limit),
                 (None, _) => rsplit_at_space(text, limit),
             };
@@ -76,10 +68,7 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
             let (keep, options): (Option<bool>, Kwargs) = from_args(args)?;
             let keep = keep.or(options.get("keepends")?).unwrap_or(false);
             options.assert_all_used()?;
-            list(lines(
-                text,
-                if keep { LineEnds::Keep } else { LineEnds::Drop },
-            ))
+            list(lines(text, if keep { LineEnds::Keep } else { LineEnds::Drop }))
         }
         "partition" | "rpartition" => {
             let (separator,): (&str,) = from_args(args)?;
@@ -122,22 +111,16 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
         "swapcase" => plain().map(|()| swapcase(text))?.into(),
         "isspace" => plain().map(|()| all(text, is_space))?.into(),
         "isalpha" => plain().map(|()| all(text, is_letter))?.into(),
-        "isalnum" => plain()
-            .map(|()| all(text, |c| is_letter(c) || is_numeric(c)))?
-            .into(),
+        "isalnum" => plain().map(|()| all(text, |c| is_letter(c) || is_numeric(c)))?.into(),
         "isnumeric" => plain().map(|()| all(text, is_numeric))?.into(),
         "isdecimal" => plain().map(|()| all(text, is_decimal))?.into(),
         "isdigit" => plain().map(|()| all(text, is_digit))?.into(),
         "isascii" => plain().map(|()| text.is_ascii())?.into(),
         "isupper" => plain()
-            .map(|()| {
-                text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)
-            })?
+            .map(|()| text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase))?
             .into(),
         "islower" => plain()
-            .map(|()| {
-                text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)
-            })?
+            .map(|()| text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase))?
             .into(),
         "zfill" => {
             let (width,): (usize,) = from_args(args)?;
@@ -158,10 +141,7 @@ pub(super) fn call_method(text: &str, method: &str, args: &[Value]) -> Result<Va
                 // Python puts the odd one left of a text whose width is odd.
                 _ => count / 2 + (count & width & 1),
             };
-            let at = fill
-                .char_indices()
-                .nth(left)
-                .map_or(fill.len(), |(at, _)| at);
+            let at = fill.char_indices().nth(left).map_or(fill.len(), |(at, _)| at);
             format!("{}{text}{}", &fill[..at], &fill[at..]).into()
         }
         "format" => format(FormatStyle::StrFormat, text, args)?.into(),
@@ -220,8 +200,7 @@ pub(super) enum LineEnds {
 
 /// `text.splitlines(ends)`
 pub(super) fn lines(text: &str, ends: LineEnds) -> Vec<&str> {
-    let ends_line =
-        |c| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let ends_line = |c| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -230,11 +209,7 @@ pub(super) fn lines(text: &str, ends: LineEnds) -> Vec<&str> {
             after if after.starts_with("\r\n") => 2,
             after => after.chars().next().map_or(0, char::len_utf8),
         };
-        let shown = if ends == LineEnds::Keep {
-            end + break_length
-        } else {
-            end
-        };
+        let shown = if ends == LineEnds::Keep { end + break_length } else { end };
         parts.push(&rest[..shown]);
         rest = &rest[end + break_length..];
     }
@@ -248,42 +223,24 @@ fn affix(args: &[Value], test: impl Fn(&str) -> bool) -> Result<Value, Error> {
         Some(_) => vec![wanted.clone()],
         None if is_list(wanted) => wanted.try_iter()?.collect(),
         None => {
-            return Err(wrong(
-                "startswith and endswith need a text or a tuple of texts",
-            ));
+            return Err(wrong("startswith and endswith need a text or a tuple of texts"));
         }
     };
-    Ok(Value::from(
-        texts.iter().filter_map(Value::as_str).any(test),
-    ))
+    Ok(Value::from(texts.iter().filter_map(Value::as_str).any(test)))
 }
 
 /// `find`, `rfind`, `index`, `rindex` and `count`, with optional bounds in characters.
 fn search(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let (wanted, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
     let length = text.chars().count() as i64;
-    let bound = |at: i64| {
-        (if at < 0 {
-            (at + length).max(0)
-        } else {
-            at.min(length)
-        }) as usize
-    };
+    let bound = |at: i64| (if at < 0 { (at + length).max(0) } else { at.min(length) }) as usize;
     let (start, end) = (bound(start.unwrap_or(0)), bound(end.unwrap_or(length)));
-    let byte = |at: usize| {
-        text.char_indices()
-            .nth(at)
-            .map_or(text.len(), |(byte, _)| byte)
-    };
+    let byte = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte);
     let part = &text[byte(start)..byte(end.max(start))];
     if method == "count" {
         return Ok(Value::from(part.matches(wanted).count()));
     }
-    let found = if method.starts_with('r') {
-        part.rfind(wanted)
-    } else {
-        part.find(wanted)
-    };
+    let found = if method.starts_with('r') { part.rfind(wanted) } else { part.find(wanted) };
     match found {
         Some(at) => Ok(Value::from(start + part[..at].chars().count())),
         None if method.ends_with("find") => Ok(Value::from(-1)),

@@ -4,6 +4,7 @@
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
+use super::python::MAX_DEPTH;
 use super::{is_list, numbers};
 
 /// `tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`
@@ -18,31 +19,20 @@ pub(super) fn tojson(
         Some(value) if value.is_none() => None,
         Some(value) => Some(match value.as_str() {
             Some(text) => text.to_owned(),
-            None => " ".repeat(
-                usize::try_from(value.as_i64().unwrap_or(0))
-                    .unwrap_or(0)
-                    .min(1000),
-            ),
+            None => " ".repeat(usize::try_from(value.as_i64().unwrap_or(0)).unwrap_or(0).min(1000)),
         }),
     };
-    let separators = options
-        .get::<Option<Value>>("separators")?
-        .filter(|v| !v.is_none());
+    let separators = options.get::<Option<Value>>("separators")?.filter(|v| !v.is_none());
     let (item, key) = match separators {
         Some(pair) => {
             let part = |at| pair.get_item_by_index(at).map(|v| v.to_string());
             (part(0)?, part(1)?)
         }
         // With an indent Python leaves out the space that would end the line.
-        None => (
-            (if indent.is_some() { "," } else { ", " }).to_owned(),
-            ": ".to_owned(),
-        ),
+        None => ((if indent.is_some() { "," } else { ", " }).to_owned(), ": ".to_owned()),
     };
     let writer = Writer {
-        ascii: ensure_ascii
-            .or(options.get("ensure_ascii")?)
-            .unwrap_or(false),
+        ascii: ensure_ascii.or(options.get("ensure_ascii")?).unwrap_or(false),
         sort_keys: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
         indent,
         item,
@@ -66,6 +56,9 @@ struct Writer {
 
 impl Writer {
     fn value(&self, value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
+        if depth > MAX_DEPTH {
+            return Err(Error::new(ErrorKind::BadSerialization, "the value is nested too deeply"));
+        }
         match value.kind() {
             ValueKind::None => out.push_str("null"),
             ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
@@ -88,9 +81,7 @@ impl Writer {
             }
             _ if is_list(value) => {
                 let items: Vec<Value> = value.try_iter()?.collect();
-                self.list(items, ['[', ']'], depth, out, |item, out| {
-                    self.value(&item, depth + 1, out)
-                })?;
+                self.list(items, ['[', ']'], depth, out, |item, out| self.value(&item, depth + 1, out))?;
             }
             kind => {
                 return Err(Error::new(

@@ -38,19 +38,12 @@ impl AddedTokens {
         }
         let mut by_first_byte: FxHashMap<u8, Vec<usize>> = FxHashMap::default();
         for (at, token) in kept.iter().enumerate() {
-            by_first_byte
-                .entry(token.text.as_bytes()[0])
-                .or_default()
-                .push(at);
+            by_first_byte.entry(token.text.as_bytes()[0]).or_default().push(at);
         }
         for indices in by_first_byte.values_mut() {
             indices.sort_by_key(|&at| std::cmp::Reverse(kept[at].text.len()));
         }
-        Self {
-            tokens: kept,
-            by_id,
-            by_first_byte,
-        }
+        Self { tokens: kept, by_id, by_first_byte }
     }
 
     pub(super) fn get(&self, id: u32) -> Option<&AddedToken> {

@@ -48,14 +48,8 @@ pub(super) fn char_of(byte: u8) -> char {
 /// The bytes a token stands for. A token with a character outside the alphabet stands for its own
 /// UTF-8 bytes, as in the reference implementation.
 pub(super) fn bytes_of(token: &str) -> Cow<'_, [u8]> {
-    let spelled: Option<Vec<u8>> = token
-        .chars()
-        .map(|c| {
-            CHAR_TO_BYTE
-                .get(c as usize)
-                .and_then(|&b| u8::try_from(b).ok())
-        })
-        .collect();
+    let spelled: Option<Vec<u8>> =
+        token.chars().map(|c| CHAR_TO_BYTE.get(c as usize).and_then(|&b| u8::try_from(b).ok())).collect();
     match spelled {
         Some(bytes) => Cow::Owned(bytes),
         None => Cow::Borrowed(token.as_bytes()),

@@ -91,13 +91,7 @@ impl Bpe {
             if next != NONE
                 && let Some(merge) = self.merge(nodes[at].id, nodes[next].id)
             {
-                waiting.push(Reverse((
-                    merge.rank,
-                    at,
-                    nodes[at].id,
-                    nodes[next].id,
-                    merge.id,
-                )));
+                waiting.push(Reverse((merge.rank, at, nodes[at].id, nodes[next].id, merge.id)));
             }
         };
         for at in 0..count {
@@ -105,8 +99,7 @@ impl Bpe {
         }
         while let Some(Reverse((_, at, left, right, id))) = waiting.pop() {
             let next = nodes[at].next;
-            let stale =
-                !nodes[at].alive || nodes[at].id != left || next == NONE || nodes[next].id != right;
+            let stale = !nodes[at].alive || nodes[at].id != left || next == NONE || nodes[next].id != right;
             if stale {
                 continue;
             }
@@ -143,24 +136,9 @@ mod tests {
             *id = byte as u32;
         }
         let mut merges = FxHashMap::default();
-        let pairs = [
-            (97, 97),
-            (97, 98),
-            (256, 256),
-            (256, 97),
-            (257, 257),
-            (98, 256),
-            (258, 258),
-            (260, 97),
-        ];
+        let pairs = [(97, 97), (97, 98), (256, 256), (256, 97), (257, 257), (98, 256), (258, 258), (260, 97)];
         for (rank, pair) in pairs.into_iter().enumerate() {
-            merges.insert(
-                pair,
-                Merge {
-                    rank: rank as u32,
-                    id: 256 + rank as u32,
-                },
-            );
+            merges.insert(pair, Merge { rank: rank as u32, id: 256 + rank as u32 });
         }
         Bpe::new(byte_ids, merges)
     }

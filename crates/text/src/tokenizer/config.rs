@@ -25,23 +25,16 @@ impl TokenizerConfig {
         let root: Map<String, Value> =
             serde_json::from_slice(json).map_err(|source| Error::Json { file: FILE, source })?;
         let mut config = Self {
-            pretokenize_regex: root
-                .get("pretokenize_regex")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            pretokenize_regex: root.get("pretokenize_regex").and_then(Value::as_str).map(str::to_owned),
             ..Self::default()
         };
         match root.get("chat_template") {
             Some(Value::String(source)) => {
-                config
-                    .templates
-                    .push(("default".to_owned(), source.clone()));
+                config.templates.push(("default".to_owned(), source.clone()));
             }
             Some(Value::Array(named)) => {
                 for entry in named {
-                    if let (Some(name), Some(source)) =
-                        (entry["name"].as_str(), entry["template"].as_str())
-                    {
+                    if let (Some(name), Some(source)) = (entry["name"].as_str(), entry["template"].as_str()) {
                         config.templates.push((name.to_owned(), source.to_owned()));
                     }
                 }
@@ -66,11 +59,7 @@ impl TokenizerConfig {
                     ));
                 };
                 let special = token["special"].as_bool().unwrap_or(false);
-                config.added.push(AddedToken {
-                    id,
-                    text: text.to_owned(),
-                    special,
-                });
+                config.added.push(AddedToken { id, text: text.to_owned(), special });
             }
         }
         Ok(config)
@@ -80,10 +69,7 @@ impl TokenizerConfig {
     #[must_use]
     pub fn chat_template(&self, for_tools: TemplateUse) -> Option<&str> {
         let named = |wanted: &str| {
-            self.templates
-                .iter()
-                .find(|(name, _)| name == wanted)
-                .map(|(_, source)| source.as_str())
+            self.templates.iter().find(|(name, _)| name == wanted).map(|(_, source)| source.as_str())
         };
         match for_tools {
             TemplateUse::Tools => named("tool_use").or_else(|| named("default")),

@@ -33,10 +33,7 @@ pub(super) fn from_gguf(parts: &GgufTokenizer) -> Result<Inner, Error> {
     if parts.model != "gpt2" {
         return Err(Error::tokenizer(
             FILE,
-            format!(
-                "tokenizer.ggml.model is {:?}; only \"gpt2\" (byte-level BPE) is supported",
-                parts.model
-            ),
+            format!("tokenizer.ggml.model is {:?}; only \"gpt2\" (byte-level BPE) is supported", parts.model),
         ));
     }
     let splitter = match parts.pre.as_str() {
@@ -54,16 +51,10 @@ pub(super) fn from_gguf(parts: &GgufTokenizer) -> Result<Inner, Error> {
     let type_of = |at: usize| parts.token_types.get(at).copied().unwrap_or(1);
     // Converters fill the vocabulary up to the padded number of embedding rows.
     let real = |at: usize| type_of(at) != UNUSED && !is_padding(&parts.tokens[at]);
-    let count = (0..parts.tokens.len())
-        .rev()
-        .find(|&at| real(at))
-        .map_or(0, |at| at + 1);
+    let count = (0..parts.tokens.len()).rev().find(|&at| real(at)).map_or(0, |at| at + 1);
     let tokens = parts.tokens[..count].iter().map(String::as_str).zip(0..);
-    let merges: Vec<_> = parts
-        .merges
-        .iter()
-        .map(|line| spelled::merge_of_line(FILE, line))
-        .collect::<Result<_, _>>()?;
+    let merges: Vec<_> =
+        parts.merges.iter().map(|line| spelled::merge_of_line(FILE, line)).collect::<Result<_, _>>()?;
     let (vocabulary, bpe) = spelled::build(FILE, tokens.clone(), merges.into_iter())?;
     let added = tokens.filter_map(|(text, id)| {
         let special = match type_of(id as usize) {
@@ -71,21 +62,10 @@ pub(super) fn from_gguf(parts: &GgufTokenizer) -> Result<Inner, Error> {
             USER_DEFINED => false,
             _ => return None,
         };
-        Some(AddedToken {
-            id,
-            text: text.to_owned(),
-            special,
-        })
+        Some(AddedToken { id, text: text.to_owned(), special })
     });
     let added = AddedTokens::new(added);
-    Inner::new(
-        FILE,
-        vocabulary,
-        bpe,
-        splitter,
-        added,
-        TokenizerConfig::default(),
-    )
+    Inner::new(FILE, vocabulary, bpe, splitter, added, TokenizerConfig::default())
 }
 
 /// `[PAD151669]`, the name that converters give to rows without a token.

@@ -91,19 +91,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("two tokens, separated by a space or in a list")
             }
-            fn visit_borrowed_str<E: serde::de::Error>(
-                self,
-                text: &'de str,
-            ) -> Result<Pair<'de>, E> {
+            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Pair<'de>, E> {
                 let (left, right) = spelled::merge_of_line(FILE, text).map_err(E::custom)?;
                 Ok(Pair(left, right))
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Pair<'de>, E> {
                 let (left, right) = spelled::merge_of_line(FILE, text).map_err(E::custom)?;
-                Ok(Pair(
-                    Cow::Owned(left.into_owned()),
-                    Cow::Owned(right.into_owned()),
-                ))
+                Ok(Pair(Cow::Owned(left.into_owned()), Cow::Owned(right.into_owned())))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Pair<'de>, A::Error> {
                 match (seq.next_element::<Text>()?, seq.next_element::<Text>()?) {
@@ -118,19 +112,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {
 
 /// Reads `tokenizer.json`.
 pub(super) fn from_tokenizer_json(json: &[u8], config: TokenizerConfig) -> Result<Inner, Error> {
-    let file: File<'_> =
-        serde_json::from_slice(json).map_err(|source| Error::Json { file: FILE, source })?;
+    let file: File<'_> = serde_json::from_slice(json).map_err(|source| Error::Json { file: FILE, source })?;
     let model = file.model;
     let unsupported = |what: String| Err(Error::tokenizer(FILE, what));
     if let Some(kind) = model.kind.as_deref()
         && kind != "BPE"
     {
-        return unsupported(format!(
-            "its model is {kind:?}; only byte-level BPE is supported"
-        ));
+        return unsupported(format!("its model is {kind:?}; only byte-level BPE is supported"));
     }
     if model.byte_fallback {
-        return unsupported("its model uses byte_fallback (a SentencePiece vocabulary); only byte-level BPE is supported".to_owned());
+        return unsupported(
+            "its model uses byte_fallback (a SentencePiece vocabulary); only byte-level BPE is supported"
+                .to_owned(),
+        );
     }
     let affixes = [&model.continuing_subword_prefix, &model.end_of_word_suffix];
     if let Some(affix) = affixes.into_iter().flatten().find(|a| !a.is_empty()) {
@@ -151,17 +145,11 @@ pub(super) fn from_tokenizer_json(json: &[u8], config: TokenizerConfig) -> Resul
     let (vocabulary, bpe) = spelled::build(
         FILE,
         model.vocab.0.iter().map(|(token, id)| (&*token.0, *id)),
-        model
-            .merges
-            .iter()
-            .map(|pair| (Cow::Borrowed(&*pair.0), Cow::Borrowed(&*pair.1))),
+        model.merges.iter().map(|pair| (Cow::Borrowed(&*pair.0), Cow::Borrowed(&*pair.1))),
     )?;
     // Tokens that only the config knows are added; where both know an id, tokenizer.json decides.
-    let from_file = file.added_tokens.into_iter().map(|t| AddedToken {
-        id: t.id,
-        text: t.content,
-        special: t.special,
-    });
+    let from_file =
+        file.added_tokens.into_iter().map(|t| AddedToken { id: t.id, text: t.content, special: t.special });
     let added = AddedTokens::new(config.added.iter().cloned().chain(from_file));
     let mut inner = Inner::new(FILE, vocabulary, bpe, splitter, added, config)?;
     inner.normalise = normalise;
@@ -175,12 +163,10 @@ pub(super) fn from_vocab_merges(
     merges: &[u8],
     config: TokenizerConfig,
 ) -> Result<Inner, Error> {
-    let vocab: Vocab<'_> = serde_json::from_slice(vocab).map_err(|source| Error::Json {
-        file: "vocab.json",
-        source,
-    })?;
-    let text = std::str::from_utf8(merges)
-        .map_err(|_| Error::tokenizer("merges.txt", "it is not UTF-8 text"))?;
+    let vocab: Vocab<'_> =
+        serde_json::from_slice(vocab).map_err(|source| Error::Json { file: "vocab.json", source })?;
+    let text =
+        std::str::from_utf8(merges).map_err(|_| Error::tokenizer("merges.txt", "it is not UTF-8 text"))?;
     let header = usize::from(text.starts_with("#version"));
     let lines: Vec<_> = text
         .lines()
@@ -204,11 +190,7 @@ pub(super) fn from_vocab_merges(
             ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
                 .into_iter()
                 .zip(first..)
-                .map(|(text, id)| AddedToken {
-                    id,
-                    text: text.to_owned(),
-                    special: true,
-                }),
+                .map(|(text, id)| AddedToken { id, text: text.to_owned(), special: true }),
         )
     } else {
         AddedTokens::new(config.added.iter().cloned())
@@ -224,19 +206,12 @@ fn normalises(normalizer: Option<&Value>) -> Result<bool, Error> {
     match normalizer["type"].as_str() {
         Some("NFC") => Ok(true),
         Some("Sequence") => {
-            let steps = normalizer["normalizers"]
-                .as_array()
-                .map_or(&[][..], Vec::as_slice);
-            steps
-                .iter()
-                .try_fold(false, |any, step| Ok(any | normalises(Some(step))?))
+            let steps = normalizer["normalizers"].as_array().map_or(&[][..], Vec::as_slice);
+            steps.iter().try_fold(false, |any, step| Ok(any | normalises(Some(step))?))
         }
         kind => Err(Error::tokenizer(
             FILE,
-            format!(
-                "its normalizer is {}; only NFC is supported",
-                kind.unwrap_or("unnamed")
-            ),
+            format!("its normalizer is {}; only NFC is supported", kind.unwrap_or("unnamed")),
         )),
     }
 }
@@ -251,19 +226,14 @@ fn splitter_of(pre_tokenizer: Option<&Value>) -> Result<Splitter, Error> {
     };
     let root = pre_tokenizer.ok_or_else(missing)?;
     let single = std::slice::from_ref(root);
-    let steps = root["pretokenizers"]
-        .as_array()
-        .map_or(single, Vec::as_slice);
+    let steps = root["pretokenizers"].as_array().map_or(single, Vec::as_slice);
     let [split, byte_level] = steps else {
         return Err(missing());
     };
     let plain_bytes = byte_level["type"] == "ByteLevel"
         && byte_level["use_regex"] == false
         && byte_level["add_prefix_space"] != true;
-    if split["type"] != "Split"
-        || split["behavior"] != "Isolated"
-        || split["invert"] == true
-        || !plain_bytes
+    if split["type"] != "Split" || split["behavior"] != "Isolated" || split["invert"] == true || !plain_bytes
     {
         return Err(missing());
     }
@@ -272,10 +242,7 @@ fn splitter_of(pre_tokenizer: Option<&Value>) -> Result<Splitter, Error> {
 
 fn splitter_for(pattern: &str) -> Result<Splitter, Error> {
     Splitter::for_pattern(pattern).ok_or_else(|| {
-        Error::tokenizer(
-            FILE,
-            format!("it splits text by an expression that no Qwen model uses: {pattern}"),
-        )
+        Error::tokenizer(FILE, format!("it splits text by an expression that no Qwen model uses: {pattern}"))
     })
 }
 
@@ -287,23 +254,14 @@ fn template_around(post_processor: Option<&Value>) -> (Vec<u32>, Vec<u32>) {
     };
     let single = std::slice::from_ref(root);
     let steps = root["processors"].as_array().map_or(single, Vec::as_slice);
-    for step in steps
-        .iter()
-        .filter(|step| step["type"] == "TemplateProcessing")
-    {
+    for step in steps.iter().filter(|step| step["type"] == "TemplateProcessing") {
         let mut side = &mut around.0;
         for part in step["single"].as_array().into_iter().flatten() {
             if part.get("Sequence").is_some() {
                 side = &mut around.1;
             } else if let Some(name) = part["SpecialToken"]["id"].as_str() {
-                let ids = step["special_tokens"][name]["ids"]
-                    .as_array()
-                    .into_iter()
-                    .flatten();
-                side.extend(
-                    ids.filter_map(Value::as_u64)
-                        .filter_map(|id| u32::try_from(id).ok()),
-                );
+                let ids = step["special_tokens"][name]["ids"].as_array().into_iter().flatten();
+                side.extend(ids.filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()));
             }
         }
     }

@@ -43,14 +43,14 @@ pub(super) fn build<'t>(
             ids.get(token).copied().ok_or_else(|| {
                 Error::tokenizer(
                     file,
-                    format!("merge {} ({left:?} + {right:?}) needs {token:?}, which the vocabulary lacks", rank + 1),
+                    format!(
+                        "merge {} ({left:?} + {right:?}) needs {token:?}, which the vocabulary lacks",
+                        rank + 1
+                    ),
                 )
             })
         };
-        let merge = Merge {
-            rank: rank as u32,
-            id: id(&joined)?,
-        };
+        let merge = Merge { rank: rank as u32, id: id(&joined)? };
         table.entry((id(&left)?, id(&right)?)).or_insert(merge);
     }
     Ok((vocabulary, Bpe::new(byte_ids, table)))
@@ -65,10 +65,7 @@ pub(super) fn merge_of_line<'t>(
         Some((left, right)) if !left.is_empty() && !right.is_empty() && !right.contains(' ') => {
             Ok((Cow::Borrowed(left), Cow::Borrowed(right)))
         }
-        _ => Err(Error::tokenizer(
-            file,
-            format!("the merge {line:?} is not two tokens"),
-        )),
+        _ => Err(Error::tokenizer(file, format!("the merge {line:?} is not two tokens"))),
     }
 }
 
@@ -78,8 +75,5 @@ pub(super) fn check_id(file: &'static str, id: u32) -> Result<(), Error> {
     if id < LIMIT {
         return Ok(());
     }
-    Err(Error::tokenizer(
-        file,
-        format!("token id {id} is beyond any vocabulary"),
-    ))
+    Err(Error::tokenizer(file, format!("token id {id} is beyond any vocabulary")))
 }

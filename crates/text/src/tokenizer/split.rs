@@ -92,9 +92,7 @@ impl Splitter {
                 self.run(text, after_first, Class::Word)
             }
             Class::Symbol => self.symbols(text, 0),
-            Class::Space if first == ' ' && second == Some(Class::Symbol) => {
-                self.symbols(text, after_first)
-            }
+            Class::Space if first == ' ' && second == Some(Class::Symbol) => self.symbols(text, after_first),
             Class::Space | Class::Newline => self.spaces(text),
         }
     }
@@ -146,10 +144,7 @@ fn contraction(text: &str) -> Option<usize> {
     if matches!(first, 's' | 'S' | 't' | 'T' | 'm' | 'M' | 'd' | 'D' | 'ſ') {
         return Some(first.len_utf8());
     }
-    let pair = [
-        first.to_ascii_lowercase(),
-        chars.next()?.to_ascii_lowercase(),
-    ];
+    let pair = [first.to_ascii_lowercase(), chars.next()?.to_ascii_lowercase()];
     matches!(pair, ['r', 'e'] | ['v', 'e'] | ['l', 'l']).then_some(2)
 }
 
@@ -165,56 +160,35 @@ mod tests {
 
     #[test]
     fn words_take_one_symbol_in_front() {
-        assert_eq!(
-            pieces(Splitter::Letters, "Hello, world!"),
-            ["Hello", ",", " world", "!"]
-        );
+        assert_eq!(pieces(Splitter::Letters, "Hello, world!"), ["Hello", ",", " world", "!"]);
         assert_eq!(pieces(Splitter::Letters, "\tx .y"), ["\tx", " .", "y"]);
     }
 
     #[test]
     fn contractions_come_first() {
-        assert_eq!(
-            pieces(Splitter::Letters, "I'LL don't 'sup"),
-            ["I", "'LL", " don", "'t", " '", "sup"]
-        );
-        assert_eq!(
-            pieces(Splitter::Letters, "'sup 're"),
-            ["'s", "up", " '", "re"]
-        );
+        assert_eq!(pieces(Splitter::Letters, "I'LL don't 'sup"), ["I", "'LL", " don", "'t", " '", "sup"]);
+        assert_eq!(pieces(Splitter::Letters, "'sup 're"), ["'s", "up", " '", "re"]);
     }
 
     #[test]
     fn digits_stand_alone() {
-        assert_eq!(
-            pieces(Splitter::Letters, "a12 3"),
-            ["a", "1", "2", " ", "3"]
-        );
+        assert_eq!(pieces(Splitter::Letters, "a12 3"), ["a", "1", "2", " ", "3"]);
     }
 
     #[test]
     fn white_space_follows_the_three_rules() {
         assert_eq!(pieces(Splitter::Letters, "a  b"), ["a", " ", " b"]);
-        assert_eq!(
-            pieces(Splitter::Letters, "a \n \n  b"),
-            ["a", " \n \n", " ", " b"]
-        );
+        assert_eq!(pieces(Splitter::Letters, "a \n \n  b"), ["a", " \n \n", " ", " b"]);
         assert_eq!(pieces(Splitter::Letters, "a   "), ["a", "   "]);
         assert_eq!(pieces(Splitter::Letters, "=\n\n x"), ["=\n\n", " x"]);
-        assert_eq!(
-            pieces(Splitter::Letters, "\u{3000}\u{3000}x"),
-            ["\u{3000}", "\u{3000}x"]
-        );
+        assert_eq!(pieces(Splitter::Letters, "\u{3000}\u{3000}x"), ["\u{3000}", "\u{3000}x"]);
     }
 
     #[test]
     fn marks_belong_to_words_only_in_the_newer_pattern() {
         assert_eq!(pieces(Splitter::Letters, "नमस्ते"), ["नमस", "्त", "े"]);
         assert_eq!(pieces(Splitter::LettersAndMarks, "नमस्ते"), ["नमस्ते"]);
-        assert_eq!(
-            pieces(Splitter::LettersAndMarks, "\u{301}."),
-            ["\u{301}", "."]
-        );
+        assert_eq!(pieces(Splitter::LettersAndMarks, "\u{301}."), ["\u{301}", "."]);
     }
 
     /// Random texts of awkward characters, cut by the reference implementation.
@@ -224,17 +198,12 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/data/tokenizers/texts.json")).unwrap();
         let texts = golden["texts"].as_array().unwrap();
         assert!(texts.len() > 200);
-        for (key, splitter) in [
-            ("pieces_qwen2", Splitter::Letters),
-            ("pieces_qwen35", Splitter::LettersAndMarks),
-        ] {
+        for (key, splitter) in
+            [("pieces_qwen2", Splitter::Letters), ("pieces_qwen35", Splitter::LettersAndMarks)]
+        {
             for (text, expected) in texts.iter().zip(golden[key].as_array().unwrap()) {
                 let text = text.as_str().unwrap();
-                assert_eq!(
-                    serde_json::json!(pieces(splitter, text)),
-                    *expected,
-                    "{key}: {text:?}"
-                );
+                assert_eq!(serde_json::json!(pieces(splitter, text)), *expected, "{key}: {text:?}");
             }
         }
     }

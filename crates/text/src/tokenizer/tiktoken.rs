@@ -19,19 +19,12 @@ pub(super) fn from_tiktoken(file: &[u8]) -> Result<Inner, Error> {
     let text = std::str::from_utf8(file).map_err(|_| Error::tokenizer(FILE, "it is not text"))?;
     let mut ids: FxHashMap<Vec<u8>, u32> = FxHashMap::default();
     let mut vocabulary = Vocabulary::default();
-    for (at, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let parsed = line
             .split_once(' ')
             .and_then(|(token, rank)| Some((base64(token)?, rank.trim().parse::<u32>().ok()?)));
         let Some((token, id)) = parsed else {
-            return Err(Error::tokenizer(
-                FILE,
-                format!("line {} is not base64, a space and a rank", at + 1),
-            ));
+            return Err(Error::tokenizer(FILE, format!("line {} is not base64, a space and a rank", at + 1)));
         };
         spelled::check_id(FILE, id)?;
         vocabulary.insert(id, &token);
@@ -40,10 +33,7 @@ pub(super) fn from_tiktoken(file: &[u8]) -> Result<Inner, Error> {
     let mut byte_ids = Box::new([0; 256]);
     for byte in 0..=255u8 {
         byte_ids[usize::from(byte)] = *ids.get(&[byte][..]).ok_or_else(|| {
-            Error::tokenizer(
-                FILE,
-                format!("it has no token for the single byte {byte:#04x}"),
-            )
+            Error::tokenizer(FILE, format!("it has no token for the single byte {byte:#04x}"))
         })?;
     }
     // Two tokens merge when their bytes together are a token, whatever the place of the cut, and
@@ -57,28 +47,12 @@ pub(super) fn from_tiktoken(file: &[u8]) -> Result<Inner, Error> {
         }
     }
     let first = vocabulary.len() as u32;
-    let named = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-        .into_iter()
-        .map(str::to_owned);
+    let named = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].into_iter().map(str::to_owned);
     let extra = (0..EXTRA_TOKENS).map(|n| format!("<|extra_{n}|>"));
-    let added = named
-        .chain(extra)
-        .zip(first..)
-        .map(|(text, id)| AddedToken {
-            id,
-            text,
-            special: true,
-        });
+    let added = named.chain(extra).zip(first..).map(|(text, id)| AddedToken { id, text, special: true });
     let bpe = Bpe::new(byte_ids, merges);
     let config = TokenizerConfig::default();
-    Inner::new(
-        FILE,
-        vocabulary,
-        bpe,
-        Splitter::Letters,
-        AddedTokens::new(added),
-        config,
-    )
+    Inner::new(FILE, vocabulary, bpe, Splitter::Letters, AddedTokens::new(added), config)
 }
 
 /// Decodes standard base64 with or without padding.
