@@ -7,7 +7,8 @@
 // Grid: one invocation for 8 dimensions of one head of one token, 64 a workgroup: x folded. Every invocation sums the
 // squares of its whole head itself: re-reading head_dim cached values costs less than a barrier.
 // Bindings: state; qkv [n_tokens, stride] = [q | k | v]; rope [positions, 2, R/8] vec4 = cos, sin; block_table;
-// q [n_tokens, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); q_norm, k_norm [head_dim].
+// q [n_tokens, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); norms [2, head_dim] of queries and of keys, in
+// one buffer because WebGPU guarantees no more than 8 storage buffers.
 // Needs: nothing.
 //% include "shared/state.wgsl"
 
@@ -51,8 +52,7 @@ fn pack(v: vec4<f32>) -> vec4<f32> {
 }
 //% endif
 //% if qk_norm
-@group(0) @binding(8) var<storage, read> q_norm: array<vec4<f32>>;
-@group(0) @binding(9) var<storage, read> k_norm: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read> norms: array<vec4<f32>>;
 //% endif
 
 @compute @workgroup_size(64)
@@ -91,13 +91,9 @@ fn main(
             squares += dot(v, v);
         }
         let rms = inverseSqrt(squares / ${ head_dim }.0 + params.eps);
-        if (is_query) {
-            a *= rms * q_norm[lo];
-            b *= rms * q_norm[hi];
-        } else {
-            a *= rms * k_norm[lo];
-            b *= rms * k_norm[hi];
-        }
+        let weights = select(D4, 0u, is_query);
+        a *= rms * norms[weights + lo];
+        b *= rms * norms[weights + hi];
     }
 //% endif
     let position = state.position + token;

@@ -25,14 +25,9 @@ async function compile({ shaders, features }) {
   const adapter = await navigator.gpu.requestAdapter();
   const device = await adapter.requestDevice({ requiredFeatures: features });
   const types = { uniform: "uniform", read: "read-only-storage", read_write: "storage" };
-  const problems = [];
-  for (const { name, wgsl, bindings } of shaders) {
+  const compileOne = async ({ name, wgsl, bindings }) => {
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: name, code: wgsl });
-    const { messages } = await module.getCompilationInfo();
-    for (const { type, lineNum, linePos, message } of messages) {
-      problems.push(`${name}: ${type} at ${lineNum}:${linePos}: ${message}`);
-    }
     const layout = device.createBindGroupLayout({
       entries: bindings.map((kind, binding) => ({
         binding,
@@ -40,16 +35,22 @@ async function compile({ shaders, features }) {
         buffer: { type: types[kind], hasDynamicOffset: kind === "uniform" },
       })),
     });
-    try {
-      await device.createComputePipelineAsync({
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: "main" },
-      });
-    } catch (error) {
-      problems.push(`${name}: ${error.message}`);
-    }
-    const error = await device.popErrorScope();
-    if (error) problems.push(`${name}: ${error.message}`);
+    const pipeline = device.createComputePipelineAsync({
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+    const scope = device.popErrorScope();
+    const { messages } = await module.getCompilationInfo();
+    const problems = messages.map((m) => `${m.type} at ${m.lineNum}:${m.linePos}: ${m.message}`);
+    await pipeline.catch((error) => problems.push(error.message));
+    const error = await scope;
+    if (error) problems.push(error.message);
+    return problems.map((problem) => `${name}: ${problem}`);
+  };
+  // a few at a time, which the browser compiles on several threads
+  const problems = [];
+  for (let i = 0; i < shaders.length; i += 16) {
+    problems.push(...(await Promise.all(shaders.slice(i, i + 16).map(compileOne))).flat());
   }
   device.destroy();
   return problems;

@@ -41,7 +41,10 @@ fn print(report: &BenchReport) {
         report.weight_bytes_per_token as f64 / 1e6
     );
     println!("  copying moves {:.1} GB/s", report.copy_gbps);
-    println!("{:>8} {:>18} {:>12} {:>18} {:>10} {:>7}", "depth", "prefill t/s", "first ms", "decode t/s", "GB/s", "share");
+    println!(
+        "{:>8} {:>18} {:>12} {:>18} {:>10} {:>7}",
+        "depth", "prefill t/s", "first ms", "decode t/s", "GB/s", "share"
+    );
     for run in &report.results {
         println!(
             "{:>8} {:>18} {:>12.1} {:>18} {:>10.2} {:>6.0}%",

@@ -15,12 +15,18 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
             .iter()
             .map(|a| json!({"name": a.name, "backend": format!("{:?}", a.backend), "type": format!("{:?}", a.device_type), "driver": a.driver_info}))
             .collect();
-        println!("{}", json!({"devices": list, "default": chosen.info().name, "capabilities": chosen.caps().to_string()}));
+        println!(
+            "{}",
+            json!({"devices": list, "default": chosen.info().name, "capabilities": chosen.caps().to_string()})
+        );
         return Ok(());
     }
     for adapter in &adapters {
         let mark = if adapter == chosen.info() { '*' } else { ' ' };
-        println!("{mark} {} ({:?}, {:?}) {}", adapter.name, adapter.backend, adapter.device_type, adapter.driver_info);
+        println!(
+            "{mark} {} ({:?}, {:?}) {}",
+            adapter.name, adapter.backend, adapter.device_type, adapter.driver_info
+        );
     }
     println!("* is used unless --adapter names another: {}", chosen.caps());
     Ok(())

@@ -27,9 +27,13 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     if args.logits.is_none()
         && let Some(case) = input.cases.iter().find(|case| case.logits != WantedLogits::None)
     {
-        return Err(Failure::Usage(format!("case \"{}\" wants logits: say where they go with --logits FILE", case.name)));
+        return Err(Failure::Usage(format!(
+            "case \"{}\" wants logits: say where they go with --logits FILE",
+            case.name
+        )));
     }
-    let mut options = crate::model::options(&args.model.setup, if args.fast { KvType::F16 } else { KvType::F32 });
+    let mut options =
+        crate::model::options(&args.model.setup, if args.fast { KvType::F16 } else { KvType::F32 });
     options.prefill_chunk = args.chunk;
     let mut model = crate::model::load_with(&args.model.model, &options)?;
     let n_vocab = model.info().vocab_size;
@@ -48,11 +52,15 @@ fn write_logits(path: &std::path::Path, cases: &[EvalReply], n_vocab: usize) -> 
     let data: BTreeMap<String, Vec<u8>> = cases
         .iter()
         .filter(|case| !case.logits.is_empty())
-        .map(|case| (format!("logits.{}", case.name), case.logits.iter().flat_map(|x| x.to_le_bytes()).collect()))
+        .map(|case| {
+            (format!("logits.{}", case.name), case.logits.iter().flat_map(|x| x.to_le_bytes()).collect())
+        })
         .collect();
     let views = data
         .iter()
-        .map(|(name, bytes)| Ok((name, TensorView::new(Dtype::F32, vec![bytes.len() / 4 / n_vocab, n_vocab], bytes)?)))
+        .map(|(name, bytes)| {
+            Ok((name, TensorView::new(Dtype::F32, vec![bytes.len() / 4 / n_vocab, n_vocab], bytes)?))
+        })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
     safetensors::serialize_to_file(views, None, path).map_err(|e| about(path, e))
 }

@@ -17,7 +17,11 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     }
     let gb = |bytes: u64| bytes as f64 / 1e9;
     println!("{} ({})", inspection.name, inspection.architecture);
-    println!("  {:.3} billion weights in {} tensors", inspection.n_params as f64 / 1e9, inspection.tensors.len());
+    println!(
+        "  {:.3} billion weights in {} tensors",
+        inspection.n_params as f64 / 1e9,
+        inspection.tensors.len()
+    );
     println!(
         "  {} layers, {} wide, {} query and {} key heads of {}, feed-forward {}, vocabulary {}",
         inspection.n_layers,

@@ -62,7 +62,9 @@ pub(crate) fn stream(model: &mut Model, request: &ChatRequest) -> Result<ChatRep
             ChatEvent::Content { text } => {
                 written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             }
-            ChatEvent::ToolCall(call) => eprintln!("{}calls {}({}){}", dim.0, call.name, call.arguments, dim.1),
+            ChatEvent::ToolCall(call) => {
+                eprintln!("{}calls {}({}){}", dim.0, call.name, call.arguments, dim.1)
+            }
             ChatEvent::Token => {}
         }
         // a closed pipe ends the reply

@@ -141,7 +141,9 @@ mod tests {
         let mask = CapsMask::parse(" no-f16, max-binding=1MiB ").unwrap();
         assert!(mask.no_f16 && !mask.no_dot4);
         assert_eq!(mask.max_binding, Some(1 << 20));
-        for bad in ["no-f17", "max-binding=", "max-binding=1", "max-binding=99999999999GiB", "max-binding=1MB"] {
+        for bad in
+            ["no-f17", "max-binding=", "max-binding=1", "max-binding=99999999999GiB", "max-binding=1MB"]
+        {
             let message = CapsMask::parse(bad).unwrap_err().to_string();
             assert!(message.contains(bad) && message.contains("no-subgroups"), "{message}");
         }

@@ -104,7 +104,9 @@ impl Gpu {
                 let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
                 all.into_iter()
                     .find(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()))
-                    .ok_or_else(|| adapter_error(format!("none is called \"{wanted}\"; there are {names:?}")))?
+                    .ok_or_else(|| {
+                        adapter_error(format!("none is called \"{wanted}\"; there are {names:?}"))
+                    })?
             }
             None => instance
                 .request_adapter(&wgpu::RequestAdapterOptions {
@@ -116,7 +118,8 @@ impl Gpu {
         };
         let info = adapter.get_info();
         let offered = adapter.features();
-        let wanted = offered & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY);
+        let wanted = offered
+            & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY);
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("qwill"),
@@ -137,7 +140,12 @@ impl Gpu {
 
     /// Takes over a device that somebody else opened (a window's, say), with `SHADER_F16`, `SUBGROUP` and the
     /// adapter's limits requested where offered.
-    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Self {
+    pub fn from_wgpu(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Self {
         Self::from_parts(device, queue, adapter.get_info(), true, options)
     }
 
@@ -224,6 +232,9 @@ impl Gpu {
     /// Destroys the device: every later call fails with [`Error::Lost`].
     pub fn destroy(&self) {
         self.device.destroy();
+        if let Ok(mut health) = self.health.lock() {
+            health.lost.get_or_insert("it was destroyed".into());
+        }
     }
 
     /// Allocates `bytes` (rounded up to 4), zero-filled, and fails with a plain message when that is impossible.
@@ -287,7 +298,11 @@ impl Gpu {
         self.device
             .poll(wgpu::PollType::Wait { submission_index: submission, timeout: None })
             .map(|_| ())
-            .map_err(|e| self.check().err().unwrap_or_else(|| Error::Device(e.to_string())))
+            .map_err(|e| {
+                // A wait on a lost device fails before the callback that says so has run; polling runs it.
+                let _ = self.device.poll(wgpu::PollType::Poll);
+                self.check().err().unwrap_or_else(|| Error::Device(e.to_string()))
+            })
     }
 
     pub(crate) fn count(&self, change: impl FnOnce(&mut GpuTotals)) {
@@ -300,7 +315,8 @@ impl Gpu {
 impl Gpu {
     /// Copies `bytes` bytes from one buffer to another, `rounds` times: what bandwidth is measured with.
     pub fn copy(&self, source: &wgpu::Buffer, target: &wgpu::Buffer, bytes: u64, rounds: u32) {
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("copy") });
+        let mut encoder =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("copy") });
         for _ in 0..rounds {
             encoder.copy_buffer_to_buffer(source, 0, target, 0, bytes);
         }

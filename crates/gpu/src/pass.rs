@@ -69,7 +69,8 @@ impl Gpu {
 
     /// Starts recording a step.
     pub fn step(&self) -> Step<'_> {
-        let encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
+        let encoder =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
         Step { gpu: self, encoder, dispatches: Vec::new() }
     }
 }

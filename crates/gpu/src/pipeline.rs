@@ -153,7 +153,8 @@ impl ParamArena {
     /// An empty arena for this device.
     pub async fn new(gpu: &Gpu) -> Result<Self, Error> {
         let align = gpu.device.limits().min_uniform_buffer_offset_alignment.max(Self::BLOCK as u32);
-        let buffer = gpu.buffer("kernel parameters", u64::from(align * Self::CAPACITY), Usage::Uniform).await?;
+        let buffer =
+            gpu.buffer("kernel parameters", u64::from(align * Self::CAPACITY), Usage::Uniform).await?;
         Ok(Self { slots: HashMap::new(), align, buffer })
     }
 

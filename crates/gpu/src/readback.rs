@@ -29,12 +29,8 @@ impl Readback {
         let failed = |reason: String| gpu.check().err().unwrap_or(Error::Device(reason));
         let mapped = self.mapped.await.map_err(|_| failed("a buffer map was dropped".into()))?;
         mapped.map_err(|e| failed(e.to_string()))?;
-        let bytes = self
-            .buffer
-            .slice(0..self.bytes)
-            .get_mapped_range()
-            .map_err(|e| failed(e.to_string()))?
-            .to_vec();
+        let bytes =
+            self.buffer.slice(0..self.bytes).get_mapped_range().map_err(|e| failed(e.to_string()))?.to_vec();
         self.buffer.unmap();
         gpu.check()?;
         Ok(bytes)

@@ -144,10 +144,9 @@ struct PrefillParams {
 /// Tokens of one split of decode attention: as many as 16 KiB of workgroup memory allow.
 pub fn decode_split(group: usize, head_dim: usize) -> Result<usize, Error> {
     let fixed = group * head_dim * 4 + group * 64 * 4 + 64 * 16;
-    [256, 128, 64, 32]
-        .into_iter()
-        .find(|split| fixed + group * split * 4 <= 16 << 10)
-        .ok_or_else(|| Error::Shape(format!("{group} query heads of {head_dim} elements share a key head: too many")))
+    [256, 128, 64, 32].into_iter().find(|split| fixed + group * split * 4 <= 16 << 10).ok_or_else(|| {
+        Error::Shape(format!("{group} query heads of {head_dim} elements share a key head: too many"))
+    })
 }
 
 fn check_head_dim(head_dim: usize) -> Result<(), Error> {
@@ -259,7 +258,11 @@ pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSou
 
 impl Kernels {
     /// QK-norm, rotary embedding and cache write of all tokens of a step.
-    pub async fn rotate_heads(&mut self, shape: &Rotate, buffers: &RotateBuffers<'_>) -> Result<Launch, Error> {
+    pub async fn rotate_heads(
+        &mut self,
+        shape: &Rotate,
+        buffers: &RotateBuffers<'_>,
+    ) -> Result<Launch, Error> {
         check_head_dim(shape.head_dim)?;
         if !shape.rotary_dim.is_multiple_of(8) || shape.rotary_dim > shape.head_dim {
             return Err(Error::Shape(format!(
@@ -330,13 +333,19 @@ impl Kernels {
         let n_heads = shape.n_heads as u32;
         let bound = [buffers.state, buffers.partial, buffers.stats, buffers.y];
         let merge = self
-            .launch("attend_merge", &source, Some(&(max_splits as u32)), &bound, move |_| Grid([n_heads, 1, 1]))
+            .launch("attend_merge", &source, Some(&(max_splits as u32)), &bound, move |_| {
+                Grid([n_heads, 1, 1])
+            })
             .await?;
         Ok([attend, merge])
     }
 
     /// Causal attention of all tokens of a step.
-    pub async fn attend_prefill(&mut self, shape: &Attend, buffers: &AttendBuffers<'_>) -> Result<Launch, Error> {
+    pub async fn attend_prefill(
+        &mut self,
+        shape: &Attend,
+        buffers: &AttendBuffers<'_>,
+    ) -> Result<Launch, Error> {
         check_head_dim(shape.head_dim)?;
         let source = prefill_source(&self.templates, shape);
         let width = shape.n_heads * shape.head_dim;

@@ -22,7 +22,8 @@ pub(crate) fn source(templates: &Templates, layout: Layout) -> KernelSource {
     bindings.extend((0..layout.n_streams()).map(|_| Binding::Read));
     KernelSource {
         name: format!("embed_rows {}", quant_name(layout)),
-        wgsl: templates.render("embed/embed_rows.wgsl", context! { quant => quant_value(layout), weights => 3 }),
+        wgsl: templates
+            .render("embed/embed_rows.wgsl", context! { quant => quant_value(layout), weights => 3 }),
         bindings,
         constants: vec![],
     }

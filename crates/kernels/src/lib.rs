@@ -24,6 +24,8 @@ pub use launch::{Error, Kernels, Launch, StepShape, StepState};
 pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, RowOrder, Shard, align_row};
 pub use norm::{NormRows, norm_rms};
 pub use permutations::permutations;
-pub use sample::{SampleBuffers, SamplerSettings, candidate_count, keep_for, sample_token, select_candidates};
+pub use sample::{
+    SampleBuffers, SamplerSettings, candidate_count, keep_for, sample_token, select_candidates,
+};
 pub use templates::Templates;
 pub use tuning::GEMM_MAX_TILE_M;

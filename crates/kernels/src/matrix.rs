@@ -54,7 +54,9 @@ impl DeviceMatrix {
 
     /// Bytes that `n_rows` rows take in all streams.
     pub fn row_bytes(&self, n_rows: usize) -> u64 {
-        (0..self.layout.n_streams()).map(|s| self.layout.stream_row_words(s, self.k) as u64 * 4 * n_rows as u64).sum()
+        (0..self.layout.n_streams())
+            .map(|s| self.layout.stream_row_words(s, self.k) as u64 * 4 * n_rows as u64)
+            .sum()
     }
 
     /// Bytes of the whole matrix.

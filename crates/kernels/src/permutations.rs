@@ -59,7 +59,9 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
         all.push(norm::source(templates, &caps(is_web, subgroups, is_software)));
     }
     for kv in [KvType::F32, KvType::F16] {
-        for (head_dim, group) in [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)] {
+        for (head_dim, group) in
+            [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)]
+        {
             let attend = Attend { n_heads: group * 2, n_kv_heads: 2, head_dim, window: None, kv };
             let split = attention::decode_split(group, head_dim).expect("a supported shape");
             all.push(attention::decode_source(templates, &attend, split));

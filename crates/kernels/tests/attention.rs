@@ -43,7 +43,9 @@ fn upload_cache(rig: &Rig, kv: KvType, elements: &[f32]) -> wgpu::Buffer {
 fn read_cache(rig: &Rig, kv: KvType, buffer: &wgpu::Buffer) -> Vec<f32> {
     match kv {
         KvType::F32 => rig.read(buffer),
-        KvType::F16 => rig.read::<u16>(buffer).into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect(),
+        KvType::F16 => {
+            rig.read::<u16>(buffer).into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect()
+        }
     }
 }
 
@@ -72,10 +74,8 @@ fn rotations(rig: &mut Rig, depth: Depth) {
         eps: 1e-6,
         kv,
     };
-    let mut shapes = vec![
-        (rotate(6, 1, 24, 24, KvType::F32), true, 1.0),
-        (rotate(7, 1, 64, 64, KvType::F16), false, 2.0),
-    ];
+    let mut shapes =
+        vec![(rotate(6, 1, 24, 24, KvType::F32), true, 1.0), (rotate(7, 1, 64, 64, KvType::F16), false, 2.0)];
     if depth == Depth::Full {
         shapes.extend([
             (rotate(3, 3, 16, 8, KvType::F32), false, 1e3),
@@ -98,7 +98,9 @@ fn rotations(rig: &mut Rig, depth: Depth) {
                 .flat_map(|p| {
                     let angle = move |i: usize| p as f64 * 1e4f64.powf(-2.0 * i as f64 / rotary_dim as f64);
                     let half = 0..rotary_dim / 2;
-                    half.clone().map(move |i| angle(i).cos() as f32).chain(half.map(move |i| angle(i).sin() as f32))
+                    half.clone()
+                        .map(move |i| angle(i).cos() as f32)
+                        .chain(half.map(move |i| angle(i).sin() as f32))
                 })
                 .collect();
             let (table, n_pages) = block_table(&mut rng, n_kv);
@@ -132,7 +134,8 @@ fn rotations(rig: &mut Rig, depth: Depth) {
                 let (page, slot) = (table[(position + token) / PAGE] as usize, (position + token) % PAGE);
                 for head in 0..n_kv_heads {
                     for d in 0..head_dim {
-                        let take = |cache: &mut Vec<f32>, at: usize| std::mem::replace(&mut cache[at], UNTOUCHED);
+                        let take =
+                            |cache: &mut Vec<f32>, at: usize| std::mem::replace(&mut cache[at], UNTOUCHED);
                         found_k.push(take(&mut keys, k_index(page, slot, head, d, n_kv_heads, head_dim)));
                         found_v.push(take(&mut values, v_index(page, slot, head, d, n_kv_heads, head_dim)));
                     }
@@ -214,7 +217,8 @@ impl Cache {
 const QUERY_SIZES: [f32; 3] = [0.0, 1.0, 100.0];
 
 fn attend_shapes(depth: Depth) -> Vec<Attend> {
-    let attend = |n_heads, n_kv_heads, head_dim, kv| Attend { n_heads, n_kv_heads, head_dim, window: None, kv };
+    let attend =
+        |n_heads, n_kv_heads, head_dim, kv| Attend { n_heads, n_kv_heads, head_dim, window: None, kv };
     let mut shapes = vec![attend(6, 1, 24, KvType::F32), attend(14, 2, 64, KvType::F16)];
     if depth == Depth::Full {
         shapes.extend([
@@ -295,7 +299,8 @@ fn decodes(rig: &mut Rig, depth: Depth) {
                 assert!(!differs, "the twins of decode and prefill disagree, {what}");
                 let magnitudes = cpu::attend_merge(&magnitudes);
                 let found: Vec<f32> = rig.read(&y);
-                let report = Report::new(&found[..width], &merged, |i| magnitudes[i] * sensitivity[i / head_dim]);
+                let report =
+                    Report::new(&found[..width], &merged, |i| magnitudes[i] * sensitivity[i / head_dim]);
                 worst = worst.max(report.expect(&what, TOLERANCE));
                 assert!(found[width..].iter().all(|&y| y == UNTOUCHED), "padding was written, {what}");
             }
@@ -363,7 +368,9 @@ fn prefills(rig: &mut Rig, depth: Depth) {
 
 #[test]
 fn shapes_without_a_kernel_are_refused() {
-    for (group, head_dim, split) in [(1, 64, Some(256)), (7, 64, Some(256)), (16, 128, Some(32)), (40, 128, None)] {
+    for (group, head_dim, split) in
+        [(1, 64, Some(256)), (7, 64, Some(256)), (16, 128, Some(32)), (40, 128, None)]
+    {
         assert_eq!(decode_split(group, head_dim).ok(), split, "{group} heads of {head_dim}");
     }
     let mut rig = Rig::open("");

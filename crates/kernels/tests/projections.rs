@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use qwill_kernels::cpu::{self, Finish};
 use qwill_kernels::{
-    DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RowOrder, StepShape, StepState, align_row, embed_rows, gemm,
-    gemv, norm_rms,
+    DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RowOrder, StepShape, StepState, align_row,
+    embed_rows, gemm, gemv, norm_rms,
 };
 use qwill_testkit::{Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
 use qwill_weights::Layout;
@@ -57,8 +57,14 @@ fn embeddings(rig: &mut Rig, depth: Depth) {
             assert_eq!(launches.len(), table.shards.len());
             rig.run(&launches, shape(tokens.len()));
             let found: Vec<f32> = rig.read(&y);
-            let wanted: Vec<f32> = cpu::embed_rows(&host.values, k, &tokens).iter().map(|&v| v as f32).collect();
-            assert_eq!(found, padded_rows(&wanted, k), "{layout:?} {n_rows}x{k} in {} shards", table.shards.len());
+            let wanted: Vec<f32> =
+                cpu::embed_rows(&host.values, k, &tokens).iter().map(|&v| v as f32).collect();
+            assert_eq!(
+                found,
+                padded_rows(&wanted, k),
+                "{layout:?} {n_rows}x{k} in {} shards",
+                table.shards.len()
+            );
         }
     }
 }
@@ -88,7 +94,8 @@ fn norms(rig: &mut Rig, depth: Depth) {
             let launch = block_on(norm_rms(&mut rig.kernels, &state, &x_buffer, &norm, k, rows, &y)).unwrap();
             rig.run([&launch], StepShape { n_outputs: n as u32, ..shape(n_rows) });
             let found: Vec<f32> = rig.read(&y);
-            let found: Vec<f32> = found.chunks_exact(align_row(k)).flat_map(|row| &row[..k]).copied().collect();
+            let found: Vec<f32> =
+                found.chunks_exact(align_row(k)).flat_map(|row| &row[..k]).copied().collect();
             let wanted = &wanted[first * k..];
             let report = Report::new(&found, wanted, |i| wanted[i].abs());
             worst = worst.max(report.expect(&format!("{what}, {rows:?}"), TOLERANCE));
@@ -205,7 +212,9 @@ fn try_gemv(rig: &mut Rig, rng: &mut Rng, case: Case) -> f64 {
         _ => vec![UNTOUCHED; inputs.y_stride],
     };
     let project = inputs.project(rig, &padded_rows(&x, case.k), &y);
-    let norm = case.has_norm.then(|| FusedNorm { gain: rig.upload("gain", &padded_rows(&inputs.gain, case.k)), eps: EPS });
+    let norm = case
+        .has_norm
+        .then(|| FusedNorm { gain: rig.upload("gain", &padded_rows(&inputs.gain, case.k)), eps: EPS });
     let launches = block_on(gemv(&mut rig.kernels, &project, norm.as_ref())).unwrap();
     assert_eq!(launches.len(), inputs.matrix.shards.len());
     assert_eq!(launches.iter().map(|launch| launch.weight_bytes).sum::<u64>(), inputs.matrix.bytes());
@@ -274,7 +283,14 @@ fn vectors(rig: &mut Rig, depth: Depth) {
     let mut rng = Rng::new(3);
     let mut worst: f64 = 0.0;
     // (outputs, columns, bytes of a binding); the last two for the workgroups of 128 and 256
-    let shapes = [(37, 40, 1 << 20), (21, 24, 1 << 20), (45, 130, 2048), (70, 96, 4096), (5, 2080, 1 << 20), (3, 8224, 1 << 20)];
+    let shapes = [
+        (37, 40, 1 << 20),
+        (21, 24, 1 << 20),
+        (45, 130, 2048),
+        (70, 96, 4096),
+        (5, 2080, 1 << 20),
+        (3, 8224, 1 << 20),
+    ];
     for (at, (layout, epilogue, has_bias)) in variants(depth).into_iter().enumerate() {
         for has_norm in [false, true] {
             // two shapes for each variant, so that every shape meets every layout
@@ -307,7 +323,13 @@ fn matrices(rig: &mut Rig, depth: Depth) {
     let mut rng = Rng::new(4);
     let mut worst: f64 = 0.0;
     // (rows, outputs, columns, bytes of a binding): tiles of 16 and 64 rows, whole, short, and more than one
-    let shapes = [(3, 37, 40, 1 << 20), (17, 70, 24, 1 << 20), (64, 45, 96, 2048), (65, 130, 130, 8192), (16, 64, 224, 1 << 20)];
+    let shapes = [
+        (3, 37, 40, 1 << 20),
+        (17, 70, 24, 1 << 20),
+        (64, 45, 96, 2048),
+        (65, 130, 130, 8192),
+        (16, 64, 224, 1 << 20),
+    ];
     for (at, (layout, epilogue, has_bias)) in variants(depth).into_iter().enumerate() {
         let tried = if depth == Depth::Full { 2 } else { 1 };
         for (m, n, k, max_binding) in (0..tried).map(|i| shapes[(at + at / 5 + i) % shapes.len()]) {

@@ -28,7 +28,8 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
             config.insert(hf.into(), json!(n));
         }
     }
-    for (hf, gguf) in [("rms_norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")] {
+    for (hf, gguf) in [("rms_norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")]
+    {
         if let Some(n) = metadata.get_f64(&key(gguf))? {
             // f32 in the file: 1e-6 must not become 9.999999974752427e-7
             config.insert(hf.into(), json!((n as f32).to_string().parse::<f64>().unwrap_or(n)));

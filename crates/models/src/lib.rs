@@ -16,7 +16,8 @@ mod shapes;
 pub use config::{Config, Error};
 pub use gguf::config_from_gguf;
 pub use plan::{
-    Activation, Arrangement, Attention, Dims, Head, Norm, Op, Plan, Projection, Rotation, TensorRef, Then, Weight,
+    Activation, Arrangement, Attention, Dims, Head, Norm, Op, Plan, Projection, Rotation, TensorRef, Then,
+    Weight,
 };
 pub use registry::{known_architectures, plan};
 pub use rope::Rope;

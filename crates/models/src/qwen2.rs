@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use crate::Rope;
 use crate::config::{Config, Default, Error, invalid};
 use crate::plan::{
-    Activation, Arrangement, Attention, Dims, Head, Norm, Op, Plan, Projection, Rotation, TensorRef, Then, Weight,
+    Activation, Arrangement, Attention, Dims, Head, Norm, Op, Plan, Projection, Rotation, TensorRef, Then,
+    Weight,
 };
-use crate::Rope;
 
 /// What the dense families differ in.
 pub(crate) struct Dense {
@@ -51,7 +52,11 @@ pub(crate) fn dense(config: &Config, family: &Dense) -> Result<Plan, Error> {
         weight: if tied {
             embedding(&dims)
         } else {
-            Weight::single(TensorRef::new("lm_head.weight", "output.weight", &[dims.vocab_size, dims.hidden_size]))
+            Weight::single(TensorRef::new(
+                "lm_head.weight",
+                "output.weight",
+                &[dims.vocab_size, dims.hidden_size],
+            ))
         },
     };
     Ok(Plan { architecture: family.architecture, dims, rope, ops, head })
@@ -115,7 +120,9 @@ fn windows(config: &Config, dims: &Dims) -> Result<Vec<Option<usize>>, Error> {
         return Ok(types.iter().map(|t| window.filter(|_| t == "sliding_attention")).collect());
     }
     let first = match config.get("max_window_layers") {
-        Some(value) => value.as_u64().ok_or_else(|| invalid("max_window_layers", value, "a count is needed"))? as usize,
+        Some(value) => {
+            value.as_u64().ok_or_else(|| invalid("max_window_layers", value, "a count is needed"))? as usize
+        }
         None => 28,
     };
     Ok((0..dims.n_layers).map(|layer| window.filter(|_| layer >= first)).collect())
@@ -143,10 +150,12 @@ fn attention_block(ops: &mut Vec<Op>, dims: &Dims, family: &Dense, layer: usize,
     let matrix = |(p, rows): (&str, usize)| {
         tensor(&format!("self_attn.{p}_proj.weight"), &format!("attn_{p}.weight"), &[rows, hidden])
     };
-    let bias =
-        |(p, rows): (&str, usize)| tensor(&format!("self_attn.{p}_proj.bias"), &format!("attn_{p}.bias"), &[rows]);
+    let bias = |(p, rows): (&str, usize)| {
+        tensor(&format!("self_attn.{p}_proj.bias"), &format!("attn_{p}.bias"), &[rows])
+    };
     let head_norm = |p: &str| {
-        let weight = tensor(&format!("self_attn.{p}_norm.weight"), &format!("attn_{p}_norm.weight"), &[dims.head_dim]);
+        let weight =
+            tensor(&format!("self_attn.{p}_norm.weight"), &format!("attn_{p}_norm.weight"), &[dims.head_dim]);
         norm(dims, weight)
     };
     ops.push(Op::Project(Projection {
@@ -157,7 +166,10 @@ fn attention_block(ops: &mut Vec<Op>, dims: &Dims, family: &Dense, layer: usize,
         output: Activation::Qkv,
         then: Then::Store,
     }));
-    ops.push(Op::Rotate(Rotation { layer, qk_norm: family.qk_norm.then(|| (head_norm("q"), head_norm("k"))) }));
+    ops.push(Op::Rotate(Rotation {
+        layer,
+        qk_norm: family.qk_norm.then(|| (head_norm("q"), head_norm("k"))),
+    }));
     ops.push(Op::Attend(Attention { layer, window }));
     ops.push(Op::Project(Projection {
         norm: None,
@@ -172,7 +184,11 @@ fn attention_block(ops: &mut Vec<Op>, dims: &Dims, family: &Dense, layer: usize,
 fn feed_forward(ops: &mut Vec<Op>, dims: &Dims, layer: usize) {
     let (hidden, inner) = (dims.hidden_size, dims.intermediate_size);
     let tensor = |hf: &str, gguf: &str, shape: &[usize]| {
-        TensorRef::new(format!("model.layers.{layer}.{hf}.weight"), format!("blk.{layer}.{gguf}.weight"), shape)
+        TensorRef::new(
+            format!("model.layers.{layer}.{hf}.weight"),
+            format!("blk.{layer}.{gguf}.weight"),
+            shape,
+        )
     };
     ops.push(Op::Project(Projection {
         norm: Some(norm(dims, tensor("post_attention_layernorm", "ffn_norm", &[hidden]))),

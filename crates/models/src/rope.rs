@@ -14,7 +14,8 @@ pub struct Rope {
 impl Rope {
     /// Plain RoPE: `theta^(-2i / rotary_dim)`.
     pub fn plain(theta: f64, rotary_dim: usize) -> Self {
-        let inv_freq = (0..rotary_dim / 2).map(|i| theta.powf(-2.0 * i as f64 / rotary_dim as f64) as f32).collect();
+        let inv_freq =
+            (0..rotary_dim / 2).map(|i| theta.powf(-2.0 * i as f64 / rotary_dim as f64) as f32).collect();
         Self { rotary_dim, inv_freq, attention_factor: 1.0 }
     }
 

@@ -127,8 +127,12 @@ impl Model {
                     self.engine.gpu.flush().await?;
                 }
                 let sampler = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
-                let generation =
-                    Generation { prompt: &prompt, sampler, seed: 0, max_tokens: request.decode_tokens.max(1) };
+                let generation = Generation {
+                    prompt: &prompt,
+                    sampler,
+                    seed: 0,
+                    max_tokens: request.decode_tokens.max(1),
+                };
                 let mut every = |_| Control::Continue;
                 let before = self.engine.gpu.totals();
                 let made = generate(&mut self.engine, &mut self.sequence, generation, &mut every).await?;

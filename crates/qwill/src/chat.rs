@@ -1,8 +1,8 @@
 //! Chat completions in OpenAI's shape.
 
 use qwill_text::{
-    ChatInput, ChatTemplate, DecodeStream, Family, GenerationPrompt, ReplyEvent, ReplyParser, ReplyStart, Specials,
-    StopRules, Thinking,
+    ChatInput, ChatTemplate, DecodeStream, Family, GenerationPrompt, ReplyEvent, ReplyParser, ReplyStart,
+    Specials, StopRules, Thinking,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -191,7 +191,8 @@ impl Model {
         let template = match own {
             Some(template) => template,
             None => {
-                let family = if self.engine.plan.architecture == "qwen3" { Family::Qwen3 } else { Family::Qwen2_5 };
+                let family =
+                    if self.engine.plan.architecture == "qwen3" { Family::Qwen3 } else { Family::Qwen2_5 };
                 builtin = ChatTemplate::builtin(family)?;
                 &builtin
             }
@@ -230,7 +231,8 @@ impl Model {
             usage: Usage { prompt_tokens: ids.len(), ..Usage::default() },
             timings: Timings::default(),
         };
-        let start = if prompt.trim_end().ends_with("<think>") { ReplyStart::Thinking } else { ReplyStart::Content };
+        let start =
+            if prompt.trim_end().ends_with("<think>") { ReplyStart::Thinking } else { ReplyStart::Content };
         let parser = || ReplyParser::new(start).with_tools(request.tools.as_deref().unwrap_or_default());
         let mut reader = ReplyReader {
             decoder: Some(tokenizer.stream()),

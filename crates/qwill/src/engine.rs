@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use qwill_gpu::{Gpu, Readback, Step, Usage, wgpu};
 use qwill_kernels::{
-    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, GEMM_MAX_TILE_M, Kernels, KvType, Launch, NormRows, PAGE,
-    Project, Rotate, RotateBuffers, SampleBuffers, SamplerSettings, StepShape, StepState, align_row, candidate_count,
-    decode_split, embed_rows, gemm, gemv, keep_for, norm_rms, sample_token, select_candidates,
+    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, GEMM_MAX_TILE_M, Kernels, KvType, Launch,
+    NormRows, PAGE, Project, Rotate, RotateBuffers, SampleBuffers, SamplerSettings, StepShape, StepState,
+    align_row, candidate_count, decode_split, embed_rows, gemm, gemv, keep_for, norm_rms, sample_token,
+    select_candidates,
 };
 use qwill_models::{Activation, Op, Plan, Projection, Then, Weight};
 
@@ -133,7 +134,8 @@ impl Engine {
         let cache_bytes =
             (self.pool.n_pages() * PAGE * dims.n_kv_heads * dims.head_dim * self.options.kv.bytes()) as u64;
         if cache_bytes > self.gpu.caps().max_binding {
-            let most = self.gpu.caps().max_binding as usize / (dims.n_kv_heads * dims.head_dim * self.options.kv.bytes());
+            let most = self.gpu.caps().max_binding as usize
+                / (dims.n_kv_heads * dims.head_dim * self.options.kv.bytes());
             return Err(Error::Request(format!(
                 "a context of {} tokens does not fit a binding of this device; at most {} do{}",
                 self.options.context_length,
@@ -143,8 +145,10 @@ impl Engine {
         }
         let mut caches = Vec::new();
         for layer in 0..dims.n_layers {
-            let keys = self.gpu.buffer(&format!("keys of layer {layer}"), cache_bytes, Usage::Storage).await?;
-            let values = self.gpu.buffer(&format!("values of layer {layer}"), cache_bytes, Usage::Storage).await?;
+            let keys =
+                self.gpu.buffer(&format!("keys of layer {layer}"), cache_bytes, Usage::Storage).await?;
+            let values =
+                self.gpu.buffer(&format!("values of layer {layer}"), cache_bytes, Usage::Storage).await?;
             caches.push((keys, values));
         }
         for op in &plan.ops {
@@ -212,7 +216,9 @@ impl Engine {
         for table in loader.weight(weight).await? {
             for launches in [&mut self.one, &mut self.many] {
                 let hidden = &self.activations.hidden;
-                launches.layers.extend(embed_rows(&mut self.kernels, &table, &self.steering.tokens, hidden).await?);
+                launches
+                    .layers
+                    .extend(embed_rows(&mut self.kernels, &table, &self.steering.tokens, hidden).await?);
             }
         }
         Ok(())
@@ -229,7 +235,11 @@ impl Engine {
         (buffer, align_row(width))
     }
 
-    async fn prepare_projection(&mut self, loader: &mut Loader<'_>, projection: &Projection) -> Result<(), Error> {
+    async fn prepare_projection(
+        &mut self,
+        loader: &mut Loader<'_>,
+        projection: &Projection,
+    ) -> Result<(), Error> {
         let norm = match &projection.norm {
             Some(norm) => Some(loader.norm(norm).await?),
             None => None,
@@ -265,14 +275,17 @@ impl Engine {
             let normed = &self.activations.normed;
             let n_cols = projects[0].matrix.k;
             let launch =
-                norm_rms(&mut self.kernels, &self.steering.state, &x, norm, n_cols, NormRows::All, normed).await?;
+                norm_rms(&mut self.kernels, &self.steering.state, &x, norm, n_cols, NormRows::All, normed)
+                    .await?;
             self.many.layers.push(launch);
             for project in &mut projects {
                 project.x = normed.clone();
             }
         }
         for project in &projects {
-            self.many.layers.extend(gemm(&mut self.kernels, project, NormRows::All, self.options.chunk).await?);
+            self.many
+                .layers
+                .extend(gemm(&mut self.kernels, project, NormRows::All, self.options.chunk).await?);
         }
         Ok(())
     }
@@ -286,7 +299,9 @@ impl Engine {
         for launches in [&mut self.one, &mut self.many] {
             let state = &self.steering.state;
             let rows = NormRows::Outputs;
-            launches.head.push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
+            launches
+                .head
+                .push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
         }
         for matrix in matrices {
             let project = Project {
@@ -309,17 +324,18 @@ impl Engine {
         let mut sequence = Sequence::default();
         let tokens = vec![0; 2.min(self.options.context_length)];
         self.prefill(&mut sequence, &tokens)?;
-        let n = self.prepare_sampling(&SamplerSettings {
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            presence_penalty: 0.0,
-            frequency_penalty: 0.0,
-            n_vocab: self.plan.dims.vocab_size as u32,
-        })
-        .await?;
+        let n = self
+            .prepare_sampling(&SamplerSettings {
+                temperature: 0.0,
+                top_k: 0,
+                top_p: 1.0,
+                min_p: 0.0,
+                repetition_penalty: 1.0,
+                presence_penalty: 0.0,
+                frequency_penalty: 0.0,
+                n_vocab: self.plan.dims.vocab_size as u32,
+            })
+            .await?;
         self.sample_step(&sequence, n, 0, 0).wait(&self.gpu).await?;
         sequence.truncate(0, &mut self.pool);
         Ok(())
@@ -367,9 +383,11 @@ impl Engine {
         let position = sequence.len();
         self.reserve(sequence, position + tokens.len())?;
         self.gpu.write(&self.steering.tokens, 0, bytemuck::cast_slice(tokens));
-        let state = StepState { position: position as u32, n_tokens: tokens.len() as u32, ..StepState::default() };
+        let state =
+            StepState { position: position as u32, n_tokens: tokens.len() as u32, ..StepState::default() };
         self.write_state(&state);
-        let shape = StepShape { n_tokens: state.n_tokens, n_kv: state.position + state.n_tokens, n_outputs: 0 };
+        let shape =
+            StepShape { n_tokens: state.n_tokens, n_kv: state.position + state.n_tokens, n_outputs: 0 };
         let launches = if tokens.len() == 1 { &self.one } else { &self.many };
         let mut step = self.gpu.step();
         Self::run(&launches.layers, &mut step, &shape);
@@ -381,7 +399,8 @@ impl Engine {
     /// Logits of `n` rows of the last chunk, from row `first`, into the logits buffer.
     fn head(&self, last: StepState, first: usize, n: usize) -> Step<'_> {
         self.write_state(&StepState { output_row: first as u32, ..last });
-        let shape = StepShape { n_tokens: last.n_tokens, n_kv: last.position + last.n_tokens, n_outputs: n as u32 };
+        let shape =
+            StepShape { n_tokens: last.n_tokens, n_kv: last.position + last.n_tokens, n_outputs: n as u32 };
         let mut step = self.gpu.step();
         Self::run(if n == 1 { &self.one.head } else { &self.many.head }, &mut step, &shape);
         step
@@ -400,7 +419,11 @@ impl Engine {
     }
 
     /// Prefills a chunk and reads the logits of every position of it, `[tokens.len(), vocab_size]`.
-    pub(crate) async fn prefill_logits(&mut self, sequence: &mut Sequence, tokens: &[u32]) -> Result<Vec<f32>, Error> {
+    pub(crate) async fn prefill_logits(
+        &mut self,
+        sequence: &mut Sequence,
+        tokens: &[u32],
+    ) -> Result<Vec<f32>, Error> {
         let last = self.prefill_chunk(sequence, tokens)?;
         let mut all = Vec::with_capacity(tokens.len() * self.plan.dims.vocab_size);
         for first in (0..tokens.len()).step_by(MAX_OUTPUTS) {
@@ -415,7 +438,11 @@ impl Engine {
     pub(crate) async fn read_logits(&self, n: usize) -> Result<Vec<f32>, Error> {
         let bytes = self.gpu.read(&self.activations.logits, 0, (n * self.logits_stride * 4) as u64).await?;
         let rows = bytemuck::pod_collect_to_vec::<u8, f32>(&bytes);
-        Ok(rows.chunks(self.logits_stride).flat_map(|row| &row[..self.plan.dims.vocab_size]).copied().collect())
+        Ok(rows
+            .chunks(self.logits_stride)
+            .flat_map(|row| &row[..self.plan.dims.vocab_size])
+            .copied()
+            .collect())
     }
 
     /// Uploads the settings of a generation; returns the key for [`Self::sample_step`].
@@ -452,7 +479,13 @@ impl Engine {
     }
 
     /// Samples from the logits of the last step; the token becomes the input of [`Self::decode_step`].
-    pub(crate) fn sample_step(&mut self, sequence: &Sequence, sampler: usize, seed: u32, index: usize) -> Readback {
+    pub(crate) fn sample_step(
+        &mut self,
+        sequence: &Sequence,
+        sampler: usize,
+        seed: u32,
+        index: usize,
+    ) -> Readback {
         let state = StepState {
             position: sequence.len() as u32,
             n_tokens: 1,
@@ -531,7 +564,12 @@ async fn activations(gpu: &Gpu, plan: &Plan, options: EngineOptions) -> Result<A
     })
 }
 
-async fn steering(gpu: &Gpu, plan: &Plan, options: EngineOptions, pool: &PagePool) -> Result<Steering, Error> {
+async fn steering(
+    gpu: &Gpu,
+    plan: &Plan,
+    options: EngineOptions,
+    pool: &PagePool,
+) -> Result<Steering, Error> {
     let dims = &plan.dims;
     let storage = async |label: &str, bytes: usize| gpu.buffer(label, bytes as u64, Usage::Storage).await;
     let positions = pool.n_pages() * PAGE;

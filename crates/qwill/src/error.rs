@@ -41,7 +41,9 @@ pub enum Error {
         expected: Vec<usize>,
     },
     /// A number format that the kernels do not read.
-    #[error("tensor \"{name}\" is stored as {dtype}, which is not supported yet; supported are F32, F16, BF16, Q8_0, Q4_0")]
+    #[error(
+        "tensor \"{name}\" is stored as {dtype}, which is not supported yet; supported are F32, F16, BF16, Q8_0, Q4_0"
+    )]
     Format {
         /// Name in the files.
         name: String,
@@ -52,9 +54,7 @@ pub enum Error {
     #[error("{0}")]
     Tokenizer(String),
     /// More tokens than the context holds.
-    #[error(
-        "the prompt has {prompt_tokens} tokens, but the context holds {context_length}{hint}"
-    )]
+    #[error("the prompt has {prompt_tokens} tokens, but the context holds {context_length}{hint}")]
     PromptTooLong {
         /// Tokens of the prompt.
         prompt_tokens: usize,
@@ -93,7 +93,9 @@ impl Error {
         match self {
             Self::Files(_) => "file-not-found",
             Self::Weights(_) | Self::MissingTensor { .. } | Self::Shape { .. } => "invalid-file",
-            Self::Model { source: qwill_models::Error::UnknownArchitecture { .. }, .. } => "unknown-architecture",
+            Self::Model { source: qwill_models::Error::UnknownArchitecture { .. }, .. } => {
+                "unknown-architecture"
+            }
             Self::Model { .. } => "invalid-file",
             Self::Text(_) => "invalid-text",
             Self::Format { .. } => "unsupported-format",

@@ -87,7 +87,11 @@ impl Model {
         }
         let context_length = self.engine.options.context_length;
         if ids.len() > context_length {
-            return Err(Error::PromptTooLong { prompt_tokens: ids.len(), context_length, hint: String::new() });
+            return Err(Error::PromptTooLong {
+                prompt_tokens: ids.len(),
+                context_length,
+                hint: String::new(),
+            });
         }
         let chunk = case.chunk.unwrap_or(self.engine.options.chunk);
         if chunk == 0 || chunk > self.engine.options.chunk {

@@ -72,7 +72,9 @@ impl ModelFiles {
         for entry in std::fs::read_dir(path).map_err(io)? {
             let file = entry.map_err(io)?.path();
             let wanted = ["json", "safetensors", "gguf", "txt", "tiktoken", "jinja"];
-            if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e)) && file.is_file() {
+            if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e))
+                && file.is_file()
+            {
                 files.push(Rc::new(FileSource::open(&file)?));
             }
         }
@@ -148,7 +150,11 @@ impl ModelFiles {
         Ok(Opened { name, config, tokenizer, templates, generation, config_file, checkpoint })
     }
 
-    async fn open_hugging_face(self, shards: Vec<Rc<dyn ByteSource>>, config_json: Vec<u8>) -> Result<Opened, Error> {
+    async fn open_hugging_face(
+        self,
+        shards: Vec<Rc<dyn ByteSource>>,
+        config_json: Vec<u8>,
+    ) -> Result<Opened, Error> {
         let index = self.read("model.safetensors.index.json").await?;
         let checkpoint = Checkpoint::open_safetensors(shards, index.as_deref()).await?;
         let parsed: Value = serde_json::from_slice(&config_json)
@@ -157,20 +163,27 @@ impl ModelFiles {
         let tokenizer = match (self.read("tokenizer.json").await?, self.read("vocab.json").await?) {
             (Some(json), _) => Some(Tokenizer::from_json(&json, tokenizer_config.as_deref())?),
             (None, Some(vocab)) => match self.read("merges.txt").await? {
-                Some(merges) => Some(Tokenizer::from_vocab_merges(&vocab, &merges, tokenizer_config.as_deref())?),
+                Some(merges) => {
+                    Some(Tokenizer::from_vocab_merges(&vocab, &merges, tokenizer_config.as_deref())?)
+                }
                 None => None,
             },
             (None, None) => None,
         };
         let generation_config = self.read("generation_config.json").await?;
-        let generation =
-            GenerationConfig::from_json(generation_config.as_deref(), Some(&config_json), tokenizer.as_ref())?;
-        let own = self.read("chat_template.jinja").await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let generation = GenerationConfig::from_json(
+            generation_config.as_deref(),
+            Some(&config_json),
+            tokenizer.as_ref(),
+        )?;
+        let own =
+            self.read("chat_template.jinja").await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let template = |for_tools| -> Result<Option<ChatTemplate>, Error> {
             let configured = tokenizer.as_ref().and_then(|t| t.config().chat_template(for_tools));
             Ok(own.as_deref().or(configured).map(ChatTemplate::new).transpose()?)
         };
-        let templates = Templates { plain: template(TemplateUse::Plain)?, tools: template(TemplateUse::Tools)? };
+        let templates =
+            Templates { plain: template(TemplateUse::Plain)?, tools: template(TemplateUse::Tools)? };
         Ok(Opened {
             name: self.name,
             checkpoint,

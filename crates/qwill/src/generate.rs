@@ -6,9 +6,9 @@ use qwill_kernels::SamplerSettings;
 use serde::Serialize;
 use web_time::Instant;
 
+use crate::Error;
 use crate::cache::Sequence;
 use crate::engine::Engine;
-use crate::Error;
 
 /// Whether to go on; what every callback answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub(crate) async fn generate(
     generation: Generation<'_>,
     on_token: &mut dyn FnMut(u32) -> Control,
 ) -> Result<Generated, Error> {
+    engine.gpu.check()?;
     let started = Instant::now();
     let prompt = generation.prompt;
     let context_length = engine.options.context_length;

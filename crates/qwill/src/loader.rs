@@ -173,7 +173,13 @@ impl<'a> Loader<'a> {
     }
 
     /// Rows of a tensor as the streams of a layout.
-    async fn rows(&mut self, part: &TensorRef, layout: Layout, first: usize, n: usize) -> Result<Vec<Vec<u32>>, Error> {
+    async fn rows(
+        &mut self,
+        part: &TensorRef,
+        layout: Layout,
+        first: usize,
+        n: usize,
+    ) -> Result<Vec<Vec<u32>>, Error> {
         let k = part.shape[1];
         let checkpoint = match self.source {
             WeightSource::Random(layout) => return Ok(crate::random::streams(layout, &part.hf, first, n, k)),
@@ -224,7 +230,12 @@ impl<'a> Loader<'a> {
     }
 
     /// Writes rows that start at `first_row` into the shards that hold them.
-    async fn place(&mut self, matrix: &DeviceMatrix, first_row: usize, streams: &[Vec<u32>]) -> Result<(), Error> {
+    async fn place(
+        &mut self,
+        matrix: &DeviceMatrix,
+        first_row: usize,
+        streams: &[Vec<u32>],
+    ) -> Result<(), Error> {
         for (stream, words) in streams.iter().enumerate() {
             let row_words = matrix.layout.stream_row_words(stream, matrix.k);
             let end = first_row + words.len() / row_words;
@@ -288,7 +299,11 @@ pub(crate) fn find<'c>(
         }
     })?;
     if info.shape != part.shape {
-        return Err(Error::Shape { name: name.clone(), found: info.shape.clone(), expected: part.shape.clone() });
+        return Err(Error::Shape {
+            name: name.clone(),
+            found: info.shape.clone(),
+            expected: part.shape.clone(),
+        });
     }
     Ok(info)
 }

@@ -208,7 +208,8 @@ pub(crate) fn no_tokenizer() -> Error {
 }
 
 pub(crate) fn plan(opened: &Opened) -> Result<Plan, Error> {
-    qwill_models::plan(&opened.config).map_err(|source| Error::Model { file: opened.config_file.clone(), source })
+    qwill_models::plan(&opened.config)
+        .map_err(|source| Error::Model { file: opened.config_file.clone(), source })
 }
 
 /// Finds every tensor, checks its shape, and adds up their bytes.
@@ -247,7 +248,13 @@ fn engine_options(gpu: &Gpu, plan: &Plan, options: &LoadOptions) -> Result<Engin
     }
     let chunk = options.prefill_chunk.unwrap_or(if gpu.caps().is_software { 128 } else { 512 });
     if chunk == 0 || chunk > 4096 {
-        return Err(Error::Request(format!("a prefill chunk of {chunk} tokens was asked for; 1 to 4096 are possible")));
+        return Err(Error::Request(format!(
+            "a prefill chunk of {chunk} tokens was asked for; 1 to 4096 are possible"
+        )));
     }
-    Ok(EngineOptions { context_length, kv: options.kv_type.unwrap_or(KvType::F16), chunk: chunk.min(context_length) })
+    Ok(EngineOptions {
+        context_length,
+        kv: options.kv_type.unwrap_or(KvType::F16),
+        chunk: chunk.min(context_length),
+    })
 }

@@ -40,7 +40,13 @@ impl RandomModel {
 }
 
 /// Small random weights in a device layout; the same tensor gets the same values every time.
-pub(crate) fn streams(layout: Layout, name: &str, first_row: usize, n_rows: usize, k: usize) -> Vec<Vec<u32>> {
+pub(crate) fn streams(
+    layout: Layout,
+    name: &str,
+    first_row: usize,
+    n_rows: usize,
+    k: usize,
+) -> Vec<Vec<u32>> {
     let mut state = name.bytes().fold(0x9e37_79b9_7f4a_7c15 ^ first_row as u64, |h, b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -41,7 +41,11 @@ impl SamplingOptions {
     }
 
     /// Fills in the defaults and checks every range.
-    pub(crate) fn resolve(&self, defaults: &GenerationConfig, n_vocab: usize) -> Result<SamplerSettings, Error> {
+    pub(crate) fn resolve(
+        &self,
+        defaults: &GenerationConfig,
+        n_vocab: usize,
+    ) -> Result<SamplerSettings, Error> {
         let default_temperature = if defaults.do_sample { defaults.temperature } else { 0.0 };
         let settings = SamplerSettings {
             temperature: self.temperature.unwrap_or(default_temperature),

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use pollster::block_on;
-use qwill::{ChatEvent, ChatReply, ChatRequest, Control, FinishReason, LoadOptions, Model, ModelFiles, SamplingOptions};
+use qwill::{
+    ChatEvent, ChatReply, ChatRequest, Control, FinishReason, LoadOptions, Model, ModelFiles, SamplingOptions,
+};
 use serde_json::json;
 
 fn model(name: &str, mask: &str) -> Model {
@@ -18,7 +20,12 @@ fn chat(model: &mut Model, request: &ChatRequest) -> ChatReply {
 
 /// No end of text, so that lengths are known.
 fn raw(prompt: &str, max_tokens: usize, sampling: SamplingOptions) -> ChatRequest {
-    ChatRequest { prompt: Some(prompt.into()), max_tokens: Some(max_tokens), sampling, ..ChatRequest::default() }
+    ChatRequest {
+        prompt: Some(prompt.into()),
+        max_tokens: Some(max_tokens),
+        sampling,
+        ..ChatRequest::default()
+    }
 }
 
 fn sampled(seed: u64) -> SamplingOptions {
@@ -129,7 +136,7 @@ fn replies_stop_where_they_should() {
     assert_eq!(chat(&mut model, &request).ids, whole.ids);
 
     // the end of the context
-    let full = chat(&mut model, &raw(&"Hello ".repeat(150), 10_000, SamplingOptions::greedy()));
+    let full = chat(&mut model, &raw(&"Hello ".repeat(70), 10_000, SamplingOptions::greedy()));
     assert_eq!(full.finish_reason, FinishReason::Length);
     assert_eq!(full.usage.prompt_tokens + full.ids.len(), 512 + 1);
 }
@@ -138,7 +145,10 @@ fn replies_stop_where_they_should() {
 fn events_add_up_to_the_reply() {
     let mut model = model("qwen3-tied", "");
     let request = ChatRequest {
-        messages: vec![json!({"role": "system", "content": "Be brief."}), json!({"role": "user", "content": "你好 🙂"})],
+        messages: vec![
+            json!({"role": "system", "content": "Be brief."}),
+            json!({"role": "user", "content": "你好 🙂"}),
+        ],
         max_tokens: Some(60),
         sampling: sampled(3),
         ..ChatRequest::default()

@@ -52,7 +52,8 @@ impl Expected {
     /// Prompts by name, in order of length.
     fn prompts(&self) -> Vec<(String, Vec<u32>)> {
         let names: BTreeMap<String, Value> = serde_json::from_value(self.json["prompts"].clone()).unwrap();
-        let mut prompts: Vec<_> = names.keys().map(|n| (n.clone(), self.ids(&format!("/prompts/{n}")))).collect();
+        let mut prompts: Vec<_> =
+            names.keys().map(|n| (n.clone(), self.ids(&format!("/prompts/{n}")))).collect();
         prompts.sort_by_key(|(_, ids)| ids.len());
         prompts
     }
@@ -77,7 +78,9 @@ impl Expected {
         }
         if let Some(at) = self.tensor(&format!("logits.{prompt}.at")) {
             let positions = self.ids(&format!("/at_positions/{prompt}"));
-            pairs.extend(positions.into_iter().map(|p| p as usize).zip(at.chunks(n_vocab).map(<[f32]>::to_vec)));
+            pairs.extend(
+                positions.into_iter().map(|p| p as usize).zip(at.chunks(n_vocab).map(<[f32]>::to_vec)),
+            );
         }
         assert!(!pairs.is_empty(), "no expected logits for {prompt}");
         let (mut worst, mut squares, mut spread) = (0.0f32, 0.0, 0.0);
@@ -103,7 +106,8 @@ fn load(path: &str, mask: &str, kv: KvType, chunk: usize) -> Model {
         ..LoadOptions::default()
     };
     let files = ModelFiles::from_path(golden().join(path)).unwrap();
-    block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    block_on(Model::load(files, &options, &mut |_| Control::Continue))
+        .unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 fn check_exact(mask: &str) {
@@ -113,7 +117,8 @@ fn check_exact(mask: &str) {
         let mut model = load(path, mask, KvType::F32, 256);
         let n_vocab = model.info().vocab_size;
         for (name, ids) in expected.prompts() {
-            let greedy = expected.json["greedy"].get(&name).map(|_| expected.ids(&format!("/greedy/{name}/ids")));
+            let greedy =
+                expected.json["greedy"].get(&name).map(|_| expected.ids(&format!("/greedy/{name}/ids")));
             let case = EvalCase {
                 name: name.clone(),
                 ids,
@@ -131,7 +136,10 @@ fn check_exact(mask: &str) {
             let case = EvalCase { ids: expected.ids("/perplexity/ids"), ..EvalCase::default() };
             let perplexity = block_on(model.eval(&case)).unwrap().perplexity.unwrap();
             let wanted = expected.json["perplexity"]["value"].as_f64().unwrap();
-            assert!((perplexity / wanted - 1.0).abs() < 1e-4, "{path} [{mask}]: perplexity {perplexity}, not {wanted}");
+            assert!(
+                (perplexity / wanted - 1.0).abs() < 1e-4,
+                "{path} [{mask}]: perplexity {perplexity}, not {wanted}"
+            );
         }
     }
     println!("[{mask}] largest logit difference {worst_of_all:e}");

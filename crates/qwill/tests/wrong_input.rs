@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use pollster::block_on;
 use qwill::weights::{ByteSource, MemorySource};
-use qwill::{ChatRequest, Control, Error, EvalCase, FinishReason, LoadOptions, Model, ModelFiles, SamplingOptions};
+use qwill::{
+    ChatRequest, Control, Error, EvalCase, FinishReason, LoadOptions, Model, ModelFiles, SamplingOptions,
+};
 use serde_json::{Value, json};
 
 fn golden(name: &str) -> PathBuf {
@@ -109,10 +111,22 @@ fn configurations_that_do_not_match_the_tensors() {
         "invalid-file",
         &["model.layers.2.input_layernorm.weight", "qwen3"],
     );
-    refused(with_config("qwen3-f32", "intermediate_size", json!(100)), "invalid-file", &["[192, 64]", "[100, 64]"]);
-    refused(with_config("qwen3-f32", "hidden_size", json!(-1)), "invalid-file", &["hidden_size", "-1", "config.json"]);
+    refused(
+        with_config("qwen3-f32", "intermediate_size", json!(100)),
+        "invalid-file",
+        &["[192, 64]", "[100, 64]"],
+    );
+    refused(
+        with_config("qwen3-f32", "hidden_size", json!(-1)),
+        "invalid-file",
+        &["hidden_size", "-1", "config.json"],
+    );
     refused(with_config("qwen3-f32", "rms_norm_eps", Value::Null), "invalid-file", &["rms_norm_eps"]);
-    refused(with_config("qwen3-f32", "num_key_value_heads", json!(3)), "invalid-file", &["num_key_value_heads", "3"]);
+    refused(
+        with_config("qwen3-f32", "num_key_value_heads", json!(3)),
+        "invalid-file",
+        &["num_key_value_heads", "3"],
+    );
     refused(
         with_config("qwen3-f32", "rope_scaling", json!({"rope_type": "llama3"})),
         "invalid-file",

@@ -44,7 +44,8 @@ impl Rig {
 
     /// A buffer of zeros.
     pub fn empty(&self, label: &str, bytes: usize) -> wgpu::Buffer {
-        block_on(self.gpu.buffer(label, bytes as u64, Usage::Storage)).unwrap_or_else(|error| panic!("{error}"))
+        block_on(self.gpu.buffer(label, bytes as u64, Usage::Storage))
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The step's state, ready to bind.
@@ -63,7 +64,8 @@ impl Rig {
 
     /// Reads the whole of a buffer, after everything that was run.
     pub fn read<T: AnyBitPattern + NoUninit>(&self, buffer: &wgpu::Buffer) -> Vec<T> {
-        let bytes = block_on(self.gpu.read(buffer, 0, buffer.size())).unwrap_or_else(|error| panic!("{error}"));
+        let bytes =
+            block_on(self.gpu.read(buffer, 0, buffer.size())).unwrap_or_else(|error| panic!("{error}"));
         bytemuck::pod_collect_to_vec(&bytes)
     }
 }

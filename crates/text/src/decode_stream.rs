@@ -4,7 +4,7 @@ use crate::{SpecialsOut, Tokenizer};
 
 /// Turns ids into text as they come. What was returned so far never changes, and all of it
 /// together equals [`Tokenizer::decode`] of all ids.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct DecodeStream {
     tokenizer: Tokenizer,
     specials: SpecialsOut,

@@ -18,7 +18,7 @@ pub use decode_stream::DecodeStream;
 pub use error::Error;
 pub use generation_config::GenerationConfig;
 pub use qwen1::qwen1_prompt;
-pub use reply::{ReplyEvent, ReplyParser, ReplyStart};
+pub use reply::{ReplyEvent, ReplyParser, ReplyStart, THINKING_BUDGET_END};
 pub use stop::{StopRules, StopStep};
 pub use template::{ChatInput, ChatTemplate, Family, GenerationPrompt, Thinking};
 pub use tokenizer::{GgufTokenizer, Specials, SpecialsOut, TemplateUse, Tokenizer, TokenizerConfig};

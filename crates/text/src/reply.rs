@@ -31,6 +31,10 @@ pub enum ReplyEvent {
     },
 }
 
+/// What ends thoughts that have used up their budget: appended to them (without the line breaks they
+/// end in) before the model goes on with its answer, as the makers of Qwen3 do it.
+pub const THINKING_BUDGET_END: &str = "\n\nConsidering the limited time by the user, I have to give the solution based on the thinking directly now.\n</think>\n\n";
+
 const THINK: &str = "<think>";
 const END_THINK: &str = "</think>";
 const CALL: &str = "<tool_call>";
@@ -75,7 +79,16 @@ impl ReplyParser {
             ReplyStart::Content => Place::Content,
             ReplyStart::Thinking => Place::Thoughts,
         };
-        Self { place, held: String::new(), searched: 0, blank: true, may_think: true, tools: Vec::new() }
+        Self {
+            place,
+            held: String::new(),
+            gap: String::new(),
+            searched: 0,
+            blank: true,
+            after_tag: start == ReplyStart::Thinking,
+            may_think: true,
+            tools: Vec::new(),
+        }
     }
 
     /// Tells the parser the tools on offer. Arguments in XML have no types of their own; those that

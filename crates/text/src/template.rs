@@ -62,7 +62,8 @@ impl ChatInput {
     /// JSON text become values, because most templates print them as JSON themselves, and texts in
     /// parts become one text for a template that knows no parts.
     pub fn prepare_for(&mut self, template: &ChatTemplate) {
-        let flatten = !template.reads_parts();
+        let in_parts = self.messages.iter().any(|message| message["content"].is_array());
+        let flatten = in_parts && !template.reads_parts();
         for message in &mut self.messages {
             let calls = message.get_mut("tool_calls").and_then(Json::as_array_mut);
             for call in calls.into_iter().flatten() {
@@ -101,6 +102,12 @@ pub struct ChatTemplate {
     environment: Arc<Environment<'static>>,
     /// Variables that the template has besides those of a conversation.
     presets: Map<String, Json>,
+}
+
+impl std::fmt::Debug for ChatTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatTemplate").field("presets", &self.presets).finish_non_exhaustive()
+    }
 }
 
 /// The name under which the template is registered.

@@ -48,6 +48,12 @@ pub struct Tokenizer {
     inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer").field("tokens", &self.n_tokens()).finish_non_exhaustive()
+    }
+}
+
 /// A tokenizer's tables.
 struct Inner {
     vocabulary: Vocabulary,

@@ -152,7 +152,10 @@ fn errors_name_the_line_or_speak_for_the_template() {
     let in_macro = "{% macro m() %}\n{{ raise_exception('inside') }}\n{% endmacro %}\n{{ m() }}";
     assert_eq!(error(in_macro), "the chat template refuses this conversation: inside");
     assert_eq!(error("a\n{% if %}"), "chat template, line 2: syntax error: unexpected end of block, in `%}`");
-    assert_eq!(error("a\nb\n{{ x.y.z }}"), "chat template, line 3: undefined value: `x` is undefined, in `x.y`");
+    assert_eq!(
+        error("a\nb\n{{ x.y.z }}"),
+        "chat template, line 3: undefined value: `x` is undefined, in `x.y`"
+    );
     assert!(error("\n{{ messages | nope }}").starts_with("chat template, line 2: unknown filter"));
     assert!(error("{% for m in messages %}").starts_with("chat template, line 1: syntax error"));
     // A template from a download can neither recurse nor grow without end.

@@ -24,5 +24,6 @@ pub(crate) fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
 
 pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsValue> {
     let json = String::from(JSON::stringify(value)?);
-    serde_json::from_str(&json).map_err(|e| error("invalid-request", &format!("the arguments are not valid: {e}")))
+    serde_json::from_str(&json)
+        .map_err(|e| error("invalid-request", &format!("the arguments are not valid: {e}")))
 }

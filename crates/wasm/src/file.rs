@@ -45,14 +45,20 @@ impl ByteSource for JsSource {
     }
 
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
-        let out_of_range =
-            || Error::OutOfRange { file: self.name.clone(), start: range.start, end: range.end, len: self.len };
+        let out_of_range = || Error::OutOfRange {
+            file: self.name.clone(),
+            start: range.start,
+            end: range.end,
+            len: self.len,
+        };
         if range.start > range.end || range.end > self.len {
             return Err(out_of_range());
         }
         let wanted = range.end - range.start;
         let bytes = self.file.read(range.start as f64, wanted as f64).await.map_err(|thrown| {
-            let reason = thrown.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{thrown:?}"), |e| e.message().into());
+            let reason = thrown
+                .dyn_ref::<js_sys::Error>()
+                .map_or_else(|| format!("{thrown:?}"), |e| e.message().into());
             Error::Source { file: self.name.clone(), reason }
         })?;
         let bytes = bytes.unchecked_into::<Uint8Array>();

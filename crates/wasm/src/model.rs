@@ -100,7 +100,8 @@ impl Model {
             let random = RandomModel::parse(random).map_err(qwill_error)?;
             qwill::Model::random(random, &load_options).await
         } else {
-            let sources = files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>).collect();
+            let sources =
+                files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>).collect();
             let files = ModelFiles::from_sources(options.name, sources);
             let mut progress = |progress: qwill::LoadProgress| {
                 let (done, total) = (progress.bytes_done as f64, progress.bytes_total as f64);
@@ -145,7 +146,8 @@ impl Model {
     pub fn tokenize(&self, text: &str) -> Result<JsValue, JsValue> {
         let ids = self.0.tokenize(text, Specials::Parse).map_err(qwill_error)?;
         let tokenizer = self.0.tokenizer().map_err(qwill_error)?;
-        let text_of = |&id: &u32| String::from_utf8_lossy(&tokenizer.token_bytes(id).unwrap_or_default()).into_owned();
+        let text_of =
+            |&id: &u32| String::from_utf8_lossy(&tokenizer.token_bytes(id).unwrap_or_default()).into_owned();
         let tokens = ids.iter().map(text_of).collect();
         to_js(&JsTokens { ids, tokens })
     }

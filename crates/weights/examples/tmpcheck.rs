@@ -35,10 +35,7 @@ fn main() {
         println!(
             "{path}: {n} arch {:?} tokens {:?}",
             ck.metadata().get_str("general.architecture").unwrap(),
-            ck.metadata()
-                .get_strings("tokenizer.ggml.tokens")
-                .unwrap()
-                .map(|v| v.len())
+            ck.metadata().get_strings("tokenizer.ggml.tokens").unwrap().map(|v| v.len())
         );
     }
 }

@@ -3,11 +3,8 @@ use qwill_weights::packed::*;
 use qwill_weights::*;
 use std::rc::Rc;
 fn open(p: &str) -> Checkpoint {
-    pollster::block_on(Checkpoint::open_safetensors(
-        vec![Rc::new(FileSource::open(p).unwrap())],
-        None,
-    ))
-    .unwrap()
+    pollster::block_on(Checkpoint::open_safetensors(vec![Rc::new(FileSource::open(p).unwrap())], None))
+        .unwrap()
 }
 fn all(c: &Checkpoint, t: &TensorInfo) -> Vec<u8> {
     pollster::block_on(c.read_rows(t, 0..t.n_rows())).unwrap()
@@ -41,22 +38,10 @@ fn main() {
                         get("g_idx"),
                     );
                     let l = Gptq::new(
-                        Part {
-                            info: w.0,
-                            bytes: &w.1,
-                        },
-                        Part {
-                            info: z.0,
-                            bytes: &z.1,
-                        },
-                        Part {
-                            info: s.0,
-                            bytes: &s.1,
-                        },
-                        g.as_ref().map(|g| Part {
-                            info: g.0,
-                            bytes: &g.1,
-                        }),
+                        Part { info: w.0, bytes: &w.1 },
+                        Part { info: z.0, bytes: &z.1 },
+                        Part { info: s.0, bytes: &s.1 },
+                        g.as_ref().map(|g| Part { info: g.0, bytes: &g.1 }),
                         GptqOptions {
                             bits: q["bits"].as_u64().unwrap() as u32,
                             group_size: Some(q["group_size"].as_u64().unwrap() as usize),
@@ -67,24 +52,11 @@ fn main() {
                     (l.rows(0..n).unwrap(), l.layout())
                 }
                 "awq" => {
-                    let (w, z, s) = (
-                        get("qweight").unwrap(),
-                        get("qzeros").unwrap(),
-                        get("scales").unwrap(),
-                    );
+                    let (w, z, s) = (get("qweight").unwrap(), get("qzeros").unwrap(), get("scales").unwrap());
                     let l = Awq::new(
-                        Part {
-                            info: w.0,
-                            bytes: &w.1,
-                        },
-                        Part {
-                            info: z.0,
-                            bytes: &z.1,
-                        },
-                        Part {
-                            info: s.0,
-                            bytes: &s.1,
-                        },
+                        Part { info: w.0, bytes: &w.1 },
+                        Part { info: z.0, bytes: &z.1 },
+                        Part { info: s.0, bytes: &s.1 },
                         Some(q["group_size"].as_u64().unwrap() as usize),
                     )
                     .unwrap();
@@ -92,23 +64,13 @@ fn main() {
                 }
                 _ => {
                     let (w, s) = (get("weight").unwrap(), get("weight_scale_inv").unwrap());
-                    let l = Fp8::new(
-                        [w.0.shape[0], w.0.shape[1]],
-                        Part {
-                            info: s.0,
-                            bytes: &s.1,
-                        },
-                        [128, 128],
-                    )
-                    .unwrap();
+                    let l =
+                        Fp8::new([w.0.shape[0], w.0.shape[1]], Part { info: s.0, bytes: &s.1 }, [128, 128])
+                            .unwrap();
                     (l.rows(0..n, &w.1[..n * w.0.row_len()]).unwrap(), None)
                 }
             };
-            println!(
-                "{dir} {name} {:?} same={} layout={lay:?}",
-                t.shape,
-                got == exp
-            );
+            println!("{dir} {name} {:?} same={} layout={lay:?}", t.shape, got == exp);
         }
     }
 }

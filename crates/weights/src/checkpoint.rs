@@ -140,13 +140,7 @@ impl Checkpoint {
             }
         }
 
-        Ok(Self {
-            container,
-            sources,
-            metadata,
-            tensors,
-            by_name,
-        })
+        Ok(Self { container, sources, metadata, tensors, by_name })
     }
 
     /// What kind of file this is.
@@ -183,11 +177,7 @@ impl Checkpoint {
     /// [`Error::Tensor`] if there are no such rows, and whatever the source says.
     pub async fn read_rows(&self, t: &TensorInfo, rows: Range<usize>) -> Result<Vec<u8>, Error> {
         let Some(source) = self.sources.get(t.source) else {
-            return Err(Error::tensor(
-                "checkpoint",
-                &t.name,
-                format!("there is no source {}", t.source),
-            ));
+            return Err(Error::tensor("checkpoint", &t.name, format!("there is no source {}", t.source)));
         };
         if rows.start > rows.end || rows.end > t.n_rows() {
             return Err(Error::tensor(
@@ -199,11 +189,7 @@ impl Checkpoint {
         let row_bytes = t.row_bytes() as u64;
         let place = |row: usize| t.offset.checked_add(row_bytes.checked_mul(row as u64)?);
         let (Some(start), Some(end)) = (place(rows.start), place(rows.end)) else {
-            return Err(Error::tensor(
-                source.name(),
-                &t.name,
-                format!("rows {rows:?} lie beyond any file"),
-            ));
+            return Err(Error::tensor(source.name(), &t.name, format!("rows {rows:?} lie beyond any file")));
         };
         source::read_exactly(&**source, start..end).await
     }
@@ -221,20 +207,14 @@ impl Split {
         let no = metadata.get_u64("split.no")?;
         let count = metadata.get_u64("split.count")?;
         Ok(match (no, count) {
-            // Merged files keep the keys, with a count of 0.
-            (None, _) | (_, None | Some(0)) if given == 1 => Self { no: 0, count: 1 },
-            (no, count) => Self {
-                no: no.unwrap_or(0),
-                count: count.unwrap_or(1),
-            },
+            // Files that were split once and merged keep the keys, with a count of 0.
+            (_, None | Some(0)) if given == 1 => Self { no: 0, count: 1 },
+            (no, count) => Self { no: no.unwrap_or(0), count: count.unwrap_or(1) },
         })
     }
 }
 
-fn check_splits(
-    sources: &[Rc<dyn ByteSource>],
-    parts: &[(Split, gguf::Header)],
-) -> Result<(), Error> {
+fn check_splits(sources: &[Rc<dyn ByteSource>], parts: &[(Split, gguf::Header)]) -> Result<(), Error> {
     let mut seen = vec![false; parts.len()];
     for (source, (split, _)) in sources.iter().zip(parts) {
         let (no, count, given) = (split.no, split.count, parts.len());
@@ -274,13 +254,9 @@ fn choose_indexed(
     tensors: Vec<TensorInfo>,
     index: &HashMap<String, String>,
 ) -> Result<Vec<TensorInfo>, Error> {
-    let file_name =
-        |path: &str| -> String { path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned() };
-    let by_file: HashMap<String, usize> = shards
-        .iter()
-        .enumerate()
-        .map(|(i, shard)| (file_name(shard.name()), i))
-        .collect();
+    let file_name = |path: &str| -> String { path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned() };
+    let by_file: HashMap<String, usize> =
+        shards.iter().enumerate().map(|(i, shard)| (file_name(shard.name()), i)).collect();
     let mut missing: Vec<(&str, &str)> = index
         .iter()
         .filter(|(_, file)| !by_file.contains_key(&file_name(file)))
@@ -307,17 +283,12 @@ fn choose_indexed(
             None => kept.push(t),
         }
     }
-    let mut lost: Vec<(&String, &String)> = index
-        .iter()
-        .filter(|(name, _)| !found.contains(*name))
-        .collect();
+    let mut lost: Vec<(&String, &String)> = index.iter().filter(|(name, _)| !found.contains(*name)).collect();
     lost.sort_unstable();
     match lost.first() {
-        Some((tensor, file)) => Err(Error::tensor(
-            file,
-            tensor,
-            "the index says that it is in this file, but it is not",
-        )),
+        Some((tensor, file)) => {
+            Err(Error::tensor(file, tensor, "the index says that it is in this file, but it is not"))
+        }
         None => Ok(kept),
     }
 }

@@ -101,17 +101,10 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn container(file: &str, reason: impl Into<String>) -> Self {
-        Self::Container {
-            file: file.to_owned(),
-            reason: reason.into(),
-        }
+        Self::Container { file: file.to_owned(), reason: reason.into() }
     }
 
     pub(crate) fn tensor(file: &str, tensor: &str, reason: impl Into<String>) -> Self {
-        Self::Tensor {
-            file: file.to_owned(),
-            tensor: tensor.to_owned(),
-            reason: reason.into(),
-        }
+        Self::Tensor { file: file.to_owned(), tensor: tensor.to_owned(), reason: reason.into() }
     }
 }

@@ -77,10 +77,8 @@ impl Layout {
 /// [`Error::Unsupported`] if the type has no layout, [`Error::Length`] if `k` is not whole blocks
 /// or `bytes` is not `n_rows` rows.
 pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec<Vec<u32>>, Error> {
-    let layout = Layout::of(dtype).ok_or(Error::Unsupported {
-        operation: "repacking for the device",
-        dtype,
-    })?;
+    let layout =
+        Layout::of(dtype).ok_or(Error::Unsupported { operation: "repacking for the device", dtype })?;
     if !k.is_multiple_of(dtype.block_len()) {
         return Err(Error::Length {
             what: "elements of a row to repack",
@@ -88,9 +86,8 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
             expected: format!("a multiple of {}", dtype.block_len()),
         });
     }
-    let expected = (k / dtype.block_len())
-        .checked_mul(dtype.block_bytes())
-        .and_then(|row| row.checked_mul(n_rows));
+    let expected =
+        (k / dtype.block_len()).checked_mul(dtype.block_bytes()).and_then(|row| row.checked_mul(n_rows));
     if expected != Some(bytes.len()) {
         return Err(Error::Length {
             what: "bytes to repack",
@@ -101,9 +98,8 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
     if n_rows == 0 || k == 0 {
         return Ok(vec![Vec::new(); layout.n_streams()]);
     }
-    let mut streams: Vec<Vec<u32>> = (0..layout.n_streams())
-        .map(|stream| vec![0; n_rows * layout.stream_row_words(stream, k)])
-        .collect();
+    let mut streams: Vec<Vec<u32>> =
+        (0..layout.n_streams()).map(|stream| vec![0; n_rows * layout.stream_row_words(stream, k)]).collect();
     let row_bytes = bytes.len() / n_rows;
     match (layout, &mut streams[..]) {
         (Layout::F32, [words]) => {
@@ -125,18 +121,11 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
             });
         }
         (Layout::Q8, [quants, scales]) => {
-            blocks::<34, 8>(
-                bytes,
-                row_bytes,
-                n_rows,
-                quants,
-                scales,
-                |[_, _, qs @ ..], words| {
-                    for (word, &bytes) in words.iter_mut().zip(qs.as_chunks().0) {
-                        *word = u32::from_le_bytes(bytes);
-                    }
-                },
-            );
+            blocks::<34, 8>(bytes, row_bytes, n_rows, quants, scales, |[_, _, qs @ ..], words| {
+                for (word, &bytes) in words.iter_mut().zip(qs.as_chunks().0) {
+                    *word = u32::from_le_bytes(bytes);
+                }
+            });
         }
         (Layout::Q4, [quants, scales]) => {
             blocks::<18, 4>(bytes, row_bytes, n_rows, quants, scales, q4_words);
@@ -156,10 +145,7 @@ fn rows(
     convert: impl Fn(&[u8], &mut [u32]),
 ) {
     let row_words = words.len() / n_rows;
-    for (row, words) in bytes
-        .chunks_exact(row_bytes)
-        .zip(words.chunks_exact_mut(row_words))
-    {
+    for (row, words) in bytes.chunks_exact(row_bytes).zip(words.chunks_exact_mut(row_words)) {
         convert(row, words);
     }
 }
@@ -187,9 +173,7 @@ fn blocks<const BYTES: usize, const WORDS: usize>(
         }
         for (pair, word) in row.chunks(2).zip(scales) {
             let low = u32::from(u16::from_le_bytes([pair[0][0], pair[0][1]]));
-            let high = pair
-                .get(1)
-                .map_or(0, |b| u32::from(u16::from_le_bytes([b[0], b[1]])));
+            let high = pair.get(1).map_or(0, |b| u32::from(u16::from_le_bytes([b[0], b[1]])));
             *word = low | high << 16;
         }
     }
@@ -203,12 +187,7 @@ fn q4_words([_, _, qs @ ..]: &[u8; 18], words: &mut [u32; 4]) {
     if let [first, second] = *qs.as_chunks().0 {
         let [first, second] = [first, second].map(u64::from_le_bytes);
         // Elements 0..16 are the low nibbles in order, 16..32 the high ones.
-        *words = [
-            fold(first & LOW),
-            fold(second & LOW),
-            fold(first >> 4 & LOW),
-            fold(second >> 4 & LOW),
-        ];
+        *words = [fold(first & LOW), fold(second & LOW), fold(first >> 4 & LOW), fold(second >> 4 & LOW)];
     }
 }
 

@@ -5,10 +5,7 @@ use crate::Error;
 
 /// One value of a GGUF key.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(
-    missing_docs,
-    reason = "the variants are the value types of the GGUF specification"
-)]
+#[allow(missing_docs, reason = "the variants are the value types of the GGUF specification")]
 pub enum Value {
     U8(u8),
     I8(i8),
@@ -235,9 +232,7 @@ impl Strings {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, &end)| &self.text[start..end])
+        starts.zip(&self.ends).map(|(start, &end)| &self.text[start..end])
     }
 }
 
@@ -267,11 +262,9 @@ impl Array {
     /// The elements one by one. Strings and inner arrays are copied.
     pub fn values(&self) -> Box<dyn Iterator<Item = Value> + '_> {
         match &self.0 {
-            Items::Scalars { kind, bytes } => Box::new(
-                bytes
-                    .chunks_exact(kind.size().unwrap_or(1))
-                    .filter_map(|chunk| kind.scalar(chunk)),
-            ),
+            Items::Scalars { kind, bytes } => {
+                Box::new(bytes.chunks_exact(kind.size().unwrap_or(1)).filter_map(|chunk| kind.scalar(chunk)))
+            }
             Items::Strings(strings) => Box::new(strings.iter().map(Value::from)),
             Items::Arrays(arrays) => Box::new(arrays.iter().cloned().map(Value::Array)),
         }
@@ -295,10 +288,7 @@ array_from!(u8 => U8, i8 => I8, u16 => U16, i16 => I16, u32 => U32, i32 => I32, 
 
 impl From<&[bool]> for Array {
     fn from(values: &[bool]) -> Self {
-        Self(Items::Scalars {
-            kind: Kind::Bool,
-            bytes: values.iter().map(|&v| v.into()).collect(),
-        })
+        Self(Items::Scalars { kind: Kind::Bool, bytes: values.iter().map(|&v| v.into()).collect() })
     }
 }
 
@@ -365,9 +355,7 @@ impl Metadata {
 
     /// All pairs in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.entries
-            .iter()
-            .map(|(key, value)| (key.as_str(), value))
+        self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     /// The value of a key, whatever its type.
@@ -386,11 +374,7 @@ impl Metadata {
         };
         match convert(value) {
             Some(v) => Ok(Some(v)),
-            None => Err(Error::KeyType {
-                key: key.to_owned(),
-                expected,
-                found: value.to_string(),
-            }),
+            None => Err(Error::KeyType { key: key.to_owned(), expected, found: value.to_string() }),
         }
     }
 
@@ -415,9 +399,7 @@ impl Metadata {
     /// # Errors
     /// [`Error::KeyType`] if the key holds anything else.
     pub fn get_u64(&self, key: &str) -> Result<Option<u64>, Error> {
-        self.typed(key, "an integer that is not negative", |v| {
-            v.as_int()?.try_into().ok()
-        })
+        self.typed(key, "an integer that is not negative", |v| v.as_int()?.try_into().ok())
     }
 
     /// An integer.
@@ -475,9 +457,7 @@ impl Metadata {
     /// # Errors
     /// [`Error::KeyType`] if the key holds anything else.
     pub fn get_i32s(&self, key: &str) -> Result<Option<Vec<i32>>, Error> {
-        self.array(key, "an array of integers that fit 32 bits", |v| {
-            v.as_int()?.try_into().ok()
-        })
+        self.array(key, "an array of integers that fit 32 bits", |v| v.as_int()?.try_into().ok())
     }
 
     /// An array of integers that are not negative.
@@ -485,9 +465,7 @@ impl Metadata {
     /// # Errors
     /// [`Error::KeyType`] if the key holds anything else.
     pub fn get_u64s(&self, key: &str) -> Result<Option<Vec<u64>>, Error> {
-        self.array(key, "an array of integers that are not negative", |v| {
-            v.as_int()?.try_into().ok()
-        })
+        self.array(key, "an array of integers that are not negative", |v| v.as_int()?.try_into().ok())
     }
 
     /// An array of numbers; integers are converted.

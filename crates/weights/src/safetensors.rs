@@ -30,13 +30,10 @@ pub(crate) async fn read_header(
         )));
     }
     let head = read_exactly(&**source, 0..8).await?;
-    let head: [u8; 8] = head
-        .try_into()
-        .map_err(|_| fail("the header length could not be read".to_owned()))?;
+    let head: [u8; 8] =
+        head.try_into().map_err(|_| fail("the header length could not be read".to_owned()))?;
     if head.starts_with(b"GGUF") {
-        return Err(fail(
-            "this is a GGUF file, not a safetensors file".to_owned(),
-        ));
+        return Err(fail("this is a GGUF file, not a safetensors file".to_owned()));
     }
     let header_len = u64::from_le_bytes(head);
     if header_len > MAX_HEADER {
@@ -57,7 +54,7 @@ pub(crate) async fn read_header(
     let mut tensors = Vec::with_capacity(header.0.len());
     for (name, entry) in header.0 {
         let Entry::Tensor(raw) = entry else { continue };
-        tensors.push(locate(source, source_index, name, &raw, data_start)?);
+        tensors.push(locate(source, source_index, &name, &raw, data_start)?);
     }
     Ok(tensors)
 }
@@ -66,37 +63,27 @@ pub(crate) async fn read_header(
 fn locate(
     source: &Rc<dyn ByteSource>,
     source_index: usize,
-    name: String,
+    name: &str,
     raw: &RawTensor,
     data_start: u64,
 ) -> Result<TensorInfo, Error> {
-    let fail = |name: &str, reason: String| Err(Error::tensor(source.name(), name, reason));
+    let fail = |reason: String| Err(Error::tensor(source.name(), name, reason));
     let Some(dtype) = DType::from_safetensors(&raw.dtype) else {
-        return fail(&name, format!("unknown dtype \"{}\"", raw.dtype));
+        return fail(format!("unknown dtype \"{}\"", raw.dtype));
     };
     let [begin, end] = raw.data_offsets;
     let Some(len) = end.checked_sub(begin) else {
-        return fail(
-            &name,
-            format!("its data_offsets [{begin}, {end}] run backwards"),
-        );
+        return fail(format!("its data_offsets [{begin}, {end}] run backwards"));
     };
     let Some(offset) = data_start.checked_add(begin) else {
-        return fail(
-            &name,
-            format!("its data_offsets [{begin}, {end}] lie beyond any file"),
-        );
+        return fail(format!("its data_offsets [{begin}, {end}] lie beyond any file"));
     };
-    let info = TensorInfo::checked(name, &raw.shape.0, dtype, source_index, offset)
-        .map_err(|(name, reason)| Error::tensor(source.name(), &name, reason))?;
+    let info = TensorInfo::checked(name, &raw.shape.0, dtype, source_index, offset).or_else(fail)?;
     if info.byte_len != len {
-        return fail(
-            &info.name,
-            format!(
-                "its data_offsets [{begin}, {end}] span {len} bytes, but {dtype} {:?} takes {}",
-                info.shape, info.byte_len
-            ),
-        );
+        return fail(format!(
+            "its data_offsets [{begin}, {end}] span {len} bytes, but {dtype} {:?} takes {}",
+            info.shape, info.byte_len
+        ));
     }
     Ok(info)
 }
@@ -107,8 +94,8 @@ pub(crate) fn read_index(json: &[u8]) -> Result<HashMap<String, String>, Error> 
     struct Index {
         weight_map: Unique<String>,
     }
-    let index: Index = serde_json::from_slice(json)
-        .map_err(|e| Error::container("safetensors index", e.to_string()))?;
+    let index: Index =
+        serde_json::from_slice(json).map_err(|e| Error::container("safetensors index", e.to_string()))?;
     Ok(index.weight_map.0.into_iter().collect())
 }
 

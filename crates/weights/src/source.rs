@@ -30,37 +30,22 @@ pub trait ByteSource {
 
 /// Checks a range against a source and returns its length in bytes as a `usize`.
 fn checked_len(name: &str, len: u64, range: &Range<u64>) -> Result<usize, Error> {
-    let out_of_range = || Error::OutOfRange {
-        file: name.to_owned(),
-        start: range.start,
-        end: range.end,
-        len,
-    };
+    let out_of_range =
+        || Error::OutOfRange { file: name.to_owned(), start: range.start, end: range.end, len };
     if range.end > len {
         return Err(out_of_range());
     }
-    let wanted = range
-        .end
-        .checked_sub(range.start)
-        .ok_or_else(out_of_range)?;
+    let wanted = range.end.checked_sub(range.start).ok_or_else(out_of_range)?;
     usize::try_from(wanted).map_err(|_| out_of_range())
 }
 
 /// Reads a range and does not take the source's word for the number of bytes.
-pub(crate) async fn read_exactly(
-    source: &dyn ByteSource,
-    range: Range<u64>,
-) -> Result<Vec<u8>, Error> {
+pub(crate) async fn read_exactly(source: &dyn ByteSource, range: Range<u64>) -> Result<Vec<u8>, Error> {
     let bytes = source.read(range.clone()).await?;
     if bytes.len() as u64 != range.end - range.start {
         return Err(Error::Source {
             file: source.name().to_owned(),
-            reason: format!(
-                "bytes {}..{} were asked for, and {} came",
-                range.start,
-                range.end,
-                bytes.len()
-            ),
+            reason: format!("bytes {}..{} were asked for, and {} came", range.start, range.end, bytes.len()),
         });
     }
     Ok(bytes)
@@ -75,10 +60,7 @@ pub struct MemorySource {
 impl MemorySource {
     /// Takes `bytes` as a file called `name`.
     pub fn new(name: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self {
-            name: name.into(),
-            bytes: bytes.into(),
-        }
+        Self { name: name.into(), bytes: bytes.into() }
     }
 }
 
@@ -126,12 +108,7 @@ impl FileSource {
             Ok((file, meta.len()))
         };
         match open() {
-            Ok((file, len)) => Ok(Self {
-                name,
-                path: path.to_owned(),
-                file,
-                len,
-            }),
+            Ok((file, len)) => Ok(Self { name, path: path.to_owned(), file, len }),
             Err(source) => Err(Error::Io { file: name, source }),
         }
     }
@@ -177,10 +154,7 @@ impl ByteSource for FileSource {
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
         let mut buf = vec![0; checked_len(&self.name, self.len, &range)?];
         self.read_at(&mut buf, range.start)
-            .map_err(|source| Error::Io {
-                file: self.name.clone(),
-                source,
-            })?;
+            .map_err(|source| Error::Io { file: self.name.clone(), source })?;
         Ok(buf)
     }
 }

@@ -40,50 +40,35 @@ impl TensorInfo {
     /// Builds the description from untrusted dimensions (slowest first) and checks everything that
     /// can be checked without the file. The error says what is wrong, without naming the tensor.
     pub(crate) fn checked(
-        name: String,
+        name: &str,
         dims: &[u64],
         dtype: DType,
         source: usize,
         offset: u64,
-    ) -> Result<Self, (String, String)> {
+    ) -> Result<Self, String> {
         let too_large = || format!("the shape {dims:?} is too large for this machine");
-        let result = (|| {
-            let shape: Vec<usize> = dims
-                .iter()
-                .map(|&d| usize::try_from(d).map_err(|_| too_large()))
-                .collect::<Result<_, _>>()?;
-            let row_len = dims.last().copied().unwrap_or(1);
-            let block = dtype.block_len() as u64;
-            if !row_len.is_multiple_of(block) {
-                return Err(format!(
-                    "rows of {row_len} elements cannot be {dtype}, which comes in blocks of {block}"
-                ));
-            }
-            let row_bytes = (row_len / block)
-                .checked_mul(dtype.block_bytes() as u64)
-                .filter(|&b| usize::try_from(b).is_ok())
-                .ok_or_else(too_large)?;
-            // Zeros are left out, so that no partial product overflows later in any order.
-            let outer = &shape[..shape.len().saturating_sub(1)];
-            let n_rows = outer
-                .iter()
-                .filter(|&&d| d != 0)
-                .try_fold(1usize, |n, &d| n.checked_mul(d))
-                .ok_or_else(too_large)?;
-            let n_rows = if outer.contains(&0) { 0 } else { n_rows };
-            let byte_len = row_bytes.checked_mul(n_rows as u64).ok_or_else(too_large)?;
-            Ok((shape, byte_len))
-        })();
-        match result {
-            Ok((shape, byte_len)) => Ok(Self {
-                name,
-                shape,
-                dtype,
-                source,
-                offset,
-                byte_len,
-            }),
-            Err(reason) => Err((name, reason)),
+        let shape: Vec<usize> =
+            dims.iter().map(|&d| usize::try_from(d).map_err(|_| too_large())).collect::<Result<_, _>>()?;
+        let row_len = dims.last().copied().unwrap_or(1);
+        let block = dtype.block_len() as u64;
+        if !row_len.is_multiple_of(block) {
+            return Err(format!(
+                "rows of {row_len} elements cannot be {dtype}, which comes in blocks of {block}"
+            ));
         }
+        let row_bytes = (row_len / block)
+            .checked_mul(dtype.block_bytes() as u64)
+            .filter(|&b| usize::try_from(b).is_ok())
+            .ok_or_else(too_large)?;
+        // Zeros are left out, so that no partial product can overflow later, in whatever order.
+        let outer = &shape[..shape.len().saturating_sub(1)];
+        let n_rows = outer
+            .iter()
+            .filter(|&&d| d != 0)
+            .try_fold(1usize, |n, &d| n.checked_mul(d))
+            .ok_or_else(too_large)?;
+        let n_rows = if outer.contains(&0) { 0 } else { n_rows };
+        let byte_len = row_bytes.checked_mul(n_rows as u64).ok_or_else(too_large)?;
+        Ok(Self { name: name.to_owned(), shape, dtype, source, offset, byte_len })
     }
 }

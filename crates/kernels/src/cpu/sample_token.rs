@@ -47,7 +47,12 @@ impl Drawn {
 /// 3. top-p: keep `s` while the probability of everything larger is `< p`, and the largest always;
 /// 4. min-p: keep `s` with `exp(s - max) >= min_p`;
 /// 5. walk along the kept candidates until their mass passes [`uniform_number`]` * mass`.
-pub fn sample_token(settings: &SamplerSettings, candidates: &[Candidate], seed: u32, sample_index: u32) -> Drawn {
+pub fn sample_token(
+    settings: &SamplerSettings,
+    candidates: &[Candidate],
+    seed: u32,
+    sample_index: u32,
+) -> Drawn {
     let mut falling: Vec<&Candidate> = candidates.iter().collect();
     falling.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.id.cmp(&b.id)));
     let best = falling[0];

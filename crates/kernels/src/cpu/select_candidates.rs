@@ -41,7 +41,12 @@ pub fn adjusted(settings: &SamplerSettings, logit: f32, count: u32) -> f64 {
 ///
 /// `logits` and `counts` have a place for each of `settings.n_vocab` ids, and perhaps padding; ids from there on, and
 /// those that fill the last chunk, come last. Returns `[chunks, keep]`.
-pub fn select_candidates(settings: &SamplerSettings, logits: &[f32], counts: &[u32], keep: usize) -> Vec<Candidate> {
+pub fn select_candidates(
+    settings: &SamplerSettings,
+    logits: &[f32],
+    counts: &[u32],
+    keep: usize,
+) -> Vec<Candidate> {
     let n_vocab = settings.n_vocab as usize;
     assert!(n_vocab <= logits.len(), "the kernel does not check either");
     let value = |id: usize| if id < n_vocab { adjusted(settings, logits[id], counts[id]) } else { LOWEST };

@@ -10,10 +10,7 @@ pub(super) fn from_f32(bytes: &[u8; 4], out: &mut [f32; 1]) {
 /// In pieces, because the CPU's conversion of eight halves at once is worth having.
 pub(super) fn from_f16(bytes: &[u8], out: &mut [f32]) {
     let mut halves = [f16::ZERO; 512];
-    for (bytes, out) in bytes
-        .chunks(2 * halves.len())
-        .zip(out.chunks_mut(halves.len()))
-    {
+    for (bytes, out) in bytes.chunks(2 * halves.len()).zip(out.chunks_mut(halves.len())) {
         let halves = &mut halves[..out.len()];
         for (half, &pair) in halves.iter_mut().zip(bytes.as_chunks().0) {
             *half = f16::from_le_bytes(pair);

@@ -4,9 +4,8 @@
 use super::f16_at;
 
 /// 16 levels, denser around zero. Shared with IQ4_XS.
-pub(super) const VALUES: [i8; 16] = [
-    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
-];
+pub(super) const VALUES: [i8; 16] =
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 pub(super) fn dequantize(block: &[u8; 18], out: &mut [f32; 32]) {
     let d = f16_at(block, 0);

@@ -76,10 +76,7 @@ pub fn dequantize(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), Err
         DType::MXFP4 => each(bytes, out, mxfp4::dequantize),
         DType::NVFP4 => each(bytes, out, nvfp4::dequantize),
         _ => {
-            return Err(Error::Unsupported {
-                operation: "dequantising",
-                dtype,
-            });
+            return Err(Error::Unsupported { operation: "dequantising", dtype });
         }
     }
     Ok(())
@@ -112,10 +109,7 @@ pub fn quantize(dtype: DType, values: &[f32]) -> Result<Vec<u8>, Error> {
         DType::Q8_0 => each(values, &mut out, q8_0::quantize),
         DType::Q4_K => each(values, &mut out, q4_k::quantize),
         _ => {
-            return Err(Error::Unsupported {
-                operation: "quantising",
-                dtype,
-            });
+            return Err(Error::Unsupported { operation: "quantising", dtype });
         }
     }
     Ok(out)
@@ -158,11 +152,7 @@ fn signed_max(values: &[f32]) -> f32 {
 
 /// Smallest and largest value.
 fn min_max(values: &[f32]) -> (f32, f32) {
-    values
-        .iter()
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &v| {
-            (min.min(v), max.max(v))
-        })
+    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(min, max), &v| (min.min(v), max.max(v)))
 }
 
 /// `1 / d`, and 0 for 0: a block of zeros has scale 0.

@@ -30,10 +30,7 @@ pub(crate) struct Header {
 }
 
 /// Reads and checks the header of one GGUF file. `source_index` goes into the tensors.
-pub(crate) async fn read_header(
-    source: &Rc<dyn ByteSource>,
-    source_index: usize,
-) -> Result<Header, Error> {
+pub(crate) async fn read_header(source: &Rc<dyn ByteSource>, source_index: usize) -> Result<Header, Error> {
     let mut window = Window::new(Rc::clone(source));
     let (n_tensors, n_pairs) = window.item(preamble).await?;
 
@@ -41,16 +38,11 @@ pub(crate) async fn read_header(
     for _ in 0..n_pairs {
         let (key, value) = window.item(pair).await?;
         metadata.insert(key, value).map_err(|key| {
-            Error::container(
-                source.name(),
-                format!("the metadata key \"{key}\" occurs twice"),
-            )
+            Error::container(source.name(), format!("the metadata key \"{key}\" occurs twice"))
         })?;
     }
 
-    let alignment = metadata
-        .get_u64("general.alignment")?
-        .unwrap_or(DEFAULT_ALIGNMENT);
+    let alignment = metadata.get_u64("general.alignment")?.unwrap_or(DEFAULT_ALIGNMENT);
     if !alignment.is_power_of_two() {
         return Err(Error::container(
             source.name(),
@@ -63,17 +55,11 @@ pub(crate) async fn read_header(
         raw.push(window.item(tensor_info).await?);
     }
 
-    let data_start = window
-        .offset
-        .checked_next_multiple_of(alignment)
-        .ok_or_else(|| {
-            Error::container(
-                source.name(),
-                format!("general.alignment is {alignment}, beyond any file"),
-            )
-        })?;
+    let data_start = window.offset.checked_next_multiple_of(alignment).ok_or_else(|| {
+        Error::container(source.name(), format!("general.alignment is {alignment}, beyond any file"))
+    })?;
     let tensors = raw
-        .into_iter()
+        .iter()
         .map(|raw| locate(source, source_index, raw, data_start, alignment))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Header { metadata, tensors })
@@ -83,38 +69,25 @@ pub(crate) async fn read_header(
 fn locate(
     source: &Rc<dyn ByteSource>,
     source_index: usize,
-    raw: RawTensor,
+    raw: &RawTensor,
     data_start: u64,
     alignment: u64,
 ) -> Result<TensorInfo, Error> {
-    let fail = |name: &str, reason: String| Err(Error::tensor(source.name(), name, reason));
+    let fail = |reason: String| Err(Error::tensor(source.name(), &raw.name, reason));
     let Some(dtype) = DType::from_gguf_id(raw.type_id) else {
-        return fail(
-            &raw.name,
-            format!(
-                "unknown ggml type {}; the file is newer than this program, or damaged",
-                raw.type_id
-            ),
-        );
+        return fail(format!(
+            "unknown ggml type {}; the file is newer than this program, or damaged",
+            raw.type_id
+        ));
     };
     if !raw.offset.is_multiple_of(alignment) {
-        return fail(
-            &raw.name,
-            format!(
-                "its offset {} is not a multiple of the alignment {alignment}",
-                raw.offset
-            ),
-        );
+        return fail(format!("its offset {} is not a multiple of the alignment {alignment}", raw.offset));
     }
     let Some(offset) = data_start.checked_add(raw.offset) else {
-        return fail(
-            &raw.name,
-            format!("its offset {} lies beyond any file", raw.offset),
-        );
+        return fail(format!("its offset {} lies beyond any file", raw.offset));
     };
     let dims = &raw.dims[..raw.n_dims];
-    TensorInfo::checked(raw.name, dims, dtype, source_index, offset)
-        .map_err(|(name, reason)| Error::tensor(source.name(), &name, reason))
+    TensorInfo::checked(&raw.name, dims, dtype, source_index, offset).or_else(|reason| fail(reason))
 }
 
 struct RawTensor {
@@ -132,10 +105,7 @@ fn preamble(cursor: &mut Cursor<'_>) -> Parsed<(u64, u64)> {
         return Err(Stop::Bad(if &magic == b"FUGG" {
             "this is a big-endian GGUF file; only little-endian ones are supported".to_owned()
         } else {
-            format!(
-                "not a GGUF file: it starts with \"{}\" instead of \"GGUF\"",
-                magic.escape_ascii()
-            )
+            format!("not a GGUF file: it starts with \"{}\" instead of \"GGUF\"", magic.escape_ascii())
         }));
     }
     let version = cursor.u32()?;
@@ -143,8 +113,7 @@ fn preamble(cursor: &mut Cursor<'_>) -> Parsed<(u64, u64)> {
         2 | 3 => {}
         1 => {
             return Err(Stop::Bad(
-                "GGUF version 1 is not supported; convert the model again with current tools"
-                    .to_owned(),
+                "GGUF version 1 is not supported; convert the model again with current tools".to_owned(),
             ));
         }
         v if v != 0 && v.swap_bytes() <= 0xFFFF => {
@@ -153,9 +122,7 @@ fn preamble(cursor: &mut Cursor<'_>) -> Parsed<(u64, u64)> {
             ));
         }
         v => {
-            return Err(Stop::Bad(format!(
-                "GGUF version {v} is not supported, only 2 and 3"
-            )));
+            return Err(Stop::Bad(format!("GGUF version {v} is not supported, only 2 and 3")));
         }
     }
     let n_tensors = cursor.u64()?;
@@ -187,22 +154,16 @@ fn value(cursor: &mut Cursor<'_>, kind: Kind) -> Parsed<Value> {
             let size = kind.size().unwrap_or(0);
             let bytes = cursor.take(size as u64, "the value")?;
             if kind == Kind::Bool && bytes[0] > 1 {
-                return Err(Stop::Bad(format!(
-                    "a bool must be 0 or 1, but it is {}",
-                    bytes[0]
-                )));
+                return Err(Stop::Bad(format!("a bool must be 0 or 1, but it is {}", bytes[0])));
             }
-            kind.scalar(bytes)
-                .ok_or_else(|| Stop::Bad("the value has no fixed size".to_owned()))
+            kind.scalar(bytes).ok_or_else(|| Stop::Bad("the value has no fixed size".to_owned()))
         }
     }
 }
 
 fn array(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<Array> {
     if depth > MAX_ARRAY_DEPTH {
-        return Err(Stop::Bad(format!(
-            "arrays are nested deeper than {MAX_ARRAY_DEPTH}"
-        )));
+        return Err(Stop::Bad(format!("arrays are nested deeper than {MAX_ARRAY_DEPTH}")));
     }
     let kind = cursor.kind()?;
     let count = cursor.u64()?;
@@ -245,13 +206,7 @@ fn tensor_info(cursor: &mut Cursor<'_>) -> Parsed<RawTensor> {
     for dim in dims[..n_dims].iter_mut().rev() {
         *dim = cursor.u64()?;
     }
-    Ok(RawTensor {
-        name,
-        dims,
-        n_dims,
-        type_id: cursor.u32()?,
-        offset: cursor.u64()?,
-    })
+    Ok(RawTensor { name, dims, n_dims, type_id: cursor.u32()?, offset: cursor.u64()? })
 }
 
 type Parsed<T> = Result<T, Stop>;
@@ -268,7 +223,7 @@ enum Stop {
 ///
 /// Items (the preamble, one pair, one tensor) are parsed from memory; where the bytes end inside
 /// one, more are read, at least as many as there are, and that item is parsed again from its
-/// start. So no byte is read twice, and parsing stays linear in the size of the header.
+/// start. So no byte is read twice, none beyond [`MAX_HEADER`], and parsing stays linear in the size of the header.
 struct Window {
     source: Rc<dyn ByteSource>,
     bytes: Vec<u8>,
@@ -280,22 +235,14 @@ struct Window {
 
 impl Window {
     fn new(source: Rc<dyn ByteSource>) -> Self {
-        Self {
-            source,
-            bytes: Vec::new(),
-            pos: 0,
-            offset: 0,
-        }
+        Self { source, bytes: Vec::new(), pos: 0, offset: 0 }
     }
 
     async fn item<T>(&mut self, parse: fn(&mut Cursor<'_>) -> Parsed<T>) -> Result<T, Error> {
         loop {
             let rest = &self.bytes[self.pos..];
-            let mut cursor = Cursor {
-                rest,
-                left_in_file: self.source.len() - self.offset,
-                offset: self.offset,
-            };
+            let mut cursor =
+                Cursor { rest, left_in_file: self.source.len() - self.offset, offset: self.offset };
             match parse(&mut cursor) {
                 Ok(item) => {
                     let parsed = rest.len() - cursor.rest.len();
@@ -316,17 +263,7 @@ impl Window {
         self.pos = 0;
         let unparsed = self.bytes.len() as u64;
         let start = self.offset + unparsed;
-        if start >= MAX_HEADER {
-            return Err(Error::container(
-                self.source.name(),
-                format!("the header is larger than {} MiB", MAX_HEADER >> 20),
-            ));
-        }
-        let end = self
-            .source
-            .len()
-            .min(start + unparsed.max(FIRST_READ))
-            .min(MAX_HEADER);
+        let end = self.source.len().min(start + unparsed.max(FIRST_READ)).min(MAX_HEADER);
         let more = read_exactly(&*self.source, start..end).await?;
         self.bytes.extend_from_slice(&more);
         Ok(())
@@ -351,6 +288,7 @@ impl<'a> Cursor<'a> {
                 self.offset, self.left_in_file
             )));
         }
+        self.fits_header(n)?;
         // Bytes that are in memory can be counted with `usize`, whatever `n` is.
         match usize::try_from(n) {
             Ok(len) if len <= self.rest.len() => {
@@ -367,12 +305,21 @@ impl<'a> Cursor<'a> {
     /// Refuses a count of things that cannot all be in the rest of the file.
     fn claim(&self, count: u64, min_bytes: u64, what: &str) -> Parsed<()> {
         match count.checked_mul(min_bytes) {
-            Some(bytes) if bytes <= self.left_in_file => Ok(()),
+            Some(bytes) if bytes <= self.left_in_file => self.fits_header(bytes),
             _ => Err(Stop::Bad(format!(
                 "the file is cut off or damaged: it claims {count} {what}, \
                  but only {} bytes are left",
                 self.left_in_file
             ))),
+        }
+    }
+
+    /// Refuses what would make the header too large, before it is read.
+    fn fits_header(&self, n: u64) -> Parsed<()> {
+        if n <= MAX_HEADER.saturating_sub(self.offset) {
+            Ok(())
+        } else {
+            Err(Stop::Bad(format!("the header is larger than {} MiB", MAX_HEADER >> 20)))
         }
     }
 
@@ -393,9 +340,7 @@ impl<'a> Cursor<'a> {
     fn kind(&mut self) -> Parsed<Kind> {
         let id = self.u32()?;
         Kind::from_id(id).ok_or_else(|| {
-            Stop::Bad(format!(
-                "unknown value type {id}; the file is newer than this program, or damaged"
-            ))
+            Stop::Bad(format!("unknown value type {id}; the file is newer than this program, or damaged"))
         })
     }
 

@@ -53,23 +53,19 @@ impl Writer {
     /// [`Error::Tensor`] if the name is taken, the shape has more than four dimensions, GGUF
     /// has no such type, or the rows are not whole blocks.
     pub fn tensor(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<(), Error> {
-        let fail = |reason: String| Err(Error::tensor("new GGUF file", name, reason));
+        let error = |reason: String| Error::tensor("new GGUF file", name, reason);
         if self.names.contains(name) {
-            return fail("announced twice".to_owned());
+            return Err(error("announced twice".to_owned()));
         }
         if shape.len() > MAX_DIMS {
-            return fail(format!(
-                "has {} dimensions; at most {MAX_DIMS} are possible",
-                shape.len()
-            ));
+            return Err(error(format!("has {} dimensions; at most {MAX_DIMS} are possible", shape.len())));
         }
         if dtype.gguf_id().is_none() {
-            return fail(format!("GGUF has no type {dtype}"));
+            return Err(error(format!("GGUF has no type {dtype}")));
         }
         let offset = self.tensors.last().map_or(0, end_padded);
         let dims: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
-        let info = TensorInfo::checked(name.to_owned(), &dims, dtype, 0, offset)
-            .map_err(|(name, reason)| Error::tensor("new GGUF file", &name, reason))?;
+        let info = TensorInfo::checked(name, &dims, dtype, 0, offset).map_err(error)?;
         self.names.insert(name.to_owned());
         self.tensors.push(info);
         Ok(())
@@ -105,12 +101,7 @@ impl Writer {
         }
         header.resize(header.len().next_multiple_of(DEFAULT_ALIGNMENT as usize), 0);
         out.write_all(&header)?;
-        Ok(Body {
-            out,
-            tensors: self.tensors,
-            current: 0,
-            written: 0,
-        })
+        Ok(Body { out, tensors: self.tensors, current: 0, written: 0 })
     }
 }
 
@@ -175,22 +166,14 @@ impl<W: io::Write> Body<W> {
         self.skip_complete()?;
         let invalid = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         let Some(tensor) = self.tensors.get(self.current) else {
-            return invalid(format!(
-                "tensor \"{name}\": all announced tensors are written"
-            ));
+            return invalid(format!("tensor \"{name}\": all announced tensors are written"));
         };
         let left = tensor.byte_len - self.written;
         if tensor.name != name {
-            return invalid(format!(
-                "tensor \"{name}\" is not next: \"{}\" lacks {left} bytes",
-                tensor.name
-            ));
+            return invalid(format!("tensor \"{name}\" is not next: \"{}\" lacks {left} bytes", tensor.name));
         }
         if bytes.len() as u64 > left {
-            return invalid(format!(
-                "tensor \"{name}\": {} bytes given, {left} left to write",
-                bytes.len()
-            ));
+            return invalid(format!("tensor \"{name}\": {} bytes given, {left} left to write", bytes.len()));
         }
         self.out.write_all(bytes)?;
         self.written += bytes.len() as u64;
@@ -204,8 +187,7 @@ impl<W: io::Write> Body<W> {
                 break;
             }
             let padding = end_padded(tensor) - tensor.offset - tensor.byte_len;
-            self.out
-                .write_all(&[0; DEFAULT_ALIGNMENT as usize][..padding as usize])?;
+            self.out.write_all(&[0; DEFAULT_ALIGNMENT as usize][..padding as usize])?;
             self.current += 1;
             self.written = 0;
         }
@@ -221,11 +203,7 @@ impl<W: io::Write> Body<W> {
         if let Some(tensor) = self.tensors.get(self.current) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!(
-                    "tensor \"{}\" lacks {} bytes",
-                    tensor.name,
-                    tensor.byte_len - self.written
-                ),
+                format!("tensor \"{}\" lacks {} bytes", tensor.name, tensor.byte_len - self.written),
             ));
         }
         self.out.flush()?;

@@ -72,9 +72,7 @@ impl<'a> Awq<'a> {
     /// [`Error::Length`] if there are no such rows.
     pub fn repack(&self, rows: Range<usize>) -> Result<Option<Repacked>, Error> {
         let quants = self.quants(rows.clone())?;
-        Ok(self
-            .layout()
-            .map(|layout| self.grouped.repack(layout, rows, &quants)))
+        Ok(self.layout().map(|layout| self.grouped.repack(layout, rows, &quants)))
     }
 
     /// The unsigned quants of some rows, `[out][in]`.

@@ -32,13 +32,7 @@ impl Fp8 {
         scale.shaped(&SCALE_TYPES, expected)?;
         let mut scales = vec![0.0; expected[0] * expected[1]];
         dequantize(scale.info.dtype, scale.bytes, &mut scales)?;
-        Ok(Self {
-            n_in,
-            n_out,
-            block,
-            block_columns: expected[1],
-            scales,
-        })
+        Ok(Self { n_in, n_out, block, block_columns: expected[1], scales })
     }
 
     /// The values of some rows, `[out][in]`, from their stored bytes.

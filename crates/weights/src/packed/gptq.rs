@@ -84,11 +84,7 @@ impl<'a> Gptq<'a> {
             };
             zero as i16
         })?;
-        Ok(Self {
-            qweight,
-            bits,
-            grouped,
-        })
+        Ok(Self { qweight, bits, grouped })
     }
 
     /// Inputs, the length of a row.
@@ -123,9 +119,7 @@ impl<'a> Gptq<'a> {
     /// [`Error::Length`] if there are no such rows.
     pub fn repack(&self, rows: Range<usize>) -> Result<Option<Repacked>, Error> {
         let quants = self.quants(rows.clone())?;
-        Ok(self
-            .layout()
-            .map(|layout| self.grouped.repack(layout, rows, &quants)))
+        Ok(self.layout().map(|layout| self.grouped.repack(layout, rows, &quants)))
     }
 
     /// The unsigned quants of some rows, `[out][in]`.
@@ -152,10 +146,7 @@ impl<'a> Gptq<'a> {
 fn explicit_groups(g_idx: &Part<'_>, n_in: usize, n_groups: usize) -> Result<Vec<u32>, Error> {
     g_idx.check(&[DType::I32])?;
     if g_idx.info.shape != [n_in] {
-        return Err(g_idx.error(format!(
-            "its shape is {:?}, but [{n_in}] is needed",
-            g_idx.info.shape
-        )));
+        return Err(g_idx.error(format!("its shape is {:?}, but [{n_in}] is needed", g_idx.info.shape)));
     }
     let groups = g_idx.bytes.as_chunks().0;
     groups

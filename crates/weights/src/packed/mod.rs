@@ -28,10 +28,7 @@ pub struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn error(&self, reason: String) -> Error {
-        Error::Packed {
-            tensor: self.info.name.clone(),
-            reason,
-        }
+        Error::Packed { tensor: self.info.name.clone(), reason }
     }
 
     /// The two dimensions of a matrix of one of these types.
@@ -39,10 +36,7 @@ impl<'a> Part<'a> {
         self.check(dtypes)?;
         match self.info.shape[..] {
             [rows, columns] => Ok([rows, columns]),
-            _ => Err(self.error(format!(
-                "its shape is {:?}, but a matrix is needed",
-                self.info.shape
-            ))),
+            _ => Err(self.error(format!("its shape is {:?}, but a matrix is needed", self.info.shape))),
         }
     }
 
@@ -51,10 +45,7 @@ impl<'a> Part<'a> {
         if self.matrix(dtypes)? == shape {
             Ok(())
         } else {
-            Err(self.error(format!(
-                "its shape is {:?}, but {shape:?} is needed",
-                self.info.shape
-            )))
+            Err(self.error(format!("its shape is {:?}, but {shape:?} is needed", self.info.shape)))
         }
     }
 
@@ -118,17 +109,9 @@ impl Grouped {
     ) -> Result<Self, Error> {
         let mut scale_values = vec![0.0; n_groups * n_out];
         dequantize(scales.info.dtype, scales.bytes, &mut scale_values)?;
-        let zeros = (0..n_groups)
-            .flat_map(|g| (0..n_out).map(move |o| (g, o)))
-            .map(|(g, o)| zero(g, o))
-            .collect();
-        Ok(Self {
-            n_in,
-            group_of,
-            scales: scale_values,
-            zeros,
-            n_out,
-        })
+        let zeros =
+            (0..n_groups).flat_map(|g| (0..n_out).map(move |o| (g, o))).map(|(g, o)| zero(g, o)).collect();
+        Ok(Self { n_in, group_of, scales: scale_values, zeros, n_out })
     }
 
     fn check_rows(&self, rows: &Range<usize>) -> Result<(), Error> {
@@ -158,19 +141,12 @@ impl Grouped {
     /// The layout that holds all values without loss, if there is one: scales must be halves and
     /// groups must not divide blocks of 32.
     fn layout(&self, max_quant: i16) -> Option<Layout> {
-        let whole_blocks = self
-            .group_of
-            .chunks(32)
-            .all(|block| block.iter().all(|&g| g == block[0]));
+        let whole_blocks = self.group_of.chunks(32).all(|block| block.iter().all(|&g| g == block[0]));
         let halves = |&s: &f32| half::f16::from_f32(s).to_f32() == s;
         if !whole_blocks || !self.scales.iter().all(halves) {
             return None;
         }
-        let within = |low: i16, high: i16| {
-            self.zeros
-                .iter()
-                .all(|&z| -z >= low && max_quant - z <= high)
-        };
+        let within = |low: i16, high: i16| self.zeros.iter().all(|&z| -z >= low && max_quant - z <= high);
         if within(-8, 7) {
             Some(Layout::Q4)
         } else if within(-128, 127) {
@@ -189,19 +165,14 @@ impl Grouped {
         let mut quant_words = vec![zero; n_rows * row_words(0)];
         let mut scale_words = vec![0u32; n_rows * row_words(1)];
         if quants.is_empty() {
-            return Repacked {
-                layout,
-                streams: vec![quant_words, scale_words],
-            };
+            return Repacked { layout, streams: vec![quant_words, scale_words] };
         }
         for (((o, quants), quant_words), scale_words) in rows
             .zip(quants.chunks_exact(self.n_in))
             .zip(quant_words.chunks_exact_mut(row_words(0)))
             .zip(scale_words.chunks_exact_mut(row_words(1)))
         {
-            for (block, (quants, groups)) in
-                quants.chunks(32).zip(self.group_of.chunks(32)).enumerate()
-            {
+            for (block, (quants, groups)) in quants.chunks(32).zip(self.group_of.chunks(32)).enumerate() {
                 let at = groups[0] as usize * self.n_out + o;
                 let scale = half::f16::from_f32(self.scales[at]).to_bits();
                 scale_words[block / 2] |= u32::from(scale) << (block % 2 * 16);
@@ -217,9 +188,6 @@ impl Grouped {
                 }
             }
         }
-        Repacked {
-            layout,
-            streams: vec![quant_words, scale_words],
-        }
+        Repacked { layout, streams: vec![quant_words, scale_words] }
     }
 }

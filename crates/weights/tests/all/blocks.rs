@@ -5,9 +5,7 @@ use qwill_weights::{DType, Error, dequantize, quantize};
 /// One block of bytes `(37 k + 11) & 255`, with `d` set to 0.25 and a second scale, where there is
 /// one, to -0.5.
 fn block(dtype: DType, d_at: Option<usize>, second_at: Option<usize>) -> Vec<u8> {
-    let mut bytes: Vec<u8> = (0..dtype.block_bytes())
-        .map(|k| (37 * k + 11) as u8)
-        .collect();
+    let mut bytes: Vec<u8> = (0..dtype.block_bytes()).map(|k| (37 * k + 11) as u8).collect();
     if let Some(at) = d_at {
         bytes[at..at + 2].copy_from_slice(&0x3400u16.to_le_bytes());
     }
@@ -34,18 +32,8 @@ fn blocks_of_32_have_the_values_of_the_format() {
         (DType::Q4_1, Some(2), [3.25, 0.5, 2.0, 1.75, 2.5], 45.25),
         (DType::Q5_0, None, [2.25, -0.5, -3.0, 3.5, 0.25], 3.75),
         (DType::Q5_1, Some(2), [4.25, 5.5, 7.0, 4.25, 0.75], 110.25),
-        (
-            DType::Q8_0,
-            None,
-            [21.25, 30.5, -32.0, -22.75, -12.0],
-            -44.0,
-        ),
-        (
-            DType::IQ4_NL,
-            None,
-            [-8.75, 6.25, -31.75, -8.75, 0.25],
-            -64.25,
-        ),
+        (DType::Q8_0, None, [21.25, 30.5, -32.0, -22.75, -12.0], -44.0),
+        (DType::IQ4_NL, None, [-8.75, 6.25, -31.75, -8.75, 0.25], -64.25),
     ];
     for (dtype, second_at, values, sum) in cases {
         let expected: Vec<_> = AT.into_iter().zip(values).collect();
@@ -65,62 +53,14 @@ type Case256 = (DType, usize, Option<usize>, [f32; 8], f32);
 fn blocks_of_256_have_the_values_of_the_format() {
     const AT: [usize; 8] = [0, 1, 16, 32, 64, 128, 200, 255];
     let cases: [Case256; 8] = [
-        (
-            DType::Q2_K,
-            80,
-            Some(82),
-            [8.25, 0.0, 1.5, 5.0, 8.25, 3.75, 9.5, 3.0],
-            1564.75,
-        ),
-        (
-            DType::Q3_K,
-            108,
-            None,
-            [20.25, -27.0, -24.0, -5.5, 8.5, 0.5, 6.25, 10.5],
-            239.5,
-        ),
-        (
-            DType::Q4_K,
-            0,
-            Some(2),
-            [110.75, 25.5, 110.75, 17.0, 143.25, 113.25, 45.25, 34.0],
-            18890.0,
-        ),
-        (
-            DType::Q5_K,
-            0,
-            Some(2),
-            [234.75, 25.5, 234.75, 43.0, 143.25, 269.25, 45.25, 49.0],
-            34334.0,
-        ),
-        (
-            DType::Q6_K,
-            208,
-            None,
-            [-357.75, 424.0, -108.0, 57.75, -760.0, -87.75, 272.25, -15.0],
-            1153.0,
-        ),
-        (
-            DType::IQ4_XS,
-            0,
-            None,
-            [16.25, -0.25, 16.25, 113.75, 195.0, -146.25, 285.0, -4.0],
-            -2751.25,
-        ),
-        (
-            DType::TQ1_0,
-            52,
-            None,
-            [-0.25, -0.25, 0.0, -0.25, 0.0, 0.0, 0.0, -0.25],
-            -0.5,
-        ),
-        (
-            DType::TQ2_0,
-            64,
-            None,
-            [0.5, -0.25, 0.5, 0.25, -0.25, 0.5, 0.0, -0.25],
-            32.25,
-        ),
+        (DType::Q2_K, 80, Some(82), [8.25, 0.0, 1.5, 5.0, 8.25, 3.75, 9.5, 3.0], 1564.75),
+        (DType::Q3_K, 108, None, [20.25, -27.0, -24.0, -5.5, 8.5, 0.5, 6.25, 10.5], 239.5),
+        (DType::Q4_K, 0, Some(2), [110.75, 25.5, 110.75, 17.0, 143.25, 113.25, 45.25, 34.0], 18890.0),
+        (DType::Q5_K, 0, Some(2), [234.75, 25.5, 234.75, 43.0, 143.25, 269.25, 45.25, 49.0], 34334.0),
+        (DType::Q6_K, 208, None, [-357.75, 424.0, -108.0, 57.75, -760.0, -87.75, 272.25, -15.0], 1153.0),
+        (DType::IQ4_XS, 0, None, [16.25, -0.25, 16.25, 113.75, 195.0, -146.25, 285.0, -4.0], -2751.25),
+        (DType::TQ1_0, 52, None, [-0.25, -0.25, 0.0, -0.25, 0.0, 0.0, 0.0, -0.25], -0.5),
+        (DType::TQ2_0, 64, None, [0.5, -0.25, 0.5, 0.25, -0.25, 0.5, 0.0, -0.25], 32.25),
     ];
     for (dtype, d_at, second_at, values, sum) in cases {
         let expected: Vec<_> = AT.into_iter().zip(values).collect();
@@ -178,15 +118,9 @@ fn plain_floats_convert_exactly() {
         dequantize(dtype, &bytes, &mut back).unwrap();
         assert_eq!(back, values);
     }
-    assert_eq!(
-        quantize(DType::BF16, &[1.0 + 1.0 / 128.0]).unwrap(),
-        [0x81, 0x3F]
-    );
+    assert_eq!(quantize(DType::BF16, &[1.0 + 1.0 / 128.0]).unwrap(), [0x81, 0x3F]);
     // Halfway between two bf16: to the even one.
-    assert_eq!(
-        quantize(DType::BF16, &[1.0 + 1.0 / 256.0]).unwrap(),
-        [0x80, 0x3F]
-    );
+    assert_eq!(quantize(DType::BF16, &[1.0 + 1.0 / 256.0]).unwrap(), [0x80, 0x3F]);
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -198,14 +132,8 @@ fn quantising_gives_ggmls_bytes() {
     let ramp: Vec<f32> = (0..32).map(|i| i as f32 - 15.5).collect();
     let cases = [
         (DType::Q4_0, "c03f809191a2a2b3b3c4c4d5d5e6e6f7f7f8"),
-        (
-            DType::Q8_0,
-            "d02f8189919aa2aab2bac3cbd3dbe3ecf4fc040c141d252d353d464e565e666f777f",
-        ),
-        (
-            DType::Q5_1,
-            "003cc0cb0000ffff00112233445566778899aabbccddeeff",
-        ),
+        (DType::Q8_0, "d02f8189919aa2aab2bac3cbd3dbe3ecf4fc040c141d252d353d464e565e666f777f"),
+        (DType::Q5_1, "003cc0cb0000ffff00112233445566778899aabbccddeeff"),
     ];
     for (dtype, expected) in cases {
         assert_eq!(hex(&quantize(dtype, &ramp).unwrap()), expected, "{dtype}");
@@ -214,14 +142,7 @@ fn quantising_gives_ggmls_bytes() {
 
 #[test]
 fn a_block_of_zeros_stays_zero() {
-    for dtype in [
-        DType::Q4_0,
-        DType::Q4_1,
-        DType::Q5_0,
-        DType::Q5_1,
-        DType::Q8_0,
-        DType::Q4_K,
-    ] {
+    for dtype in [DType::Q4_0, DType::Q4_1, DType::Q5_0, DType::Q5_1, DType::Q8_0, DType::Q4_K] {
         let bytes = quantize(dtype, &vec![0.0; dtype.block_len()]).unwrap();
         let mut values = vec![f32::NAN; dtype.block_len()];
         dequantize(dtype, &bytes, &mut values).unwrap();
@@ -248,8 +169,5 @@ fn wrong_lengths_and_types_are_refused() {
         message(quantize(DType::Q8_0, &[0.0; 31]).map(drop)),
         "values to quantise: 31 given, a multiple of 32 needed"
     );
-    assert_eq!(
-        message(quantize(DType::Q6_K, &[0.0; 256]).map(drop)),
-        "quantising is not supported for Q6_K"
-    );
+    assert_eq!(message(quantize(DType::Q6_K, &[0.0; 256]).map(drop)), "quantising is not supported for Q6_K");
 }

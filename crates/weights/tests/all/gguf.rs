@@ -80,18 +80,8 @@ fn what_is_written_is_read() {
         ("i64", i64::MIN.into()),
         ("f64", 1e-300f64.into()),
         ("i32s", Array::from(&[1i32, -2, 3][..]).into()),
-        (
-            "strings",
-            ["", "a", "ü b"].into_iter().collect::<Array>().into(),
-        ),
-        (
-            "nested",
-            Array::from(vec![
-                Array::from(&[1u8][..]),
-                Array::from(&[][..] as &[f32]),
-            ])
-            .into(),
-        ),
+        ("strings", ["", "a", "ü b"].into_iter().collect::<Array>().into()),
+        ("nested", Array::from(vec![Array::from(&[1u8][..]), Array::from(&[][..] as &[f32])]).into()),
     ];
     let mut writer = gguf::Writer::new();
     for (key, value) in values.clone() {
@@ -102,48 +92,25 @@ fn what_is_written_is_read() {
     writer.tensor("scalar", &[], DType::F32).unwrap();
     writer.tensor("b", &[3], DType::F16).unwrap();
     let a: Vec<u8> = (0..204).map(|i| i as u8).collect();
-    let file = write(
-        writer,
-        &[
-            ("a", &a),
-            ("scalar", &[1, 2, 3, 4]),
-            ("b", &[9, 8, 7, 6, 5, 4]),
-        ],
-    );
+    let file = write(writer, &[("a", &a), ("scalar", &[1, 2, 3, 4]), ("b", &[9, 8, 7, 6, 5, 4])]);
 
     let file = open_gguf(file).unwrap();
-    let read: Vec<(&str, Value)> = file
-        .metadata()
-        .iter()
-        .map(|(k, v)| (k, v.clone()))
-        .collect();
+    let read: Vec<(&str, Value)> = file.metadata().iter().map(|(k, v)| (k, v.clone())).collect();
     assert_eq!(read, values);
     let names: Vec<&str> = file.tensors().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["a", "empty", "scalar", "b"]);
 
     let t = file.tensor("a").unwrap();
-    assert_eq!(
-        (&t.shape[..], t.n_rows(), t.row_len(), t.row_bytes()),
-        (&[3, 2, 32][..], 6, 32, 34)
-    );
+    assert_eq!((&t.shape[..], t.n_rows(), t.row_len(), t.row_bytes()), (&[3, 2, 32][..], 6, 32, 34));
     assert_eq!(t.offset % 32, 0);
     assert_eq!(block_on(file.read_rows(t, 0..6)).unwrap(), a);
-    assert_eq!(
-        block_on(file.read_rows(t, 4..5)).unwrap(),
-        a[4 * 34..5 * 34]
-    );
+    assert_eq!(block_on(file.read_rows(t, 4..5)).unwrap(), a[4 * 34..5 * 34]);
     assert_eq!(block_on(file.read_rows(t, 6..6)).unwrap(), [0u8; 0]);
     let b = file.tensor("b").unwrap();
     assert_eq!((b.n_rows(), b.row_bytes()), (1, 6));
-    assert_eq!(
-        block_on(file.read_rows(b, 0..1)).unwrap(),
-        [9, 8, 7, 6, 5, 4]
-    );
+    assert_eq!(block_on(file.read_rows(b, 0..1)).unwrap(), [9, 8, 7, 6, 5, 4]);
     let scalar = file.tensor("scalar").unwrap();
-    assert_eq!(
-        (scalar.n_rows(), scalar.row_len(), scalar.byte_len),
-        (1, 1, 4)
-    );
+    assert_eq!((scalar.n_rows(), scalar.row_len(), scalar.byte_len), (1, 1, 4));
     let empty = file.tensor("empty").unwrap();
     assert_eq!((empty.n_rows(), empty.byte_len), (0, 0));
 }
@@ -214,10 +181,7 @@ fn the_writer_refuses_what_the_format_cannot_hold() {
     let mut writer = gguf::Writer::new();
     writer.tensor("w", &[2, 32], DType::Q4_0).unwrap();
     let name = "new GGUF file: tensor";
-    assert_eq!(
-        message(writer.tensor("w", &[1], DType::F32)),
-        format!("{name} \"w\": announced twice")
-    );
+    assert_eq!(message(writer.tensor("w", &[1], DType::F32)), format!("{name} \"w\": announced twice"));
     assert_eq!(
         message(writer.tensor("v", &[1; 5], DType::F32)),
         format!("{name} \"v\": has 5 dimensions; at most 4 are possible")
@@ -234,29 +198,17 @@ fn the_writer_refuses_what_the_format_cannot_hold() {
 
     let mut body = writer.start(Vec::new()).unwrap();
     let message = |r: std::io::Result<()>| r.unwrap_err().to_string();
-    assert_eq!(
-        message(body.write("v", &[0; 4])),
-        "tensor \"v\" is not next: \"w\" lacks 36 bytes"
-    );
+    assert_eq!(message(body.write("v", &[0; 4])), "tensor \"v\" is not next: \"w\" lacks 36 bytes");
     body.write("w", &[0; 20]).unwrap();
-    assert_eq!(
-        message(body.write("w", &[0; 17])),
-        "tensor \"w\": 17 bytes given, 16 left to write"
-    );
+    assert_eq!(message(body.write("w", &[0; 17])), "tensor \"w\": 17 bytes given, 16 left to write");
     body.write("w", &[0; 16]).unwrap();
     body.write("v", &[0; 4]).unwrap();
-    assert_eq!(
-        message(body.write("v", &[0; 1])),
-        "tensor \"v\": all announced tensors are written"
-    );
+    assert_eq!(message(body.write("v", &[0; 1])), "tensor \"v\": all announced tensors are written");
 
     let mut writer = gguf::Writer::new();
     writer.tensor("w", &[2], DType::F32).unwrap();
     let body = writer.start(Vec::new()).unwrap();
-    assert_eq!(
-        body.finish().map(drop).unwrap_err().to_string(),
-        "tensor \"w\" lacks 8 bytes"
-    );
+    assert_eq!(body.finish().map(drop).unwrap_err().to_string(), "tensor \"w\" lacks 8 bytes");
 }
 
 #[test]
@@ -267,32 +219,20 @@ fn setting_a_key_again_replaces_it() {
     writer.metadata("b", 2u32);
     writer.metadata("a", "three");
     let file = open_gguf(write(writer, &[])).unwrap();
-    let pairs: Vec<String> = file
-        .metadata()
-        .iter()
-        .map(|(k, v)| format!("{k} {v}"))
-        .collect();
+    let pairs: Vec<String> = file.metadata().iter().map(|(k, v)| format!("{k} {v}")).collect();
     assert_eq!(pairs, ["a string \"three\"", "b u32 2"]);
 }
 
 #[test]
 fn version_2_and_other_alignments_are_read() {
     let file = Raw(b"GGUF".to_vec()).u32(2).u64(1).u64(1);
-    let mut file = file
-        .str("general.alignment")
-        .u32(4)
-        .u32(128)
-        .tensor("w", &[2], 0, 128)
-        .0;
+    let mut file = file.str("general.alignment").u32(4).u32(128).tensor("w", &[2], 0, 128).0;
     file.resize(128 + 128, 0);
     file.extend([1, 2, 3, 4, 5, 6, 7, 8]);
     let file = open_gguf(file).unwrap();
     let t = file.tensor("w").unwrap();
     assert_eq!(t.offset, 256);
-    assert_eq!(
-        block_on(file.read_rows(t, 0..1)).unwrap(),
-        [1, 2, 3, 4, 5, 6, 7, 8]
-    );
+    assert_eq!(block_on(file.read_rows(t, 0..1)).unwrap(), [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
 /// Remembers what was read.
@@ -328,26 +268,16 @@ fn a_large_header_is_read_once_in_growing_pieces_and_the_data_not_at_all() {
     let header_len = (file.len() - (4 << 20)) as u64;
 
     let reads = Rc::new(RefCell::new(Vec::new()));
-    let watched = Watched {
-        inner: MemorySource::new("model.gguf", file),
-        reads: Rc::clone(&reads),
-    };
+    let watched = Watched { inner: MemorySource::new("model.gguf", file), reads: Rc::clone(&reads) };
     let file = block_on(Checkpoint::open_gguf(vec![Rc::new(watched)])).unwrap();
-    let strings = file
-        .metadata()
-        .get_strings("tokenizer.ggml.tokens")
-        .unwrap()
-        .unwrap();
+    let strings = file.metadata().get_strings("tokenizer.ggml.tokens").unwrap().unwrap();
     assert!(strings.iter().eq(tokens.iter()));
     assert_eq!(file.metadata().get_u64("after").unwrap(), Some(1));
 
     let reads = reads.borrow();
     assert!(reads.len() >= 3, "{reads:?}");
     assert_eq!(reads[0], 0..1 << 20);
-    assert!(
-        reads.windows(2).all(|w| w[0].end == w[1].start),
-        "{reads:?}"
-    );
+    assert!(reads.windows(2).all(|w| w[0].end == w[1].start), "{reads:?}");
     assert!(reads.last().unwrap().end < 2 * header_len, "{reads:?}");
 }
 
@@ -368,26 +298,15 @@ fn other_files_are_told_from_gguf() {
     let with_version = |v: u32| Raw(b"GGUF".to_vec()).u32(v).u64(0).u64(0).error();
     assert_eq!(
         with_version(1),
-        format!(
-            "{prefix}GGUF version 1 is not supported; convert the model again with current tools"
-        )
+        format!("{prefix}GGUF version 1 is not supported; convert the model again with current tools")
     );
-    assert_eq!(
-        with_version(4),
-        format!("{prefix}GGUF version 4 is not supported, only 2 and 3")
-    );
-    assert_eq!(
-        with_version(0),
-        format!("{prefix}GGUF version 0 is not supported, only 2 and 3")
-    );
+    assert_eq!(with_version(4), format!("{prefix}GGUF version 4 is not supported, only 2 and 3"));
+    assert_eq!(with_version(0), format!("{prefix}GGUF version 0 is not supported, only 2 and 3"));
     assert_eq!(
         with_version(3u32.swap_bytes()),
         format!("{prefix}this is a big-endian GGUF file; only little-endian ones are supported")
     );
-    assert_eq!(
-        message(block_on(Checkpoint::open_gguf(vec![]))),
-        "GGUF: no files given"
-    );
+    assert_eq!(message(block_on(Checkpoint::open_gguf(vec![]))), "GGUF: no files given");
 }
 
 #[test]
@@ -403,20 +322,11 @@ fn counts_and_lengths_that_lie_are_refused_before_anything_is_allocated() {
     );
     assert_eq!(
         Raw::new(0, 1).u64(1 << 60).bytes(&[0; 20]).error(),
-        format!(
-            "{cut}a metadata key at byte 32 has 1152921504606846976 bytes, but only 20 are left"
-        )
+        format!("{cut}a metadata key at byte 32 has 1152921504606846976 bytes, but only 20 are left")
     );
     let in_key = "model.gguf: metadata key \"k\": the file is cut off or damaged: ";
-    let array = |kind: u32, count: u64| {
-        Raw::new(0, 1)
-            .str("k")
-            .u32(9)
-            .u32(kind)
-            .u64(count)
-            .bytes(&[0; 16])
-            .error()
-    };
+    let array =
+        |kind: u32, count: u64| Raw::new(0, 1).str("k").u32(9).u32(kind).u64(count).bytes(&[0; 16]).error();
     assert_eq!(
         array(8, u64::MAX / 4),
         format!("{in_key}it claims 4611686018427387903 strings, but only 16 bytes are left")
@@ -425,14 +335,43 @@ fn counts_and_lengths_that_lie_are_refused_before_anything_is_allocated() {
         array(4, 1 << 62),
         format!("{in_key}it claims 4611686018427387904 elements, but only 16 bytes are left")
     );
-    assert_eq!(
-        array(0, 17),
-        format!("{in_key}it claims 17 elements, but only 16 bytes are left")
-    );
-    assert_eq!(
-        array(9, 2),
-        format!("{in_key}it claims 2 arrays, but only 16 bytes are left")
-    );
+    assert_eq!(array(0, 17), format!("{in_key}it claims 17 elements, but only 16 bytes are left"));
+    assert_eq!(array(9, 2), format!("{in_key}it claims 2 arrays, but only 16 bytes are left"));
+}
+
+/// A file of a tebibyte whose bytes are `head` and then zeros.
+struct Endless(Vec<u8>);
+
+#[async_trait::async_trait(?Send)]
+impl ByteSource for Endless {
+    fn name(&self) -> &str {
+        "endless"
+    }
+
+    fn len(&self) -> u64 {
+        1 << 40
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        assert!(range.end <= 2 << 20, "{range:?} was read");
+        let mut bytes = self.0.clone();
+        bytes.resize(range.end as usize, 0);
+        Ok(bytes[range.start as usize..].to_vec())
+    }
+}
+
+#[test]
+fn what_a_huge_file_could_hold_but_no_header_has_is_not_read() {
+    let open = |raw: Raw| message(block_on(Checkpoint::open_gguf(vec![Rc::new(Endless(raw.0))])));
+    let large = "the header is larger than 256 MiB";
+    assert_eq!(open(Raw::new(1 << 34, 0)), format!("endless: {large}"));
+    assert_eq!(open(Raw::new(0, 1 << 34)), format!("endless: {large}"));
+    assert_eq!(open(Raw::new(0, 1).u64(1 << 30)), format!("endless: {large}"));
+    let key = || Raw::new(0, 1).str("k");
+    let in_key = format!("endless: metadata key \"k\": {large}");
+    assert_eq!(open(key().u32(8).u64(1 << 39)), in_key);
+    assert_eq!(open(key().u32(9).u32(0).u64(1 << 39)), in_key);
+    assert_eq!(open(key().u32(9).u32(8).u64(1 << 35)), in_key);
 }
 
 #[test]
@@ -455,12 +394,7 @@ fn every_truncation_is_an_error() {
 fn damaged_metadata_is_refused() {
     let one = || Raw::new(0, 1);
     assert_eq!(
-        one()
-            .u64(2)
-            .bytes(&[0xFF, 0xFE])
-            .u32(0)
-            .bytes(&[0; 9])
-            .error(),
+        one().u64(2).bytes(&[0xFF, 0xFE]).u32(0).bytes(&[0; 9]).error(),
         "model.gguf: a metadata key at byte 32 is not valid UTF-8"
     );
     assert_eq!(
@@ -476,14 +410,7 @@ fn damaged_metadata_is_refused() {
         "model.gguf: metadata key \"k\": a bool must be 0 or 1, but it is 2"
     );
     assert_eq!(
-        Raw::new(0, 2)
-            .str("k")
-            .u32(0)
-            .bytes(&[1])
-            .str("k")
-            .u32(0)
-            .bytes(&[1])
-            .error(),
+        Raw::new(0, 2).str("k").u32(0).bytes(&[1]).str("k").u32(0).bytes(&[1]).error(),
         "model.gguf: the metadata key \"k\" occurs twice"
     );
     let deep = (0..5).fold(one().str("k").u32(9), |raw, _| raw.u32(9).u64(1));
@@ -492,14 +419,8 @@ fn damaged_metadata_is_refused() {
         "model.gguf: metadata key \"k\": arrays are nested deeper than 4"
     );
     let align = |v: u32| one().str("general.alignment").u32(4).u32(v).error();
-    assert_eq!(
-        align(24),
-        "model.gguf: general.alignment is 24, but it must be a power of two"
-    );
-    assert_eq!(
-        align(0),
-        "model.gguf: general.alignment is 0, but it must be a power of two"
-    );
+    assert_eq!(align(24), "model.gguf: general.alignment is 24, but it must be a power of two");
+    assert_eq!(align(0), "model.gguf: general.alignment is 0, but it must be a power of two");
     assert_eq!(
         one().str("general.alignment").u32(8).str("x").error(),
         "metadata key \"general.alignment\" should be an integer that is not negative, but it is string \"x\""
@@ -526,10 +447,7 @@ fn damaged_tensors_are_refused_by_name() {
         one(&[1, 1, 1, 1, 1], 0, 0),
         "model.gguf: tensor \"w\" has 5 dimensions; at most 4 are possible"
     );
-    assert_eq!(
-        one(&[4], 0, 8),
-        format!("{w}its offset 8 is not a multiple of the alignment 32")
-    );
+    assert_eq!(one(&[4], 0, 8), format!("{w}its offset 8 is not a multiple of the alignment 32"));
     assert_eq!(
         one(&[4], 0, u64::MAX - 31),
         format!("{w}its offset 18446744073709551584 lies beyond any file")
@@ -544,9 +462,7 @@ fn damaged_tensors_are_refused_by_name() {
     );
     assert_eq!(
         one(&[0, u64::MAX, u64::MAX], 0, 0),
-        format!(
-            "{w}the shape [18446744073709551615, 18446744073709551615, 0] is too large for this machine"
-        )
+        format!("{w}the shape [18446744073709551615, 18446744073709551615, 0] is too large for this machine")
     );
     assert_eq!(
         one(&[17], 0, 0),
@@ -565,10 +481,7 @@ fn damaged_tensors_are_refused_by_name() {
         let raw = Raw::new(2, 0).tensor("a", &[16], 0, 0);
         message(open_gguf(raw.tensor(second, &[4], 0, offset).data(128)))
     };
-    assert_eq!(
-        two("b", 32),
-        "model.gguf: tensor \"b\": its bytes overlap with those of \"a\""
-    );
+    assert_eq!(two("b", 32), "model.gguf: tensor \"b\": its bytes overlap with those of \"a\"");
     assert_eq!(two("a", 64), "model.gguf: tensor \"a\": occurs twice");
 }
 
@@ -591,9 +504,7 @@ fn split(count: u16, n_tensors: i32) -> Vec<Vec<u8>> {
 }
 
 fn open_parts(parts: &[Vec<u8>], order: &[usize]) -> Result<Checkpoint, Error> {
-    let sources = order
-        .iter()
-        .map(|&i| source(&format!("part {}", i + 1), parts[i].clone()));
+    let sources = order.iter().map(|&i| source(&format!("part {}", i + 1), parts[i].clone()));
     block_on(Checkpoint::open_gguf(sources.collect()))
 }
 
@@ -601,10 +512,7 @@ fn open_parts(parts: &[Vec<u8>], order: &[usize]) -> Result<Checkpoint, Error> {
 fn split_files_are_joined_in_any_order() {
     let parts = split(3, 3);
     let file = open_parts(&parts, &[2, 0, 1]).unwrap();
-    assert_eq!(
-        file.metadata().get_str("general.architecture").unwrap(),
-        Some("qwen3")
-    );
+    assert_eq!(file.metadata().get_str("general.architecture").unwrap(), Some("qwen3"));
     let names: Vec<&str> = file.tensors().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["w0", "w1", "w2"]);
     let t = file.tensor("w2").unwrap();
@@ -623,10 +531,7 @@ fn split_files_must_be_complete() {
         message(open_parts(&parts, &[0, 1])),
         "part 1: this is part 1 of 3; all 3 files are needed, 2 given"
     );
-    assert_eq!(
-        message(open_parts(&parts, &[0, 1, 1])),
-        "part 2: part 2 of 3 was given twice"
-    );
+    assert_eq!(message(open_parts(&parts, &[0, 1, 1])), "part 2: part 2 of 3 was given twice");
     assert_eq!(
         message(open_parts(&split(3, 4), &[0, 1, 2])),
         "part 1: split.tensors.count is 4, but the 3 files hold 3 tensors"
@@ -639,10 +544,7 @@ fn split_files_must_be_complete() {
     let mut writer = gguf::Writer::new();
     writer.metadata("split.no", 5u16);
     writer.metadata("split.count", 1u16);
-    assert_eq!(
-        message(open_gguf(write(writer, &[]))),
-        "model.gguf: split.no is 5, but split.count is 1"
-    );
+    assert_eq!(message(open_gguf(write(writer, &[]))), "model.gguf: split.no is 5, but split.count is 1");
 }
 
 #[test]

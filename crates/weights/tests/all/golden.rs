@@ -79,23 +79,10 @@ fn a_file_of_gguf_pys_is_read() {
     let meta = file.metadata();
     assert_eq!(meta.get_str("general.architecture").unwrap(), Some("qwen3"));
     assert_eq!(meta.get_u64("qwen3.block_count").unwrap(), Some(28));
-    assert_eq!(
-        meta.get_f64("qwen3.attention.layer_norm_rms_epsilon")
-            .unwrap(),
-        Some(f64::from(1e-6f32))
-    );
-    assert_eq!(
-        meta.get_strings("tokenizer.ggml.tokens").unwrap().unwrap(),
-        ["a", "", "Ġé", "<|im_end|>"]
-    );
-    assert_eq!(
-        meta.get_i32s("tokenizer.ggml.token_type").unwrap(),
-        Some(vec![1, 1, 1, 3])
-    );
-    assert_eq!(
-        meta.get_bool("tokenizer.ggml.add_bos_token").unwrap(),
-        Some(false)
-    );
+    assert_eq!(meta.get_f64("qwen3.attention.layer_norm_rms_epsilon").unwrap(), Some(f64::from(1e-6f32)));
+    assert_eq!(meta.get_strings("tokenizer.ggml.tokens").unwrap().unwrap(), ["a", "", "Ġé", "<|im_end|>"]);
+    assert_eq!(meta.get_i32s("tokenizer.ggml.token_type").unwrap(), Some(vec![1, 1, 1, 3]));
+    assert_eq!(meta.get_bool("tokenizer.ggml.add_bos_token").unwrap(), Some(false));
     assert_eq!(meta.get_bools("flags").unwrap(), Some(vec![true, false]));
     assert_eq!(meta.get_i64("negative").unwrap(), Some(-5));
     assert_eq!(meta.get_f64("double").unwrap(), Some(0.1));
@@ -106,14 +93,8 @@ fn a_file_of_gguf_pys_is_read() {
     assert_eq!(floats(&file, file.tensor("norm").unwrap()), [1.0, 2.0, 3.0]);
 
     let quants = file.tensor("quants").unwrap();
-    assert_eq!(
-        (&quants.shape[..], quants.dtype),
-        (&[3, 64][..], DType::Q8_0)
-    );
-    assert_eq!(
-        (quants.n_rows(), quants.row_len(), quants.row_bytes()),
-        (3, 64, 68)
-    );
+    assert_eq!((&quants.shape[..], quants.dtype), (&[3, 64][..], DType::Q8_0));
+    assert_eq!((quants.n_rows(), quants.row_len(), quants.row_bytes()), (3, 64, 68));
     let golden = golden();
     let input = floats(&golden, golden.tensor("quantize").unwrap());
     let row = block_on(file.read_rows(quants, 2..3)).unwrap();

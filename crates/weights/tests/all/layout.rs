@@ -3,29 +3,14 @@
 use crate::common::Random;
 use qwill_weights::{DType, Error, Layout, dequantize, quantize, repack, unpack};
 
-const WITH_LAYOUT: [DType; 5] = [
-    DType::F32,
-    DType::F16,
-    DType::BF16,
-    DType::Q8_0,
-    DType::Q4_0,
-];
+const WITH_LAYOUT: [DType; 5] = [DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0];
 
 #[test]
 fn repacking_and_unpacking_gives_the_dequantised_bits() {
     let mut random = Random(1);
     for dtype in WITH_LAYOUT {
         let layout = Layout::of(dtype).unwrap();
-        for (n_rows, units) in [
-            (0, 1),
-            (1, 0),
-            (1, 1),
-            (3, 1),
-            (2, 3),
-            (5, 33),
-            (7, 64),
-            (2, 127),
-        ] {
+        for (n_rows, units) in [(0, 1), (1, 0), (1, 1), (3, 1), (2, 3), (5, 33), (7, 64), (2, 127)] {
             let k = units * dtype.block_len();
             let values: Vec<f32> = (0..n_rows * k).map(|_| random.normal()).collect();
             let bytes = quantize(dtype, &values).unwrap();
@@ -35,11 +20,7 @@ fn repacking_and_unpacking_gives_the_dequantised_bits() {
             let streams = repack(dtype, &bytes, n_rows, k).unwrap();
             assert_eq!(streams.len(), layout.n_streams());
             for (i, stream) in streams.iter().enumerate() {
-                assert_eq!(
-                    stream.len(),
-                    n_rows * layout.stream_row_words(i, k),
-                    "{dtype} {i}"
-                );
+                assert_eq!(stream.len(), n_rows * layout.stream_row_words(i, k), "{dtype} {i}");
             }
             let found = unpack(layout, &streams, n_rows, k);
             assert_eq!(found.len(), expected.len());
@@ -58,13 +39,7 @@ fn rows_are_padded_with_zeros_to_32_elements() {
     row[1] = 0x0000_3C00;
     assert_eq!(streams, [[row, row].concat()]);
 
-    let streams = repack(
-        DType::F32,
-        &quantize(DType::F32, &[2.0; 66]).unwrap(),
-        2,
-        33,
-    )
-    .unwrap();
+    let streams = repack(DType::F32, &quantize(DType::F32, &[2.0; 66]).unwrap(), 2, 33).unwrap();
     let mut row = [0u32; 64];
     row[..33].fill(2f32.to_bits());
     assert_eq!(streams, [[row, row].concat()]);
@@ -90,10 +65,7 @@ fn q4_words_hold_eight_neighbours_each() {
     let mut bytes = vec![0x00, 0x3C];
     bytes.extend((0..16).map(|i| i | i << 4));
     let streams = repack(DType::Q4_0, &bytes, 1, 32).unwrap();
-    assert_eq!(
-        streams[0],
-        [0x7362_5140, 0xFBEA_D9C8, 0x7362_5140, 0xFBEA_D9C8]
-    );
+    assert_eq!(streams[0], [0x7362_5140, 0xFBEA_D9C8, 0x7362_5140, 0xFBEA_D9C8]);
     assert_eq!(streams[1], [0x0000_3C00]);
 }
 
@@ -114,9 +86,6 @@ fn what_cannot_be_repacked_is_refused() {
     );
     assert_eq!(
         message(repack(DType::F32, &[0; 4], usize::MAX, 32)),
-        format!(
-            "bytes to repack: 4 given, {} rows of 32 elements as F32 needed",
-            usize::MAX
-        )
+        format!("bytes to repack: 4 given, {} rows of 32 elements as F32 needed", usize::MAX)
     );
 }

@@ -62,11 +62,7 @@ fn mutate(file: &mut Vec<u8>, random: &mut Random) {
 }
 
 /// Opens `rounds` damaged copies; returns how many were still valid.
-fn survivors(
-    original: &[u8],
-    rounds: u64,
-    open: impl Fn(Vec<u8>) -> Result<Checkpoint, Error>,
-) -> usize {
+fn survivors(original: &[u8], rounds: u64, open: impl Fn(Vec<u8>) -> Result<Checkpoint, Error>) -> usize {
     let mut valid = 0;
     for seed in 0..rounds {
         let mut file = original.to_vec();

@@ -35,27 +35,17 @@ impl Owned {
     }
 
     fn part(&self) -> Part<'_> {
-        Part {
-            info: &self.info,
-            bytes: &self.bytes,
-        }
+        Part { info: &self.info, bytes: &self.bytes }
     }
 }
 
-const V1: GptqOptions = GptqOptions {
-    bits: 4,
-    group_size: Some(128),
-    zeros: GptqZeros::MinusOne,
-};
+const V1: GptqOptions = GptqOptions { bits: 4, group_size: Some(128), zeros: GptqZeros::MinusOne };
 
 #[test]
 fn gptq_words_are_packed_along_the_input_and_v1_stores_zero_minus_one() {
     let qweight = Owned::words("qweight", &[1, 8], &[0x7654_3210; 8]);
     let scales = Owned::scales(DType::F16, &[1, 8], &[0.5; 8]);
-    for (stored, zeros) in [
-        (0x7777_7777, GptqZeros::MinusOne),
-        (0x8888_8888, GptqZeros::Plain),
-    ] {
+    for (stored, zeros) in [(0x7777_7777, GptqZeros::MinusOne), (0x8888_8888, GptqZeros::Plain)] {
         let qzeros = Owned::words("qzeros", &[1, 1], &[stored]);
         let options = GptqOptions { zeros, ..V1 };
         let layer = Gptq::new(qweight.part(), qzeros.part(), scales.part(), None, options).unwrap();
@@ -68,10 +58,7 @@ fn gptq_words_are_packed_along_the_input_and_v1_stores_zero_minus_one() {
     // All ones wrap to zero, as in AutoGPTQ.
     let qzeros = Owned::words("qzeros", &[1, 1], &[0xFFFF_FFFF]);
     let layer = Gptq::new(qweight.part(), qzeros.part(), scales.part(), None, V1).unwrap();
-    assert_eq!(
-        layer.rows(0..1).unwrap(),
-        [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
-    );
+    assert_eq!(layer.rows(0..1).unwrap(), [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]);
 }
 
 #[test]
@@ -79,11 +66,7 @@ fn gptq_of_eight_bits_has_four_values_in_a_word() {
     let qweight = Owned::words("qweight", &[1, 4], &[0xFF81_8000; 4]);
     let qzeros = Owned::words("qzeros", &[1, 1], &[0x7F7F_7F7F]);
     let scales = Owned::scales(DType::BF16, &[1, 4], &[1.0, 2.0, 3.0, 4.0]);
-    let options = GptqOptions {
-        bits: 8,
-        group_size: None,
-        ..V1
-    };
+    let options = GptqOptions { bits: 8, group_size: None, ..V1 };
     let layer = Gptq::new(qweight.part(), qzeros.part(), scales.part(), None, options).unwrap();
     assert_eq!(layer.rows(1..2).unwrap(), [-256.0, 0.0, 2.0, 254.0]);
     assert_eq!(layer.layout(), Some(Layout::Q8));
@@ -110,9 +93,7 @@ fn fp8_blocks_are_multiplied_and_short_at_the_edges() {
     // 0x38 is 1, 0xB8 is -1.
     let mut bytes = [0x38; 15];
     bytes[14] = 0xB8;
-    let expected = [
-        1.0, 1.0, 2.0, 2.0, 3.0, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 5.0, -6.0,
-    ];
+    let expected = [1.0, 1.0, 2.0, 2.0, 3.0, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 5.0, -6.0];
     assert_eq!(layer.rows(0..3, &bytes).unwrap(), expected);
     assert_eq!(layer.rows(1..3, &bytes[5..]).unwrap(), expected[5..]);
 }
@@ -127,18 +108,15 @@ fn check_gptq(seed: u64, bits: u32, n_in: usize, n_out: usize, group: usize, kin
         Kind::ActOrder => (0..n_in).map(|_| random.below(n_groups) as u32).collect(),
         Kind::Symmetric | Kind::Asymmetric => (0..n_in).map(|r| (r / group) as u32).collect(),
     };
-    let q: Vec<u32> = (0..n_in * n_out)
-        .map(|_| random.below(levels) as u32)
-        .collect();
+    let q: Vec<u32> = (0..n_in * n_out).map(|_| random.below(levels) as u32).collect();
     let zero: Vec<u32> = (0..n_groups * n_out)
         .map(|_| match kind {
             Kind::Asymmetric => 1 + random.below(levels - 1) as u32,
             Kind::Symmetric | Kind::ActOrder => levels as u32 / 2,
         })
         .collect();
-    let scale: Vec<f32> = (0..n_groups * n_out)
-        .map(|_| half::f16::from_f32(random.normal() * 0.01).to_f32())
-        .collect();
+    let scale: Vec<f32> =
+        (0..n_groups * n_out).map(|_| half::f16::from_f32(random.normal() * 0.01).to_f32()).collect();
 
     let pack = |rows: usize, columns: usize, value: &dyn Fn(usize, usize, usize) -> u32| {
         let mut words = vec![0u32; rows * columns];
@@ -149,19 +127,11 @@ fn check_gptq(seed: u64, bits: u32, n_in: usize, n_out: usize, group: usize, kin
         }
         Owned::words("packed", &[rows, columns], &words)
     };
-    let qweight = pack(n_in / per_word, n_out, &|r, o, k| {
-        q[(r * per_word + k) * n_out + o]
-    });
-    let qzeros = pack(n_groups, n_out / per_word, &|g, o, k| {
-        zero[g * n_out + o * per_word + k] - 1
-    });
+    let qweight = pack(n_in / per_word, n_out, &|r, o, k| q[(r * per_word + k) * n_out + o]);
+    let qzeros = pack(n_groups, n_out / per_word, &|g, o, k| zero[g * n_out + o * per_word + k] - 1);
     let scales = Owned::scales(DType::F16, &[n_groups, n_out], &scale);
     let g_idx = Owned::words("g_idx", &[n_in], &groups);
-    let options = GptqOptions {
-        bits,
-        group_size: Some(group),
-        ..V1
-    };
+    let options = GptqOptions { bits, group_size: Some(group), ..V1 };
     let given = matches!(kind, Kind::ActOrder).then(|| g_idx.part());
     let layer = Gptq::new(qweight.part(), qzeros.part(), scales.part(), given, options).unwrap();
 
@@ -188,12 +158,7 @@ fn check_gptq(seed: u64, bits: u32, n_in: usize, n_out: usize, group: usize, kin
         let found = unpack(repacked.layout, &repacked.streams, middle.len(), n_in);
         assert!(found.iter().zip(wanted).all(|(a, b)| a == b));
         // Padding is weights of zero.
-        let padded = unpack(
-            repacked.layout,
-            &repacked.streams,
-            middle.len(),
-            n_in.next_multiple_of(32),
-        );
+        let padded = unpack(repacked.layout, &repacked.streams, middle.len(), n_in.next_multiple_of(32));
         for row in padded.chunks_exact(n_in.next_multiple_of(32)) {
             assert!(row[n_in..].iter().all(|&v| v == 0.0));
         }
@@ -225,17 +190,12 @@ fn awq_layers_follow_the_formula() {
     let mut random = Random(3);
     let n_groups = n_in.div_ceil(group);
     let q: Vec<u32> = (0..n_in * n_out).map(|_| random.below(16) as u32).collect();
-    let zero: Vec<u32> = (0..n_groups * n_out)
-        .map(|_| random.below(16) as u32)
-        .collect();
-    let scale: Vec<f32> = (0..n_groups * n_out)
-        .map(|_| half::f16::from_f32(random.normal() * 0.01).to_f32())
-        .collect();
+    let zero: Vec<u32> = (0..n_groups * n_out).map(|_| random.below(16) as u32).collect();
+    let scale: Vec<f32> =
+        (0..n_groups * n_out).map(|_| half::f16::from_f32(random.normal() * 0.01).to_f32()).collect();
     let pack = |name: &str, rows: usize, values: &[u32]| {
-        let words: Vec<u32> = values
-            .chunks_exact(8)
-            .map(|c| (0..8).fold(0, |word, k| word | c[ORDER[k]] << (4 * k)))
-            .collect();
+        let words: Vec<u32> =
+            values.chunks_exact(8).map(|c| (0..8).fold(0, |word, k| word | c[ORDER[k]] << (4 * k))).collect();
         Owned::words(name, &[rows, n_out / 8], &words)
     };
     let qweight = pack("qweight", n_in, &q);
@@ -263,22 +223,10 @@ fn tensors_that_do_not_fit_together_are_named() {
     let scales = Owned::scales(DType::F16, &[1, 8], &[0.5; 8]);
     let gptq = |qweight: &Owned, qzeros: &Owned, scales: &Owned, g_idx: Option<&Owned>, options| {
         let g_idx = g_idx.map(Owned::part);
-        message(Gptq::new(
-            qweight.part(),
-            qzeros.part(),
-            scales.part(),
-            g_idx,
-            options,
-        ))
+        message(Gptq::new(qweight.part(), qzeros.part(), scales.part(), g_idx, options))
     };
     assert_eq!(
-        gptq(
-            &qweight,
-            &qzeros,
-            &scales,
-            None,
-            GptqOptions { bits: 3, ..V1 }
-        ),
+        gptq(&qweight, &qzeros, &scales, None, GptqOptions { bits: 3, ..V1 }),
         "tensor \"p.qweight\": weights of 3 bits; 2, 4 and 8 are supported"
     );
     assert_eq!(
@@ -299,10 +247,7 @@ fn tensors_that_do_not_fit_together_are_named() {
         gptq(&flat, &qzeros, &scales, None, V1),
         "tensor \"p.qweight\": its shape is [8], but a matrix is needed"
     );
-    let small = GptqOptions {
-        group_size: Some(4),
-        ..V1
-    };
+    let small = GptqOptions { group_size: Some(4), ..V1 };
     assert_eq!(
         gptq(&qweight, &qzeros, &scales, None, small),
         "tensor \"scales\": 1 groups, but 8 inputs in groups of 4 make 2"
@@ -319,16 +264,10 @@ fn tensors_that_do_not_fit_together_are_named() {
     );
     let mut cut = Owned::words("p.qweight", &[1, 8], &[0; 8]);
     cut.bytes.pop();
-    assert_eq!(
-        gptq(&cut, &qzeros, &scales, None, V1),
-        "tensor \"p.qweight\": 31 bytes given, it has 32"
-    );
+    assert_eq!(gptq(&cut, &qzeros, &scales, None, V1), "tensor \"p.qweight\": 31 bytes given, it has 32");
 
     let layer = Gptq::new(qweight.part(), qzeros.part(), scales.part(), None, V1).unwrap();
-    assert_eq!(
-        message(layer.rows(4..9)),
-        "rows of a packed layer: 9 given, a range within 8 needed"
-    );
+    assert_eq!(message(layer.rows(4..9)), "rows of a packed layer: 9 given, a range within 8 needed");
     assert_eq!(
         message(Awq::new(qweight.part(), qzeros.part(), scales.part(), None)),
         "tensor \"p.qzeros\": its shape is [1, 1], but [1, 8] is needed"

@@ -32,10 +32,7 @@ fn files_of_the_reference_implementation_are_read() {
     let views = [
         ("a", TensorView::new(Dtype::F32, vec![3, 2], &a).unwrap()),
         ("b", TensorView::new(Dtype::BF16, vec![3], &b).unwrap()),
-        (
-            "c",
-            TensorView::new(Dtype::F8_E4M3, vec![2, 3], &b).unwrap(),
-        ),
+        ("c", TensorView::new(Dtype::F8_E4M3, vec![2, 3], &b).unwrap()),
         ("d", TensorView::new(Dtype::I64, vec![], &a[..8]).unwrap()),
         ("e", TensorView::new(Dtype::BOOL, vec![0, 4], &[]).unwrap()),
     ];
@@ -71,9 +68,7 @@ fn other_files_are_told_from_safetensors() {
     let name = "model.safetensors: ";
     assert_eq!(
         message(open_safetensors(b"abc".to_vec())),
-        format!(
-            "{name}not a safetensors file: it has 3 bytes, and the header length alone takes 8"
-        )
+        format!("{name}not a safetensors file: it has 3 bytes, and the header length alone takes 8")
     );
     assert_eq!(
         message(open_safetensors(b"GGUF\x03\0\0\0 and so on".to_vec())),
@@ -92,10 +87,7 @@ fn other_files_are_told_from_safetensors() {
         message(open_safetensors(longer)),
         format!("{name}the file is cut off: the header ends at byte 11, the file at 10")
     );
-    assert_eq!(
-        message(block_on(Checkpoint::open_safetensors(vec![], None))),
-        "safetensors: no files given"
-    );
+    assert_eq!(message(block_on(Checkpoint::open_safetensors(vec![], None))), "safetensors: no files given");
 }
 
 #[test]
@@ -112,9 +104,7 @@ fn damaged_headers_are_refused() {
     // JSON bombs: deep where a tensor should be, and a shape without end.
     let deep = "[".repeat(100_000);
     assert!(error(&format!("{{\"w\":{deep}"), 0).contains("tensor \"w\": invalid type: sequence"));
-    assert!(
-        error(&format!("{{\"w\":{{\"shape\":{deep}"), 0).contains("tensor \"w\": invalid type")
-    );
+    assert!(error(&format!("{{\"w\":{{\"shape\":{deep}"), 0).contains("tensor \"w\": invalid type"));
     assert!(error(&format!("{{\"__metadata__\":{deep}"), 0).contains("EOF while parsing"));
     let ones = format!("[{}1]", "1,".repeat(100_000));
     assert!(
@@ -123,35 +113,21 @@ fn damaged_headers_are_refused() {
     );
 
     let one = |entry: &str| error(&format!("{{{entry}}}"), 64);
-    assert!(
-        one(r#""w":{"dtype":"U8","shape":[1]}"#)
-            .contains("tensor \"w\": missing field `data_offsets`")
-    );
+    assert!(one(r#""w":{"dtype":"U8","shape":[1]}"#).contains("tensor \"w\": missing field `data_offsets`"));
     assert!(
         one(r#""w":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}"#)
             .contains("tensor \"w\": invalid value")
     );
-    assert!(
-        one(r#""w":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}"#).contains("tensor \"w\"")
-    );
-    assert!(
-        one(r#""w":{"dtype":"U8","shape":[1e3],"data_offsets":[0,1]}"#).contains("tensor \"w\"")
-    );
-    let twice = [
-        tensor("w", "U8", "[1]", 0, 1),
-        tensor("w", "U8", "[1]", 1, 2),
-    ]
-    .join(",");
+    assert!(one(r#""w":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}"#).contains("tensor \"w\""));
+    assert!(one(r#""w":{"dtype":"U8","shape":[1e3],"data_offsets":[0,1]}"#).contains("tensor \"w\""));
+    let twice = [tensor("w", "U8", "[1]", 0, 1), tensor("w", "U8", "[1]", 1, 2)].join(",");
     assert!(one(&twice).contains("\"w\" occurs twice"));
 }
 
 #[test]
 fn damaged_tensors_are_refused_by_name() {
     let one = |dtype: &str, shape: &str, begin: u64, end: u64| {
-        error(
-            &format!("{{{}}}", tensor("w", dtype, shape, begin, end)),
-            64,
-        )
+        error(&format!("{{{}}}", tensor("w", dtype, shape, begin, end)), 64)
     };
     let w = "model.safetensors: tensor \"w\": ";
     assert_eq!(one("Q9", "[1]", 0, 1), format!("{w}unknown dtype \"Q9\""));
@@ -159,32 +135,18 @@ fn damaged_tensors_are_refused_by_name() {
         one("F32", "[2,2]", 0, 12),
         format!("{w}its data_offsets [0, 12] span 12 bytes, but F32 [2, 2] takes 16")
     );
-    assert_eq!(
-        one("U8", "[1]", 2, 1),
-        format!("{w}its data_offsets [2, 1] run backwards")
-    );
+    assert_eq!(one("U8", "[1]", 2, 1), format!("{w}its data_offsets [2, 1] run backwards"));
     assert_eq!(
         one("U8", "[1]", u64::MAX - 1, u64::MAX),
-        format!(
-            "{w}its data_offsets [18446744073709551614, 18446744073709551615] lie beyond any file"
-        )
+        format!("{w}its data_offsets [18446744073709551614, 18446744073709551615] lie beyond any file")
     );
     assert_eq!(
         one("U8", "[4294967296,4294967296]", 0, 0),
         format!("{w}the shape [4294967296, 4294967296] is too large for this machine")
     );
     let text = one("U8", "[2]", 63, 65);
-    assert!(
-        text.starts_with(&format!(
-            "{w}the file is cut off or damaged: 2 bytes from byte"
-        )),
-        "{text}"
-    );
-    let overlapping = [
-        tensor("a", "U8", "[4]", 0, 4),
-        tensor("b", "U8", "[4]", 3, 7),
-    ]
-    .join(",");
+    assert!(text.starts_with(&format!("{w}the file is cut off or damaged: 2 bytes from byte")), "{text}");
+    let overlapping = [tensor("a", "U8", "[4]", 0, 4), tensor("b", "U8", "[4]", 3, 7)].join(",");
     assert_eq!(
         error(&format!("{{{overlapping}}}"), 64),
         "model.safetensors: tensor \"b\": its bytes overlap with those of \"a\""
@@ -194,11 +156,8 @@ fn damaged_tensors_are_refused_by_name() {
 /// Two shards and one more that is left over from another export.
 fn shards() -> Vec<Rc<dyn ByteSource>> {
     let file = |name: &str, tensors: &[&str], byte: u8| {
-        let entries: Vec<String> = tensors
-            .iter()
-            .zip(0..)
-            .map(|(t, i)| tensor(t, "U8", "[1]", i, i + 1))
-            .collect();
+        let entries: Vec<String> =
+            tensors.iter().zip(0..).map(|(t, i)| tensor(t, "U8", "[1]", i, i + 1)).collect();
         let mut bytes = raw(&format!("{{{}}}", entries.join(",")), 0);
         bytes.resize(bytes.len() + tensors.len(), byte);
         source(name, bytes)
@@ -211,18 +170,14 @@ fn shards() -> Vec<Rc<dyn ByteSource>> {
 
 fn open_indexed(map: &str) -> Result<Checkpoint, Error> {
     let index = format!(r#"{{"metadata":{{"total_size":4}},"weight_map":{map}}}"#);
-    block_on(Checkpoint::open_safetensors(
-        shards(),
-        Some(index.as_bytes()),
-    ))
+    block_on(Checkpoint::open_safetensors(shards(), Some(index.as_bytes())))
 }
 
 #[test]
 fn the_index_decides_where_a_tensor_is_read_from() {
-    let file = open_indexed(
-        r#"{"a":"model-1.safetensors","b":"model-2.safetensors","c":"model-2.safetensors"}"#,
-    )
-    .unwrap();
+    let file =
+        open_indexed(r#"{"a":"model-1.safetensors","b":"model-2.safetensors","c":"model-2.safetensors"}"#)
+            .unwrap();
     assert_eq!(file.tensors().count(), 3);
     let read = |name: &str| {
         let t = file.tensor(name).unwrap();
@@ -238,17 +193,13 @@ fn an_index_that_does_not_fit_the_shards_is_refused() {
         "model-3.safetensors: the index says that it holds \"a\", but the file was not given"
     );
     assert_eq!(
-        message(open_indexed(
-            r#"{"a":"model-2.safetensors","b":"model-1.safetensors"}"#
-        )),
+        message(open_indexed(r#"{"a":"model-2.safetensors","b":"model-1.safetensors"}"#)),
         "model-2.safetensors: tensor \"a\": the index says that it is in this file, but it is not"
     );
     assert!(message(open_indexed("[]")).starts_with("safetensors index: "));
     assert!(
-        message(open_indexed(
-            r#"{"a":"model-1.safetensors","a":"model-2.safetensors"}"#
-        ))
-        .contains("\"a\" occurs twice")
+        message(open_indexed(r#"{"a":"model-1.safetensors","a":"model-2.safetensors"}"#))
+            .contains("\"a\" occurs twice")
     );
     assert_eq!(
         message(block_on(Checkpoint::open_safetensors(shards(), None))),
