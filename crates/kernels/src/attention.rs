@@ -72,8 +72,8 @@ pub struct RotateBuffers<'a> {
     pub k_cache: &'a wgpu::Buffer,
     /// Values of the layer.
     pub v_cache: &'a wgpu::Buffer,
-    /// Weights of the QK-norm, `[head_dim]` each.
-    pub qk_norm: Option<(&'a wgpu::Buffer, &'a wgpu::Buffer)>,
+    /// Weights of the QK-norm, `[2, head_dim]`: those of queries, then those of keys.
+    pub qk_norm: Option<&'a wgpu::Buffer>,
 }
 
 /// Shape of a layer's attention.
@@ -160,7 +160,7 @@ pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::Read, Binding::Read, Binding::Read];
     bindings.extend([Binding::ReadWrite; 3]);
     if qk_norm {
-        bindings.extend([Binding::Read; 2]);
+        bindings.push(Binding::Read);
     }
     KernelSource {
         name: format!(
@@ -289,9 +289,7 @@ impl Kernels {
             buffers.k_cache,
             buffers.v_cache,
         ];
-        if let Some((q_norm, k_norm)) = buffers.qk_norm {
-            bound.extend([q_norm, k_norm]);
-        }
+        bound.extend(buffers.qk_norm);
         let per_token = (n_all * shape.head_dim / 8) as u32;
         self.launch("rotate_heads", &source, Some(&params), &bound, move |step| {
             Grid::folded((step.n_tokens * per_token).div_ceil(ROTATE_WORKGROUP))

@@ -1,7 +1,8 @@
 //! Rotation, cache writes and attention against their CPU twins, over pages in shuffled order.
 //!
 //! Errors of attention are relative to `sum p |v| * (1 + max_t sum |q k|)`: a score's rounding error scales with its
-//! summands, and it moves every probability. Worst seen on llvmpipe: WORST_ATTENTION.
+//! summands, and it moves every probability. Worst seen on llvmpipe: decode 9.4e-8,
+//! prefill 1.6e-7, rotate_heads 3.2e-7 of the largest number of the head (f16 caches: one unit in the last place).
 
 use half::f16;
 use qwill_gpu::wgpu;
@@ -89,7 +90,7 @@ fn rotations(rig: &mut Rig, depth: Depth) {
         let Rotate { n_heads, n_kv_heads, head_dim, rotary_dim, kv, .. } = shape;
         let width = (n_heads + 2 * n_kv_heads) * head_dim;
         let norms = [rng.floats(head_dim, 2.0), rng.floats(head_dim, 2.0)];
-        let norm_buffers = norms.each_ref().map(|weights| rig.upload("norm", weights));
+        let norm_buffer = rig.upload("norms", &norms.concat());
         for (position, n_tokens) in [(0, 1), (31, 1), (32, 1), (33, 5), (30, 37)] {
             let what = format!("{shape:?} norm={has_norm} {n_tokens} tokens from {position}");
             let n_kv = position + n_tokens;
@@ -117,7 +118,7 @@ fn rotations(rig: &mut Rig, depth: Depth) {
                 q: &q_buffer,
                 k_cache: &k_cache,
                 v_cache: &v_cache,
-                qk_norm: has_norm.then_some((&norm_buffers[0], &norm_buffers[1])),
+                qk_norm: has_norm.then_some(&norm_buffer),
             };
             let launch = block_on(rig.kernels.rotate_heads(&shape, &buffers)).unwrap();
             rig.run([&launch], step);

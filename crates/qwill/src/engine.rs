@@ -157,7 +157,7 @@ impl Engine {
                 Op::Project(projection) => self.prepare_projection(loader, projection).await?,
                 Op::Rotate(rotation) => {
                     let norms = match &rotation.qk_norm {
-                        Some((q, k)) => Some((loader.norm(q).await?, loader.norm(k).await?)),
+                        Some((q, k)) => Some(loader.vector(&[q.weight.clone(), k.weight.clone()]).await?),
                         None => None,
                     };
                     let shape = Rotate {
@@ -178,7 +178,7 @@ impl Engine {
                         q: &self.activations.q,
                         k_cache,
                         v_cache,
-                        qk_norm: norms.as_ref().map(|(q, k)| (&q.gain, &k.gain)),
+                        qk_norm: norms.as_ref(),
                     };
                     for launches in [&mut self.one, &mut self.many] {
                         launches.layers.push(self.kernels.rotate_heads(&shape, &buffers).await?);

@@ -4,9 +4,28 @@
 //!
 //! This crate knows nothing of GPUs, files or threads: it takes bytes and gives values, natively
 //! and on `wasm32-unknown-unknown` alike.
+//!
+//! ```
+//! use qwill_text::{ChatInput, ChatTemplate, Family, ReplyEvent, ReplyParser, ReplyStart, Thinking};
+//!
+//! let template = ChatTemplate::builtin(Family::Qwen3)?;
+//! let chat = ChatInput {
+//!     messages: vec![serde_json::json!({"role": "user", "content": "Hi"})],
+//!     thinking: Thinking::Off,
+//!     ..ChatInput::default()
+//! };
+//! let prompt = template.render(&chat)?;
+//! assert!(prompt.ends_with("<|im_start|>assistant\n<think>\n\n</think>\n\n"));
+//!
+//! let mut parser = ReplyParser::new(ReplyStart::Content);
+//! let events = parser.push("<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>");
+//! assert_eq!(events, [ReplyEvent::ToolCall { name: "now".into(), arguments: "{}".into() }]);
+//! # Ok::<(), qwill_text::Error>(())
+//! ```
 
 mod decode_stream;
 mod error;
+mod fim;
 mod generation_config;
 mod qwen1;
 mod reply;
@@ -16,6 +35,7 @@ mod tokenizer;
 
 pub use decode_stream::DecodeStream;
 pub use error::Error;
+pub use fim::{FIM_STOP_TOKENS, fim_prompt};
 pub use generation_config::GenerationConfig;
 pub use qwen1::qwen1_prompt;
 pub use reply::{ReplyEvent, ReplyParser, ReplyStart, THINKING_BUDGET_END};

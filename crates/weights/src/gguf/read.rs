@@ -87,7 +87,7 @@ fn locate(
         return fail(format!("its offset {} lies beyond any file", raw.offset));
     };
     let dims = &raw.dims[..raw.n_dims];
-    TensorInfo::checked(&raw.name, dims, dtype, source_index, offset).or_else(|reason| fail(reason))
+    TensorInfo::checked(&raw.name, dims, dtype, source_index, offset).or_else(fail)
 }
 
 struct RawTensor {

@@ -1,0 +1,159 @@
+//! The command as other tools call it: output shapes, exit statuses, messages.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn golden(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name).display().to_string()
+}
+
+fn qwill(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qwill"));
+    command.args(arguments);
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    qwill(arguments).output().unwrap()
+}
+
+/// Standard output of a run that must succeed.
+#[track_caller]
+fn stdout(arguments: &[&str]) -> String {
+    let output = output(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn parsed(arguments: &[&str]) -> Value {
+    serde_json::from_str(&stdout(arguments)).unwrap()
+}
+
+/// The one line that a failing run leaves on standard error.
+#[track_caller]
+fn failure(command: &mut Command, status: i32) -> String {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{errors}");
+    // a driver may complain of its own accord
+    errors.lines().filter(|line| !line.contains("XDG_RUNTIME_DIR")).collect::<Vec<_>>().join("\n")
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    directory.join(format!("{}-{name}", std::process::id()))
+}
+
+#[test]
+fn run_prints_a_reply_or_an_object() {
+    let text = stdout(&["run", "--no-think", "--temperature", "0", "--max-tokens", "20", "Hello"]);
+    assert!(!text.trim().is_empty());
+    let reply = parsed(&["run", "--json", "--no-think", "--temperature", "0", "--max-tokens", "20", "Hello"]);
+    assert_eq!(reply["text"].as_str().unwrap().trim(), text.trim());
+    for key in ["reasoning", "tool_calls", "finish_reason", "ids", "usage", "timings"] {
+        assert!(reply.get(key).is_some(), "no {key}");
+    }
+    assert_eq!(reply["usage"]["completion_tokens"], reply["ids"].as_array().unwrap().len());
+    for key in ["load_ms", "prefill_ms", "prefill_tps", "decode_ms", "decode_tps"] {
+        assert!(reply["timings"][key].as_f64().unwrap() >= 0.0, "{key}");
+    }
+    let raw = parsed(&["run", "--json", "--raw", "--max-tokens", "5", "--seed", "1", "<|im_start|>user\nHi"]);
+    assert!(raw["ids"].as_array().unwrap().len() <= 5);
+}
+
+#[test]
+fn eval_writes_what_the_contract_says() {
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(golden("qwen3-f32/expected.json")).unwrap()).unwrap();
+    let (input, result, logits) = (scratch("cases.json"), scratch("out.json"), scratch("logits.safetensors"));
+    let ids = &expected["prompts"]["L33"];
+    let cases = json!({"cases": [
+        {"name": "a", "ids": ids, "greedy": 48, "top_logprobs": 5, "logits": "last"},
+        {"name": "b", "ids": expected["prompts"]["L7"], "logits": "all"},
+        {"name": "c", "ids": [1], "logits": "none"},
+    ]});
+    std::fs::write(&input, cases.to_string()).unwrap();
+    let paths = [&input, &result, &logits].map(|p| p.display().to_string());
+    let model = golden("qwen3-f32");
+    stdout(&["eval", "-m", &model, "--input", &paths[0], "--output", &paths[1], "--logits", &paths[2], "--chunk", "7"]);
+    let out: Value = serde_json::from_slice(&std::fs::read(&result).unwrap()).unwrap();
+    let a = &out["cases"][0];
+    assert_eq!((&a["name"], &a["n"]), (&json!("a"), &json!(33)));
+    assert_eq!(a["nll"].as_array().unwrap().len(), 32);
+    assert_eq!(a["greedy"], expected["greedy"]["L33"]["ids"]);
+    assert_eq!(a["top_logprobs"][0][0]["id"], expected["top5"]["L33"][0][0]);
+    let difference =
+        a["top_logprobs"][0][0]["logprob"].as_f64().unwrap() - expected["top5"]["L33"][0][1].as_f64().unwrap();
+    assert!(difference.abs() < 2e-4, "{difference}");
+    let bytes = std::fs::read(&logits).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor("logits.a").unwrap().shape(), [1, 448]);
+    assert_eq!(tensors.tensor("logits.b").unwrap().shape(), [7, 448]);
+    assert!(tensors.tensor("logits.c").is_err());
+    let message = failure(&mut qwill(&["eval", "-m", &model, "--input", &paths[0], "--output", &paths[1]]), 2);
+    assert!(message.contains("--logits"), "{message}");
+}
+
+#[test]
+fn bench_explains_the_time() {
+    let report = parsed(&["bench", "--json", "-p", "20", "-n", "6", "-d", "0,33", "-r", "2"]);
+    assert_eq!(report["results"].as_array().unwrap().len(), 2);
+    assert!(report["dispatches_per_layer"].as_f64().unwrap() <= 10.0, "{report}");
+    assert_eq!(report["submits_per_token"], 1.0, "{report}");
+    assert!(report["weight_bytes_per_token"].as_u64().unwrap() > 1_000_000);
+    for run in report["results"].as_array().unwrap() {
+        for key in ["prefill_tps", "decode_tps", "ttft_ms"] {
+            let spread = &run[key];
+            assert!(spread["min"].as_f64() <= spread["median"].as_f64(), "{key}: {spread}");
+            assert!(spread["median"].as_f64() <= spread["max"].as_f64(), "{key}: {spread}");
+        }
+    }
+}
+
+#[test]
+fn inspect_tokenize_and_devices() {
+    let shape = parsed(&["inspect", "--shape", "qwen3-0.6b", "--json"]);
+    assert_eq!(shape["n_params"], 596_049_920);
+    let model = parsed(&["inspect", "-m", &golden("g-qwen2/g-qwen2-Q4_0.gguf"), "--json"]);
+    assert_eq!(model["architecture"], "qwen2");
+    assert!(model["tensors"].as_array().unwrap().iter().any(|t| t["dtype"] == "Q4_0"));
+    let tokens = parsed(&["tokenize", "-m", &golden("qwen3-tied"), "Hello<|im_end|>", "--json"]);
+    assert_eq!(tokens["ids"].as_array().unwrap().len(), tokens["tokens"].as_array().unwrap().len());
+    assert_eq!(tokens["tokens"].as_array().unwrap().last().unwrap(), "<|im_end|>");
+    let plain = parsed(&["tokenize", "-m", &golden("qwen3-tied"), "<|im_end|>", "--no-specials", "--json"]);
+    assert!(plain["ids"].as_array().unwrap().len() > 1);
+    assert!(!parsed(&["devices", "--json"])["devices"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn failures_are_one_line_with_the_right_status() {
+    for (arguments, status, word) in [
+        (vec!["run"], 2, "PROMPT"),
+        (vec!["run", "--temperature", "warm", "Hi"], 2, "warm"),
+        (vec!["run", "-m", "/no/such.gguf", "Hi"], 1, "/no/such.gguf"),
+        (vec!["run", "--temperature=-1", "Hi"], 1, "temperature"),
+        (vec!["run", "--tools", "/no/tools.json", "Hi"], 1, "/no/tools.json"),
+        (vec!["bench", "--random", "qwen9-1t", "-n", "1"], 1, "qwen3-0.6b"),
+        (vec!["bench", "--random", "qwen3-0.6b:q1", "-n", "1"], 1, "q4_0"),
+        (vec!["inspect", "--shape", "qwen3-0.6b", "--context", "0"], 1, "context"),
+    ] {
+        let message = failure(&mut qwill(&arguments), status);
+        assert!(message.contains(word), "{arguments:?}: \"{word}\" is not in: {message}");
+        if status == 1 {
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+}
+
+/// Only Linux lets a test take the drivers away.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_a_gpu() {
+    let mut command = qwill(&["run", "Hi"]);
+    command.env("VK_DRIVER_FILES", "/nonexistent.json").env("VK_ICD_FILENAMES", "/nonexistent.json");
+    let message = failure(&mut command, 1);
+    assert!(message.contains("no GPU adapter") && message.contains("mesa-vulkan-drivers"), "{message}");
+}
