@@ -98,8 +98,19 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
     if n_rows == 0 || k == 0 {
         return Ok(vec![Vec::new(); layout.n_streams()]);
     }
-    let mut streams: Vec<Vec<u32>> =
-        (0..layout.n_streams()).map(|stream| vec![0; n_rows * layout.stream_row_words(stream, k)]).collect();
+    let mut streams = Vec::with_capacity(layout.n_streams());
+    for stream in 0..layout.n_streams() {
+        // Padding makes short rows much longer than the bytes they come from.
+        let words = n_rows
+            .checked_mul(layout.stream_row_words(stream, k))
+            .filter(|&words| words <= isize::MAX as usize / size_of::<u32>())
+            .ok_or_else(|| Error::Length {
+                what: "rows to repack",
+                found: n_rows,
+                expected: format!("what fits into memory at {k} elements a row"),
+            })?;
+        streams.push(vec![0u32; words]);
+    }
     let row_bytes = bytes.len() / n_rows;
     match (layout, &mut streams[..]) {
         (Layout::F32, [words]) => {

@@ -44,7 +44,7 @@ fn run_target(ws: &Workspace, dir: &Path, target: &str) -> Result<()> {
         format!("-max_total_time={SECONDS}"),
         format!("-rss_limit_mb={MEMORY}"),
         "-timeout=10".to_owned(),
-        "-print_final_stats=1".to_owned(),
+        "-print_funcs=0".to_owned(),
     ];
     // The first target waits for the build.
     command.args(options).limit(Duration::from_secs(15 * 60)).run()

@@ -42,9 +42,11 @@ pub(crate) fn remedy(ws: &Workspace, host: &Host, need: Need) -> Result<Remedy> 
         Need::CargoFuzz => Remedy::Run(cargo_install("cargo-fuzz")),
         Need::CargoDeny => Remedy::Run(cargo_install("cargo-deny").arg("--locked")),
         // The Python package brings the program ready to run; compiling it would take minutes.
-        Need::Typos if which(&["pip"]).is_some() => Remedy::Run(
-            Command::new("pip", ["install", "--quiet", "typos", "--upgrade", "--target"]).arg(folder),
-        ),
+        // A folder of its own: pip replaces what it finds in its target.
+        Need::Typos if which(&["pip"]).is_some() => {
+            let args = ["install", "--quiet", "--upgrade", "typos", "--target"];
+            Remedy::Run(Command::new("pip", args).arg(folder.join("typos")))
+        }
         Need::Typos => Remedy::Run(cargo_install("typos-cli").arg("--locked")),
         Need::NpmPackages(project) => Remedy::Run(project.install(ws)),
         Need::WasmTarget => match wasm::rustup_target() {

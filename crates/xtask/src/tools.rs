@@ -106,8 +106,9 @@ impl Need {
 
 /// A tool from this repository's own folder of tools, or else from PATH.
 pub(crate) fn installed(ws: &Workspace, name: &str) -> Option<PathBuf> {
-    let own = ws.tools().join("bin").join(name).with_extension(env::consts::EXE_EXTENSION);
-    if own.is_file() { Some(own) } else { which(&[name]) }
+    let in_bin = |dir: PathBuf| dir.join("bin").join(name).with_extension(env::consts::EXE_EXTENSION);
+    let own = [in_bin(ws.tools()), in_bin(ws.tools().join(name))];
+    own.into_iter().find(|path| path.is_file()).or_else(|| which(&[name]))
 }
 
 /// The `wasm-bindgen` program whose version is the library's; any other refuses our module.

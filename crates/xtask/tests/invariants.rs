@@ -27,9 +27,11 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .collect();
     let mut direct: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for node in metadata["resolve"]["nodes"].as_array().unwrap() {
-        let normal = node["deps"].as_array().unwrap().iter().filter(|dep| {
-            dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null())
-        });
+        let normal = node["deps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|dep| dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null()));
         let deps = normal.map(|dep| names[dep["pkg"].as_str().unwrap()]).collect();
         direct.insert(names[node["id"].as_str().unwrap()], deps);
     }

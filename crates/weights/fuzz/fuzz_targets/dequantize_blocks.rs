@@ -1,7 +1,7 @@
 //! Any bytes as blocks of any type: dequantising, repacking and unpacking must agree, and never
 //! panic. The first byte picks the type.
 //!
-//! `cargo +nightly fuzz run dequantize_blocks`, in `crates/weights`.
+//! Run by `cargo xtask test fuzz`.
 
 #![no_main]
 

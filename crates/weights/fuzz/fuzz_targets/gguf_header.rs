@@ -1,6 +1,6 @@
 //! Any bytes as a GGUF file: an error or a checkpoint whose tensors can be read.
 //!
-//! `cargo +nightly fuzz run gguf_header`, in `crates/weights`.
+//! Run by `cargo xtask test fuzz`.
 
 #![no_main]
 

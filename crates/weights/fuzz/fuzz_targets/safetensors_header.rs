@@ -1,7 +1,7 @@
 //! Any bytes as a safetensors header (the length before it is put right, or nothing would get
 //! past it): an error or a checkpoint whose tensors can be read.
 //!
-//! `cargo +nightly fuzz run safetensors_header`, in `crates/weights`.
+//! Run by `cargo xtask test fuzz`.
 
 #![no_main]
 

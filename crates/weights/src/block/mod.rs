@@ -44,13 +44,11 @@ pub fn dequantize(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), Err
         });
     }
     let n_blocks = bytes.len() / dtype.block_bytes();
-    // Every block has more bytes than an eighth of its elements, so the product cannot overflow.
-    let n_elements = n_blocks * dtype.block_len();
-    if out.len() != n_elements {
+    if n_blocks.checked_mul(dtype.block_len()) != Some(out.len()) {
         return Err(Error::Length {
             what: "elements to dequantise into",
             found: out.len(),
-            expected: format!("{n_elements}"),
+            expected: format!("{n_blocks} blocks of {}", dtype.block_len()),
         });
     }
     match dtype {

@@ -28,8 +28,8 @@ impl<'a> Awq<'a> {
         scales: Part<'_>,
         group_size: Option<usize>,
     ) -> Result<Self, Error> {
-        let [n_in, words] = qweight.matrix(&[DType::I32])?;
-        let n_out = words * 8;
+        let [n_in, n_out] = qweight.packed_matrix([1, 8])?;
+        let words = n_out / 8;
         let size = group_size.unwrap_or(n_in).max(1);
         let n_groups = n_in.div_ceil(size);
         qzeros.shaped(&[DType::I32], [n_groups, words])?;

@@ -54,8 +54,7 @@ impl<'a> Gptq<'a> {
         }
         let per_word = (32 / bits) as usize;
         let mask = (1u32 << bits) - 1;
-        let [word_rows, n_out] = qweight.matrix(&[DType::I32])?;
-        let n_in = word_rows * per_word;
+        let [n_in, n_out] = qweight.packed_matrix([per_word, 1])?;
         let [n_groups, _] = scales.matrix(&SCALE_TYPES)?;
         scales.shaped(&SCALE_TYPES, [n_groups, n_out])?;
         let zero_words = n_out.div_ceil(per_word);

@@ -40,6 +40,17 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// A matrix of 32-bit words in which `factors` values are packed along rows and columns:
+    /// the dimensions of the values.
+    fn packed_matrix(&self, factors: [usize; 2]) -> Result<[usize; 2], Error> {
+        let [rows, columns] = self.matrix(&[DType::I32])?;
+        let product = |a: usize, b: usize| a.checked_mul(b).filter(|&n| n > 0);
+        match (product(rows, factors[0]), product(columns, factors[1])) {
+            (Some(rows), Some(columns)) => Ok([rows, columns]),
+            _ => Err(self.error(format!("its shape is {:?}, which is empty or too large", self.info.shape))),
+        }
+    }
+
     /// A matrix of exactly this shape.
     fn shaped(&self, dtypes: &[DType], shape: [usize; 2]) -> Result<(), Error> {
         if self.matrix(dtypes)? == shape {
@@ -58,11 +69,12 @@ impl<'a> Part<'a> {
                 names.join(" or ")
             )));
         }
-        if self.bytes.len() as u64 != self.info.byte_len {
+        let len = self.info.n_rows().checked_mul(self.info.row_bytes());
+        if len != Some(self.bytes.len()) {
             return Err(self.error(format!(
-                "{} bytes given, it has {}",
+                "{} bytes given, but its shape is {:?}",
                 self.bytes.len(),
-                self.info.byte_len
+                self.info.shape
             )));
         }
         Ok(())
@@ -129,7 +141,7 @@ impl Grouped {
     /// The values of some rows, `[out][in]`, from their quants in the same order.
     fn values(&self, rows: Range<usize>, quants: &[u8]) -> Vec<f32> {
         let mut out = Vec::with_capacity(quants.len());
-        for (o, quants) in rows.zip(quants.chunks_exact(self.n_in.max(1))) {
+        for (o, quants) in rows.zip(quants.chunks_exact(self.n_in)) {
             out.extend(quants.iter().zip(&self.group_of).map(|(&q, &g)| {
                 let at = g as usize * self.n_out + o;
                 self.scales[at] * f32::from(i16::from(q) - self.zeros[at])
@@ -164,9 +176,6 @@ impl Grouped {
         let zero = if layout == Layout::Q4 { 0x8888_8888 } else { 0 };
         let mut quant_words = vec![zero; n_rows * row_words(0)];
         let mut scale_words = vec![0u32; n_rows * row_words(1)];
-        if quants.is_empty() {
-            return Repacked { layout, streams: vec![quant_words, scale_words] };
-        }
         for (((o, quants), quant_words), scale_words) in rows
             .zip(quants.chunks_exact(self.n_in))
             .zip(quant_words.chunks_exact_mut(row_words(0)))

@@ -159,7 +159,7 @@ fn wrong_lengths_and_types_are_refused() {
     );
     assert_eq!(
         message(dequantize(DType::Q4_0, &[0; 36], &mut [0.0; 32])),
-        "elements to dequantise into: 32 given, 64 needed"
+        "elements to dequantise into: 32 given, 2 blocks of 32 needed"
     );
     assert_eq!(
         message(dequantize(DType::IQ2_XXS, &[0; 66], &mut [0.0; 256])),

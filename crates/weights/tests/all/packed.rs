@@ -264,7 +264,17 @@ fn tensors_that_do_not_fit_together_are_named() {
     );
     let mut cut = Owned::words("p.qweight", &[1, 8], &[0; 8]);
     cut.bytes.pop();
-    assert_eq!(gptq(&cut, &qzeros, &scales, None, V1), "tensor \"p.qweight\": 31 bytes given, it has 32");
+    assert_eq!(
+        gptq(&cut, &qzeros, &scales, None, V1),
+        "tensor \"p.qweight\": 31 bytes given, but its shape is [1, 8]"
+    );
+    for shape in [[1 << 40, 0], [0, 8]] {
+        let empty = Owned::words("p.qweight", &shape, &[]);
+        assert_eq!(
+            gptq(&empty, &qzeros, &scales, None, V1),
+            format!("tensor \"p.qweight\": its shape is {shape:?}, which is empty or too large")
+        );
+    }
 
     let layer = Gptq::new(qweight.part(), qzeros.part(), scales.part(), None, V1).unwrap();
     assert_eq!(message(layer.rows(4..9)), "rows of a packed layer: 9 given, a range within 8 needed");
