@@ -4,6 +4,7 @@
 // @ts-ignore
 import * as generated from "../wasm/qwill_wasm.js";
 import type { Engine } from "./engine.ts";
+import { QwillError } from "./errors.ts";
 import type { StartEngine } from "./host.ts";
 
 interface Glue {
@@ -27,7 +28,12 @@ export const startWasm: StartEngine = (wasmUrl, onPanic) => {
 };
 
 async function start(wasmUrl: string | undefined): Promise<Engine> {
-  await glue.default(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
+  try {
+    await glue.default(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
+  } catch (error) {
+    const message = `qwill's WebAssembly module could not be started (${(error as Error).message}).`;
+    throw new QwillError("network", message, { cause: error });
+  }
   glue.onPanic((message) => {
     for (const listener of listeners) listener(message);
   });

@@ -3,9 +3,10 @@
 //   a[m, n] = sum_k X[m, k] * W[n, k]
 //   store: Y[m, n] = a + bias[n];   add: Y[m, n] += a;   silu_mul: Y[m, i] = silu(a[m, gate of i]) * a[m, up of i]
 //
-// Gate and up rows alternate in runs of 16 (see gemv.wgsl); columns of one invocation lie 16 apart, so it owns both.
-// Grid: x = tiles of 64 rows of W, y = tiles of TILE_M rows of X. Invocation (i, j) of 16 x 16 computes rows
-// i + 16 r and columns j + 16 c. Tiles hold vec4 along k, with rows padded to 5 vec4 against bank conflicts.
+// Gate and up rows alternate in runs of 16 (see gemv.wgsl); columns of one invocation lie 8 apart, so it owns both.
+// Grid: x = tiles of 64 rows of W, y = tiles of TILE_M rows of X. Invocation (i, j) of 8 x 8 computes rows i + 8 r and
+// columns j + 8 c: 64 products for 16 loads at every k. Tiles hold vec4 along k, rows padded to 5 vec4 against bank
+// conflicts.
 // Bindings: X [M, K] f32; Y [M, N] f32; W in any layout; bias [N] f32. K is padded to 32 with zeros, the rows of X
 // and Y to whole tiles (what is computed there is never read).
 // Needs: nothing; 16 KiB of workgroup memory are enough for every variant.
@@ -30,7 +31,7 @@ struct Params {
 //% endif
 
 const TILE_M: u32 = ${ tile_m }u;
-const ROWS: u32 = ${ tile_m // 16 }u;
+const ROWS: u32 = ${ tile_m // 8 }u;
 const STRIDE: u32 = 5u;
 
 var<workgroup> tile_x: array<vec4<f32>, ${ tile_m * 5 }>;
@@ -53,52 +54,64 @@ fn finish(m: u32, output: u32, a: f32, b: f32) {
 //% endif
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first_row = group.x * 64u;
     let first_m = group.y * TILE_M;
-    let i = lane / 16u;
-    let j = lane % 16u;
-    var acc: array<vec4<f32>, ROWS>;
-    // Lanes 0..127 fetch W (64 rows, 2 units of 8 each), the others X; each unit is two vec4 of its row.
-    let fetch_row = (lane % 128u) / 2u;
-    let fetch_unit = lane % 2u;
-    let w_row = min(first_row + fetch_row, params.n_rows - 1u);
+    let i = lane / 8u;
+    let j = lane % 8u;
+    // columns 0, 1, 2, 3 and 4, 5, 6, 7 of each row
+    var near: array<vec4<f32>, ROWS>;
+    var far: array<vec4<f32>, ROWS>;
+    let w_row = min(first_row + lane, params.n_rows - 1u);
+    let x_row = first_m + lane;
     for (var unit = 0u; unit < params.units; unit += 2u) {
         workgroupBarrier();
-        if (lane < 128u) {
-            let w = load_w8(w_row, unit + fetch_unit, params.units);
-            let at = fetch_row * STRIDE + fetch_unit * 2u;
-            tile_w[at] = w.lo;
-            tile_w[at + 1u] = w.hi;
-        } else if (fetch_row < TILE_M) {
-            let src = (first_m + fetch_row) * params.x_stride + (unit + fetch_unit) * 2u;
-            let at = fetch_row * STRIDE + fetch_unit * 2u;
+        // every invocation fetches 16 elements of a row of W, and the first TILE_M as many of a row of X
+        let w0 = load_w8(w_row, unit, params.units);
+        let w1 = load_w8(w_row, unit + 1u, params.units);
+        let at = lane * STRIDE;
+        tile_w[at] = w0.lo;
+        tile_w[at + 1u] = w0.hi;
+        tile_w[at + 2u] = w1.lo;
+        tile_w[at + 3u] = w1.hi;
+        if (lane < TILE_M) {
+            let src = x_row * params.x_stride + unit * 2u;
             tile_x[at] = x[src];
             tile_x[at + 1u] = x[src + 1u];
+            tile_x[at + 2u] = x[src + 2u];
+            tile_x[at + 3u] = x[src + 3u];
         }
         workgroupBarrier();
         for (var k = 0u; k < 4u; k++) {
-            let w0 = tile_w[j * STRIDE + k];
-            let w1 = tile_w[(j + 16u) * STRIDE + k];
-            let w2 = tile_w[(j + 32u) * STRIDE + k];
-            let w3 = tile_w[(j + 48u) * STRIDE + k];
+            let a0 = tile_w[j * STRIDE + k];
+            let a1 = tile_w[(j + 8u) * STRIDE + k];
+            let a2 = tile_w[(j + 16u) * STRIDE + k];
+            let a3 = tile_w[(j + 24u) * STRIDE + k];
+            let b0 = tile_w[(j + 32u) * STRIDE + k];
+            let b1 = tile_w[(j + 40u) * STRIDE + k];
+            let b2 = tile_w[(j + 48u) * STRIDE + k];
+            let b3 = tile_w[(j + 56u) * STRIDE + k];
             for (var r = 0u; r < ROWS; r++) {
-                let v = tile_x[(i + r * 16u) * STRIDE + k];
-                acc[r] += vec4(dot(v, w0), dot(v, w1), dot(v, w2), dot(v, w3));
+                let v = tile_x[(i + r * 8u) * STRIDE + k];
+                near[r] += vec4(dot(v, a0), dot(v, a1), dot(v, a2), dot(v, a3));
+                far[r] += vec4(dot(v, b0), dot(v, b1), dot(v, b2), dot(v, b3));
             }
         }
     }
     for (var r = 0u; r < ROWS; r++) {
-        let m = first_m + i + r * 16u;
+        let m = first_m + i + r * 8u;
 //% if epilogue == "silu_mul"
-        finish(m, first_row / 2u + j, acc[r].x, acc[r].y);
-        finish(m, first_row / 2u + 16u + j, acc[r].z, acc[r].w);
+        let output = first_row / 2u + j;
+        finish(m, output, near[r].x, near[r].z);
+        finish(m, output + 8u, near[r].y, near[r].w);
+        finish(m, output + 16u, far[r].x, far[r].z);
+        finish(m, output + 24u, far[r].y, far[r].w);
 //% else
-        finish(m, first_row + j, acc[r].x, 0.0);
-        finish(m, first_row + 16u + j, acc[r].y, 0.0);
-        finish(m, first_row + 32u + j, acc[r].z, 0.0);
-        finish(m, first_row + 48u + j, acc[r].w, 0.0);
+        for (var c = 0u; c < 4u; c++) {
+            finish(m, first_row + j + c * 8u, near[r][c], 0.0);
+            finish(m, first_row + j + 32u + c * 8u, far[r][c], 0.0);
+        }
 //% endif
     }
 }

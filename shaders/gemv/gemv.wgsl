@@ -5,7 +5,8 @@
 //
 // The norm needs no pass of its own: its scalar factors out of the sum, so sum(x^2) rides along.
 // Gate and up rows alternate in runs of 16: output i has its gate in row (i / 16) * 32 + i % 16, its up 16 below.
-// Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: one row an invocation).
+// Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: ROWS rows an invocation, so that they share
+// the loads of x, which a CPU device makes one lane at a time).
 // Bindings: x [K] f32; y [n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32. K is padded to 32 with zeros.
 // Needs: nothing; subgroups shorten the sums. "serial" has no barrier at all, which CPU devices reward.
 //% if enable_subgroups
@@ -55,6 +56,15 @@ fn finish(output: u32, a: f32, b: f32) {
 //% endif
 }
 
+fn row_of(first: u32, r: u32) -> u32 {
+    // Rows past the end repeat the last one, so that every load stays inside W; their sums are dropped.
+//% if epilogue == "silu_mul"
+    return weight_row(min(first + r / 2u, params.n_outputs - 1u), r % 2u);
+//% else
+    return min(first + r, params.n_outputs - 1u);
+//% endif
+}
+
 //% if reduction == "serial"
 @compute @workgroup_size(${ wg })
 fn main(
@@ -62,13 +72,12 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let output = (group.x + group.y * groups.x) * ${ wg }u + lane;
-    if (output >= params.n_outputs) {
+    let first = ((group.x + group.y * groups.x) * ${ wg }u + lane) * OUTPUTS;
+    if (first >= params.n_outputs) {
         return;
     }
+    var acc: array<f32, ${ rows }>;
     var squares = 0.0;
-    var a = 0.0;
-    var b = 0.0;
     for (var unit = 0u; unit < params.units; unit++) {
         var lo = x[unit * 2u];
         var hi = x[unit * 2u + 1u];
@@ -77,21 +86,24 @@ fn main(
         lo *= gain[unit * 2u];
         hi *= gain[unit * 2u + 1u];
 //% endif
-//% if epilogue == "silu_mul"
-        let w = load_w8(weight_row(output, 0u), unit, params.units);
-        let v = load_w8(weight_row(output, 1u), unit, params.units);
-        b += dot(v.lo, lo) + dot(v.hi, hi);
-//% else
-        let w = load_w8(output, unit, params.units);
-//% endif
-        a += dot(w.lo, lo) + dot(w.hi, hi);
+        for (var r = 0u; r < ${ rows }u; r++) {
+            let w = load_w8(row_of(first, r), unit, params.units);
+            acc[r] += dot(w.lo, lo) + dot(w.hi, hi);
+        }
     }
+    var scale = 1.0;
 //% if norm
-    let scale = inverseSqrt(squares / f32(params.n_cols) + params.eps);
-    a *= scale;
-    b *= scale;
+    scale = inverseSqrt(squares / f32(params.n_cols) + params.eps);
 //% endif
-    finish(output, a, b);
+    for (var o = 0u; o < OUTPUTS; o++) {
+        if (first + o < params.n_outputs) {
+//% if epilogue == "silu_mul"
+            finish(first + o, acc[2u * o] * scale, acc[2u * o + 1u] * scale);
+//% else
+            finish(first + o, acc[o] * scale, 0.0);
+//% endif
+        }
+    }
 }
 //% else
 // Partial sums of the ROWS rows, and of x^2 in the last place.
@@ -109,15 +121,6 @@ fn main(
 ) {
     let first = (group.x + group.y * groups.x) * OUTPUTS;
     var acc: array<f32, ${ rows + 1 }>;
-    // Rows past the end repeat the last one, so that every load stays inside W; their sums are dropped.
-    var row: array<u32, ${ rows }>;
-    for (var r = 0u; r < ${ rows }u; r++) {
-//% if epilogue == "silu_mul"
-        row[r] = weight_row(min(first + r / 2u, params.n_outputs - 1u), r % 2u);
-//% else
-        row[r] = min(first + r, params.n_outputs - 1u);
-//% endif
-    }
     for (var unit = lane; unit < params.units; unit += ${ wg }u) {
         var lo = x[unit * 2u];
         var hi = x[unit * 2u + 1u];
@@ -127,7 +130,7 @@ fn main(
         hi *= gain[unit * 2u + 1u];
 //% endif
         for (var r = 0u; r < ${ rows }u; r++) {
-            let w = load_w8(row[r], unit, params.units);
+            let w = load_w8(row_of(first, r), unit, params.units);
             acc[r] += dot(w.lo, lo) + dot(w.hi, hi);
         }
     }

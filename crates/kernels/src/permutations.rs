@@ -45,7 +45,7 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
                         (Reduction::Subgroup, 256, 4),
                         (Reduction::Tree, 64, 4),
                         (Reduction::Tree, 256, 4),
-                        (Reduction::Serial, 32, 1),
+                        (Reduction::Serial, 16, 4),
                     ] {
                         let shape = GemvShape { reduction, workgroup, rows };
                         let variant = gemv::Variant { layout, shape, epilogue, norm, bias };

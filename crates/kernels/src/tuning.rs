@@ -9,7 +9,7 @@ pub(crate) enum Reduction {
     Subgroup,
     /// A tree in workgroup memory.
     Tree,
-    /// One invocation a row, no barrier.
+    /// Whole rows in one invocation, no barrier.
     Serial,
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct GemvShape {
 
 /// Picks the GEMV shape for rows of `k` elements.
 ///
-/// CPU devices emulate a barrier by running every invocation up to it, so there one row an invocation wins by far;
+/// CPU devices emulate a barrier by running every invocation up to it, so there whole rows in one invocation win by far;
 /// GPUs want neighbouring invocations on neighbouring words and enough of them to use the row up in few rounds.
 pub(crate) fn gemv_shape(caps: &Caps, k: usize) -> GemvShape {
     if caps.is_software {
-        return GemvShape { reduction: Reduction::Serial, workgroup: 32, rows: 1 };
+        return GemvShape { reduction: Reduction::Serial, workgroup: 16, rows: 4 };
     }
     let reduction = if caps.subgroups.is_some() { Reduction::Subgroup } else { Reduction::Tree };
     let workgroup = match k {

@@ -18,6 +18,8 @@ use crate::loader::Loader;
 
 /// Tokens sampled before the CPU has to read one: steps in flight plus one that is being read.
 pub(crate) const RING: usize = 8;
+/// Prompts up to this length use a small GEMM tile: a large one would compute mostly padding.
+const FEW: usize = 16;
 /// Rows of logits that one step can produce.
 pub(crate) const MAX_OUTPUTS: usize = 64;
 
@@ -57,7 +59,7 @@ struct Steering {
     staging: Vec<wgpu::Buffer>,
 }
 
-/// Launches of one layer stack, for one row or for many.
+/// Launches of one layer stack, for one token, for up to [`FEW`], or for a whole chunk.
 #[derive(Default)]
 struct Launches {
     layers: Vec<Launch>,
@@ -73,6 +75,7 @@ pub(crate) struct Engine {
     activations: Activations,
     steering: Steering,
     one: Launches,
+    few: Launches,
     many: Launches,
     /// By candidates kept per chunk.
     samplers: HashMap<usize, Vec<Launch>>,
@@ -116,6 +119,7 @@ impl Engine {
             activations,
             steering,
             one: Launches::default(),
+            few: Launches::default(),
             many: Launches::default(),
             samplers: HashMap::new(),
             logits_stride,
@@ -180,7 +184,7 @@ impl Engine {
                         v_cache,
                         qk_norm: norms.as_ref(),
                     };
-                    for launches in [&mut self.one, &mut self.many] {
+                    for launches in [&mut self.one, &mut self.few, &mut self.many] {
                         launches.layers.push(self.kernels.rotate_heads(&shape, &buffers).await?);
                     }
                 }
@@ -205,7 +209,9 @@ impl Engine {
                     };
                     let splits = max_splits(&plan, self.options.context_length)?;
                     self.one.layers.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
-                    self.many.layers.push(self.kernels.attend_prefill(&shape, &buffers).await?);
+                    for launches in [&mut self.few, &mut self.many] {
+                        launches.layers.push(self.kernels.attend_prefill(&shape, &buffers).await?);
+                    }
                 }
             }
         }
@@ -214,7 +220,7 @@ impl Engine {
 
     async fn prepare_embedding(&mut self, loader: &mut Loader<'_>, weight: &Weight) -> Result<(), Error> {
         for table in loader.weight(weight).await? {
-            for launches in [&mut self.one, &mut self.many] {
+            for launches in [&mut self.one, &mut self.few, &mut self.many] {
                 let hidden = &self.activations.hidden;
                 launches
                     .layers
@@ -271,21 +277,21 @@ impl Engine {
         for project in &projects {
             self.one.layers.extend(gemv(&mut self.kernels, project, norm.as_ref()).await?);
         }
-        if let Some(norm) = &norm {
-            let normed = &self.activations.normed;
-            let n_cols = projects[0].matrix.k;
-            let launch =
-                norm_rms(&mut self.kernels, &self.steering.state, &x, norm, n_cols, NormRows::All, normed)
-                    .await?;
-            self.many.layers.push(launch);
+        if norm.is_some() {
             for project in &mut projects {
-                project.x = normed.clone();
+                project.x = self.activations.normed.clone();
             }
         }
-        for project in &projects {
-            self.many
-                .layers
-                .extend(gemm(&mut self.kernels, project, NormRows::All, self.options.chunk).await?);
+        let n_cols = projects[0].matrix.k;
+        for (launches, max_rows) in [(&mut self.few, FEW), (&mut self.many, self.options.chunk)] {
+            if let Some(norm) = &norm {
+                let (state, normed) = (&self.steering.state, &self.activations.normed);
+                let rows = NormRows::All;
+                launches.layers.push(norm_rms(&mut self.kernels, state, &x, norm, n_cols, rows, normed).await?);
+            }
+            for project in &projects {
+                launches.layers.extend(gemm(&mut self.kernels, project, NormRows::All, max_rows).await?);
+            }
         }
         Ok(())
     }
@@ -388,7 +394,11 @@ impl Engine {
         self.write_state(&state);
         let shape =
             StepShape { n_tokens: state.n_tokens, n_kv: state.position + state.n_tokens, n_outputs: 0 };
-        let launches = if tokens.len() == 1 { &self.one } else { &self.many };
+        let launches = match tokens.len() {
+            1 => &self.one,
+            2..=FEW => &self.few,
+            _ => &self.many,
+        };
         let mut step = self.gpu.step();
         Self::run(&launches.layers, &mut step, &shape);
         step.submit();
