@@ -60,6 +60,7 @@ pub async fn gemm(
     rows: NormRows,
     max_rows: usize,
 ) -> Result<Vec<Launch>, Error> {
+    project.check()?;
     let matrix = &project.matrix;
     let variant = Variant {
         layout: matrix.layout,

@@ -83,6 +83,7 @@ pub async fn gemv(
     project: &Project,
     norm: Option<&FusedNorm>,
 ) -> Result<Vec<Launch>, Error> {
+    project.check()?;
     let matrix = &project.matrix;
     let variant = Variant {
         layout: matrix.layout,

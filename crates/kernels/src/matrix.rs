@@ -6,6 +6,8 @@ use minijinja::Value;
 use qwill_gpu::wgpu;
 use qwill_weights::Layout;
 
+use crate::Error;
+
 /// Pads a row of `k` elements the way every matrix and activation is padded, elements.
 pub fn align_row(k: usize) -> usize {
     k.next_multiple_of(32)
@@ -117,6 +119,23 @@ pub struct Project {
     pub bias: Option<wgpu::Buffer>,
     /// What happens to the product.
     pub epilogue: Epilogue,
+}
+
+impl Project {
+    /// Refuses what no kernel does.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.bias.is_some() && self.epilogue != Epilogue::Store {
+            return Err(Error::Shape(format!("a bias goes with storing a product, not with {}", self.epilogue.name())));
+        }
+        if (self.epilogue == Epilogue::SiluMul) != (self.matrix.order == RowOrder::GateUp) {
+            return Err(Error::Shape(format!(
+                "rows in {:?} order do not go with {}",
+                self.matrix.order,
+                self.epilogue.name()
+            )));
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn quant_name(layout: Layout) -> &'static str {

@@ -6,6 +6,7 @@ use crate::tools::{self, Need, Version};
 use crate::workspace::Workspace;
 use std::env;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// What building the module takes.
@@ -143,13 +144,14 @@ pub(crate) fn build(ws: &Workspace) -> Result<()> {
         println!("  npm/wasm is up to date ({})", size_of(&finished)?);
         return Ok(());
     }
-    bind(ws, &compiled, &out)?.run()?;
-    // wasm-bindgen's output takes the finished name only once it is optimised: a run that is
-    // interrupted in between must not look finished to the next one.
-    let bound = out.join("unoptimised.wasm");
-    rename(&finished, &bound)?;
-    optimise(ws, &bound, &finished)?.run()?;
-    let _ = fs::remove_file(&bound);
+    // Made beside and copied at the end: npm/wasm holds a working module all the time, and what an
+    // interrupted run leaves does not look finished to the next one.
+    let bound = ws.wasm_target().join("bound");
+    remove_dir(&bound)?;
+    bind(ws, &compiled, &bound)?.run()?;
+    let module = bound.join(format!("{MODULE}_bg.wasm"));
+    optimise(ws, &module)?.run()?;
+    copy_dir(&bound, &out)?;
     println!("  npm/wasm/{MODULE}_bg.wasm: {}", size_of(&finished)?);
     Ok(())
 }
@@ -164,14 +166,37 @@ fn bind(ws: &Workspace, compiled: &Path, out: &Path) -> Result<Command> {
         .arg(compiled))
 }
 
-fn optimise(ws: &Workspace, from: &Path, to: &Path) -> Result<Command> {
+fn optimise(ws: &Workspace, module: &Path) -> Result<Command> {
     let program =
         tools::wasm_opt(ws).ok_or_else(|| Error::Missing("no wasm-opt: run `cargo xtask setup`".into()))?;
-    Ok(Command::new("node", [program]).args(["-O"]).args(FEATURES).arg("-o").arg(to).arg(from))
+    Ok(Command::new("node", [program]).arg("-O").args(FEATURES).arg("-o").arg(module).arg(module))
 }
 
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|source| Error::File { path: from.into(), source })
+fn remove_dir(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::File { path: dir.into(), source }),
+        _ => Ok(()),
+    }
+}
+
+/// Copies what is in `from` into `to`, over what is there.
+fn copy_dir(from: &Path, to: &Path) -> Result<()> {
+    let copy = || -> io::Result<Vec<(PathBuf, PathBuf)>> {
+        fs::create_dir_all(to)?;
+        let mut dirs = Vec::new();
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                dirs.push((entry.path(), target));
+            } else {
+                fs::copy(entry.path(), target)?;
+            }
+        }
+        Ok(dirs)
+    };
+    let dirs = copy().map_err(|source| Error::File { path: to.into(), source })?;
+    dirs.iter().try_for_each(|(from, to)| copy_dir(from, to))
 }
 
 /// Whether `made` exists and is younger than what it was made from.
@@ -233,6 +258,19 @@ mod tests {
         let dir = ws.wasm_target();
         assert!(shown.contains(&format!("CARGO_TARGET_DIR={}", dir.display())), "{shown}");
         assert_ne!(dir, ws.target());
+    }
+
+    #[test]
+    fn folders_are_copied_with_what_is_below_them() {
+        let dir = env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        let made = fs::create_dir_all(from.join("snippets")).and_then(|()| {
+            fs::write(from.join("a.js"), "a")?;
+            fs::write(from.join("snippets").join("b.js"), "b")
+        });
+        assert!(made.is_ok() && copy_dir(&from, &to).is_ok() && copy_dir(&from, &to).is_ok());
+        assert_eq!(fs::read_to_string(to.join("snippets").join("b.js")).ok().as_deref(), Some("b"));
+        assert!(remove_dir(&dir).is_ok() && remove_dir(&dir).is_ok() && !dir.exists());
     }
 
     #[test]
