@@ -35,6 +35,8 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let mut options =
         crate::model::options(&args.model.setup, if args.fast { KvType::F16 } else { KvType::F32 });
     options.prefill_chunk = args.chunk;
+    let longest = input.cases.iter().map(|case| case.ids.len() + case.greedy).max();
+    options.context_length = options.context_length.or(longest.filter(|&n| n > 0));
     let mut model = crate::model::load_with(&args.model.model, &options)?;
     let n_vocab = model.info().vocab_size;
     let mut cases = Vec::new();

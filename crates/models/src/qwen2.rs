@@ -38,8 +38,9 @@ pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
 
 /// Plan of a dense decoder.
 pub(crate) fn dense(config: &Config, family: &Dense) -> Result<Plan, Error> {
-    let dims = dims(config, family.head_dim)?;
-    let rope = rope(config, &dims)?;
+    let mut dims = dims(config, family.head_dim)?;
+    let rope = Rope::from_config(config, dims.head_dim, dims.context_length)?;
+    dims.context_length = dims.context_length.max(rope.extended_context.unwrap_or(0));
     let windows = windows(config, &dims)?;
     let mut ops = vec![Op::Embed(embedding(&dims))];
     for (layer, window) in windows.into_iter().enumerate() {
@@ -83,24 +84,6 @@ fn dims(config: &Config, head_dim: usize) -> Result<Dims, Error> {
         context_length: config.count_opt("max_position_embeddings")?.unwrap_or(32_768),
         rms_norm_eps: config.positive("rms_norm_eps")? as f32,
     })
-}
-
-fn rope(config: &Config, dims: &Dims) -> Result<Rope, Error> {
-    let parameters = config.get("rope_parameters").or_else(|| config.get("rope_scaling"));
-    if let Some(kind) = parameters.and_then(|p| p.get("rope_type").or_else(|| p.get("type"))) {
-        if kind != "default" {
-            return Err(invalid("rope_scaling", kind, "only \"default\" positions are supported so far"));
-        }
-    }
-    let nested = parameters.and_then(|p| p.get("rope_theta")).and_then(serde_json::Value::as_f64);
-    let theta = match nested {
-        Some(theta) => theta,
-        None => config.number_opt("rope_theta")?.unwrap_or(10_000.0),
-    };
-    if theta <= 0.0 {
-        return Err(invalid("rope_theta", &json!(theta), "it must be above zero"));
-    }
-    Ok(Rope::plain(theta, dims.head_dim))
 }
 
 /// The window of each layer: `layer_types` where given, else from `max_window_layers` on.

@@ -241,7 +241,9 @@ pub(crate) fn cache_bytes(plan: &Plan, context_length: usize, kv: KvType) -> u64
 fn engine_options(gpu: &Gpu, plan: &Plan, options: &LoadOptions) -> Result<EngineOptions, Error> {
     let longest = plan.dims.context_length;
     let context_length = options.context_length.unwrap_or(longest.min(DEFAULT_CONTEXT));
-    if context_length == 0 || context_length > longest {
+    // Scaled positions have no hard end; plain ones were never trained past theirs.
+    let is_scaled = plan.rope.extended_context.is_some();
+    if context_length == 0 || (context_length > longest && !is_scaled) {
         return Err(Error::Request(format!(
             "a context of {context_length} tokens was asked for; this model allows 1 to {longest}"
         )));

@@ -17,11 +17,12 @@ const EXACT: f32 = 2e-4;
 const FAST: f64 = 0.02;
 
 /// Checkpoints, and their expected results without extension.
-const CHECKPOINTS: [(&str, &str); 9] = [
+const CHECKPOINTS: [(&str, &str); 10] = [
     ("qwen2-tied", "qwen2-tied/expected"),
     ("qwen2-untied", "qwen2-untied/expected"),
     ("qwen2-headdim", "qwen2-headdim/expected"),
     ("qwen2-swa", "qwen2-swa/expected"),
+    ("qwen2-yarn", "qwen2-yarn/expected"),
     ("qwen3-tied", "qwen3-tied/expected"),
     ("qwen3-f32", "qwen3-f32/expected"),
     ("g-qwen2/g-qwen2-F16.gguf", "g-qwen2/g-qwen2-F16.expected"),
