@@ -1,17 +1,19 @@
 //! A model on the device: weights, activations, cache, and the launches of every kind of step.
 
+mod buffers;
+mod prepare;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Readback, Step, Usage, wgpu};
+use qwill_gpu::{Gpu, Readback, Step, wgpu};
 use qwill_kernels::{
-    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, GEMM_MAX_TILE_M, Kernels, KvType, Launch,
-    NormRows, PAGE, Project, Rotate, RotateBuffers, SampleBuffers, SamplerSettings, StepShape, StepState,
-    align_row, candidate_count, decode_split, embed_rows, gemm, gemv, keep_for, norm_rms, sample_token,
-    select_candidates,
+    Kernels, KvType, Launch, SampleBuffers, SamplerSettings, StepShape, StepState, align_row,
+    candidate_count, keep_for, sample_token, select_candidates,
 };
-use qwill_models::{Activation, Op, Plan, Projection, Then, Weight};
+use qwill_models::Plan;
 
+use self::buffers::{Activations, Steering, activations, steering};
 use crate::Error;
 use crate::cache::{PagePool, Sequence};
 use crate::loader::Loader;
@@ -30,33 +32,6 @@ pub(crate) struct EngineOptions {
     pub(crate) kv: KvType,
     /// Tokens of the largest prefill step.
     pub(crate) chunk: usize,
-}
-
-/// Activations, each `[rows, stride]` f32 with rows in whole GEMM tiles.
-struct Activations {
-    hidden: wgpu::Buffer,
-    normed: wgpu::Buffer,
-    qkv: wgpu::Buffer,
-    q: wgpu::Buffer,
-    attended: wgpu::Buffer,
-    inner: wgpu::Buffer,
-    head_in: wgpu::Buffer,
-    logits: wgpu::Buffer,
-}
-
-/// Small buffers that steer a step.
-struct Steering {
-    state: wgpu::Buffer,
-    tokens: wgpu::Buffer,
-    sampler: wgpu::Buffer,
-    counts: wgpu::Buffer,
-    candidates: wgpu::Buffer,
-    ring: wgpu::Buffer,
-    block_table: wgpu::Buffer,
-    rope: wgpu::Buffer,
-    partial: wgpu::Buffer,
-    stats: wgpu::Buffer,
-    staging: Vec<wgpu::Buffer>,
 }
 
 /// Launches of one layer stack, for one token, for up to [`FEW`], or for a whole chunk.
@@ -88,14 +63,6 @@ pub(crate) struct Engine {
 pub(crate) struct StepCost {
     pub(crate) dispatches: usize,
     pub(crate) weight_bytes: u64,
-}
-
-fn epilogue(then: Then) -> Epilogue {
-    match then {
-        Then::Store => Epilogue::Store,
-        Then::Add => Epilogue::Add,
-        Then::SiluMul => Epilogue::SiluMul,
-    }
 }
 
 impl Engine {
@@ -130,221 +97,6 @@ impl Engine {
         engine.gpu.flush().await?;
         engine.warm_up().await?;
         Ok(engine)
-    }
-
-    async fn prepare(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
-        let plan = self.plan.clone();
-        let dims = &plan.dims;
-        let cache_bytes =
-            (self.pool.n_pages() * PAGE * dims.n_kv_heads * dims.head_dim * self.options.kv.bytes()) as u64;
-        if cache_bytes > self.gpu.caps().max_binding {
-            let most = self.gpu.caps().max_binding as usize
-                / (dims.n_kv_heads * dims.head_dim * self.options.kv.bytes());
-            return Err(Error::Request(format!(
-                "a context of {} tokens does not fit a binding of this device; at most {} do{}",
-                self.options.context_length,
-                most / PAGE * PAGE,
-                if self.options.kv == KvType::F32 { ", or twice as many with an f16 cache" } else { "" }
-            )));
-        }
-        let mut caches = Vec::new();
-        for layer in 0..dims.n_layers {
-            let keys =
-                self.gpu.buffer(&format!("keys of layer {layer}"), cache_bytes, Usage::Storage).await?;
-            let values =
-                self.gpu.buffer(&format!("values of layer {layer}"), cache_bytes, Usage::Storage).await?;
-            caches.push((keys, values));
-        }
-        for op in &plan.ops {
-            match op {
-                Op::Embed(weight) => self.prepare_embedding(loader, weight).await?,
-                Op::Project(projection) => self.prepare_projection(loader, projection).await?,
-                Op::Rotate(rotation) => {
-                    let norms = match &rotation.qk_norm {
-                        Some((q, k)) => Some(loader.vector(&[q.weight.clone(), k.weight.clone()]).await?),
-                        None => None,
-                    };
-                    let shape = Rotate {
-                        n_heads: dims.n_heads,
-                        n_kv_heads: dims.n_kv_heads,
-                        head_dim: dims.head_dim,
-                        rotary_dim: plan.rope.rotary_dim,
-                        scale: (dims.head_dim as f32).powf(-0.5),
-                        eps: dims.rms_norm_eps,
-                        kv: self.options.kv,
-                    };
-                    let (k_cache, v_cache) = &caches[rotation.layer];
-                    let buffers = RotateBuffers {
-                        state: &self.steering.state,
-                        qkv: &self.activations.qkv,
-                        rope: &self.steering.rope,
-                        block_table: &self.steering.block_table,
-                        q: &self.activations.q,
-                        k_cache,
-                        v_cache,
-                        qk_norm: norms.as_ref(),
-                    };
-                    for launches in [&mut self.one, &mut self.few, &mut self.many] {
-                        launches.layers.push(self.kernels.rotate_heads(&shape, &buffers).await?);
-                    }
-                }
-                Op::Attend(attention) => {
-                    let shape = Attend {
-                        n_heads: dims.n_heads,
-                        n_kv_heads: dims.n_kv_heads,
-                        head_dim: dims.head_dim,
-                        window: attention.window,
-                        kv: self.options.kv,
-                    };
-                    let (k_cache, v_cache) = &caches[attention.layer];
-                    let buffers = AttendBuffers {
-                        state: &self.steering.state,
-                        q: &self.activations.q,
-                        block_table: &self.steering.block_table,
-                        k_cache,
-                        v_cache,
-                        y: &self.activations.attended,
-                        partial: &self.steering.partial,
-                        stats: &self.steering.stats,
-                    };
-                    let splits = max_splits(&plan, self.options.context_length)?;
-                    self.one.layers.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
-                    for launches in [&mut self.few, &mut self.many] {
-                        launches.layers.push(self.kernels.attend_prefill(&shape, &buffers).await?);
-                    }
-                }
-            }
-        }
-        self.prepare_head(loader).await
-    }
-
-    async fn prepare_embedding(&mut self, loader: &mut Loader<'_>, weight: &Weight) -> Result<(), Error> {
-        for table in loader.weight(weight).await? {
-            for launches in [&mut self.one, &mut self.few, &mut self.many] {
-                let hidden = &self.activations.hidden;
-                launches
-                    .layers
-                    .extend(embed_rows(&mut self.kernels, &table, &self.steering.tokens, hidden).await?);
-            }
-        }
-        Ok(())
-    }
-
-    fn activation(&self, activation: Activation) -> (&wgpu::Buffer, usize) {
-        let dims = &self.plan.dims;
-        let (buffer, width) = match activation {
-            Activation::Hidden => (&self.activations.hidden, dims.hidden_size),
-            Activation::Qkv => (&self.activations.qkv, (dims.n_heads + 2 * dims.n_kv_heads) * dims.head_dim),
-            Activation::Attended => (&self.activations.attended, dims.n_heads * dims.head_dim),
-            Activation::Inner => (&self.activations.inner, dims.intermediate_size),
-        };
-        (buffer, align_row(width))
-    }
-
-    async fn prepare_projection(
-        &mut self,
-        loader: &mut Loader<'_>,
-        projection: &Projection,
-    ) -> Result<(), Error> {
-        let norm = match &projection.norm {
-            Some(norm) => Some(loader.norm(norm).await?),
-            None => None,
-        };
-        let bias = match &projection.bias {
-            Some(parts) => Some(loader.vector(parts).await?),
-            None => None,
-        };
-        let matrices = loader.weight(&projection.weight).await?;
-        let (x, _) = self.activation(projection.input);
-        let (y, y_stride) = self.activation(projection.output);
-        let (x, y) = (x.clone(), y.clone());
-        let epilogue = epilogue(projection.then);
-        let mut first_output = 0;
-        let mut projects = Vec::new();
-        for matrix in matrices {
-            let outputs = if epilogue == Epilogue::SiluMul { matrix.n_rows / 2 } else { matrix.n_rows };
-            projects.push(Project {
-                matrix,
-                x: x.clone(),
-                y: y.clone(),
-                y_stride,
-                first_output,
-                bias: bias.clone(),
-                epilogue,
-            });
-            first_output += outputs;
-        }
-        for project in &projects {
-            self.one.layers.extend(gemv(&mut self.kernels, project, norm.as_ref()).await?);
-        }
-        if norm.is_some() {
-            for project in &mut projects {
-                project.x = self.activations.normed.clone();
-            }
-        }
-        let n_cols = projects[0].matrix.k;
-        for (launches, max_rows) in [(&mut self.few, FEW), (&mut self.many, self.options.chunk)] {
-            if let Some(norm) = &norm {
-                let (state, normed) = (&self.steering.state, &self.activations.normed);
-                let rows = NormRows::All;
-                launches.layers.push(norm_rms(&mut self.kernels, state, &x, norm, n_cols, rows, normed).await?);
-            }
-            for project in &projects {
-                launches.layers.extend(gemm(&mut self.kernels, project, NormRows::All, max_rows).await?);
-            }
-        }
-        Ok(())
-    }
-
-    async fn prepare_head(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
-        let head = self.plan.head.clone();
-        let norm: FusedNorm = loader.norm(&head.norm).await?;
-        let matrices: Vec<Rc<DeviceMatrix>> = loader.weight(&head.weight).await?;
-        let n_cols = self.plan.dims.hidden_size;
-        let (hidden, head_in) = (self.activations.hidden.clone(), self.activations.head_in.clone());
-        for launches in [&mut self.one, &mut self.many] {
-            let state = &self.steering.state;
-            let rows = NormRows::Outputs;
-            launches
-                .head
-                .push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
-        }
-        for matrix in matrices {
-            let project = Project {
-                matrix,
-                x: head_in.clone(),
-                y: self.activations.logits.clone(),
-                y_stride: self.logits_stride,
-                first_output: 0,
-                bias: None,
-                epilogue: Epilogue::Store,
-            };
-            self.one.head.extend(gemv(&mut self.kernels, &project, None).await?);
-            self.many.head.extend(gemm(&mut self.kernels, &project, NormRows::Outputs, MAX_OUTPUTS).await?);
-        }
-        Ok(())
-    }
-
-    /// Runs one step of each kind, so that no pipeline is compiled by the driver while somebody waits for a token.
-    async fn warm_up(&mut self) -> Result<(), Error> {
-        let mut sequence = Sequence::default();
-        let tokens = vec![0; 2.min(self.options.context_length)];
-        self.prefill(&mut sequence, &tokens)?;
-        let n = self
-            .prepare_sampling(&SamplerSettings {
-                temperature: 0.0,
-                top_k: 0,
-                top_p: 1.0,
-                min_p: 0.0,
-                repetition_penalty: 1.0,
-                presence_penalty: 0.0,
-                frequency_penalty: 0.0,
-                n_vocab: self.plan.dims.vocab_size as u32,
-            })
-            .await?;
-        self.sample_step(&sequence, n, 0, 0).wait(&self.gpu).await?;
-        sequence.truncate(0, &mut self.pool);
-        Ok(())
     }
 
     /// Dispatches and weight bytes of one decode step with sampling.
@@ -546,64 +298,4 @@ impl Engine {
         self.next_staging = (self.next_staging + 1) % self.steering.staging.len();
         self.steering.staging[self.next_staging].clone()
     }
-}
-
-/// Splits of decode attention at the end of the context.
-fn max_splits(plan: &Plan, context_length: usize) -> Result<usize, Error> {
-    let split = decode_split(plan.dims.n_heads / plan.dims.n_kv_heads, plan.dims.head_dim)?;
-    Ok(context_length.next_multiple_of(PAGE).div_ceil(split))
-}
-
-async fn activations(gpu: &Gpu, plan: &Plan, options: EngineOptions) -> Result<Activations, Error> {
-    let dims = &plan.dims;
-    let rows = options.chunk.next_multiple_of(GEMM_MAX_TILE_M as usize);
-    let outputs = MAX_OUTPUTS.next_multiple_of(GEMM_MAX_TILE_M as usize);
-    let matrix = async |label: &str, rows: usize, width: usize| {
-        gpu.buffer(label, (rows * align_row(width) * 4) as u64, Usage::Storage).await
-    };
-    let heads = dims.n_heads * dims.head_dim;
-    Ok(Activations {
-        hidden: matrix("hidden states", rows, dims.hidden_size).await?,
-        normed: matrix("normalised states", rows, dims.hidden_size).await?,
-        qkv: matrix("projected heads", rows, heads + 2 * dims.n_kv_heads * dims.head_dim).await?,
-        q: matrix("queries", rows, heads).await?,
-        attended: matrix("attention output", rows, heads).await?,
-        inner: matrix("feed-forward states", rows, dims.intermediate_size).await?,
-        head_in: matrix("output states", outputs, dims.hidden_size).await?,
-        logits: matrix("logits", outputs, dims.vocab_size).await?,
-    })
-}
-
-async fn steering(
-    gpu: &Gpu,
-    plan: &Plan,
-    options: EngineOptions,
-    pool: &PagePool,
-) -> Result<Steering, Error> {
-    let dims = &plan.dims;
-    let storage = async |label: &str, bytes: usize| gpu.buffer(label, bytes as u64, Usage::Storage).await;
-    let positions = pool.n_pages() * PAGE;
-    let rope = storage("rotary tables", positions * plan.rope.rotary_dim * 4).await?;
-    for first in (0..positions).step_by(4096) {
-        let table = plan.rope.table(first..positions.min(first + 4096));
-        gpu.write(&rope, (first * plan.rope.rotary_dim * 4) as u64, bytemuck::cast_slice(&table));
-    }
-    let splits = dims.n_heads * max_splits(plan, options.context_length)?;
-    let mut staging = Vec::new();
-    for _ in 0..RING {
-        staging.push(gpu.buffer("token readback", 4, Usage::Readback).await?);
-    }
-    Ok(Steering {
-        state: storage("step state", size_of::<StepState>()).await?,
-        tokens: storage("tokens", options.chunk * 4).await?,
-        sampler: storage("sampler settings", size_of::<SamplerSettings>()).await?,
-        counts: storage("token counts", dims.vocab_size * 4).await?,
-        candidates: storage("candidates", candidate_count(dims.vocab_size, 1024) * 8).await?,
-        ring: storage("token ring", RING * 4).await?,
-        block_table: storage("block table", pool.n_pages() * 4).await?,
-        rope,
-        partial: storage("attention splits", splits * dims.head_dim * 4).await?,
-        stats: storage("attention split statistics", splits * 8).await?,
-        staging,
-    })
 }

@@ -90,9 +90,12 @@ fn prompt(name: &str) -> Vec<u32> {
 /// Float formats hold these checkpoints exactly, so the logits are those of the safetensors file.
 #[test]
 fn float_formats_change_nothing() {
-    for (name, format) in
-        [("qwen3-f32", DType::F32), ("qwen3-tied", DType::BF16), ("qwen2-tied", DType::BF16), ("qwen2-headdim", DType::F32)]
-    {
+    for (name, format) in [
+        ("qwen3-f32", DType::F32),
+        ("qwen3-tied", DType::BF16),
+        ("qwen2-tied", DType::BF16),
+        ("qwen2-headdim", DType::F32),
+    ] {
         let ids = prompt(name);
         let original = logits(ModelFiles::from_path(golden(name)).unwrap(), &ids, "");
         let converted = logits(as_gguf(name, &|_| format), &ids, "");

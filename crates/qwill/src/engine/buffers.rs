@@ -1,0 +1,102 @@
+//! Buffers of an engine: activations, and the small ones that steer a step.
+
+use qwill_gpu::{Gpu, Usage, wgpu};
+use qwill_kernels::{
+    GEMM_MAX_TILE_M, PAGE, SamplerSettings, StepState, align_row, candidate_count, decode_split,
+};
+use qwill_models::Plan;
+
+use super::{EngineOptions, MAX_OUTPUTS, RING};
+use crate::Error;
+use crate::cache::PagePool;
+
+/// Activations, each `[rows, stride]` f32 with rows in whole GEMM tiles.
+pub(super) struct Activations {
+    pub(super) hidden: wgpu::Buffer,
+    pub(super) normed: wgpu::Buffer,
+    pub(super) qkv: wgpu::Buffer,
+    pub(super) q: wgpu::Buffer,
+    pub(super) attended: wgpu::Buffer,
+    pub(super) inner: wgpu::Buffer,
+    pub(super) head_in: wgpu::Buffer,
+    pub(super) logits: wgpu::Buffer,
+}
+
+/// Small buffers that steer a step.
+pub(super) struct Steering {
+    pub(super) state: wgpu::Buffer,
+    pub(super) tokens: wgpu::Buffer,
+    pub(super) sampler: wgpu::Buffer,
+    pub(super) counts: wgpu::Buffer,
+    pub(super) candidates: wgpu::Buffer,
+    pub(super) ring: wgpu::Buffer,
+    pub(super) block_table: wgpu::Buffer,
+    pub(super) rope: wgpu::Buffer,
+    pub(super) partial: wgpu::Buffer,
+    pub(super) stats: wgpu::Buffer,
+    pub(super) staging: Vec<wgpu::Buffer>,
+}
+
+/// Splits of decode attention at the end of the context.
+pub(super) fn max_splits(plan: &Plan, context_length: usize) -> Result<usize, Error> {
+    let split = decode_split(plan.dims.n_heads / plan.dims.n_kv_heads, plan.dims.head_dim)?;
+    Ok(context_length.next_multiple_of(PAGE).div_ceil(split))
+}
+
+pub(super) async fn activations(
+    gpu: &Gpu,
+    plan: &Plan,
+    options: EngineOptions,
+) -> Result<Activations, Error> {
+    let dims = &plan.dims;
+    let rows = options.chunk.next_multiple_of(GEMM_MAX_TILE_M as usize);
+    let outputs = MAX_OUTPUTS.next_multiple_of(GEMM_MAX_TILE_M as usize);
+    let matrix = async |label: &str, rows: usize, width: usize| {
+        gpu.buffer(label, (rows * align_row(width) * 4) as u64, Usage::Storage).await
+    };
+    let heads = dims.n_heads * dims.head_dim;
+    Ok(Activations {
+        hidden: matrix("hidden states", rows, dims.hidden_size).await?,
+        normed: matrix("normalised states", rows, dims.hidden_size).await?,
+        qkv: matrix("projected heads", rows, heads + 2 * dims.n_kv_heads * dims.head_dim).await?,
+        q: matrix("queries", rows, heads).await?,
+        attended: matrix("attention output", rows, heads).await?,
+        inner: matrix("feed-forward states", rows, dims.intermediate_size).await?,
+        head_in: matrix("output states", outputs, dims.hidden_size).await?,
+        logits: matrix("logits", outputs, dims.vocab_size).await?,
+    })
+}
+
+pub(super) async fn steering(
+    gpu: &Gpu,
+    plan: &Plan,
+    options: EngineOptions,
+    pool: &PagePool,
+) -> Result<Steering, Error> {
+    let dims = &plan.dims;
+    let storage = async |label: &str, bytes: usize| gpu.buffer(label, bytes as u64, Usage::Storage).await;
+    let positions = pool.n_pages() * PAGE;
+    let rope = storage("rotary tables", positions * plan.rope.rotary_dim * 4).await?;
+    for first in (0..positions).step_by(4096) {
+        let table = plan.rope.table(first..positions.min(first + 4096));
+        gpu.write(&rope, (first * plan.rope.rotary_dim * 4) as u64, bytemuck::cast_slice(&table));
+    }
+    let splits = dims.n_heads * max_splits(plan, options.context_length)?;
+    let mut staging = Vec::new();
+    for _ in 0..RING {
+        staging.push(gpu.buffer("token readback", 4, Usage::Readback).await?);
+    }
+    Ok(Steering {
+        state: storage("step state", size_of::<StepState>()).await?,
+        tokens: storage("tokens", options.chunk * 4).await?,
+        sampler: storage("sampler settings", size_of::<SamplerSettings>()).await?,
+        counts: storage("token counts", dims.vocab_size * 4).await?,
+        candidates: storage("candidates", candidate_count(dims.vocab_size, 1024) * 8).await?,
+        ring: storage("token ring", RING * 4).await?,
+        block_table: storage("block table", pool.n_pages() * 4).await?,
+        rope,
+        partial: storage("attention splits", splits * dims.head_dim * 4).await?,
+        stats: storage("attention split statistics", splits * 8).await?,
+        staging,
+    })
+}

@@ -1,0 +1,244 @@
+//! From a plan's operations to bound launches, for every kind of step.
+
+use std::rc::Rc;
+
+use qwill_gpu::{Usage, wgpu};
+use qwill_kernels::{
+    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, KvType, NormRows, PAGE, Project, Rotate,
+    RotateBuffers, SamplerSettings, align_row, embed_rows, gemm, gemv, norm_rms,
+};
+use qwill_models::{Activation, Op, Projection, Then, Weight};
+
+use super::buffers::max_splits;
+use super::{Engine, FEW, MAX_OUTPUTS};
+use crate::Error;
+use crate::cache::Sequence;
+use crate::loader::Loader;
+
+fn epilogue(then: Then) -> Epilogue {
+    match then {
+        Then::Store => Epilogue::Store,
+        Then::Add => Epilogue::Add,
+        Then::SiluMul => Epilogue::SiluMul,
+    }
+}
+
+impl Engine {
+    /// Uploads every weight of the plan and binds every launch.
+    pub(super) async fn prepare(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
+        let plan = self.plan.clone();
+        let dims = &plan.dims;
+        let cache_bytes =
+            (self.pool.n_pages() * PAGE * dims.n_kv_heads * dims.head_dim * self.options.kv.bytes()) as u64;
+        if cache_bytes > self.gpu.caps().max_binding {
+            let most = self.gpu.caps().max_binding as usize
+                / (dims.n_kv_heads * dims.head_dim * self.options.kv.bytes());
+            return Err(Error::Request(format!(
+                "a context of {} tokens does not fit a binding of this device; at most {} do{}",
+                self.options.context_length,
+                most / PAGE * PAGE,
+                if self.options.kv == KvType::F32 { ", or twice as many with an f16 cache" } else { "" }
+            )));
+        }
+        let mut caches = Vec::new();
+        for layer in 0..dims.n_layers {
+            let keys =
+                self.gpu.buffer(&format!("keys of layer {layer}"), cache_bytes, Usage::Storage).await?;
+            let values =
+                self.gpu.buffer(&format!("values of layer {layer}"), cache_bytes, Usage::Storage).await?;
+            caches.push((keys, values));
+        }
+        for op in &plan.ops {
+            match op {
+                Op::Embed(weight) => self.prepare_embedding(loader, weight).await?,
+                Op::Project(projection) => self.prepare_projection(loader, projection).await?,
+                Op::Rotate(rotation) => {
+                    let norms = match &rotation.qk_norm {
+                        Some((q, k)) => Some(loader.vector(&[q.weight.clone(), k.weight.clone()]).await?),
+                        None => None,
+                    };
+                    let shape = Rotate {
+                        n_heads: dims.n_heads,
+                        n_kv_heads: dims.n_kv_heads,
+                        head_dim: dims.head_dim,
+                        rotary_dim: plan.rope.rotary_dim,
+                        scale: (dims.head_dim as f32).powf(-0.5),
+                        eps: dims.rms_norm_eps,
+                        kv: self.options.kv,
+                    };
+                    let (k_cache, v_cache) = &caches[rotation.layer];
+                    let buffers = RotateBuffers {
+                        state: &self.steering.state,
+                        qkv: &self.activations.qkv,
+                        rope: &self.steering.rope,
+                        block_table: &self.steering.block_table,
+                        q: &self.activations.q,
+                        k_cache,
+                        v_cache,
+                        qk_norm: norms.as_ref(),
+                    };
+                    for launches in [&mut self.one, &mut self.few, &mut self.many] {
+                        launches.layers.push(self.kernels.rotate_heads(&shape, &buffers).await?);
+                    }
+                }
+                Op::Attend(attention) => {
+                    let shape = Attend {
+                        n_heads: dims.n_heads,
+                        n_kv_heads: dims.n_kv_heads,
+                        head_dim: dims.head_dim,
+                        window: attention.window,
+                        kv: self.options.kv,
+                    };
+                    let (k_cache, v_cache) = &caches[attention.layer];
+                    let buffers = AttendBuffers {
+                        state: &self.steering.state,
+                        q: &self.activations.q,
+                        block_table: &self.steering.block_table,
+                        k_cache,
+                        v_cache,
+                        y: &self.activations.attended,
+                        partial: &self.steering.partial,
+                        stats: &self.steering.stats,
+                    };
+                    let splits = max_splits(&plan, self.options.context_length)?;
+                    self.one.layers.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
+                    for launches in [&mut self.few, &mut self.many] {
+                        launches.layers.push(self.kernels.attend_prefill(&shape, &buffers).await?);
+                    }
+                }
+            }
+        }
+        self.prepare_head(loader).await
+    }
+
+    async fn prepare_embedding(&mut self, loader: &mut Loader<'_>, weight: &Weight) -> Result<(), Error> {
+        for table in loader.weight(weight).await? {
+            for launches in [&mut self.one, &mut self.few, &mut self.many] {
+                let hidden = &self.activations.hidden;
+                launches
+                    .layers
+                    .extend(embed_rows(&mut self.kernels, &table, &self.steering.tokens, hidden).await?);
+            }
+        }
+        Ok(())
+    }
+
+    fn activation(&self, activation: Activation) -> (&wgpu::Buffer, usize) {
+        let dims = &self.plan.dims;
+        let (buffer, width) = match activation {
+            Activation::Hidden => (&self.activations.hidden, dims.hidden_size),
+            Activation::Qkv => (&self.activations.qkv, (dims.n_heads + 2 * dims.n_kv_heads) * dims.head_dim),
+            Activation::Attended => (&self.activations.attended, dims.n_heads * dims.head_dim),
+            Activation::Inner => (&self.activations.inner, dims.intermediate_size),
+        };
+        (buffer, align_row(width))
+    }
+
+    async fn prepare_projection(
+        &mut self,
+        loader: &mut Loader<'_>,
+        projection: &Projection,
+    ) -> Result<(), Error> {
+        let norm = match &projection.norm {
+            Some(norm) => Some(loader.norm(norm).await?),
+            None => None,
+        };
+        let bias = match &projection.bias {
+            Some(parts) => Some(loader.vector(parts).await?),
+            None => None,
+        };
+        let matrices = loader.weight(&projection.weight).await?;
+        let (x, _) = self.activation(projection.input);
+        let (y, y_stride) = self.activation(projection.output);
+        let (x, y) = (x.clone(), y.clone());
+        let epilogue = epilogue(projection.then);
+        let mut first_output = 0;
+        let mut projects = Vec::new();
+        for matrix in matrices {
+            let outputs = if epilogue == Epilogue::SiluMul { matrix.n_rows / 2 } else { matrix.n_rows };
+            projects.push(Project {
+                matrix,
+                x: x.clone(),
+                y: y.clone(),
+                y_stride,
+                first_output,
+                bias: bias.clone(),
+                epilogue,
+            });
+            first_output += outputs;
+        }
+        for project in &projects {
+            self.one.layers.extend(gemv(&mut self.kernels, project, norm.as_ref()).await?);
+        }
+        if norm.is_some() {
+            for project in &mut projects {
+                project.x = self.activations.normed.clone();
+            }
+        }
+        let n_cols = projects[0].matrix.k;
+        for (launches, max_rows) in [(&mut self.few, FEW), (&mut self.many, self.options.chunk)] {
+            if let Some(norm) = &norm {
+                let (state, normed) = (&self.steering.state, &self.activations.normed);
+                let rows = NormRows::All;
+                launches
+                    .layers
+                    .push(norm_rms(&mut self.kernels, state, &x, norm, n_cols, rows, normed).await?);
+            }
+            for project in &projects {
+                launches.layers.extend(gemm(&mut self.kernels, project, NormRows::All, max_rows).await?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn prepare_head(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
+        let head = self.plan.head.clone();
+        let norm: FusedNorm = loader.norm(&head.norm).await?;
+        let matrices: Vec<Rc<DeviceMatrix>> = loader.weight(&head.weight).await?;
+        let n_cols = self.plan.dims.hidden_size;
+        let (hidden, head_in) = (self.activations.hidden.clone(), self.activations.head_in.clone());
+        for launches in [&mut self.one, &mut self.many] {
+            let state = &self.steering.state;
+            let rows = NormRows::Outputs;
+            launches
+                .head
+                .push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
+        }
+        for matrix in matrices {
+            let project = Project {
+                matrix,
+                x: head_in.clone(),
+                y: self.activations.logits.clone(),
+                y_stride: self.logits_stride,
+                first_output: 0,
+                bias: None,
+                epilogue: Epilogue::Store,
+            };
+            self.one.head.extend(gemv(&mut self.kernels, &project, None).await?);
+            self.many.head.extend(gemm(&mut self.kernels, &project, NormRows::Outputs, MAX_OUTPUTS).await?);
+        }
+        Ok(())
+    }
+
+    /// Runs one step of each kind, so that no pipeline is compiled by the driver while somebody waits for a token.
+    pub(super) async fn warm_up(&mut self) -> Result<(), Error> {
+        let mut sequence = Sequence::default();
+        let tokens = vec![0; 2.min(self.options.context_length)];
+        self.prefill(&mut sequence, &tokens)?;
+        let n = self
+            .prepare_sampling(&SamplerSettings {
+                temperature: 0.0,
+                top_k: 0,
+                top_p: 1.0,
+                min_p: 0.0,
+                repetition_penalty: 1.0,
+                presence_penalty: 0.0,
+                frequency_penalty: 0.0,
+                n_vocab: self.plan.dims.vocab_size as u32,
+            })
+            .await?;
+        self.sample_step(&sequence, n, 0, 0).wait(&self.gpu).await?;
+        sequence.truncate(0, &mut self.pool);
+        Ok(())
+    }
+}
