@@ -19,7 +19,7 @@ impl DecodeStream {
 
     /// Takes the next id; returns the text that is now certain, which may be empty.
     pub fn push(&mut self, id: u32) -> String {
-        self.held.extend_from_slice(self.tokenizer.output_bytes(id, self.specials));
+        self.held.extend(self.tokenizer.output_bytes(id, self.specials));
         let mut text = String::new();
         let mut rest = self.held.as_slice();
         loop {

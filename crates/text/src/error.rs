@@ -20,6 +20,9 @@ pub enum Error {
         /// What is missing or not supported.
         reason: String,
     },
+    /// The tokenizer failed at a text.
+    #[error("the text cannot be turned into tokens: {0}")]
+    Encode(String),
     /// A chat template that does not parse, or that failed while rendering.
     #[error("chat template{}: {message}", line.map(|n| format!(", line {n}")).unwrap_or_default())]
     Template {

@@ -206,7 +206,8 @@ fn streamed_text_is_the_decoded_text() {
     assert_eq!(stream.finish(), "");
 }
 
-/// Quadratic time would make this test take many minutes.
+/// Quadratic time would make this test take many minutes, and a regular expression that gives up
+/// would change the ids.
 #[test]
 fn long_runs_of_one_character_are_no_trouble() {
     let tokenizer = from_json("qwen3");
@@ -216,6 +217,34 @@ fn long_runs_of_one_character_are_no_trouble() {
         let expected = text.replace("e\u{301}", "é");
         assert_eq!(tokenizer.decode(&ids, SpecialsOut::Keep), expected, "{unit:?}");
     }
+    // A million spaces are more than the regular expressions can take at once; the words after them
+    // must be found all the same.
+    let golden = value("texts.json");
+    let words: String = golden["texts"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let after = tokenizer.encode(&format!(" x{words}"), Specials::AsText).unwrap();
+    for unit in ["a", " ", "!", "\n"] {
+        let text = format!("{} x{words}", unit.repeat(1_100_000));
+        assert!(tokenizer.encode(&text, Specials::AsText).unwrap().ends_with(&after), "{unit:?}");
+    }
+}
+
+#[test]
+fn added_tokens_have_the_ids_of_their_file() {
+    let mut file = value("qwen3/tokenizer.json");
+    let mut far = file["added_tokens"][0].clone();
+    (far["id"], far["content"], far["special"]) = (json!(500), json!("<é>"), json!(false));
+    file["added_tokens"].as_array_mut().unwrap().push(far);
+    let config = json!({"added_tokens_decoder": {
+        "420": {"content": "<other name>", "special": false},
+        "470": {"content": "<only here>", "special": true},
+    }});
+    let (file, config) = (file.to_string(), config.to_string());
+    let tokenizer = Tokenizer::from_json(file.as_bytes(), Some(config.as_bytes())).unwrap();
+    let ids = tokenizer.encode("<é><only here><|endoftext|>", Specials::Parse).unwrap();
+    assert_eq!(ids, [500, 470, 420]);
+    assert_eq!(tokenizer.decode(&ids, SpecialsOut::Skip), "<é>");
+    assert_eq!((tokenizer.n_tokens(), tokenizer.token_bytes(480)), (501, None));
+    assert!(tokenizer.encode("<é>", Specials::AsText).unwrap().iter().all(|&id| id < 420));
 }
 
 #[test]
@@ -296,6 +325,19 @@ fn files_that_do_not_fit_are_explained() {
     pattern["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("\\w+");
     let mut stray = value("qwen3/tokenizer.json");
     stray["model"]["merges"].as_array_mut().unwrap().push(json!("q zz"));
+    let mut long = value("qwen3/tokenizer.json");
+    let tokens = long["model"]["vocab"].as_object().unwrap().keys();
+    let longest = tokens.max_by_key(|token| token.len()).unwrap().clone();
+    long["model"]["merges"].as_array_mut().unwrap().push(json!([longest, longest]));
+    let mut shape = value("qwen3/tokenizer.json");
+    shape["model"]["merges"].as_array_mut().unwrap().push(json!(7));
+    let mut processor = value("qwen3/tokenizer.json");
+    processor["post_processor"] = json!({"type": "Unheard"});
+    let mut template = value("embed/tokenizer.json");
+    template["post_processor"] = json!({"type": "Sequence", "processors": [{
+        "type": "TemplateProcessing", "pair": [], "special_tokens": {},
+        "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "<end>", "type_id": 0}}],
+    }]});
     let mut huge = value("qwen3/tokenizer.json");
     huge["model"]["vocab"]["!!!!"] = json!(4_000_000_000u32);
     let mut normalizer = value("qwen3/tokenizer.json");
@@ -305,6 +347,10 @@ fn files_that_do_not_fit_are_explained() {
         (word_piece, "\"WordPiece\""),
         (pattern, "\\w+"),
         (stray, "(\"q\" + \"zz\") needs \"qzz\""),
+        (long, "which the vocabulary lacks"),
+        (shape, "a merge must be two tokens"),
+        (processor, "its post_processor is not a known one"),
+        (template, "<end>"),
         (huge, "4000000000"),
         (normalizer, "Lowercase"),
         (json!({}), "missing field `model`"),

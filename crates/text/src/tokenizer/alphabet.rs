@@ -1,8 +1,6 @@
 //! The GPT-2 spelling of bytes as printable characters, used by `vocab.json`, `tokenizer.json`
 //! and GGUF files: bytes that print stand for themselves, the rest become U+0100, U+0101, ….
 
-use std::borrow::Cow;
-
 /// Whether a byte is spelled as the character of the same number.
 const fn prints(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF)
@@ -45,15 +43,17 @@ pub(super) fn char_of(byte: u8) -> char {
     BYTE_TO_CHAR[usize::from(byte)]
 }
 
+/// The token that stands for some bytes.
+pub(super) fn spell(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char_of(byte)).collect()
+}
+
 /// The bytes a token stands for. A token with a character outside the alphabet stands for its own
 /// UTF-8 bytes, as in the reference implementation.
-pub(super) fn bytes_of(token: &str) -> Cow<'_, [u8]> {
+pub(super) fn bytes_of(token: &str) -> Vec<u8> {
     let spelled: Option<Vec<u8>> =
         token.chars().map(|c| CHAR_TO_BYTE.get(c as usize).and_then(|&b| u8::try_from(b).ok())).collect();
-    match spelled {
-        Some(bytes) => Cow::Owned(bytes),
-        None => Cow::Borrowed(token.as_bytes()),
-    }
+    spelled.unwrap_or_else(|| token.as_bytes().to_vec())
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn every_byte_survives_its_spelling() {
         for byte in 0..=255u8 {
-            assert_eq!(*bytes_of(&char_of(byte).to_string()), [byte]);
+            assert_eq!(bytes_of(&spell(&[byte])), [byte]);
         }
         assert_eq!(char_of(b' '), 'Ġ');
         assert_eq!(char_of(b'\n'), 'Ċ');
@@ -71,6 +71,6 @@ mod tests {
 
     #[test]
     fn text_outside_the_alphabet_stands_for_itself() {
-        assert_eq!(*bytes_of("<｜User｜>"), *"<｜User｜>".as_bytes());
+        assert_eq!(bytes_of("<｜User｜>"), "<｜User｜>".as_bytes());
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::added::AddedToken;
+use super::parts::Added;
 use crate::Error;
 
 /// Name of the file in messages.
@@ -15,7 +15,7 @@ pub struct TokenizerConfig {
     templates: Vec<(String, String)>,
     /// `bos_token`, `eos_token`, `pad_token`, `unk_token` and the like, as templates see them.
     special_names: Map<String, Value>,
-    pub(super) added: Vec<AddedToken>,
+    pub(super) added: Vec<Added>,
     pub(super) pretokenize_regex: Option<String>,
 }
 
@@ -58,8 +58,12 @@ impl TokenizerConfig {
                         format!("added_tokens_decoder has no usable token under the key {id:?}"),
                     ));
                 };
-                let special = token["special"].as_bool().unwrap_or(false);
-                config.added.push(AddedToken { id, text: text.to_owned(), special });
+                let flag = |key| token[key].as_bool().unwrap_or(false);
+                let mut added = Added::new(id, text, flag("special"));
+                added.token.single_word = flag("single_word");
+                added.token.lstrip = flag("lstrip");
+                added.token.rstrip = flag("rstrip");
+                config.added.push(added);
             }
         }
         Ok(config)

@@ -1,14 +1,12 @@
 //! The tokenizer inside a GGUF file.
 
-use super::added::{AddedToken, AddedTokens};
-use super::config::TokenizerConfig;
-use super::split::Splitter;
-use super::{Inner, spelled};
+use super::parts::{self, Added, Parts};
 use crate::Error;
 
 const FILE: &str = "the GGUF file";
 
 /// Values of `tokenizer.ggml.token_type`.
+const NORMAL: i32 = 1;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 const UNUSED: i32 = 5;
@@ -29,18 +27,18 @@ pub struct GgufTokenizer {
 }
 
 /// Takes the values over.
-pub(super) fn from_gguf(parts: &GgufTokenizer) -> Result<Inner, Error> {
-    if parts.model != "gpt2" {
+pub(super) fn from_gguf(file: GgufTokenizer) -> Result<Parts, Error> {
+    if file.model != "gpt2" {
         return Err(Error::tokenizer(
             FILE,
-            format!("tokenizer.ggml.model is {:?}; only \"gpt2\" (byte-level BPE) is supported", parts.model),
+            format!("tokenizer.ggml.model is {:?}; only \"gpt2\" (byte-level BPE) is supported", file.model),
         ));
     }
-    let splitter = match parts.pre.as_str() {
-        "qwen2" | "deepseek-r1-qwen" => Splitter::Letters,
-        "qwen35" => Splitter::LettersAndMarks,
+    let pattern = match file.pre.as_str() {
+        "qwen2" | "deepseek-r1-qwen" => parts::LETTERS,
+        "qwen35" => parts::LETTERS_AND_MARKS,
         // Converters before April 2024 wrote no name.
-        "" | "default" => Splitter::for_vocabulary(parts.tokens.len()),
+        "" | "default" => parts::pattern_for(file.tokens.len() as u32),
         other => {
             return Err(Error::tokenizer(
                 FILE,
@@ -48,24 +46,21 @@ pub(super) fn from_gguf(parts: &GgufTokenizer) -> Result<Inner, Error> {
             ));
         }
     };
-    let type_of = |at: usize| parts.token_types.get(at).copied().unwrap_or(1);
-    // Converters fill the vocabulary up to the padded number of embedding rows.
-    let real = |at: usize| type_of(at) != UNUSED && !is_padding(&parts.tokens[at]);
-    let count = (0..parts.tokens.len()).rev().find(|&at| real(at)).map_or(0, |at| at + 1);
-    let tokens = parts.tokens[..count].iter().map(String::as_str).zip(0..);
-    let merges: Vec<_> =
-        parts.merges.iter().map(|line| spelled::merge_of_line(FILE, line)).collect::<Result<_, _>>()?;
-    let (vocabulary, bpe) = spelled::build(FILE, tokens.clone(), merges.into_iter())?;
-    let added = tokens.filter_map(|(text, id)| {
-        let special = match type_of(id as usize) {
-            CONTROL => true,
-            USER_DEFINED => false,
-            _ => return None,
-        };
-        Some(AddedToken { id, text: text.to_owned(), special })
-    });
-    let added = AddedTokens::new(added);
-    Inner::new(FILE, vocabulary, bpe, splitter, added, TokenizerConfig::default())
+    let merges = file.merges.iter().map(|line| parts::merge_of_line(FILE, line)).collect::<Result<_, _>>()?;
+    let types = file.token_types.iter().copied().chain(std::iter::repeat(NORMAL));
+    let mut parts = Parts::new(FILE, Default::default(), merges, pattern);
+    for ((token, kind), id) in file.tokens.into_iter().zip(types).zip(0..) {
+        match kind {
+            // Converters fill the vocabulary up to the padded number of embedding rows.
+            UNUSED => continue,
+            _ if is_padding(&token) => continue,
+            CONTROL => parts.added.push(Added::new(id, &token, true)),
+            USER_DEFINED => parts.added.push(Added::new(id, &token, false)),
+            _ => {}
+        }
+        parts.vocab.insert(token, id);
+    }
+    Ok(parts)
 }
 
 /// `[PAD151669]`, the name that converters give to rows without a token.

@@ -1,118 +1,53 @@
 //! `tokenizer.json`, and the older pair `vocab.json` + `merges.txt`.
-
-use std::borrow::Cow;
-use std::fmt;
+//!
+//! The model is read here and built by `tokenizers`, not read by it: it would give added tokens
+//! other ids than the file if there are gaps, apply a saved truncation, panic at a merge that is
+//! longer than every token, and explain none of this.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use tokenizers::models::bpe::{Merges, Vocab};
 
-use super::added::{AddedToken, AddedTokens};
 use super::config::TokenizerConfig;
-use super::split::Splitter;
-use super::{Inner, spelled};
+use super::parts::{self, Added, Parts};
 use crate::Error;
 
 const FILE: &str = "tokenizer.json";
 
 #[derive(Deserialize)]
-struct File<'a> {
+struct File {
     #[serde(default)]
     added_tokens: Vec<Added>,
     normalizer: Option<Value>,
     pre_tokenizer: Option<Value>,
     post_processor: Option<Value>,
-    #[serde(borrow)]
-    model: Model<'a>,
+    model: Model,
 }
 
 #[derive(Deserialize)]
-struct Added {
-    id: u32,
-    content: String,
-    #[serde(default)]
-    special: bool,
-    #[serde(default)]
-    single_word: bool,
-    #[serde(default)]
-    lstrip: bool,
-    #[serde(default)]
-    rstrip: bool,
-}
-
-#[derive(Deserialize)]
-struct Model<'a> {
+struct Model {
     #[serde(rename = "type")]
     kind: Option<String>,
     #[serde(default)]
     byte_fallback: bool,
     continuing_subword_prefix: Option<String>,
     end_of_word_suffix: Option<String>,
-    #[serde(borrow)]
-    vocab: Vocab<'a>,
-    #[serde(borrow, default)]
-    merges: Vec<Pair<'a>>,
+    vocab: Vocab,
+    #[serde(default)]
+    merges: Vec<Merge>,
 }
 
-/// A map of tokens to ids. Kept as a list: nothing is looked up before the whole is known.
-struct Vocab<'a>(Vec<(Text<'a>, u32)>);
-
+/// A merge, in the newer form `["a", "b"]` or the older `"a b"`.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Vocab<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Vocab<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map from tokens to ids")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0));
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Vocab(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
-}
-
-/// A merge, in the older form `"a b"` or the newer `["a", "b"]`.
-struct Pair<'a>(Cow<'a, str>, Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Pair<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("two tokens, separated by a space or in a list")
-            }
-            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Pair<'de>, E> {
-                let (left, right) = spelled::merge_of_line(FILE, text).map_err(E::custom)?;
-                Ok(Pair(left, right))
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Pair<'de>, E> {
-                let (left, right) = spelled::merge_of_line(FILE, text).map_err(E::custom)?;
-                Ok(Pair(Cow::Owned(left.into_owned()), Cow::Owned(right.into_owned())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Pair<'de>, A::Error> {
-                match (seq.next_element::<Text>()?, seq.next_element::<Text>()?) {
-                    (Some(left), Some(right)) => Ok(Pair(left.0, right.0)),
-                    _ => Err(A::Error::custom("a merge needs two tokens")),
-                }
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
+#[serde(untagged, expecting = "a merge must be two tokens, separated by a space or in a list")]
+enum Merge {
+    Pair(String, String),
+    Line(String),
 }
 
 /// Reads `tokenizer.json`.
-pub(super) fn from_tokenizer_json(json: &[u8], config: TokenizerConfig) -> Result<Inner, Error> {
-    let file: File<'_> = serde_json::from_slice(json).map_err(|source| Error::Json { file: FILE, source })?;
+pub(super) fn from_tokenizer_json(json: &[u8], config: TokenizerConfig) -> Result<Parts, Error> {
+    let file: File = serde_json::from_slice(json).map_err(|source| Error::Json { file: FILE, source })?;
     let model = file.model;
     let unsupported = |what: String| Err(Error::tokenizer(FILE, what));
     if let Some(kind) = model.kind.as_deref()
@@ -132,29 +67,31 @@ pub(super) fn from_tokenizer_json(json: &[u8], config: TokenizerConfig) -> Resul
             "its tokens carry the affix {affix:?}; only byte-level BPE is supported"
         ));
     }
-    for added in &file.added_tokens {
-        if added.single_word || added.lstrip || added.rstrip {
-            return unsupported(format!(
-                "the added token {:?} asks for single_word, lstrip or rstrip matching",
-                added.content
-            ));
+    let merges = model.merges.into_iter().map(|merge| match merge {
+        Merge::Pair(left, right) => Ok((left, right)),
+        Merge::Line(line) => parts::merge_of_line(FILE, &line),
+    });
+    let pattern = pattern_of(file.pre_tokenizer.as_ref())?;
+    let mut parts = Parts::new(FILE, model.vocab, merges.collect::<Result<_, _>>()?, pattern);
+    parts.normalise = normalises(file.normalizer.as_ref())?;
+    if let Some(processor) = file.post_processor {
+        check_templates(&processor)?;
+        let known = serde_json::from_value(processor).map_err(|error| {
+            Error::tokenizer(FILE, format!("its post_processor is not a known one: {error}"))
+        })?;
+        parts.post_processor = Some(known);
+    }
+    // Tokens that only the config knows are added; where both know an id, tokenizer.json decides.
+    parts.added = file.added_tokens;
+    let known = parts.added.len();
+    for added in &config.added {
+        let same = |other: &Added| other.id == added.id || other.token.content == added.token.content;
+        if !parts.added[..known].iter().any(same) {
+            parts.added.push(added.clone());
         }
     }
-    let splitter = splitter_of(file.pre_tokenizer.as_ref())?;
-    let normalise = normalises(file.normalizer.as_ref())?;
-    let (vocabulary, bpe) = spelled::build(
-        FILE,
-        model.vocab.0.iter().map(|(token, id)| (&*token.0, *id)),
-        model.merges.iter().map(|pair| (Cow::Borrowed(&*pair.0), Cow::Borrowed(&*pair.1))),
-    )?;
-    // Tokens that only the config knows are added; where both know an id, tokenizer.json decides.
-    let from_file =
-        file.added_tokens.into_iter().map(|t| AddedToken { id: t.id, text: t.content, special: t.special });
-    let added = AddedTokens::new(config.added.iter().cloned().chain(from_file));
-    let mut inner = Inner::new(FILE, vocabulary, bpe, splitter, added, config)?;
-    inner.normalise = normalise;
-    (inner.before, inner.after) = template_around(file.post_processor.as_ref());
-    Ok(inner)
+    parts.config = config;
+    Ok(parts)
 }
 
 /// Reads `vocab.json` and `merges.txt`.
@@ -162,40 +99,32 @@ pub(super) fn from_vocab_merges(
     vocab: &[u8],
     merges: &[u8],
     config: TokenizerConfig,
-) -> Result<Inner, Error> {
-    let vocab: Vocab<'_> =
+) -> Result<Parts, Error> {
+    let vocab: Vocab =
         serde_json::from_slice(vocab).map_err(|source| Error::Json { file: "vocab.json", source })?;
     let text =
         std::str::from_utf8(merges).map_err(|_| Error::tokenizer("merges.txt", "it is not UTF-8 text"))?;
     let header = usize::from(text.starts_with("#version"));
-    let lines: Vec<_> = text
+    let merges: Merges = text
         .lines()
         .skip(header)
         .filter(|line| !line.is_empty())
-        .map(|line| spelled::merge_of_line("merges.txt", line))
+        .map(|line| parts::merge_of_line("merges.txt", line))
         .collect::<Result<_, _>>()?;
-    let (vocabulary, bpe) = spelled::build(
-        "vocab.json and merges.txt",
-        vocab.0.iter().map(|(token, id)| (&*token.0, *id)),
-        lines.into_iter(),
-    )?;
-    let splitter = match &config.pretokenize_regex {
-        Some(pattern) => splitter_for(pattern)?,
-        None => Splitter::for_vocabulary(vocabulary.len()),
+    let mut parts = Parts::new("vocab.json and merges.txt", vocab, merges, parts::LETTERS);
+    let end = parts.end()?;
+    parts.pattern = match &config.pretokenize_regex {
+        Some(pattern) => parts::known_pattern("tokenizer_config.json", pattern)?,
+        None => parts::pattern_for(end),
     };
-    let added = if config.added.is_empty() {
+    parts.added.clone_from(&config.added);
+    if parts.added.is_empty() {
         // The three tokens that every release adds, in the order in which all of them do.
-        let first = vocabulary.len() as u32;
-        AddedTokens::new(
-            ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-                .into_iter()
-                .zip(first..)
-                .map(|(text, id)| AddedToken { id, text: text.to_owned(), special: true }),
-        )
-    } else {
-        AddedTokens::new(config.added.iter().cloned())
-    };
-    Inner::new("vocab.json", vocabulary, bpe, splitter, added, config)
+        let names = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+        parts.added = names.into_iter().zip(end..).map(|(text, id)| Added::new(id, text, true)).collect();
+    }
+    parts.config = config;
+    Ok(parts)
 }
 
 /// Whether text is brought to NFC first.
@@ -217,7 +146,7 @@ fn normalises(normalizer: Option<&Value>) -> Result<bool, Error> {
 }
 
 /// Finds the splitting expression among the pre-tokenizers.
-fn splitter_of(pre_tokenizer: Option<&Value>) -> Result<Splitter, Error> {
+fn pattern_of(pre_tokenizer: Option<&Value>) -> Result<&'static str, Error> {
     let missing = || {
         Error::tokenizer(
             FILE,
@@ -237,33 +166,18 @@ fn splitter_of(pre_tokenizer: Option<&Value>) -> Result<Splitter, Error> {
     {
         return Err(missing());
     }
-    splitter_for(split["pattern"]["Regex"].as_str().ok_or_else(missing)?)
+    parts::known_pattern(FILE, split["pattern"]["Regex"].as_str().ok_or_else(missing)?)
 }
 
-fn splitter_for(pattern: &str) -> Result<Splitter, Error> {
-    Splitter::for_pattern(pattern).ok_or_else(|| {
-        Error::tokenizer(FILE, format!("it splits text by an expression that no Qwen model uses: {pattern}"))
-    })
-}
-
-/// The ids that a template post-processor puts before and after one text.
-fn template_around(post_processor: Option<&Value>) -> (Vec<u32>, Vec<u32>) {
-    let mut around = (Vec::new(), Vec::new());
-    let Some(root) = post_processor else {
-        return around;
-    };
-    let single = std::slice::from_ref(root);
-    let steps = root["processors"].as_array().map_or(single, Vec::as_slice);
-    for step in steps.iter().filter(|step| step["type"] == "TemplateProcessing") {
-        let mut side = &mut around.0;
-        for part in step["single"].as_array().into_iter().flatten() {
-            if part.get("Sequence").is_some() {
-                side = &mut around.1;
-            } else if let Some(name) = part["SpecialToken"]["id"].as_str() {
-                let ids = step["special_tokens"][name]["ids"].as_array().into_iter().flatten();
-                side.extend(ids.filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()));
-            }
+/// The library panics when a template names a token that is not defined, or a second text.
+fn check_templates(processor: &Value) -> Result<(), Error> {
+    processor["processors"].as_array().into_iter().flatten().try_for_each(check_templates)?;
+    for part in processor["single"].as_array().into_iter().flatten() {
+        let token = part["SpecialToken"]["id"].as_str();
+        let undefined = token.is_some_and(|token| processor["special_tokens"].get(token).is_none());
+        if undefined || part["Sequence"]["id"] == "B" {
+            return Err(Error::tokenizer(FILE, format!("its post_processor cannot use {part}")));
         }
     }
-    around
+    Ok(())
 }

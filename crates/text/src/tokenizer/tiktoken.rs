@@ -1,13 +1,9 @@
 //! `qwen.tiktoken` of Qwen1: base64 of each token and its rank, which is also its id.
 
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
-use super::added::{AddedToken, AddedTokens};
-use super::bpe::{Bpe, Merge};
-use super::config::TokenizerConfig;
-use super::split::Splitter;
-use super::vocabulary::Vocabulary;
-use super::{Inner, spelled};
+use super::alphabet;
+use super::parts::{self, Added, Parts};
 use crate::Error;
 
 const FILE: &str = "qwen.tiktoken";
@@ -15,44 +11,48 @@ const FILE: &str = "qwen.tiktoken";
 const EXTRA_TOKENS: u32 = 205;
 
 /// Reads the file.
-pub(super) fn from_tiktoken(file: &[u8]) -> Result<Inner, Error> {
+pub(super) fn from_tiktoken(file: &[u8]) -> Result<Parts, Error> {
     let text = std::str::from_utf8(file).map_err(|_| Error::tokenizer(FILE, "it is not text"))?;
-    let mut ids: FxHashMap<Vec<u8>, u32> = FxHashMap::default();
-    let mut vocabulary = Vocabulary::default();
+    let mut ranks: HashMap<Vec<u8>, u32> = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let parsed = line
             .split_once(' ')
             .and_then(|(token, rank)| Some((base64(token)?, rank.trim().parse::<u32>().ok()?)));
-        let Some((token, id)) = parsed else {
+        let Some((token, rank)) = parsed else {
             return Err(Error::tokenizer(FILE, format!("line {} is not base64, a space and a rank", at + 1)));
         };
-        spelled::check_id(FILE, id)?;
-        vocabulary.insert(id, &token);
-        ids.entry(token).or_insert(id);
+        ranks.entry(token).or_insert(rank);
     }
-    let mut byte_ids = Box::new([0; 256]);
-    for byte in 0..=255u8 {
-        byte_ids[usize::from(byte)] = *ids.get(&[byte][..]).ok_or_else(|| {
-            Error::tokenizer(FILE, format!("it has no token for the single byte {byte:#04x}"))
-        })?;
-    }
-    // Two tokens merge when their bytes together are a token, whatever the place of the cut, and
-    // its rank says when. So every cut of every token into two tokens is an entry of the table.
-    let mut merges = FxHashMap::default();
-    for (token, &id) in &ids {
-        for cut in 1..token.len() {
-            if let (Some(&left), Some(&right)) = (ids.get(&token[..cut]), ids.get(&token[cut..])) {
-                merges.insert((left, right), Merge { rank: id, id });
-            }
-        }
-    }
-    let first = vocabulary.len() as u32;
+    let mut merges: Vec<_> =
+        ranks.iter().filter_map(|(token, &rank)| Some((rank, merge_into(token, rank, &ranks)?))).collect();
+    merges.sort_unstable_by_key(|&(rank, _)| rank);
+    let merges = merges
+        .into_iter()
+        .map(|(_, (left, right))| (alphabet::spell(left), alphabet::spell(right)))
+        .collect();
+    let vocab = ranks.iter().map(|(token, &rank)| (alphabet::spell(token), rank)).collect();
+    let mut parts = Parts::new(FILE, vocab, merges, parts::LETTERS);
     let named = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].into_iter().map(str::to_owned);
     let extra = (0..EXTRA_TOKENS).map(|n| format!("<|extra_{n}|>"));
-    let added = named.chain(extra).zip(first..).map(|(text, id)| AddedToken { id, text, special: true });
-    let bpe = Bpe::new(byte_ids, merges);
-    let config = TokenizerConfig::default();
-    Inner::new(FILE, vocabulary, bpe, Splitter::Letters, AddedTokens::new(added), config)
+    parts.added =
+        named.chain(extra).zip(parts.end()?..).map(|(text, id)| Added::new(id, text, true)).collect();
+    Ok(parts)
+}
+
+/// The two tokens whose merge makes `token`: what its bytes become under all earlier merges. Single
+/// bytes come from no merge.
+fn merge_into<'t>(token: &'t [u8], rank: u32, ranks: &HashMap<Vec<u8>, u32>) -> Option<(&'t [u8], &'t [u8])> {
+    // Where the parts begin, and the end of the last one.
+    let mut cuts: Vec<usize> = (0..=token.len()).collect();
+    while cuts.len() > 3 {
+        let pair_rank = |at: usize| ranks.get(&token[cuts[at - 1]..cuts[at + 1]]).copied();
+        let (_, at) = (1..cuts.len() - 1)
+            .filter_map(|at| Some((pair_rank(at)?, at)))
+            .min()
+            .filter(|&(earlier, _)| earlier < rank)?;
+        cuts.remove(at);
+    }
+    (cuts.len() == 3).then(|| token.split_at(cuts[1]))
 }
 
 /// Decodes standard base64 with or without padding.
