@@ -49,11 +49,12 @@ impl Project {
         )
     }
 
-    /// The command that installs its packages.
+    /// The command that installs its packages in the versions that its lock file pins.
+    ///
+    /// Not `npm ci`: that refuses a lock file which does not list a tool's programs for every other system,
+    /// and npm leaves those out when it writes the file on a machine whose registry lacks them.
     pub(crate) fn install(self, ws: &Workspace) -> Command {
-        let dir = self.dir(ws);
-        let how = if dir.join("package-lock.json").is_file() { "ci" } else { "install" };
-        Command::npm([how, "--no-fund", "--no-audit"]).in_dir(dir)
+        Command::npm(["install", "--no-save", "--no-fund", "--no-audit"]).in_dir(self.dir(ws))
     }
 
     /// The command that runs one of its scripts.
