@@ -78,22 +78,26 @@ fn eval_writes_what_the_contract_says() {
     std::fs::write(&input, cases.to_string()).unwrap();
     let paths = [&input, &result, &logits].map(|p| p.display().to_string());
     let model = golden("qwen3-f32");
-    stdout(&["eval", "-m", &model, "--input", &paths[0], "--output", &paths[1], "--logits", &paths[2], "--chunk", "7"]);
+    stdout(&[
+        "eval", "-m", &model, "--input", &paths[0], "--output", &paths[1], "--logits", &paths[2], "--chunk",
+        "7",
+    ]);
     let out: Value = serde_json::from_slice(&std::fs::read(&result).unwrap()).unwrap();
     let a = &out["cases"][0];
     assert_eq!((&a["name"], &a["n"]), (&json!("a"), &json!(33)));
     assert_eq!(a["nll"].as_array().unwrap().len(), 32);
     assert_eq!(a["greedy"], expected["greedy"]["L33"]["ids"]);
     assert_eq!(a["top_logprobs"][0][0]["id"], expected["top5"]["L33"][0][0]);
-    let difference =
-        a["top_logprobs"][0][0]["logprob"].as_f64().unwrap() - expected["top5"]["L33"][0][1].as_f64().unwrap();
+    let difference = a["top_logprobs"][0][0]["logprob"].as_f64().unwrap()
+        - expected["top5"]["L33"][0][1].as_f64().unwrap();
     assert!(difference.abs() < 2e-4, "{difference}");
     let bytes = std::fs::read(&logits).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(tensors.tensor("logits.a").unwrap().shape(), [1, 448]);
     assert_eq!(tensors.tensor("logits.b").unwrap().shape(), [7, 448]);
     assert!(tensors.tensor("logits.c").is_err());
-    let message = failure(&mut qwill(&["eval", "-m", &model, "--input", &paths[0], "--output", &paths[1]]), 2);
+    let message =
+        failure(&mut qwill(&["eval", "-m", &model, "--input", &paths[0], "--output", &paths[1]]), 2);
     assert!(message.contains("--logits"), "{message}");
 }
 

@@ -32,7 +32,9 @@ impl Variant {
     /// Outputs of one workgroup.
     fn outputs(&self) -> u32 {
         match self.shape.reduction {
-            Reduction::Serial => self.shape.workgroup * self.epilogue.outputs(self.shape.rows as usize) as u32,
+            Reduction::Serial => {
+                self.shape.workgroup * self.epilogue.outputs(self.shape.rows as usize) as u32
+            }
             _ => self.epilogue.outputs(self.shape.rows as usize) as u32,
         }
     }

@@ -125,7 +125,10 @@ impl Project {
     /// Refuses what no kernel does.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.bias.is_some() && self.epilogue != Epilogue::Store {
-            return Err(Error::Shape(format!("a bias goes with storing a product, not with {}", self.epilogue.name())));
+            return Err(Error::Shape(format!(
+                "a bias goes with storing a product, not with {}",
+                self.epilogue.name()
+            )));
         }
         if (self.epilogue == Epilogue::SiluMul) != (self.matrix.order == RowOrder::GateUp) {
             return Err(Error::Shape(format!(

@@ -27,7 +27,11 @@ impl Rope {
 
     /// The positions that a configuration describes: `rope_parameters` (transformers 5), or `rope_theta` with
     /// `rope_scaling`. `context_length` is `max_position_embeddings`.
-    pub(crate) fn from_config(config: &Config, rotary_dim: usize, context_length: usize) -> Result<Self, Error> {
+    pub(crate) fn from_config(
+        config: &Config,
+        rotary_dim: usize,
+        context_length: usize,
+    ) -> Result<Self, Error> {
         let scaling = config.get("rope_parameters").or_else(|| config.get("rope_scaling"));
         let nested = scaling.and_then(|s| s.get("rope_theta")).and_then(Value::as_f64);
         let theta = match nested {
@@ -163,7 +167,10 @@ mod tests {
             assert!((rope.attention_factor - 1.138_629_4).abs() < 1e-6);
             for &(i, wanted) in expected {
                 let found = f64::from(rope.inv_freq[i]);
-                assert!((found / wanted - 1.0).abs() < 1e-6, "theta {theta}, frequency {i}: {found:e}, not {wanted:e}");
+                assert!(
+                    (found / wanted - 1.0).abs() < 1e-6,
+                    "theta {theta}, frequency {i}: {found:e}, not {wanted:e}"
+                );
             }
         }
     }
@@ -183,7 +190,8 @@ mod tests {
             let message = of(bad).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");
         }
-        let new = json!({"rope_parameters": {"rope_theta": 100.0, "rope_type": "default"}, "rope_theta": 5.0});
+        let new =
+            json!({"rope_parameters": {"rope_theta": 100.0, "rope_type": "default"}, "rope_theta": 5.0});
         assert_eq!(Rope::from_config(&Config::new(new), 4, 1000).unwrap(), Rope::plain(100.0, 4));
     }
 
