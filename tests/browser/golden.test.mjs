@@ -11,9 +11,10 @@ const TOLERANCE = 2e-4;
 const CHECKPOINTS = ["qwen2-tied", "qwen2-untied", "qwen2-headdim", "qwen3-tied", "qwen3-f32"];
 // Every fallback on one checkpoint of each family; natively they run on all. Software devices have kernels of their
 // own, so `no-software` brings those of real GPUs in, with subgroups in Chromium.
-const MASKS = ["no-software", "no-software,no-subgroups", "no-f16,no-dot4", "max-binding=64KiB"];
+const MASKS = ["no-software", "no-software,no-subgroups,no-f16,no-dot4,max-binding=64KiB"];
 const MASKED = ["qwen2-untied", "qwen3-tied"];
-const SOME = { prompts: ["L7", "L33", "L130"] };
+// Enough to cross a page of the cache in prefill and another one while decoding.
+const SOME = { prompts: ["L33"] };
 
 const inFolder = (name) =>
   readdirSync(path.join(GOLDEN, name)).filter(
@@ -33,7 +34,7 @@ const goldens = [
 const runs = goldens.flatMap((golden) => [
   golden,
   ...(MASKED.includes(golden.name) ? MASKS.map((caps) => ({ ...golden, ...SOME, caps })) : []),
-  ...(golden.name === "qwen3-tied" ? [{ ...golden, ...SOME, chunk: 48 }] : []),
+  ...(golden.name === "qwen3-tied" ? [{ ...golden, prompts: ["L130"], chunk: 48 }] : []),
 ]);
 
 assert.ok(existsSync(GOLDEN), `${GOLDEN} is missing`);
@@ -65,7 +66,7 @@ for (const [browserName, launch] of Object.entries(LAUNCHERS)) {
           `logits off by ${largest.toExponential(1)}, perplexity by ${perplexity.toExponential(1)}, ${ms} ms`,
         );
         assert.deepEqual(result.wrongGreedy, []);
-        assert.ok(Object.keys(result.maxDiff).length >= 3, JSON.stringify(result.maxDiff));
+        assert.ok(Object.keys(result.maxDiff).length > 0, JSON.stringify(result.maxDiff));
         assert.ok(largest <= TOLERANCE, JSON.stringify(result.maxDiff));
         assert.ok(Math.abs(perplexity) <= 1e-4, `perplexity is off by ${perplexity}`);
       });

@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--chats", type=int, default=4000, help="held-out chats to draw from")
-    parser.add_argument("--per-skill", type=int, default=60, help="at most this many of one skill")
+    parser.add_argument("--per-skill", type=int, default=32, help="at most this many of one skill")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--show", type=int, default=0, help="print this many wrong answers")
     parser.add_argument("--chat", action="store_true", help="talk instead of measuring")

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use js_sys::Uint8Array;
-use qwill_weights::{ByteSource, Error};
+use qwill::weights::{ByteSource, Error};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
