@@ -14,7 +14,7 @@ const CHECKPOINTS = ["qwen2-tied", "qwen2-untied", "qwen2-headdim", "qwen3-tied"
 const MASKS = ["no-software", "no-software,no-subgroups,no-f16,no-dot4,max-binding=64KiB"];
 const MASKED = ["qwen2-untied", "qwen3-tied"];
 // Enough to cross a page of the cache in prefill and another one while decoding.
-const SOME = { prompts: ["L33"] };
+const SOME = { prompts: ["L33"], contextLength: 96 };
 
 const inFolder = (name) =>
   readdirSync(path.join(GOLDEN, name)).filter(

@@ -19,13 +19,18 @@ export function App() {
   const [dialog, setDialog] = useState<"model" | "settings">();
   const input = useRef<HTMLTextAreaElement>(null);
 
+  const focusInput = () => {
+    // On a touch screen this would bring up the keyboard unasked.
+    if (!matchMedia("(pointer: coarse)").matches) input.current?.focus();
+  };
+  useEffect(focusInput, []);
   const newChat = () => {
     chat.clear();
-    input.current?.focus();
+    focusInput();
   };
   const ask = (prompt: string) => {
     chat.send(prompt);
-    input.current?.focus();
+    focusInput();
   };
   const open: typeof loader.open = (source, label) => {
     setDialog(undefined);

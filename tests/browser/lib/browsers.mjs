@@ -102,4 +102,9 @@ function watch(page) {
   return page;
 }
 
-export const LAUNCHERS = { chromium: launchChromium, firefox: launchFirefox };
+const ALL = { chromium: launchChromium, firefox: launchFirefox };
+
+/** Both browsers, or the one that QWILL_BROWSER names. */
+export const LAUNCHERS = Object.fromEntries(
+  Object.entries(ALL).filter(([name]) => (process.env.QWILL_BROWSER ?? name) === name),
+);

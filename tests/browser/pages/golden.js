@@ -3,10 +3,10 @@
 import { load } from "/npm/dist/index.js";
 
 /**
- * @param {{ base: string, files: string[], expected: string, prompts?: string[], caps?: string, chunk?: number }} golden
+ * @param {{ base: string, files: string[], expected: string, prompts?: string[], contextLength?: number, caps?: string, chunk?: number }} golden
  * @returns {Promise<{ adapter: string, maxDiff: Record<string, number>, wrongGreedy: string[], perplexity: number }>}
  */
-export async function checkGolden({ base, files, expected, prompts, caps, chunk }) {
+export async function checkGolden({ base, files, expected, prompts, chunk, ...options }) {
   const [numbers, tensors] = await Promise.all([
     fetch(`${base}/${expected}.json`).then((response) => response.json()),
     fetch(`${base}/${expected}.safetensors`).then(async (response) =>
@@ -14,7 +14,7 @@ export async function checkGolden({ base, files, expected, prompts, caps, chunk 
     ),
   ]);
   const urls = files.map((file) => `${base}/${file}`);
-  const model = await load(urls, { exact: true, ...(caps && { caps }) });
+  const model = await load(urls, { exact: true, ...options });
   try {
     const wanted = Object.entries(numbers.prompts).filter(([name]) => prompts?.includes(name) ?? true);
     const cases = wanted.map(([name, ids]) => {

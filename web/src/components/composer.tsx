@@ -1,5 +1,5 @@
 import type { RefObject } from "preact";
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { SendIcon, StopIcon } from "./icons.tsx";
 
 interface Props {
@@ -14,11 +14,6 @@ interface Props {
 export function Composer({ inputRef, ready, busy, onSend, onStop }: Props) {
   const [text, setText] = useState("");
   const canSend = ready && !busy && text.trim() !== "";
-
-  useEffect(() => {
-    // On a touch screen this would bring up the keyboard before anything has been read.
-    if (!matchMedia("(pointer: coarse)").matches) inputRef.current?.focus();
-  }, [inputRef]);
 
   // The field grows with its text.
   useLayoutEffect(() => {
