@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     for (var t = lane; t < SPLIT; t += 64u) {
         let position = first + t;
-        var s: array<f32, GROUP>;
+        var s = array<f32, GROUP>();
         if (position < end && position >= seen) {
             let page = block_table[position / PAGE];
             let base = (page * params.n_kv_heads + kv_head) * D4 * PAGE + position % PAGE;

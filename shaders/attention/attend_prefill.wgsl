@@ -69,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var block = first_page; block <= last_position / PAGE; block++) {
         let page = block_table[block];
         workgroupBarrier();
-        var s: array<f32, SCORED>;
+        var s = array<f32, SCORED>();
         let k_base = (page * params.n_kv_heads + kv_head) * D4 * PAGE + key;
         for (var i = 0u; i < D4; i++) {
             let k = load_k(k_base + i * PAGE);
