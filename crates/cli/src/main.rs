@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(cli.verbose);
-            ExitCode::from(failure.status())
+            ExitCode::FAILURE
         }
     }
 }
