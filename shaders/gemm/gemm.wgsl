@@ -1,14 +1,16 @@
 // Matrix times matrix for prefill: a register tile fed from two tiles in workgroup memory.
 //
 //   a[m, n] = sum_k X[m, k] * W[n, k]
-//   store: Y[m, n] = a + bias[n];   add: Y[m, n] += a;   silu_mul: Y[m, i] = silu(a[m, gate of i]) * a[m, up of i]
+//   store: Y[m, n] = a + bias[n];         relu: Y[m, n] = max(a + bias[n], 0);
+//   add: Y[m, n] += a;                    add_scaled: Y[m, n] += routes[m, slot].weight * a;
+//   silu_mul: Y[m, i] = silu(a[m, gate of i]) * a[m, up of i]
 //
 // Gate and up rows alternate in runs of 16 (see gemv.wgsl); columns of one invocation lie 8 apart, so it owns both.
 // Grid: x = tiles of 64 rows of W, y = tiles of TILE_M rows of X. Invocation (i, j) of 8 x 8 computes rows i + 8 r and
 // columns j + 8 c: 64 products for 16 loads at every k. Tiles hold vec4 along k, rows padded to 5 vec4 against bank
 // conflicts.
-// Bindings: X [M, K] f32; Y [M, N] f32; W in any layout; bias [N] f32. K is padded to 32 with zeros, the rows of X
-// and Y to whole tiles (what is computed there is never read).
+// Bindings: X [M, K] f32; Y [M, N] f32; W in any layout; bias [N] f32; routes [M, slots] of (expert, weight
+// bits). K is padded to 32 with zeros, the rows of X and Y to whole tiles (what is computed there is never read).
 // Needs: nothing; 16 KiB of workgroup memory are enough for every variant.
 struct Params {
     // units of 8 columns in a row of W
@@ -20,6 +22,9 @@ struct Params {
     n_rows: u32,
     first_output: u32,
     n_outputs: u32,
+    // the slot of a row's routes whose weight scales the product, and how many there are
+    slot: u32,
+    n_slots: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -29,6 +34,9 @@ struct Params {
 //% if bias
 @group(0) @binding(${ bias_binding }) var<storage, read> bias: array<f32>;
 //% endif
+//% if epilogue == "add_scaled"
+@group(0) @binding(${ routes_binding }) var<storage, read> routes: array<vec2<u32>>;
+//% endif
 
 const TILE_M: u32 = ${ tile_m }u;
 const ROWS: u32 = ${ tile_m // 8 }u;
@@ -37,6 +45,7 @@ const STRIDE: u32 = 5u;
 var<workgroup> tile_x: array<vec4<f32>, ${ tile_m * 5 }>;
 var<workgroup> tile_w: array<vec4<f32>, 320>;
 
+//% set sum = "a + bias[n]" if bias else "a"
 fn finish(m: u32, output: u32, a: f32, b: f32) {
     let n = params.first_output + output;
     let i = m * params.y_stride + n;
@@ -47,10 +56,13 @@ fn finish(m: u32, output: u32, a: f32, b: f32) {
     y[i] = a / (1.0 + exp(-a)) * b;
 //% elif epilogue == "add"
     y[i] += a;
-//% elif bias
-    y[i] = a + bias[n];
+//% elif epilogue == "add_scaled"
+    // what pads the last tile has no route; its results are never read
+    y[i] += bitcast<f32>(routes[min(m * params.n_slots + params.slot, arrayLength(&routes) - 1u)].y) * a;
+//% elif epilogue == "relu"
+    y[i] = max(${ sum }, 0.0);
 //% else
-    y[i] = a;
+    y[i] = ${ sum };
 //% endif
 }
 

@@ -1,13 +1,16 @@
 // Matrix times one vector, with everything around it that a decode step needs.
 //
 //   a[n]  = rms * sum_k W[n, k] * x[k] * g[k]   (rms = 1/sqrt(mean(x^2) + eps) and g only with the norm fused in)
-//   store: y[n] = a[n] + bias[n];   add: y[n] += a[n];   silu_mul: y[i] = silu(a[gate row of i]) * a[up row of i]
+//   store: y[n] = a[n] + bias[n];         relu: y[n] = max(a[n] + bias[n], 0);
+//   add: y[n] += a[n];                    add_scaled: y[n] += routes[slot].weight * a[n];
+//   silu_mul: y[i] = silu(a[gate row of i]) * a[up row of i]
 //
 // The norm needs no pass of its own: its scalar factors out of the sum, so sum(x^2) rides along.
 // Gate and up rows alternate in runs of 16: output i has its gate in row (i / 16) * 32 + i % 16, its up 16 below.
 // Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: ROWS rows an invocation, so that they share
 // the loads of x, which a CPU device makes one lane at a time).
-// Bindings: x [K] f32; y [n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32. K is padded to 32 with zeros.
+// Bindings: x [K] f32; y [n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32; routes [slots] of (expert,
+// weight bits). K is padded to 32 with zeros.
 // Needs: nothing; subgroups shorten the sums. "serial" has no barrier at all, which CPU devices reward.
 //% if enable_subgroups
 enable subgroups;
@@ -21,6 +24,8 @@ struct Params {
     n_outputs: u32,
     first_output: u32,
     eps: f32,
+    // the slot of the routes whose weight scales the product
+    slot: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -33,6 +38,9 @@ struct Params {
 //% if bias
 @group(0) @binding(${ bias_binding }) var<storage, read> bias: array<f32>;
 //% endif
+//% if epilogue == "add_scaled"
+@group(0) @binding(${ routes_binding }) var<storage, read> routes: array<vec2<u32>>;
+//% endif
 
 //% if epilogue == "silu_mul"
 const OUTPUTS: u32 = ${ rows // 2 }u;
@@ -43,16 +51,19 @@ fn weight_row(output: u32, part: u32) -> u32 {
 const OUTPUTS: u32 = ${ rows }u;
 //% endif
 
+//% set sum = "a + bias[i]" if bias else "a"
 fn finish(output: u32, a: f32, b: f32) {
     let i = params.first_output + output;
 //% if epilogue == "silu_mul"
     y[i] = a / (1.0 + exp(-a)) * b;
 //% elif epilogue == "add"
     y[i] += a;
-//% elif bias
-    y[i] = a + bias[i];
+//% elif epilogue == "add_scaled"
+    y[i] += bitcast<f32>(routes[params.slot].y) * a;
+//% elif epilogue == "relu"
+    y[i] = max(${ sum }, 0.0);
 //% else
-    y[i] = a;
+    y[i] = ${ sum };
 //% endif
 }
 

@@ -18,6 +18,8 @@ struct Params {
     n_rows: u32,
     first_output: u32,
     n_outputs: u32,
+    slot: u32,
+    n_slots: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +35,8 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     let weights = 3;
     let bias_binding = weights + layout.n_streams();
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
-    bindings.resize(bias_binding + usize::from(bias), Binding::Read);
+    let routes_binding = bias_binding + usize::from(bias);
+    bindings.resize(routes_binding + usize::from(epilogue == Epilogue::AddScaled), Binding::Read);
     KernelSource {
         name: format!("gemm {} {} tile{tile_m} bias={bias}", quant_name(layout), epilogue.name()),
         wgsl: templates.render(
@@ -43,6 +46,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
                 weights,
                 bias,
                 bias_binding,
+                routes_binding,
                 epilogue => epilogue.name(),
                 tile_m,
             },
@@ -78,10 +82,13 @@ pub async fn gemm(
             n_rows: shard.n_rows as u32,
             first_output: (project.first_output + project.epilogue.outputs(shard.first_row)) as u32,
             n_outputs: project.epilogue.outputs(shard.n_rows) as u32,
+            slot: project.slot_weight.as_ref().map_or(0, |weight| weight.slot as u32),
+            n_slots: project.slot_weight.as_ref().map_or(0, |weight| weight.n_slots as u32),
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
         buffers.extend(&project.bias);
+        buffers.extend(project.slot_weight.as_ref().map(|weight| &weight.routes));
         let tiles_n = (shard.n_rows as u32).div_ceil(64);
         let grid = move |shape: &StepShape| {
             let m = match rows {

@@ -17,6 +17,7 @@ struct Params {
     n_outputs: u32,
     first_output: u32,
     eps: f32,
+    slot: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +47,8 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     let norm_binding = weights + layout.n_streams();
     let bias_binding = norm_binding + usize::from(norm);
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
-    bindings.resize(bias_binding + usize::from(bias), Binding::Read);
+    let routes_binding = bias_binding + usize::from(bias);
+    bindings.resize(routes_binding + usize::from(epilogue == Epilogue::AddScaled), Binding::Read);
     let subgroups = shape.reduction == Reduction::Subgroup;
     KernelSource {
         name: format!(
@@ -66,6 +68,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
                 norm_binding,
                 bias,
                 bias_binding,
+                routes_binding,
                 epilogue => epilogue.name(),
                 reduction => shape.reduction.name(),
                 subgroups,
@@ -104,11 +107,13 @@ pub async fn gemv(
             n_outputs: n_outputs as u32,
             first_output: (project.first_output + project.epilogue.outputs(shard.first_row)) as u32,
             eps: norm.map_or(0.0, |n| n.eps),
+            slot: project.slot_weight.as_ref().map_or(0, |weight| weight.slot as u32),
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
         buffers.extend(norm.map(|n| &n.gain));
         buffers.extend(&project.bias);
+        buffers.extend(project.slot_weight.as_ref().map(|weight| &weight.routes));
         let grid = Grid::folded((n_outputs as u32).div_ceil(variant.outputs()));
         let mut launch = kernels.launch("gemv", &source, Some(&params), &buffers, move |_| grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);

@@ -21,7 +21,7 @@ pub use embed::embed_rows;
 pub use gemm::gemm;
 pub use gemv::gemv;
 pub use launch::{Error, Kernels, Launch, StepShape, StepState};
-pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, RowOrder, Shard, align_row};
+pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, RowOrder, Shard, SlotWeight, align_row};
 pub use norm::{NormRows, norm_rms};
 pub use permutations::permutations;
 pub use sample::{

@@ -81,8 +81,12 @@ pub struct FusedNorm {
 pub enum Epilogue {
     /// `y = a (+ bias)`
     Store,
+    /// `y = max(a (+ bias), 0)`
+    Relu,
     /// `y += a`
     Add,
+    /// `y += w * a` with the [`SlotWeight`] of the row.
+    AddScaled,
     /// `y = silu(gate) * up`, for matrices in [`RowOrder::GateUp`].
     SiluMul,
 }
@@ -91,15 +95,33 @@ impl Epilogue {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Store => "store",
+            Self::Relu => "relu",
             Self::Add => "add",
+            Self::AddScaled => "add_scaled",
             Self::SiluMul => "silu_mul",
         }
+    }
+
+    /// Whether a bias can be added to the product.
+    pub(crate) fn takes_bias(self) -> bool {
+        matches!(self, Self::Store | Self::Relu)
     }
 
     /// Outputs of `n_rows` rows of the matrix.
     pub(crate) fn outputs(self, n_rows: usize) -> usize {
         if self == Self::SiluMul { n_rows / 2 } else { n_rows }
     }
+}
+
+/// Where [`Epilogue::AddScaled`] finds the weight of each row: in the routes that `route_experts` writes.
+#[derive(Debug, Clone)]
+pub struct SlotWeight {
+    /// `[rows, n_slots]` of (expert, bits of its f32 weight).
+    pub routes: wgpu::Buffer,
+    /// The slot whose weight counts.
+    pub slot: usize,
+    /// Slots of a row.
+    pub n_slots: usize,
 }
 
 /// A linear projection `y = W x` with what surrounds it.
@@ -119,16 +141,33 @@ pub struct Project {
     pub bias: Option<wgpu::Buffer>,
     /// What happens to the product.
     pub epilogue: Epilogue,
+    /// The weights of the rows, for [`Epilogue::AddScaled`].
+    pub slot_weight: Option<SlotWeight>,
 }
 
 impl Project {
     /// Refuses what no kernel does.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.bias.is_some() && self.epilogue != Epilogue::Store {
+        if self.bias.is_some() && !self.epilogue.takes_bias() {
             return Err(Error::Shape(format!(
-                "a bias goes with storing a product, not with {}",
+                "a bias goes with the epilogues store and relu, not with {}",
                 self.epilogue.name()
             )));
+        }
+        match (self.epilogue, &self.slot_weight) {
+            (Epilogue::AddScaled, None) => {
+                return Err(Error::Shape("the epilogue add_scaled needs the weights of the rows".into()));
+            }
+            (Epilogue::AddScaled, Some(SlotWeight { slot, n_slots, .. })) if slot >= n_slots => {
+                return Err(Error::Shape(format!("no slot {slot} among {n_slots}; the first is 0")));
+            }
+            (Epilogue::AddScaled, Some(_)) | (_, None) => {}
+            (other, Some(_)) => {
+                return Err(Error::Shape(format!(
+                    "weights of rows go with the epilogue add_scaled, not with {}",
+                    other.name()
+                )));
+            }
         }
         if (self.epilogue == Epilogue::SiluMul) != (self.matrix.order == RowOrder::GateUp) {
             return Err(Error::Shape(format!(

@@ -31,9 +31,11 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     let mut all = Vec::new();
     for layout in LAYOUTS {
         all.push(embed::source(templates, layout));
-        for epilogue in [Epilogue::Store, Epilogue::Add, Epilogue::SiluMul] {
+        for epilogue in
+            [Epilogue::Store, Epilogue::Relu, Epilogue::Add, Epilogue::AddScaled, Epilogue::SiluMul]
+        {
             for bias in [false, true] {
-                if bias && epilogue != Epilogue::Store {
+                if bias && !epilogue.takes_bias() {
                     continue;
                 }
                 for tile_m in [16, 64] {

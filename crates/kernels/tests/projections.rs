@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use qwill_kernels::cpu::{self, Finish};
 use qwill_kernels::{
-    DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RowOrder, StepShape, StepState, align_row,
-    embed_rows, gemm, gemv, norm_rms,
+    DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RowOrder, SlotWeight, StepShape, StepState,
+    align_row, embed_rows, gemm, gemv, norm_rms,
 };
 use qwill_testkit::{Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
 use qwill_weights::Layout;
@@ -18,6 +18,9 @@ const TOLERANCE: f64 = 2e-6;
 /// Fills what a kernel must leave alone.
 const UNTOUCHED: f32 = -7.5;
 const EPS: f32 = 1e-6;
+/// Slots of the routes, and the one whose weight scales a product.
+const N_SLOTS: usize = 3;
+const SLOT: usize = 2;
 
 under_every_mask!(embeddings);
 under_every_mask!(norms);
@@ -127,11 +130,13 @@ struct Inputs {
     host: HostMatrix,
     matrix: Rc<DeviceMatrix>,
     bias: Option<Vec<f32>>,
+    /// (expert, weight) of every row and slot.
+    routes: Vec<(u32, f32)>,
     gain: Vec<f32>,
 }
 
 impl Inputs {
-    fn new(rig: &Rig, rng: &mut Rng, case: Case) -> Self {
+    fn new(rig: &Rig, rng: &mut Rng, case: Case, m: usize) -> Self {
         let (order, n_rows) = match case.epilogue {
             Epilogue::SiluMul => (RowOrder::GateUp, case.n.next_multiple_of(16) * 2),
             _ => (RowOrder::Plain, case.n),
@@ -153,6 +158,7 @@ impl Inputs {
             matrix: Rc::new(host.upload(rig, order, case.max_binding)),
             host,
             bias: case.has_bias.then(|| rng.floats(y_stride, 1.0)),
+            routes: rng.floats(m * N_SLOTS, 1.0).into_iter().map(|weight| (7, weight)).collect(),
             gain: rng.floats(case.k, 2.0),
         }
     }
@@ -166,16 +172,24 @@ impl Inputs {
             first_output: self.case.first_output,
             bias: self.bias.as_ref().map(|bias| rig.upload("bias", bias)),
             epilogue: self.case.epilogue,
+            slot_weight: (self.case.epilogue == Epilogue::AddScaled).then(|| {
+                let routes: Vec<[u32; 2]> =
+                    self.routes.iter().map(|&(expert, weight)| [expert, weight.to_bits()]).collect();
+                SlotWeight { routes: rig.upload("routes", &routes), slot: SLOT, n_slots: N_SLOTS }
+            }),
         }
     }
 
-    /// The outputs of one row from its sums, in `y_before` as it was before.
-    fn finish(&self, sums: &[f64], y_before: &[f32]) -> Vec<f64> {
+    /// The outputs of row `m` from its sums, in `y_before` as it was before.
+    fn finish(&self, m: usize, sums: &[f64], y_before: &[f32]) -> Vec<f64> {
         let from = self.case.first_output;
-        let how = match (self.case.epilogue, &self.bias) {
-            (Epilogue::Store, bias) => Finish::Store(bias.as_ref().map(|bias| &bias[from..])),
-            (Epilogue::Add, _) => Finish::Add(&y_before[from..]),
-            (Epilogue::SiluMul, _) => Finish::SiluMul,
+        let bias = self.bias.as_ref().map(|bias| &bias[from..]);
+        let how = match self.case.epilogue {
+            Epilogue::Store => Finish::Store(bias),
+            Epilogue::Relu => Finish::Relu(bias),
+            Epilogue::Add => Finish::Add(&y_before[from..]),
+            Epilogue::AddScaled => Finish::AddScaled(&y_before[from..], self.routes[m * N_SLOTS + SLOT].1),
+            Epilogue::SiluMul => Finish::SiluMul,
         };
         let mut row: Vec<f64> = y_before.iter().map(|&y| y.into()).collect();
         row[from..][..self.n].copy_from_slice(&cpu::finish(sums, how));
@@ -205,10 +219,10 @@ impl Inputs {
 
 /// Runs a GEMV; returns the worst error.
 fn try_gemv(rig: &mut Rig, rng: &mut Rng, case: Case) -> f64 {
-    let inputs = Inputs::new(rig, rng, case);
+    let inputs = Inputs::new(rig, rng, case, 1);
     let x = rng.floats(case.k, 2.0);
     let y = match case.epilogue {
-        Epilogue::Add => rng.floats(inputs.y_stride, 1.0),
+        Epilogue::Add | Epilogue::AddScaled => rng.floats(inputs.y_stride, 1.0),
         _ => vec![UNTOUCHED; inputs.y_stride],
     };
     let project = inputs.project(rig, &padded_rows(&x, case.k), &y);
@@ -223,21 +237,21 @@ fn try_gemv(rig: &mut Rig, rng: &mut Rng, case: Case) -> f64 {
     let sums = cpu::gemv(&inputs.host.values, &x, case.has_norm.then_some((&inputs.gain, f64::from(EPS))));
     let magnitudes =
         cpu::gemv(&abs(&inputs.host.values), &abs(&x), case.has_norm.then_some((&gain, f64::from(EPS))));
-    let wanted = inputs.finish(&sums, &y);
+    let wanted = inputs.finish(0, &sums, &y);
     let scale = inputs.scale(&sums, &magnitudes, &wanted);
     Report::new(&rig.read(&project.y), &wanted, |i| scale[i]).expect(&inputs.describe(), TOLERANCE)
 }
 
 /// Runs a GEMM over `m` rows; returns the worst error.
 fn try_gemm(rig: &mut Rig, rng: &mut Rng, case: Case, m: usize, rows: NormRows) -> f64 {
-    let inputs = Inputs::new(rig, rng, case);
+    let inputs = Inputs::new(rig, rng, case, m);
     let (k, stride) = (case.k, inputs.y_stride);
     let padded = m.next_multiple_of(qwill_kernels::GEMM_MAX_TILE_M as usize);
     let x = rng.floats(m * k, 2.0);
     let mut x_padded = padded_rows(&x, k);
     x_padded.resize(padded * align_row(k), 1e3);
     let y = match case.epilogue {
-        Epilogue::Add => rng.floats(padded * stride, 1.0),
+        Epilogue::Add | Epilogue::AddScaled => rng.floats(padded * stride, 1.0),
         _ => vec![UNTOUCHED; padded * stride],
     };
     let project = inputs.project(rig, &x_padded, &y);
@@ -254,7 +268,7 @@ fn try_gemm(rig: &mut Rig, rng: &mut Rng, case: Case, m: usize, rows: NormRows) 
     let (mut wanted, mut scale) = (Vec::new(), Vec::new());
     for row in 0..m {
         let sums = &sums[row * inputs.host.n_rows..][..inputs.host.n_rows];
-        let row_wanted = inputs.finish(sums, &y[row * stride..][..stride]);
+        let row_wanted = inputs.finish(row, sums, &y[row * stride..][..stride]);
         scale.extend(inputs.scale(sums, &magnitudes[row * inputs.host.n_rows..], &row_wanted));
         wanted.extend(row_wanted);
     }
@@ -266,15 +280,18 @@ fn try_gemm(rig: &mut Rig, rng: &mut Rng, case: Case, m: usize, rows: NormRows) 
 fn variants(depth: Depth) -> Vec<(Layout, Epilogue, bool)> {
     let epilogues = [
         (Epilogue::Store, false),
+        (Epilogue::Relu, false),
         (Epilogue::Store, true),
+        (Epilogue::Relu, true),
         (Epilogue::Add, false),
+        (Epilogue::AddScaled, false),
         (Epilogue::SiluMul, false),
     ];
     let all = LAYOUTS.into_iter().enumerate().flat_map(|(i, layout)| {
         epilogues.into_iter().enumerate().map(move |(j, (epilogue, bias))| (i + j, layout, epilogue, bias))
     });
     // the slice has every layout and every epilogue, not each with each
-    all.filter(|(diagonal, ..)| depth == Depth::Full || diagonal % 4 == 3)
+    all.filter(|(diagonal, ..)| depth == Depth::Full || diagonal % 7 == 6)
         .map(|(_, layout, epilogue, bias)| (layout, epilogue, bias))
         .collect()
 }

@@ -5,8 +5,12 @@ use super::inverse_rms;
 pub enum Finish<'a> {
     /// `y[n] = a[n] (+ bias[n])`
     Store(Option<&'a [f32]>),
+    /// `y[n] = max(a[n] (+ bias[n]), 0)`
+    Relu(Option<&'a [f32]>),
     /// `y[n] += a[n]`
     Add(&'a [f32]),
+    /// `y[n] += weight * a[n]`, (y, weight).
+    AddScaled(&'a [f32], f32),
     /// `y[i] = silu(a[gate of i]) * a[up of i]`, `silu(s) = s / (1 + exp(-s))`, with gate and up rows in turns of 16
     /// as [`interleave_gate_up`] lays them.
     SiluMul,
@@ -35,6 +39,10 @@ pub fn finish(sums: &[f64], how: Finish<'_>) -> Vec<f64> {
         Finish::Store(None) => sums.to_vec(),
         Finish::Store(Some(other)) | Finish::Add(other) => {
             sums.iter().zip(other).map(|(&sum, &other)| sum + f64::from(other)).collect()
+        }
+        Finish::Relu(bias) => finish(sums, Finish::Store(bias)).into_iter().map(|y| y.max(0.0)).collect(),
+        Finish::AddScaled(y, weight) => {
+            sums.iter().zip(y).map(|(&sum, &y)| f64::from(y) + f64::from(weight) * sum).collect()
         }
         Finish::SiluMul => sums
             .chunks_exact(32)
