@@ -9,6 +9,7 @@
 // Bindings: state; sampler; candidates [n] of (value bits, id); tokens (entry 0 is written); ring; counts.
 // Needs: nothing.
 //% include "shared/state.wgsl"
+//% include "shared/ordered.wgsl"
 //% include "shared/sampler.wgsl"
 
 struct Params {
@@ -26,11 +27,6 @@ struct Params {
 var<workgroup> values: array<f32, 256>;
 var<workgroup> ids: array<u32, 256>;
 var<workgroup> chosen: u32;
-
-// Order of floats as order of unsigned integers.
-fn ordered(bits: u32) -> u32 {
-    return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
-}
 
 fn total(value: f32, lane: u32) -> f32 {
     values[lane] = value;

@@ -12,6 +12,7 @@ mod launch;
 mod matrix;
 mod norm;
 mod permutations;
+mod routing;
 mod sample;
 mod templates;
 mod tuning;
@@ -24,6 +25,7 @@ pub use launch::{Error, Kernels, Launch, StepShape, StepState};
 pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, RowOrder, Shard, SlotWeight, align_row};
 pub use norm::{NormRows, norm_rms};
 pub use permutations::permutations;
+pub use routing::{Routing, TopKWeights, route_experts};
 pub use sample::{
     SampleBuffers, SamplerSettings, candidate_count, keep_for, sample_token, select_candidates,
 };

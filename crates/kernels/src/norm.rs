@@ -26,7 +26,7 @@ struct Params {
 
 pub(crate) fn source(templates: &Templates, caps: &Caps) -> KernelSource {
     let subgroups = tuning::row_subgroups(caps);
-    let wg = tuning::norm_workgroup(caps);
+    let wg = tuning::row_workgroup(caps);
     KernelSource {
         name: format!("norm_rms wg{wg} subgroups={subgroups}"),
         wgsl: templates.render(

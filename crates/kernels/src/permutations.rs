@@ -4,7 +4,10 @@ use qwill_gpu::{Caps, KernelSource, SubgroupWidth};
 use qwill_weights::Layout;
 
 use crate::tuning::{GemvShape, Reduction};
-use crate::{Attend, Epilogue, KvType, Rotate, Templates, attention, embed, gemm, gemv, norm, sample};
+use crate::{
+    Attend, Epilogue, KvType, Rotate, Templates, TopKWeights, attention, embed, gemm, gemv, norm, routing,
+    sample,
+};
 
 const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
 
@@ -58,7 +61,11 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
         }
     }
     for (subgroups, is_software) in [(true, false), (false, false), (true, true)] {
-        all.push(norm::source(templates, &caps(is_web, subgroups, is_software)));
+        let caps = &caps(is_web, subgroups, is_software);
+        all.push(norm::source(templates, caps));
+        for weights in [TopKWeights::Softmax, TopKWeights::Renormalised] {
+            all.push(routing::source(templates, caps, weights));
+        }
     }
     for kv in [KvType::F32, KvType::F16] {
         for (head_dim, group) in

@@ -12,6 +12,7 @@ macro_rules! shader_files {
 const FILES: &[(&str, &str)] = shader_files![
     "shared/half.wgsl",
     "shared/kv.wgsl",
+    "shared/ordered.wgsl",
     "shared/reduce.wgsl",
     "shared/sampler.wgsl",
     "shared/state.wgsl",
@@ -24,6 +25,7 @@ const FILES: &[(&str, &str)] = shader_files![
     "norm/norm_rms.wgsl",
     "gemv/gemv.wgsl",
     "gemm/gemm.wgsl",
+    "moe/route_experts.wgsl",
     "attention/rotate_heads.wgsl",
     "attention/attend_decode.wgsl",
     "attention/attend_merge.wgsl",

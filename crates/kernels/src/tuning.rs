@@ -56,8 +56,8 @@ pub(crate) fn gemm_tile_m(max_tokens: u32) -> u32 {
     if max_tokens <= 16 { 16 } else { GEMM_MAX_TILE_M }
 }
 
-/// Invocations of a row-wise norm.
-pub(crate) fn norm_workgroup(caps: &Caps) -> u32 {
+/// Invocations of a row-wise reduction.
+pub(crate) fn row_workgroup(caps: &Caps) -> u32 {
     if caps.is_software { 32 } else { 128 }
 }
 

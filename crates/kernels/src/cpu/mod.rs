@@ -13,6 +13,7 @@ mod gemv;
 mod kv;
 mod norm_rms;
 mod rotate_heads;
+mod route_experts;
 mod sample_token;
 mod select_candidates;
 
@@ -25,6 +26,7 @@ pub use gemv::{Finish, finish, gemv, interleave_gate_up};
 pub use kv::{k_index, v_index};
 pub use norm_rms::norm_rms;
 pub use rotate_heads::{Rotated, rotate_heads};
+pub use route_experts::route_experts;
 pub use sample_token::{Drawn, Kept, sample_token, uniform_number};
 pub use select_candidates::{Candidate, adjusted, select_candidates};
 
