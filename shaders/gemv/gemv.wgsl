@@ -5,12 +5,15 @@
 //   add: y[n] += a[n];                    add_scaled: y[n] += routes[slot].weight * a[n];
 //   silu_mul: y[i] = silu(a[gate row of i]) * a[up row of i]
 //
+// With experts, the rows of all of them are stacked in W and those of a slot's expert count:
+//   silu_mul: y[slot, i] = the same with x;   add: y[n] += sum_slot routes[slot].weight * a[n] with x[slot]
+//
 // The norm needs no pass of its own: its scalar factors out of the sum, so sum(x^2) rides along.
 // Gate and up rows alternate in runs of 16: output i has its gate in row (i / 16) * 32 + i % 16, its up 16 below.
 // Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: ROWS rows an invocation, so that they share
-// the loads of x, which a CPU device makes one lane at a time).
-// Bindings: x [K] f32; y [n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32; routes [slots] of (expert,
-// weight bits). K is padded to 32 with zeros.
+// the loads of x, which a CPU device makes one lane at a time). z = slot, for silu_mul with experts.
+// Bindings: x [K] or [slots, K] f32; y [n_rows] or [slots, n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32;
+// routes [slots] of (expert, weight bits). K is padded to 32 with zeros.
 // Needs: nothing; subgroups shorten the sums. "serial" has no barrier at all, which CPU devices reward.
 //% if enable_subgroups
 enable subgroups;
@@ -20,12 +23,19 @@ struct Params {
     units: u32,
     // columns that count for the norm's mean
     n_cols: u32,
-    // outputs of this shard, and where they start in y
+    // outputs of this shard, or of one expert, and where they start in y
     n_outputs: u32,
     first_output: u32,
     eps: f32,
     // the slot of the routes whose weight scales the product
     slot: u32,
+    // slots that go to experts, and f32 columns in a slot's row of y
+    n_slots: u32,
+    y_stride: u32,
+    // experts in this shard, and rows of W that each has
+    first_expert: u32,
+    n_experts: u32,
+    rows_per_expert: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -38,7 +48,7 @@ struct Params {
 //% if bias
 @group(0) @binding(${ bias_binding }) var<storage, read> bias: array<f32>;
 //% endif
-//% if epilogue == "add_scaled"
+//% if experts or epilogue == "add_scaled"
 @group(0) @binding(${ routes_binding }) var<storage, read> routes: array<vec2<u32>>;
 //% endif
 
@@ -52,8 +62,8 @@ const OUTPUTS: u32 = ${ rows }u;
 //% endif
 
 //% set sum = "a + bias[i]" if bias else "a"
-fn finish(output: u32, a: f32, b: f32) {
-    let i = params.first_output + output;
+fn finish(output: u32, slot: u32, a: f32, b: f32) {
+    let i = params.first_output + output + slot * params.y_stride;
 //% if epilogue == "silu_mul"
     y[i] = a / (1.0 + exp(-a)) * b;
 //% elif epilogue == "add"
@@ -76,49 +86,10 @@ fn row_of(first: u32, r: u32) -> u32 {
 //% endif
 }
 
-//% if reduction == "serial"
-@compute @workgroup_size(${ wg })
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let first = ((group.x + group.y * groups.x) * ${ wg }u + lane) * OUTPUTS;
-    if (first >= params.n_outputs) {
-        return;
-    }
-    var acc: array<f32, ${ rows }>;
-    var squares = 0.0;
-    for (var unit = 0u; unit < params.units; unit++) {
-        var lo = x[unit * 2u];
-        var hi = x[unit * 2u + 1u];
-//% if norm
-        squares += dot(lo, lo) + dot(hi, hi);
-        lo *= gain[unit * 2u];
-        hi *= gain[unit * 2u + 1u];
-//% endif
-        for (var r = 0u; r < ${ rows }u; r++) {
-            let w = load_w8(row_of(first, r), unit, params.units);
-            acc[r] += dot(w.lo, lo) + dot(w.hi, hi);
-        }
-    }
-    var scale = 1.0;
-//% if norm
-    scale = inverseSqrt(squares / f32(params.n_cols) + params.eps);
-//% endif
-    for (var o = 0u; o < OUTPUTS; o++) {
-        if (first + o < params.n_outputs) {
-//% if epilogue == "silu_mul"
-            finish(first + o, acc[2u * o] * scale, acc[2u * o + 1u] * scale);
-//% else
-            finish(first + o, acc[o] * scale, 0.0);
-//% endif
-        }
-    }
-}
-//% else
+//% if reduction != "serial"
 // Partial sums of the ROWS rows, and of x^2 in the last place.
 var<workgroup> sums: array<array<f32, ${ rows + 1 }>, ${ wg }>;
+//% endif
 
 @compute @workgroup_size(${ wg })
 fn main(
@@ -130,21 +101,74 @@ fn main(
     @builtin(subgroup_size) width: u32,
 //% endif
 ) {
+//% if reduction == "serial"
+    let first = ((group.x + group.y * groups.x) * ${ wg }u + lane) * OUTPUTS;
+    if (first >= params.n_outputs) {
+        return;
+    }
+    let first_unit = 0u;
+    let step = 1u;
+//% else
     let first = (group.x + group.y * groups.x) * OUTPUTS;
-    var acc: array<f32, ${ rows + 1 }>;
-    for (var unit = lane; unit < params.units; unit += ${ wg }u) {
-        var lo = x[unit * 2u];
-        var hi = x[unit * 2u + 1u];
-//% if norm
-        acc[${ rows }] += dot(lo, lo) + dot(hi, hi);
-        lo *= gain[unit * 2u];
-        hi *= gain[unit * 2u + 1u];
+    let first_unit = lane;
+    let step = ${ wg }u;
 //% endif
-        for (var r = 0u; r < ${ rows }u; r++) {
-            let w = load_w8(row_of(first, r), unit, params.units);
-            acc[r] += dot(w.lo, lo) + dot(w.hi, hi);
+    var acc: array<f32, ${ rows + 1 }>;
+//% if experts and epilogue == "silu_mul"
+    {
+        let slot = group.z;
+//% elif experts
+    for (var slot = 0u; slot < params.n_slots; slot++) {
+//% else
+    {
+//% endif
+//% if experts
+        // experts before this shard's wrap around to large numbers
+        let expert = routes[slot].x - params.first_expert;
+        if (expert >= params.n_experts) {
+            ${ "return" if epilogue == "silu_mul" else "continue" };
+        }
+        let first_row = expert * params.rows_per_expert;
+//% endif
+//% if experts and epilogue == "add"
+        let weight = bitcast<f32>(routes[slot].y);
+        let src = slot * params.units * 2u;
+//% else
+        let src = 0u;
+//% endif
+        for (var unit = first_unit; unit < params.units; unit += step) {
+            var lo = x[src + unit * 2u];
+            var hi = x[src + unit * 2u + 1u];
+//% if norm
+            acc[${ rows }] += dot(lo, lo) + dot(hi, hi);
+            lo *= gain[unit * 2u];
+            hi *= gain[unit * 2u + 1u];
+//% endif
+//% if experts and epilogue == "add"
+            lo *= weight;
+            hi *= weight;
+//% endif
+            for (var r = 0u; r < ${ rows }u; r++) {
+                let w = load_w8(${ "first_row + " if experts }row_of(first, r), unit, params.units);
+                acc[r] += dot(w.lo, lo) + dot(w.hi, hi);
+            }
         }
     }
+//% if reduction == "serial"
+    var scale = 1.0;
+//% if norm
+    scale = inverseSqrt(acc[${ rows }] / f32(params.n_cols) + params.eps);
+//% endif
+    for (var o = 0u; o < OUTPUTS; o++) {
+        if (first + o < params.n_outputs) {
+//% if epilogue == "silu_mul"
+            finish(first + o, group.z, acc[2u * o] * scale, acc[2u * o + 1u] * scale);
+//% else
+            finish(first + o, group.z, acc[o] * scale, 0.0);
+//% endif
+        }
+    }
+//% else
 //% if subgroups
     for (var r = 0u; r < ${ rows + 1 }u; r++) {
         acc[r] = subgroupAdd(acc[r]);
@@ -185,7 +209,7 @@ fn main(
         a *= scale;
         b *= scale;
 //% endif
-        finish(first + lane, a, b);
+        finish(first + lane, group.z, a, b);
     }
-}
 //% endif
+}

@@ -10,14 +10,19 @@ use crate::tuning::{GemvShape, Reduction, gemv_shape};
 use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, Templates};
 
 #[repr(C)]
-#[derive(Clone, Copy, NoUninit)]
-struct Params {
-    units: u32,
-    n_cols: u32,
-    n_outputs: u32,
-    first_output: u32,
-    eps: f32,
-    slot: u32,
+#[derive(Clone, Copy, Default, NoUninit)]
+pub(crate) struct Params {
+    pub(crate) units: u32,
+    pub(crate) n_cols: u32,
+    pub(crate) n_outputs: u32,
+    pub(crate) first_output: u32,
+    pub(crate) eps: f32,
+    pub(crate) slot: u32,
+    pub(crate) n_slots: u32,
+    pub(crate) y_stride: u32,
+    pub(crate) first_expert: u32,
+    pub(crate) n_experts: u32,
+    pub(crate) rows_per_expert: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +32,13 @@ pub(crate) struct Variant {
     pub(crate) epilogue: Epilogue,
     pub(crate) norm: bool,
     pub(crate) bias: bool,
+    /// The rows are those of the experts in a token's routes.
+    pub(crate) experts: bool,
 }
 
 impl Variant {
     /// Outputs of one workgroup.
-    fn outputs(&self) -> u32 {
+    pub(crate) fn outputs(&self) -> u32 {
         match self.shape.reduction {
             Reduction::Serial => {
                 self.shape.workgroup * self.epilogue.outputs(self.shape.rows as usize) as u32
@@ -42,17 +49,18 @@ impl Variant {
 }
 
 pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> KernelSource {
-    let Variant { layout, shape, epilogue, norm, bias } = *variant;
+    let Variant { layout, shape, epilogue, norm, bias, experts } = *variant;
     let weights = 3;
     let norm_binding = weights + layout.n_streams();
     let bias_binding = norm_binding + usize::from(norm);
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
-    bindings.resize(routes_binding + usize::from(epilogue == Epilogue::AddScaled), Binding::Read);
+    let routed = experts || epilogue == Epilogue::AddScaled;
+    bindings.resize(routes_binding + usize::from(routed), Binding::Read);
     let subgroups = shape.reduction == Reduction::Subgroup;
     KernelSource {
         name: format!(
-            "gemv {} {} {} wg{} rows{} norm={norm} bias={bias}",
+            "gemv {} {} {} wg{} rows{} norm={norm} bias={bias} experts={experts}",
             quant_name(layout),
             shape.reduction.name(),
             epilogue.name(),
@@ -69,6 +77,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
                 bias,
                 bias_binding,
                 routes_binding,
+                experts,
                 epilogue => epilogue.name(),
                 reduction => shape.reduction.name(),
                 subgroups,
@@ -96,6 +105,7 @@ pub async fn gemv(
         epilogue: project.epilogue,
         norm: norm.is_some(),
         bias: project.bias.is_some(),
+        experts: false,
     };
     let source = source(&kernels.templates, kernels.gpu.caps(), &variant);
     let mut launches = Vec::new();
@@ -108,6 +118,7 @@ pub async fn gemv(
             first_output: (project.first_output + project.epilogue.outputs(shard.first_row)) as u32,
             eps: norm.map_or(0.0, |n| n.eps),
             slot: project.slot_weight.as_ref().map_or(0, |weight| weight.slot as u32),
+            ..Default::default()
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);

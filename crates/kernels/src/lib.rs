@@ -6,6 +6,7 @@
 mod attention;
 pub mod cpu;
 mod embed;
+mod experts;
 mod gemm;
 mod gemv;
 mod launch;
@@ -19,6 +20,7 @@ mod tuning;
 
 pub use attention::{Attend, AttendBuffers, KvType, PAGE, Rotate, RotateBuffers, decode_split};
 pub use embed::embed_rows;
+pub use experts::{ExpertProject, gemv_experts};
 pub use gemm::gemm;
 pub use gemv::gemv;
 pub use launch::{Error, Kernels, Launch, StepShape, StepState};

@@ -11,6 +11,14 @@ use crate::{
 
 const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
 
+const GEMV_SHAPES: [GemvShape; 5] = [
+    GemvShape { reduction: Reduction::Subgroup, workgroup: 64, rows: 4 },
+    GemvShape { reduction: Reduction::Subgroup, workgroup: 256, rows: 4 },
+    GemvShape { reduction: Reduction::Tree, workgroup: 64, rows: 4 },
+    GemvShape { reduction: Reduction::Tree, workgroup: 256, rows: 4 },
+    GemvShape { reduction: Reduction::Serial, workgroup: 16, rows: 4 },
+];
+
 /// Where a permutation will be compiled.
 fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
     Caps {
@@ -45,18 +53,19 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
                     all.push(gemm::source(templates, &gemm::Variant { layout, epilogue, bias, tile_m }));
                 }
                 for norm in [false, true] {
-                    for (reduction, workgroup, rows) in [
-                        (Reduction::Subgroup, 64, 4),
-                        (Reduction::Subgroup, 256, 4),
-                        (Reduction::Tree, 64, 4),
-                        (Reduction::Tree, 256, 4),
-                        (Reduction::Serial, 16, 4),
-                    ] {
-                        let shape = GemvShape { reduction, workgroup, rows };
-                        let variant = gemv::Variant { layout, shape, epilogue, norm, bias };
+                    for shape in GEMV_SHAPES {
+                        let variant = gemv::Variant { layout, shape, epilogue, norm, bias, experts: false };
                         all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
                     }
                 }
+            }
+        }
+        for (epilogue, norm) in
+            [(Epilogue::SiluMul, false), (Epilogue::SiluMul, true), (Epilogue::Add, false)]
+        {
+            for shape in GEMV_SHAPES {
+                let variant = gemv::Variant { layout, shape, epilogue, norm, bias: false, experts: true };
+                all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
             }
         }
     }

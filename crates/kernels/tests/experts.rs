@@ -1,11 +1,23 @@
 //! The kernels of mixture-of-experts layers against their CPU twins and the vector T-06 of the specification.
 
-use qwill_kernels::{Routing, StepShape, TopKWeights, align_row, cpu, route_experts};
-use qwill_testkit::{Depth, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
+use std::rc::Rc;
 
+use qwill_kernels::cpu::{self, Finish};
+use qwill_kernels::{
+    DeviceMatrix, ExpertProject, FusedNorm, Routing, RowOrder, StepShape, TopKWeights, align_row,
+    gemv_experts, route_experts,
+};
+use qwill_testkit::{Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
+use qwill_weights::Layout;
+
+const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
 const TOLERANCE: f64 = 2e-6;
+const EPS: f32 = 1e-6;
+/// Fills what a kernel must leave alone.
+const UNTOUCHED: f32 = -7.5;
 
 under_every_mask!(routes);
+under_every_mask!(vectors);
 
 fn shape(n_tokens: usize) -> StepShape {
     StepShape { n_tokens: n_tokens as u32, n_kv: n_tokens as u32, n_outputs: 1 }
@@ -91,6 +103,190 @@ fn routes(rig: &mut Rig, depth: Depth) {
     experts.dedup();
     assert!(experts.len() == 3 && experts[2] < 5, "{experts:?}");
     record("route_experts", rig, worst);
+}
+
+/// Experts with random weights.
+struct Experts {
+    routing: Routing,
+    rows_per_expert: usize,
+    k: usize,
+    host: HostMatrix,
+    matrix: Rc<DeviceMatrix>,
+}
+
+impl Experts {
+    /// `n` outputs each, before the padding of gate and up.
+    fn new(
+        rig: &Rig,
+        rng: &mut Rng,
+        layout: Layout,
+        routing: Routing,
+        order: RowOrder,
+        (n, k): (usize, usize),
+        experts_per_shard: usize,
+    ) -> Self {
+        let rows = match order {
+            RowOrder::GateUp => cpu::interleave_gate_up(n),
+            RowOrder::Plain => (0..n).map(|output| Some((0, output))).collect(),
+        };
+        let rows_per_expert = rows.len();
+        let mut host = HostMatrix::random(rng, layout, routing.n_experts * rows_per_expert, k);
+        for row in (0..host.n_rows).filter(|row| rows[row % rows_per_expert].is_none()) {
+            host.clear_row(row);
+        }
+        let matrix = Rc::new(host.upload_shards(rig, order, experts_per_shard * rows_per_expert));
+        Self { routing, rows_per_expert, k, host, matrix }
+    }
+
+    /// Outputs of an expert with padding.
+    fn n_outputs(&self) -> usize {
+        match self.matrix.order {
+            RowOrder::GateUp => self.rows_per_expert / 2,
+            RowOrder::Plain => self.rows_per_expert,
+        }
+    }
+
+    /// Sums of rows of `x` with an expert each, and their magnitudes.
+    fn sums(&self, experts: &[u32], x: &[f32], gain: Option<&[f32]>) -> (Vec<f64>, Vec<f64>) {
+        let abs = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<_>>();
+        let magnitudes_gain = gain.map(abs);
+        let norm = |gain| (gain, f64::from(EPS));
+        let (rows, k) = (self.rows_per_expert, self.k);
+        (
+            cpu::gemv_experts(&self.host.values, rows, experts, x, k, gain.map(norm)),
+            cpu::gemv_experts(
+                &abs(&self.host.values),
+                rows,
+                experts,
+                &abs(x),
+                k,
+                magnitudes_gain.as_deref().map(norm),
+            ),
+        )
+    }
+}
+
+/// `silu(gate) * up` of sums, and how far it moves when the sums move by their magnitudes.
+fn silu_mul(sums: &[f64], magnitudes: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let scale = (0..sums.len() / 2).map(|i| {
+        let (gate, up) = (i / 16 * 32 + i % 16, i / 16 * 32 + i % 16 + 16);
+        // 1.1 bounds the slope of silu
+        1.1 * magnitudes[gate] * sums[up].abs() + sums[gate].abs() * magnitudes[up]
+    });
+    (cpu::finish(sums, Finish::SiluMul), scale.collect())
+}
+
+/// Rows of `width` numbers with `UNTOUCHED` up to `stride`.
+fn spread<T: Copy + From<f32>>(rows: &[T], width: usize, stride: usize) -> Vec<T> {
+    let pad = vec![T::from(UNTOUCHED); stride - width];
+    rows.chunks_exact(width).flat_map(|row| row.iter().chain(&pad)).copied().collect()
+}
+
+/// Random routes of `n_tokens`, with different experts for a token; (expert, weight bits) and a shared slot's behind.
+fn random_routes(rng: &mut Rng, routing: &Routing, n_tokens: usize) -> Vec<[u32; 2]> {
+    let mut routes = Vec::new();
+    for _ in 0..n_tokens {
+        let experts = rng.shuffled(routing.n_experts);
+        routes.extend(experts[..routing.top_k].iter().map(|&e| [e, rng.between(0.0, 1.0).to_bits()]));
+        if routing.has_shared_expert {
+            routes.push([routing.n_experts as u32, f32::to_bits(0.5)]);
+        }
+    }
+    routes
+}
+
+/// Experts and weights of the chosen slots of `routes`.
+fn chosen(routing: &Routing, routes: &[[u32; 2]]) -> (Vec<u32>, Vec<f32>) {
+    let slots = routes.chunks_exact(routing.n_slots()).flat_map(|routes| &routes[..routing.top_k]);
+    slots.map(|&[expert, bits]| (expert, f32::from_bits(bits))).unzip()
+}
+
+/// Runs `gemv_experts`; returns the worst error.
+fn try_gemv(rig: &mut Rig, rng: &mut Rng, experts: &Experts, gain: Option<&[f32]>) -> f64 {
+    let Experts { routing, k, .. } = *experts;
+    let n = experts.n_outputs();
+    let is_down = experts.matrix.order == RowOrder::Plain;
+    let routes = random_routes(rng, &routing, 1);
+    let (ids, weights) = chosen(&routing, &routes);
+    let x = rng.floats(if is_down { routing.top_k * k } else { k }, 2.0);
+    let stride = n + 3;
+    let y = match is_down {
+        true => rng.floats(n, 1.0),
+        false => vec![UNTOUCHED; routing.top_k * n],
+    };
+    let project = ExpertProject {
+        matrix: experts.matrix.clone(),
+        routing,
+        x: rig.upload("x", &padded_rows(&x, k)),
+        y: rig.upload("y", &spread(&y, n, stride)),
+        y_stride: stride,
+    };
+    let norm = gain.map(|gain| FusedNorm { gain: rig.upload("gain", &padded_rows(gain, k)), eps: EPS });
+    let routes = rig.upload("routes", &routes);
+    let launches = block_on(gemv_experts(&mut rig.kernels, &project, norm.as_ref(), &routes)).unwrap();
+    assert_eq!(launches.len(), experts.matrix.shards.len());
+    assert_eq!(
+        launches.iter().map(|launch| launch.weight_bytes).sum::<u64>(),
+        experts.matrix.row_bytes(routing.top_k * experts.rows_per_expert)
+    );
+    rig.run(&launches, shape(1));
+    let (sums, magnitudes) = experts.sums(&ids, &x, gain);
+    let (wanted, scale) = match is_down {
+        true => {
+            let y_magnitudes: Vec<f32> = y.iter().map(|y| y.abs()).collect();
+            (
+                cpu::combine_experts(&y, &sums, &weights, n),
+                cpu::combine_experts(&y_magnitudes, &magnitudes, &weights, n),
+            )
+        }
+        false => silu_mul(&sums, &magnitudes),
+    };
+    let (wanted, scale) = (spread(&wanted, n, stride), spread(&scale, n, stride));
+    let what = format!(
+        "{:?} {:?} {routing:?}, {n} outputs of {k}, {} shards, norm {}",
+        experts.matrix.layout,
+        experts.matrix.order,
+        launches.len(),
+        norm.is_some()
+    );
+    Report::new(&rig.read(&project.y), &wanted, |i| scale[i].abs()).expect(&what, TOLERANCE)
+}
+
+/// Some shapes of routing: (experts, chosen ones, has a shared expert, experts in a shard).
+const ROUTINGS: [(usize, usize, bool, usize); 6] = [
+    (16, 4, false, 5),
+    (60, 8, true, 60),
+    (1, 1, false, 1),
+    (7, 2, true, 1),
+    (128, 8, false, 50),
+    (5, 5, true, 2),
+];
+
+fn routing((n_experts, top_k, has_shared_expert, _): (usize, usize, bool, usize)) -> Routing {
+    Routing { n_experts, top_k, weights: TopKWeights::Softmax, has_shared_expert }
+}
+
+fn vectors(rig: &mut Rig, depth: Depth) {
+    let mut rng = Rng::new(2);
+    let mut worst: f64 = 0.0;
+    // (outputs, columns); the last for the workgroup of 128
+    let shapes = [(37, 40), (16, 130), (5, 24), (3, 2080)];
+    let tried = if depth == Depth::Full { ROUTINGS.len() } else { 1 };
+    for (at, layout) in LAYOUTS.into_iter().enumerate() {
+        for i in 0..tried {
+            let case = ROUTINGS[(at + i) % ROUTINGS.len()];
+            let size = shapes[(at + i) % if case.0 < 60 { 4 } else { 3 }];
+            for order in [RowOrder::GateUp, RowOrder::Plain] {
+                let experts = Experts::new(rig, &mut rng, layout, routing(case), order, size, case.3);
+                worst = worst.max(try_gemv(rig, &mut rng, &experts, None));
+                if order == RowOrder::GateUp {
+                    let gain = rng.floats(size.1, 2.0);
+                    worst = worst.max(try_gemv(rig, &mut rng, &experts, Some(&gain)));
+                }
+            }
+        }
+    }
+    record("gemv_experts", rig, worst);
 }
 
 #[test]

@@ -86,6 +86,12 @@ impl HostMatrix {
             // a shard must not part a gate from its up
             RowOrder::GateUp => (rows / 32 * 32).max(32),
         };
+        self.upload_shards(rig, order, rows)
+    }
+
+    /// Uploads it, in shards of `rows` rows; the last may have fewer.
+    pub fn upload_shards(&self, rig: &Rig, order: RowOrder, rows: usize) -> DeviceMatrix {
+        let row_words = |stream| self.layout.stream_row_words(stream, self.k);
         let shards = (0..self.n_rows)
             .step_by(rows)
             .map(|first_row| {
