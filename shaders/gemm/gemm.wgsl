@@ -5,12 +5,16 @@
 //   add: Y[m, n] += a;                    add_scaled: Y[m, n] += routes[m, slot].weight * a;
 //   silu_mul: Y[m, i] = silu(a[m, gate of i]) * a[m, up of i]
 //
+// With experts, the rows of all of them are stacked in W, and a tile of rows of X has one expert, see group_tokens.wgsl:
+//   m = an assignment of the tile;  a[m, n] = sum_k X[m / sharing, k] * W[n of the expert, k]
+//
 // Gate and up rows alternate in runs of 16 (see gemv.wgsl); columns of one invocation lie 8 apart, so it owns both.
-// Grid: x = tiles of 64 rows of W, y = tiles of TILE_M rows of X. Invocation (i, j) of 8 x 8 computes rows i + 8 r and
+// Grid: x = tiles of 64 rows of W, y = tiles of TILE_M rows of X
+// (with experts: tiles of the table, those without work leave early). Invocation (i, j) of 8 x 8 computes rows i + 8 r and
 // columns j + 8 c: 64 products for 16 loads at every k. Tiles hold vec4 along k, rows padded to 5 vec4 against bank
 // conflicts.
 // Bindings: X [M, K] f32; Y [M, N] f32; W in any layout; bias [N] f32; routes [M, slots] of (expert, weight
-// bits). K is padded to 32 with zeros, the rows of X and Y to whole tiles (what is computed there is never read).
+// bits); tiles; assignments. K is padded to 32 with zeros, the rows of X and Y to whole tiles (what is computed there is never read).
 // Needs: nothing; 16 KiB of workgroup memory are enough for every variant.
 struct Params {
     // units of 8 columns in a row of W
@@ -18,13 +22,18 @@ struct Params {
     // vec4 columns in a row of X; f32 columns in a row of Y
     x_stride: u32,
     y_stride: u32,
-    // rows of W in this shard, and the output column where they start
+    // rows of W in this shard, or of one expert, and the output column where they start
     n_rows: u32,
     first_output: u32,
     n_outputs: u32,
     // the slot of a row's routes whose weight scales the product, and how many there are
     slot: u32,
     n_slots: u32,
+    // experts in this shard
+    first_expert: u32,
+    n_experts: u32,
+    // consecutive assignments that have the same row of X
+    sharing: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,6 +45,11 @@ struct Params {
 //% endif
 //% if epilogue == "add_scaled"
 @group(0) @binding(${ routes_binding }) var<storage, read> routes: array<vec2<u32>>;
+//% endif
+//% if experts
+//% include "shared/tile.wgsl"
+@group(0) @binding(${ tiles_binding }) var<storage, read> tiles: array<Tile>;
+@group(0) @binding(${ tiles_binding + 1 }) var<storage, read> assignments: array<u32>;
 //% endif
 
 const TILE_M: u32 = ${ tile_m }u;
@@ -69,14 +83,25 @@ fn finish(m: u32, output: u32, a: f32, b: f32) {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first_row = group.x * 64u;
-    let first_m = group.y * TILE_M;
     let i = lane / 8u;
     let j = lane % 8u;
     // columns 0, 1, 2, 3 and 4, 5, 6, 7 of each row
     var near: array<vec4<f32>, ROWS>;
     var far: array<vec4<f32>, ROWS>;
+//% if experts
+    let tile = tiles[group.y];
+    // experts before this shard's wrap around to large numbers
+    let expert = tile.expert - params.first_expert;
+    if (tile.count == 0u || expert >= params.n_experts) {
+        return;
+    }
+    let w_row = expert * params.n_rows + min(first_row + lane, params.n_rows - 1u);
+    let x_row = assignments[tile.first + min(lane, tile.count - 1u)] / params.sharing;
+//% else
+    let first_m = group.y * TILE_M;
     let w_row = min(first_row + lane, params.n_rows - 1u);
     let x_row = first_m + lane;
+//% endif
     for (var unit = 0u; unit < params.units; unit += 2u) {
         workgroupBarrier();
         // every invocation fetches 16 elements of a row of W, and the first TILE_M as many of a row of X
@@ -112,7 +137,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     for (var r = 0u; r < ROWS; r++) {
+//% if experts
+        if (i + r * 8u >= tile.count) {
+            break;
+        }
+        let m = assignments[tile.first + i + r * 8u];
+//% else
         let m = first_m + i + r * 8u;
+//% endif
 //% if epilogue == "silu_mul"
         let output = first_row / 2u + j;
         finish(m, output, near[r].x, near[r].z);

@@ -2,11 +2,15 @@
 
 use std::rc::Rc;
 
-use qwill_gpu::{Grid, wgpu};
+use bytemuck::NoUninit;
+use minijinja::context;
+use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
-use crate::gemv::{self, Variant};
 use crate::tuning::gemv_shape;
-use crate::{DeviceMatrix, Epilogue, Error, FusedNorm, Kernels, Launch, Routing, RowOrder};
+use crate::{
+    DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
+    StepShape, Templates, align_row, gemm, gemv,
+};
 
 /// A projection by the experts of a layer, each with rows of its own.
 ///
@@ -50,6 +54,13 @@ impl ExpertProject {
             )));
         }
         let rows = self.rows_per_expert();
+        let outputs = if self.matrix.order == RowOrder::GateUp { rows / 2 } else { rows };
+        if self.y_stride < outputs {
+            return Err(Error::Shape(format!(
+                "{outputs} outputs of an expert do not fit rows of {} elements",
+                self.y_stride
+            )));
+        }
         for shard in &self.matrix.shards {
             if !shard.first_row.is_multiple_of(rows) || !shard.n_rows.is_multiple_of(rows) {
                 return Err(Error::Shape(format!(
@@ -84,7 +95,7 @@ pub async fn gemv_experts(
         }
         RowOrder::Plain => Epilogue::Add,
     };
-    let variant = Variant {
+    let variant = gemv::Variant {
         layout: matrix.layout,
         shape: gemv_shape(kernels.gpu.caps(), matrix.k),
         epilogue,
@@ -126,4 +137,110 @@ pub async fn gemv_experts(
         first.weight_bytes = matrix.row_bytes(top_k * rows_per_expert);
     }
     Ok(launches)
+}
+
+/// Refuses `rows` of `stride` elements whose indices kernels could not count.
+fn check_indices(rows: usize, stride: usize) -> Result<(), Error> {
+    if u32::try_from(rows as u64 * stride as u64).is_err() {
+        return Err(Error::Shape(format!(
+            "{rows} rows of {stride} elements have more elements than 32 bits count; steps must be shorter"
+        )));
+    }
+    Ok(())
+}
+
+/// Projects all tokens of a step through their experts; one launch a shard.
+///
+/// - gate and up: `y[token * top_k + slot] = silu(gate) * up` of `x[token]`;
+/// - down: `y[token * top_k + slot] = down(x[token * top_k + slot])`, for [`combine_experts`] to add up.
+///
+/// `groups` is what [`group_tokens`](crate::group_tokens) made of the step's routes.
+pub async fn gemm_experts(
+    kernels: &mut Kernels,
+    project: &ExpertProject,
+    groups: &Groups,
+) -> Result<Vec<Launch>, Error> {
+    project.check()?;
+    let grouping = groups.grouping;
+    grouping.check()?;
+    if project.routing != grouping.routing {
+        return Err(Error::Shape(format!(
+            "tokens grouped for {:?} cannot be projected for {:?}",
+            grouping.routing, project.routing
+        )));
+    }
+    let matrix = &project.matrix;
+    let top_k = project.routing.top_k;
+    check_indices(grouping.max_tokens * top_k, project.y_stride.max(align_row(matrix.k)))?;
+    let (epilogue, sharing) = match matrix.order {
+        RowOrder::GateUp => (Epilogue::SiluMul, top_k as u32),
+        RowOrder::Plain => (Epilogue::Store, 1),
+    };
+    let tile_m = grouping.tile_m();
+    let variant = gemm::Variant { layout: matrix.layout, epilogue, bias: false, tile_m, experts: true };
+    let source = gemm::source(&kernels.templates, &variant);
+    let rows_per_expert = project.rows_per_expert();
+    let mut launches = Vec::new();
+    for shard in &matrix.shards {
+        let (first_expert, n_experts) = project.experts(shard.first_row, shard.n_rows);
+        let params = gemm::Params {
+            units: matrix.units(),
+            x_stride: matrix.units() * 2,
+            y_stride: project.y_stride as u32,
+            n_rows: rows_per_expert as u32,
+            n_outputs: epilogue.outputs(rows_per_expert) as u32,
+            first_expert,
+            n_experts,
+            sharing,
+            ..Default::default()
+        };
+        let mut buffers = vec![&project.x, &project.y];
+        buffers.extend(&shard.streams);
+        buffers.extend([&groups.tiles, &groups.assignments]);
+        let tiles_n = (rows_per_expert as u32).div_ceil(64);
+        let grid =
+            move |shape: &StepShape| Grid([tiles_n, grouping.max_tiles(shape.n_tokens as usize) as u32, 1]);
+        let mut launch = kernels.launch("gemm_experts", &source, Some(&params), &buffers, grid).await?;
+        // at most: experts without a token are not read
+        launch.weight_bytes = matrix.row_bytes(shard.n_rows);
+        launches.push(launch);
+    }
+    Ok(launches)
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct CombineParams {
+    stride: u32,
+    top_k: u32,
+    n_slots: u32,
+}
+
+pub(crate) fn combine_source(templates: &Templates) -> KernelSource {
+    KernelSource {
+        name: "combine_experts".into(),
+        wgsl: templates.render("moe/combine_experts.wgsl", context! {}),
+        bindings: vec![Binding::Params, Binding::Read, Binding::Read, Binding::ReadWrite],
+        constants: vec![],
+    }
+}
+
+/// `y[m] += sum_slot weight[m, slot] * x[m * top_k + slot]` with the weights in `routes`, slots in order, for rows of
+/// `align_row(n_cols)` f32 and steps of at most `max_tokens`. The slot of a shared expert is not looked at.
+pub async fn combine_experts(
+    kernels: &mut Kernels,
+    grouping: &Grouping,
+    routes: &wgpu::Buffer,
+    x: &wgpu::Buffer,
+    n_cols: usize,
+    y: &wgpu::Buffer,
+) -> Result<Launch, Error> {
+    let routing = grouping.routing;
+    routing.check()?;
+    check_indices(grouping.max_tokens * routing.top_k, align_row(n_cols))?;
+    let stride = (align_row(n_cols) / 4) as u32;
+    let params = CombineParams { stride, top_k: routing.top_k as u32, n_slots: routing.n_slots() as u32 };
+    let source = combine_source(&kernels.templates);
+    let grid = move |shape: &StepShape| Grid([stride.div_ceil(64), shape.n_tokens, 1]);
+    kernels.launch("combine_experts", &source, Some(&params), &[routes, x, y], grid).await
 }

@@ -10,16 +10,19 @@ use crate::tuning::gemm_tile_m;
 use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, StepShape, Templates};
 
 #[repr(C)]
-#[derive(Clone, Copy, NoUninit)]
-struct Params {
-    units: u32,
-    x_stride: u32,
-    y_stride: u32,
-    n_rows: u32,
-    first_output: u32,
-    n_outputs: u32,
-    slot: u32,
-    n_slots: u32,
+#[derive(Clone, Copy, Default, NoUninit)]
+pub(crate) struct Params {
+    pub(crate) units: u32,
+    pub(crate) x_stride: u32,
+    pub(crate) y_stride: u32,
+    pub(crate) n_rows: u32,
+    pub(crate) first_output: u32,
+    pub(crate) n_outputs: u32,
+    pub(crate) slot: u32,
+    pub(crate) n_slots: u32,
+    pub(crate) first_expert: u32,
+    pub(crate) n_experts: u32,
+    pub(crate) sharing: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -28,17 +31,24 @@ pub(crate) struct Variant {
     pub(crate) epilogue: Epilogue,
     pub(crate) bias: bool,
     pub(crate) tile_m: u32,
+    /// Tiles have an expert each.
+    pub(crate) experts: bool,
 }
 
 pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
-    let Variant { layout, epilogue, bias, tile_m } = *variant;
+    let Variant { layout, epilogue, bias, tile_m, experts } = *variant;
     let weights = 3;
     let bias_binding = weights + layout.n_streams();
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
-    bindings.resize(routes_binding + usize::from(epilogue == Epilogue::AddScaled), Binding::Read);
+    let tiles_binding = routes_binding + usize::from(epilogue == Epilogue::AddScaled);
+    bindings.resize(tiles_binding + if experts { 2 } else { 0 }, Binding::Read);
     KernelSource {
-        name: format!("gemm {} {} tile{tile_m} bias={bias}", quant_name(layout), epilogue.name()),
+        name: format!(
+            "gemm {} {} tile{tile_m} bias={bias} experts={experts}",
+            quant_name(layout),
+            epilogue.name()
+        ),
         wgsl: templates.render(
             "gemm/gemm.wgsl",
             context! {
@@ -47,6 +57,8 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
                 bias,
                 bias_binding,
                 routes_binding,
+                experts,
+                tiles_binding,
                 epilogue => epilogue.name(),
                 tile_m,
             },
@@ -71,6 +83,7 @@ pub async fn gemm(
         epilogue: project.epilogue,
         bias: project.bias.is_some(),
         tile_m: gemm_tile_m(max_rows as u32),
+        experts: false,
     };
     let source = source(&kernels.templates, &variant);
     let mut launches = Vec::new();
@@ -84,6 +97,7 @@ pub async fn gemm(
             n_outputs: project.epilogue.outputs(shard.n_rows) as u32,
             slot: project.slot_weight.as_ref().map_or(0, |weight| weight.slot as u32),
             n_slots: project.slot_weight.as_ref().map_or(0, |weight| weight.n_slots as u32),
+            ..Default::default()
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);

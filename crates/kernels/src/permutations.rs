@@ -5,8 +5,8 @@ use qwill_weights::Layout;
 
 use crate::tuning::{GemvShape, Reduction};
 use crate::{
-    Attend, Epilogue, KvType, Rotate, Templates, TopKWeights, attention, embed, gemm, gemv, norm, routing,
-    sample,
+    Attend, Epilogue, KvType, Rotate, Templates, TopKWeights, attention, embed, experts, gemm, gemv,
+    grouping, norm, routing, sample,
 };
 
 const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
@@ -50,7 +50,10 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
                     continue;
                 }
                 for tile_m in [16, 64] {
-                    all.push(gemm::source(templates, &gemm::Variant { layout, epilogue, bias, tile_m }));
+                    all.push(gemm::source(
+                        templates,
+                        &gemm::Variant { layout, epilogue, bias, tile_m, experts: false },
+                    ));
                 }
                 for norm in [false, true] {
                     for shape in GEMV_SHAPES {
@@ -58,6 +61,12 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
                         all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
                     }
                 }
+            }
+        }
+        for epilogue in [Epilogue::SiluMul, Epilogue::Store] {
+            for tile_m in [16, 32] {
+                let variant = gemm::Variant { layout, epilogue, bias: false, tile_m, experts: true };
+                all.push(gemm::source(templates, &variant));
             }
         }
         for (epilogue, norm) in
@@ -72,10 +81,12 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     for (subgroups, is_software) in [(true, false), (false, false), (true, true)] {
         let caps = &caps(is_web, subgroups, is_software);
         all.push(norm::source(templates, caps));
+        all.push(grouping::source(templates, caps));
         for weights in [TopKWeights::Softmax, TopKWeights::Renormalised] {
             all.push(routing::source(templates, caps, weights));
         }
     }
+    all.push(experts::combine_source(templates));
     for kv in [KvType::F32, KvType::F16] {
         for (head_dim, group) in
             [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)]

@@ -7,7 +7,7 @@ use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
 use crate::{Error, Kernels, Launch, Templates, align_row, tuning};
 
 /// Most experts that a token can choose from.
-const MAX_EXPERTS: usize = 512;
+pub(crate) const MAX_EXPERTS: usize = 512;
 /// Most experts that a token can choose.
 const MAX_TOP_K: usize = 16;
 

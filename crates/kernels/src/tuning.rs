@@ -56,6 +56,18 @@ pub(crate) fn gemm_tile_m(max_tokens: u32) -> u32 {
     if max_tokens <= 16 { 16 } else { GEMM_MAX_TILE_M }
 }
 
+/// Picks the most assignments in a tile of a grouped GEMM, from those of a step and the experts that share them.
+///
+/// A tile belongs to one expert, and its weights are read for each: it should hold what an expert gets, not more.
+pub(crate) fn experts_tile_m(n_assignments: usize, n_experts: usize) -> u32 {
+    if n_assignments <= 16 * n_experts { 16 } else { 32 }
+}
+
+/// Invocations of the one workgroup that groups tokens by expert.
+pub(crate) fn group_workgroup(caps: &Caps) -> u32 {
+    if caps.is_software { 32 } else { 256 }
+}
+
 /// Invocations of a row-wise reduction.
 pub(crate) fn row_workgroup(caps: &Caps) -> u32 {
     if caps.is_software { 32 } else { 128 }
