@@ -25,6 +25,7 @@ under_every_mask!(vectors);
 under_every_mask!(groups);
 under_every_mask!(matrices);
 under_every_mask!(sums);
+under_every_mask!(layers);
 
 fn shape(n_tokens: usize) -> StepShape {
     StepShape { n_tokens: n_tokens as u32, n_kv: n_tokens as u32, n_outputs: 1 }
@@ -446,6 +447,97 @@ fn sums(rig: &mut Rig, depth: Depth) {
         worst = worst.max(report.expect(&format!("{grouping:?}, {n_tokens} tokens of {k}"), TOLERANCE));
     }
     record("combine_experts", rig, worst);
+}
+
+/// The experts of a whole layer, from the router's logits to the hidden states, as a decode step and as a prefill chain
+/// the kernels; an inner width that is no multiple of 16 or 32 goes through all of them.
+fn layers(rig: &mut Rig, depth: Depth) {
+    let mut rng = Rng::new(8);
+    let (hidden, inner) = (72, 40);
+    let routing =
+        Routing { n_experts: 9, top_k: 3, weights: TopKWeights::Renormalised, has_shared_expert: true };
+    for n_tokens in if depth == Depth::Full { vec![1, 7, 50] } else { vec![7] } {
+        let order = RowOrder::GateUp;
+        let gate_up = Experts::new(rig, &mut rng, Layout::Q8, routing, order, (inner, hidden), 4);
+        let down = Experts::new(rig, &mut rng, Layout::F16, routing, RowOrder::Plain, (hidden, inner), 2);
+        let logits = rng.floats(n_tokens * routing.n_logits(), 4.0);
+        let x = rng.floats(n_tokens * hidden, 2.0);
+        let y = rng.floats(n_tokens * hidden, 1.0);
+
+        let (ids, weights): (Vec<u32>, Vec<f32>) = cpu::route_experts(&routing, &logits)
+            .chunks_exact(routing.n_slots())
+            .flat_map(|slots| &slots[..routing.top_k])
+            .map(|&(expert, weight)| (expert, weight as f32))
+            .unzip();
+        let (sums, magnitudes) = gate_up.sums(&ids, &x, None);
+        let inner_rows: Vec<f32> = silu_mul(&sums, &magnitudes)
+            .0
+            .chunks_exact(gate_up.n_outputs())
+            .flat_map(|row| row[..inner].iter().map(|&value| value as f32))
+            .collect();
+        let (sums, magnitudes) = down.sums(&ids, &inner_rows, None);
+        let wanted = cpu::combine_experts(&y, &sums, &weights, hidden);
+        let y_magnitudes: Vec<f32> = y.iter().map(|y| y.abs()).collect();
+        let scale = cpu::combine_experts(&y_magnitudes, &magnitudes, &weights, hidden);
+
+        let logits = rig.upload("logits", &padded_rows(&logits, routing.n_logits()));
+        let routes = rig.empty("routes", n_tokens * routing.n_slots() * 8);
+        let state = rig.state(StepState { n_tokens: n_tokens as u32, ..Default::default() });
+        let x = rig.upload("x", &padded_rows(&x, hidden));
+        let between = rig.empty("inner", n_tokens * routing.top_k * align_row(inner) * 4);
+        let out = rig.empty("out", n_tokens * routing.top_k * align_row(hidden) * 4);
+        let grouping = Grouping { routing, max_tokens: n_tokens };
+        let groups = Groups {
+            grouping,
+            assignments: rig.empty("assignments", grouping.assignments_bytes()),
+            tiles: rig.empty("tiles", grouping.tiles_bytes()),
+        };
+        for is_decode in [true, false] {
+            let rows = if is_decode { 1 } else { n_tokens };
+            let y_bytes: Vec<u8> = padded_rows(&y, hidden).iter().flat_map(|y| y.to_le_bytes()).collect();
+            let y = rig.empty("y", y_bytes.len());
+            let up = ExpertProject {
+                matrix: gate_up.matrix.clone(),
+                routing,
+                x: x.clone(),
+                y: between.clone(),
+                y_stride: align_row(inner),
+            };
+            let down = ExpertProject {
+                matrix: down.matrix.clone(),
+                routing,
+                x: between.clone(),
+                y: if is_decode { y.clone() } else { out.clone() },
+                y_stride: align_row(hidden),
+            };
+            let kernels = &mut rig.kernels;
+            let mut launches = vec![block_on(route_experts(kernels, &routing, &logits, &routes)).unwrap()];
+            if is_decode {
+                launches.extend(block_on(gemv_experts(kernels, &up, None, &routes)).unwrap());
+                launches.extend(block_on(gemv_experts(kernels, &down, None, &routes)).unwrap());
+            } else {
+                launches.push(block_on(group_tokens(kernels, &state, &routes, &groups)).unwrap());
+                launches.extend(block_on(gemm_experts(kernels, &up, &groups)).unwrap());
+                launches.extend(block_on(gemm_experts(kernels, &down, &groups)).unwrap());
+                let combined = combine_experts(kernels, &grouping, &routes, &out, hidden, &y);
+                launches.push(block_on(combined).unwrap());
+            }
+            // the same bits each time, whatever the atomics do
+            let mut results = Vec::new();
+            for _ in 0..3 {
+                rig.gpu().write(&y, 0, &y_bytes);
+                rig.run(&launches, shape(rows));
+                results.push(rig.read::<f32>(&y));
+            }
+            assert!(results.iter().all(|result| *result == results[0]), "{rows} tokens");
+            let found: Vec<f32> =
+                results[0].chunks_exact(align_row(hidden)).flat_map(|row| &row[..hidden]).copied().collect();
+            let n = rows * hidden;
+            let what = format!("{rows} tokens, decode {is_decode}");
+            // errors of the inner rows add to those of the sums
+            Report::new(&found[..n], &wanted[..n], |i| scale[i]).expect(&what, 4.0 * TOLERANCE);
+        }
+    }
 }
 
 /// However tokens are spread, their tiles are no more than `max_tiles` says; it is exact for one token and grows.
