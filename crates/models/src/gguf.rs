@@ -22,6 +22,11 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
         ("head_dim", "attention.key_length"),
         ("intermediate_size", "feed_forward_length"),
         ("max_position_embeddings", "context_length"),
+        ("seq_length", "context_length"),
+        ("num_experts", "expert_count"),
+        ("num_experts_per_tok", "expert_used_count"),
+        ("moe_intermediate_size", "expert_feed_forward_length"),
+        ("shared_expert_intermediate_size", "expert_shared_feed_forward_length"),
     ];
     for (hf, gguf) in counts {
         if let Some(n) = metadata.get_u64(&key(gguf))? {
@@ -34,6 +39,9 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
             // f32 in the file: 1e-6 must not become 9.999999974752427e-7
             config.insert(hf.into(), json!((n as f32).to_string().parse::<f64>().unwrap_or(n)));
         }
+    }
+    if config.contains_key("num_experts") {
+        experts(&mut config, checkpoint, architecture, metadata.get_bool(&key("expert_weights_norm"))?);
     }
     if let Some(scaling) = rope_scaling(metadata, &key)? {
         config.insert("rope_scaling".into(), scaling);
@@ -50,6 +58,35 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
     }
     config.insert("tie_word_embeddings".into(), json!(checkpoint.tensor("output.weight").is_none()));
     Ok(Config::new(Value::Object(config)))
+}
+
+/// What files leave out about experts: widths that older converters did not write follow from the tensors, and so does
+/// which layers are dense.
+fn experts(
+    config: &mut Map<String, Value>,
+    checkpoint: &Checkpoint,
+    architecture: &str,
+    is_renormalised: Option<bool>,
+) {
+    let n_layers = config.get("num_hidden_layers").and_then(Value::as_u64).unwrap_or_default() as usize;
+    let gate =
+        |layer: usize, suffix: &str| checkpoint.tensor(&format!("blk.{layer}.ffn_gate_{suffix}.weight"));
+    let is_sparse = |layer: &usize| gate(*layer, "exps").is_some();
+    let dense: Vec<usize> = (0..n_layers).filter(|layer| !is_sparse(layer)).collect();
+    if let Some(sparse) = (0..n_layers).find(is_sparse) {
+        for (name, suffix) in
+            [("moe_intermediate_size", "exps"), ("shared_expert_intermediate_size", "shexp")]
+        {
+            // [n_experts, width, hidden_size] or [width, hidden_size]
+            let width = gate(sparse, suffix).and_then(|tensor| tensor.shape.iter().rev().nth(1));
+            if let (Some(width), false) = (width, config.contains_key(name)) {
+                config.insert(name.into(), json!(width));
+            }
+        }
+    }
+    config.insert("mlp_only_layers".into(), json!(dense));
+    // Converters write the key only where it differs from what the family does.
+    config.insert("norm_topk_prob".into(), json!(is_renormalised.unwrap_or(architecture == "qwen3moe")));
 }
 
 fn rope_scaling(metadata: &Metadata, key: &dyn Fn(&str) -> String) -> Result<Option<Value>, Error> {

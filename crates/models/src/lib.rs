@@ -5,10 +5,16 @@
 //! here, one line in [`registry`], and a golden.
 
 mod config;
+mod decoder;
 mod gguf;
+mod head;
+mod mixture;
 mod plan;
+mod qwen1;
 mod qwen2;
+mod qwen2_moe;
 mod qwen3;
+mod qwen3_moe;
 mod registry;
 mod rope;
 mod shapes;
@@ -16,9 +22,10 @@ mod shapes;
 pub use config::{Config, Error};
 pub use gguf::config_from_gguf;
 pub use plan::{
-    Activation, Arrangement, Attention, Dims, Head, Norm, Op, Plan, Projection, Rotation, TensorRef, Then,
-    Weight,
+    Activation, Arrangement, Attention, Dims, Direction, Expert, ExpertSlice, Head, HeadLayer, HeadThen,
+    Mixture, Norm, Op, Outputs, Plan, Projection, Rotation, Scored, SharedExpert, TensorRef, Then,
+    TopKWeights, Weight,
 };
 pub use registry::{known_architectures, plan};
-pub use rope::Rope;
+pub use rope::{DualChunks, Extension, Rope, RotaryRows};
 pub use shapes::{Shape, published_shape, published_shapes};

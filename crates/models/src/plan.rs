@@ -13,7 +13,7 @@ pub struct Dims {
     pub n_kv_heads: usize,
     /// Elements of a head.
     pub head_dim: usize,
-    /// Inner width of the feed-forward network.
+    /// Inner width of dense feed-forward networks, shared experts included; 0 without any.
     pub intermediate_size: usize,
     /// Rows of the embedding, padding rows included.
     pub vocab_size: usize,
@@ -32,12 +32,28 @@ pub struct TensorRef {
     pub gguf: String,
     /// `[rows, columns]`, or `[length]`.
     pub shape: Vec<usize>,
+    /// GGUF files keep the matrices of all experts in one tensor; this is one of them.
+    pub expert: Option<ExpertSlice>,
+}
+
+/// Which part of a GGUF tensor `[n_experts, rows, columns]` is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ExpertSlice {
+    /// The expert.
+    pub index: usize,
+    /// How many there are.
+    pub n_experts: usize,
 }
 
 impl TensorRef {
     /// A tensor with both its names.
     pub fn new(hf: impl Into<String>, gguf: impl Into<String>, shape: &[usize]) -> Self {
-        Self { hf: hf.into(), gguf: gguf.into(), shape: shape.to_vec() }
+        Self { hf: hf.into(), gguf: gguf.into(), shape: shape.to_vec(), expert: None }
+    }
+
+    /// A tensor of one expert.
+    pub fn of_expert(self, index: usize, n_experts: usize) -> Self {
+        Self { expert: Some(ExpertSlice { index, n_experts }), ..self }
     }
 }
 
@@ -62,7 +78,22 @@ pub struct Weight {
 impl Weight {
     /// A weight of one tensor.
     pub fn single(tensor: TensorRef) -> Self {
-        Self { parts: vec![tensor], arrangement: Arrangement::Stacked }
+        Self::stacked(vec![tensor])
+    }
+
+    /// Tensors one after the other.
+    pub fn stacked(parts: Vec<TensorRef>) -> Self {
+        Self { parts, arrangement: Arrangement::Stacked }
+    }
+
+    /// Gate and up of a feed-forward network.
+    pub fn gate_up(gate: TensorRef, up: TensorRef) -> Self {
+        Self { parts: vec![gate, up], arrangement: Arrangement::GateUp }
+    }
+
+    /// Rows of all parts.
+    pub fn n_rows(&self) -> usize {
+        self.parts.iter().map(|part| part.shape[0]).sum()
     }
 }
 
@@ -116,6 +147,13 @@ pub struct Projection {
     pub then: Then,
 }
 
+impl Projection {
+    /// A projection that is added to the residual stream.
+    pub fn add(input: Activation, weight: Weight) -> Self {
+        Self { norm: None, input, weight, bias: None, output: Activation::Hidden, then: Then::Add }
+    }
+}
+
 /// QK-norm, rotary embedding and cache write of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rotation {
@@ -134,6 +172,52 @@ pub struct Attention {
     pub window: Option<usize>,
 }
 
+/// What the weights of the chosen experts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopKWeights {
+    /// Their softmax over all experts.
+    Softmax,
+    /// The same, divided by its sum over the chosen ones.
+    Renormalised,
+}
+
+/// One feed-forward network of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expert {
+    /// Gate and up.
+    pub gate_up: Weight,
+    /// Down.
+    pub down: Weight,
+}
+
+/// An expert that every token goes to, times `sigmoid(gate . x)`; the gate is the last row of the router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedExpert {
+    /// Inner width.
+    pub intermediate_size: usize,
+    /// Its matrices.
+    pub expert: Expert,
+}
+
+/// A sparse mixture of experts, added to the residual stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mixture {
+    /// Applied to the residual stream first.
+    pub norm: Norm,
+    /// `[n_experts, hidden_size]`, and a row more with a shared expert.
+    pub router: Weight,
+    /// Experts that a token goes to.
+    pub top_k: usize,
+    /// How they are weighed.
+    pub weights: TopKWeights,
+    /// Inner width of an expert.
+    pub intermediate_size: usize,
+    /// All of them.
+    pub experts: Vec<Expert>,
+    /// The one for every token.
+    pub shared: Option<SharedExpert>,
+}
+
 /// One operation of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
@@ -145,6 +229,57 @@ pub enum Op {
     Rotate(Rotation),
     /// From queries and the cache to `Attended`.
     Attend(Attention),
+    /// A mixture of experts.
+    Mix(Mixture),
+}
+
+/// What happens to an output layer's product and bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadThen {
+    /// Nothing.
+    Store,
+    /// `max(a, 0)`
+    Relu,
+}
+
+/// A linear layer after the final norm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadLayer {
+    /// The matrix.
+    pub weight: Weight,
+    /// Its bias.
+    pub bias: Option<TensorRef>,
+    /// What follows.
+    pub then: HeadThen,
+}
+
+/// Which tokens a classification head is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scored {
+    /// The last one that is no padding.
+    LastToken,
+    /// Every one; the last one's scores stand for the text.
+    EveryToken,
+    /// Those that end a step of a solution.
+    Steps,
+}
+
+/// What the last output layer gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outputs {
+    /// Logits of the next token.
+    Logits,
+    /// Scores of a reward or classification model.
+    Scores {
+        /// How many each.
+        n_labels: usize,
+        /// Of which tokens.
+        of: Scored,
+        /// Padding that is skipped from the end.
+        pad_token: Option<u32>,
+    },
+    /// The normalised states themselves: an embedding model without an output matrix.
+    States,
 }
 
 /// What follows the last layer.
@@ -152,8 +287,26 @@ pub enum Op {
 pub struct Head {
     /// The final norm.
     pub norm: Norm,
-    /// The output matrix, `[vocab_size, hidden_size]`.
-    pub weight: Weight,
+    /// What is applied to the normalised states, in order.
+    pub layers: Vec<HeadLayer>,
+    /// What comes out.
+    pub outputs: Outputs,
+}
+
+impl Head {
+    /// Numbers that come out for a token.
+    pub fn width(&self, dims: &Dims) -> usize {
+        self.layers.last().map_or(dims.hidden_size, |layer| layer.weight.n_rows())
+    }
+}
+
+/// Which tokens a token sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Those before it.
+    Causal,
+    /// All: an embedding model that cannot generate.
+    Both,
 }
 
 /// A model as a list of operations.
@@ -165,6 +318,8 @@ pub struct Plan {
     pub dims: Dims,
     /// Positions.
     pub rope: crate::Rope,
+    /// Which tokens a token sees, as far as windows let it.
+    pub direction: Direction,
     /// A step up to the residual stream of the last layer.
     pub ops: Vec<Op>,
     /// Final norm and logits.
@@ -189,17 +344,51 @@ impl Plan {
                     }
                 }
                 Op::Attend(_) => {}
+                Op::Mix(mixture) => {
+                    all.push(&mixture.norm.weight);
+                    all.extend(&mixture.router.parts);
+                    let experts = mixture.experts.iter().chain(mixture.shared.iter().map(|s| &s.expert));
+                    all.extend(experts.flat_map(|e| e.gate_up.parts.iter().chain(&e.down.parts)));
+                }
             }
         }
         all.push(&self.head.norm.weight);
-        all.extend(&self.head.weight.parts);
+        for layer in &self.head.layers {
+            all.extend(&layer.weight.parts);
+            all.extend(&layer.bias);
+        }
         let mut seen = std::collections::HashSet::new();
         all.retain(|tensor| seen.insert(&tensor.hf));
         all
     }
 
+    /// The mixtures of experts, in order.
+    pub fn mixtures(&self) -> impl Iterator<Item = &Mixture> {
+        self.ops.iter().filter_map(|op| match op {
+            Op::Mix(mixture) => Some(mixture),
+            _ => None,
+        })
+    }
+
+    /// Weights that a token meets: all but the experts that it does not go to.
+    pub fn n_active_params(&self) -> u64 {
+        let idle: u64 = self
+            .mixtures()
+            .filter_map(|m| {
+                let expert = m.experts.first()?;
+                let parts = expert.gate_up.parts.iter().chain(&expert.down.parts);
+                Some(parts.map(count).sum::<u64>() * (m.experts.len() - m.top_k) as u64)
+            })
+            .sum();
+        self.n_params() - idle
+    }
+
     /// Number of weights.
     pub fn n_params(&self) -> u64 {
-        self.tensors().iter().map(|t| t.shape.iter().map(|&n| n as u64).product::<u64>()).sum()
+        self.tensors().into_iter().map(count).sum()
     }
+}
+
+fn count(tensor: &TensorRef) -> u64 {
+    tensor.shape.iter().map(|&n| n as u64).product()
 }

@@ -3,11 +3,21 @@
 use serde_json::json;
 
 use crate::config::{Config, Default, Error, invalid};
+use crate::decoder::{self, Family, QkNorm, QkvBias, Windowed, dense_block};
 use crate::plan::Plan;
-use crate::qwen2::{Dense, dense};
 
 /// Plan of a `qwen3` checkpoint.
 pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
+    let family = family(config, "qwen3", Windowed::UpperLayers)?;
+    decoder::plan(config, &family, |dims, layer| Ok(dense_block(dims, layer)))
+}
+
+/// What Qwen3 and its mixtures have in common.
+pub(crate) fn family(
+    config: &Config,
+    architecture: &'static str,
+    windowed: Windowed,
+) -> Result<Family, Error> {
     if config.flag("attention_bias", Default::False)? {
         return Err(invalid(
             "attention_bias",
@@ -16,5 +26,5 @@ pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
         ));
     }
     let head_dim = config.count_opt("head_dim")?.unwrap_or(128);
-    dense(config, &Dense { architecture: "qwen3", head_dim, qkv_bias: false, qk_norm: true })
+    Ok(Family { architecture, head_dim, bias: QkvBias::Absent, qk_norm: QkNorm::PerHead, windowed })
 }
