@@ -2,9 +2,11 @@
 //
 //   s[g, t] = q[g] . k[t];  m[g] = max_t s;  p = exp(s - m);  l[g] = sum_t p;  o[g] = sum_t p * v[t]
 //
+// With dual chunk attention there are three q for each head; which one meets a key says how many chunks of STRIDE tokens
+// lie between them: none, one, or more. They are too many for workgroup memory and read where they are.
 // Grid: x = split of SPLIT tokens, y = KV head. All GROUP query heads of the KV head share each load of K and V.
 // Invocations score tokens first (one token each), then sum values (one vec4 of the head each, in SLICES of tokens).
-// Bindings: state; q [n_heads, head_dim], already scaled; block_table; partial [n_heads, max_splits, head_dim];
+// Bindings: state; q [n_heads, head_dim] ([3, n_heads, head_dim] with dual chunks), already scaled; block_table; partial [n_heads, max_splits, head_dim];
 // stats [n_heads, max_splits] = (m, l); k_cache, v_cache.
 // Needs: nothing.
 //% include "shared/state.wgsl"
@@ -19,6 +21,8 @@ struct Params {
     max_splits: u32,
     // keys further back than this are not seen; 0: all are
     window: u32,
+    // tokens of a chunk
+    stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,7 +32,9 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> partial_out: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2<f32>>;
 
+//% if not dual_chunks
 var<workgroup> q_tile: array<vec4<f32>, ${ group * head_dim // 4 }>;
+//% endif
 var<workgroup> p: array<f32, ${ group * split }>;
 var<workgroup> slots: array<f32, ${ group * 64 }>;
 var<workgroup> mixed: array<vec4<f32>, 64>;
@@ -43,10 +49,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (params.window > 0u && n_kv > params.window) {
         seen = n_kv - params.window;
     }
+//% if not dual_chunks
     for (var i = lane; i < GROUP * D4; i += 64u) {
         q_tile[i] = q[kv_head * GROUP * D4 + i];
     }
     workgroupBarrier();
+//% endif
 
     var top: array<f32, GROUP>;
     for (var g = 0u; g < GROUP; g++) {
@@ -58,10 +66,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if (position < end && position >= seen) {
             let page = block_table[position / PAGE];
             let base = (page * params.n_kv_heads + kv_head) * D4 * PAGE + position % PAGE;
+//% if dual_chunks
+            let apart = min(state.position / params.stride - position / params.stride, 2u);
+            let q_base = (apart * params.n_kv_heads + kv_head) * GROUP * D4;
+//% endif
             for (var d = 0u; d < D4; d++) {
                 let k = load_k(base + d * PAGE);
                 for (var g = 0u; g < GROUP; g++) {
+//% if dual_chunks
+                    s[g] += dot(q[q_base + g * D4 + d], k);
+//% else
                     s[g] += dot(q_tile[g * D4 + d], k);
+//% endif
                 }
             }
         } else {

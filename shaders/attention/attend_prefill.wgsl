@@ -2,10 +2,12 @@
 //
 //   o[r] = sum_t softmax_t(q[r] . k[t]) * v[t] over keys t <= position of r (and within the window)
 //
+// With dual chunk attention there are three q for each token and head, see attend_decode.wgsl. "Bidirectional" lets every
+// token see all of the step's.
 // Grid: x = tile of ROWS tokens, y = query head. For each page of 32 keys, 128 invocations score (a key and a quarter
 // of the rows each), update the row statistics (8 invocations a row) and add values (a vec4 of the head and some rows
 // each).
-// Bindings: state; q [n_tokens, n_heads, head_dim], already scaled; block_table; y [n_tokens, stride];
+// Bindings: state; q [n_tokens, n_heads, head_dim] ([n_tokens, 3, n_heads, head_dim] with dual chunks), already scaled; block_table; y [n_tokens, stride];
 // k_cache, v_cache.
 // Needs: nothing.
 //% include "shared/state.wgsl"
@@ -24,6 +26,8 @@ struct Params {
     y_stride: u32,
     // keys further back than this are not seen; 0: all are
     window: u32,
+    // tokens of a chunk
+    stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -32,7 +36,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> block_table: array<u32>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
+//% if not dual_chunks
 var<workgroup> q_tile: array<vec4<f32>, ${ rows * head_dim // 4 }>;
+//% endif
 var<workgroup> s_tile: array<f32, ${ rows * 32 }>;
 var<workgroup> tops: array<f32, 128>;
 var<workgroup> sums: array<f32, 128>;
@@ -44,10 +50,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let head = group.y;
     let kv_head = head / (params.n_heads / params.n_kv_heads);
     let first_token = group.x * ROWS;
+//% if not dual_chunks
     for (var i = lane; i < ROWS * D4; i += 128u) {
         let token = min(first_token + i / D4, state.n_tokens - 1u);
         q_tile[i] = q[token * params.q_stride + head * D4 + i % D4];
     }
+//% endif
 
     let key = lane % 32u;
     let scored = (lane / 32u) * SCORED;
@@ -61,7 +69,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var total = 0.0;
 
     let first_position = state.position + first_token;
+//% if bidirectional
+    let last_position = state.position + state.n_tokens - 1u;
+//% else
     let last_position = min(first_position + ROWS, state.position + state.n_tokens) - 1u;
+//% endif
     var first_page = 0u;
     if (params.window > 0u && first_position + 1u > params.window) {
         first_page = (first_position + 1u - params.window) / PAGE;
@@ -71,17 +83,34 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         var s = array<f32, SCORED>();
         let k_base = (page * params.n_kv_heads + kv_head) * D4 * PAGE + key;
+        let key_position = block * PAGE + key;
+//% if dual_chunks
+        var q_base = array<u32, SCORED>();
+        for (var r = 0u; r < SCORED; r++) {
+            let token = min(first_token + scored + r, state.n_tokens - 1u);
+            // a key of the future wraps around; its score is masked
+            let apart = min((state.position + token) / params.stride - key_position / params.stride, 2u);
+            q_base[r] = (token * 3u + apart) * params.q_stride + head * D4;
+        }
+//% endif
         for (var i = 0u; i < D4; i++) {
             let k = load_k(k_base + i * PAGE);
             for (var r = 0u; r < SCORED; r++) {
+//% if dual_chunks
+                s[r] += dot(q[q_base[r] + i], k);
+//% else
                 s[r] += dot(q_tile[(scored + r) * D4 + i], k);
+//% endif
             }
         }
-        let key_position = block * PAGE + key;
         for (var r = 0u; r < SCORED; r++) {
             let position = first_position + scored + r;
+//% if bidirectional
+            let visible = key_position <= last_position;
+//% else
             let visible = key_position <= position
                 && (params.window == 0u || key_position + params.window > position);
+//% endif
             s_tile[(scored + r) * 32u + key] = select(MASKED, s[r], visible);
         }
         workgroupBarrier();

@@ -4,10 +4,12 @@
 //   q, k: (h[i], h[i + R/2]) rotated by the angle position * freq[i] for i < R/2; the other dimensions pass
 //   q *= scale (1 / sqrt(head_dim)), so that attention needs no multiplication per score
 //
+// The table has ROWS angles for a position: the first turns keys, QUERIES of them from FIRST_QUERY on turn queries, each
+// into a query of its own (dual chunk attention has three, LogN one that also scales).
 // Grid: one invocation for 8 dimensions of one head of one token, 64 a workgroup: x folded. Every invocation sums the
 // squares of its whole head itself: re-reading head_dim cached values costs less than a barrier.
-// Bindings: state; qkv [n_tokens, stride] = [q | k | v]; rope [positions, 2, R/8] vec4 = cos, sin; block_table;
-// q [n_tokens, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); norms [2, head_dim] of queries and of keys, in
+// Bindings: state; qkv [n_tokens, stride] = [q | k | v]; rope [positions from state.rope_first, ROWS, 2, R/8] vec4 = cos,
+// sin; block_table; q [n_tokens, QUERIES, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); norms [2, head_dim] of queries and of keys, in
 // one buffer because WebGPU guarantees no more than 8 storage buffers.
 // Needs: nothing.
 //% include "shared/state.wgsl"
@@ -17,11 +19,14 @@ const D4: u32 = ${ head_dim // 4 }u;
 const PARTS: u32 = ${ head_dim // 8 }u;
 // invocations of a head that rotate; each owns 4 frequencies
 const ROTATED: u32 = ${ rotary_dim // 8 }u;
+const ROWS: u32 = ${ rows }u;
+const FIRST_QUERY: u32 = ${ first_query }u;
+const QUERIES: u32 = ${ queries }u;
 
 struct Params {
     n_heads: u32,
     n_kv_heads: u32,
-    // vec4 columns in a row of qkv and of q
+    // vec4 columns in a row of qkv and of one query
     qkv_stride: u32,
     q_stride: u32,
     eps: f32,
@@ -97,18 +102,27 @@ fn main(
     }
 //% endif
     let position = state.position + token;
-    if (rotates) {
-        let cosine = rope[position * (2u * ROTATED) + part];
-        let sine = rope[position * (2u * ROTATED) + ROTATED + part];
-        let rotated = a * cosine - b * sine;
-        b = b * cosine + a * sine;
-        a = rotated;
-    }
+    let angles = (position - state.rope_first) * ROWS * 2u * ROTATED + part;
     if (is_query) {
-        let dst = token * params.q_stride + head * D4;
-        q[dst + lo] = a * params.scale;
-        q[dst + hi] = b * params.scale;
+        a *= params.scale;
+        b *= params.scale;
+        for (var i = 0u; i < QUERIES; i++) {
+            let dst = (token * QUERIES + i) * params.q_stride + head * D4;
+            if (rotates) {
+                let at = angles + (FIRST_QUERY + i) * 2u * ROTATED;
+                q[dst + lo] = a * rope[at] - b * rope[at + ROTATED];
+                q[dst + hi] = b * rope[at] + a * rope[at + ROTATED];
+            } else {
+                q[dst + lo] = a;
+                q[dst + hi] = b;
+            }
+        }
         return;
+    }
+    if (rotates) {
+        let rotated = a * rope[angles] - b * rope[angles + ROTATED];
+        b = b * rope[angles] + a * rope[angles + ROTATED];
+        a = rotated;
     }
     let page = block_table[position / PAGE];
     let slot = position % PAGE;

@@ -12,6 +12,7 @@ struct State {
     seed: u32,
     // slot of the token ring that this step's sample goes to
     ring_slot: u32,
-    reserved_0: u32,
-    reserved_1: u32,
+    // position of the first row of the rotary table
+    rope_first: u32,
+    reserved: u32,
 }

@@ -36,6 +36,17 @@ impl KvType {
     }
 }
 
+/// Rows of the rotary table that belong to one position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotaryRows {
+    /// How many; the first one turns keys.
+    pub per_position: usize,
+    /// The first that turns queries.
+    pub first_query: usize,
+    /// Queries that are made of each query.
+    pub n_queries: usize,
+}
+
 /// Shape of a layer's rotation and cache write.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rotate {
@@ -47,6 +58,8 @@ pub struct Rotate {
     pub head_dim: usize,
     /// Leading elements of a head that rotate.
     pub rotary_dim: usize,
+    /// Angles of a position.
+    pub rows: RotaryRows,
     /// Factor on the queries, usually `head_dim^-0.5`.
     pub scale: f32,
     /// Eps of the QK-norm.
@@ -62,11 +75,11 @@ pub struct RotateBuffers<'a> {
     pub state: &'a wgpu::Buffer,
     /// `[n_tokens, align_row((n_heads + 2 n_kv_heads) head_dim)]`.
     pub qkv: &'a wgpu::Buffer,
-    /// `[positions, 2, rotary_dim / 2]`: cosines, sines.
+    /// `[positions, rows.per_position, 2, rotary_dim / 2]`: cosines, sines, from `StepState::rope_first` on.
     pub rope: &'a wgpu::Buffer,
     /// Physical page of each logical page.
     pub block_table: &'a wgpu::Buffer,
-    /// `[n_tokens, n_heads head_dim]`.
+    /// `[n_tokens, rows.n_queries, n_heads head_dim]`.
     pub q: &'a wgpu::Buffer,
     /// Keys of the layer.
     pub k_cache: &'a wgpu::Buffer,
@@ -74,6 +87,27 @@ pub struct RotateBuffers<'a> {
     pub v_cache: &'a wgpu::Buffer,
     /// Weights of the QK-norm, `[2, head_dim]`: those of queries, then those of keys.
     pub qk_norm: Option<&'a wgpu::Buffer>,
+}
+
+/// Which keys a query sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// All up to its own.
+    Causal,
+    /// The last so many up to its own, itself included.
+    Window(usize),
+    /// All up to its own, through one of three queries: for keys of its own chunk of so many tokens, of the one before,
+    /// and further back (dual chunk attention, arXiv 2402.17463).
+    DualChunks(usize),
+    /// All of its step: prefill in a single step only.
+    Bidirectional,
+}
+
+impl Visibility {
+    /// Queries that a head has for each token.
+    pub(crate) fn n_queries(self) -> usize {
+        if matches!(self, Self::DualChunks(_)) { 3 } else { 1 }
+    }
 }
 
 /// Shape of a layer's attention.
@@ -85,10 +119,33 @@ pub struct Attend {
     pub n_kv_heads: usize,
     /// Elements of a head.
     pub head_dim: usize,
-    /// Keys that a query sees, itself included; `None`: all.
-    pub window: Option<usize>,
+    /// Keys that a query sees.
+    pub visibility: Visibility,
     /// Cache format.
     pub kv: KvType,
+}
+
+impl Attend {
+    fn window(&self) -> u32 {
+        if let Visibility::Window(n) = self.visibility { n as u32 } else { 0 }
+    }
+
+    fn stride(&self) -> u32 {
+        if let Visibility::DualChunks(n) = self.visibility { n as u32 } else { 1 }
+    }
+
+    fn has_dual_chunks(&self) -> bool {
+        matches!(self.visibility, Visibility::DualChunks(_))
+    }
+
+    /// Part of a kernel's name.
+    fn mask_name(&self) -> &'static str {
+        match self.visibility {
+            Visibility::Causal | Visibility::Window(_) => "causal",
+            Visibility::DualChunks(_) => "dual_chunks",
+            Visibility::Bidirectional => "bidirectional",
+        }
+    }
 }
 
 /// Buffers of attention.
@@ -96,7 +153,7 @@ pub struct Attend {
 pub struct AttendBuffers<'a> {
     /// [`crate::StepState`].
     pub state: &'a wgpu::Buffer,
-    /// Scaled and rotated queries `[n_tokens, n_heads head_dim]`.
+    /// Scaled and rotated queries `[n_tokens, n_queries, n_heads head_dim]`.
     pub q: &'a wgpu::Buffer,
     /// Physical page of each logical page.
     pub block_table: &'a wgpu::Buffer,
@@ -129,6 +186,7 @@ struct DecodeParams {
     n_kv_heads: u32,
     max_splits: u32,
     window: u32,
+    stride: u32,
 }
 
 #[repr(C)]
@@ -139,6 +197,7 @@ struct PrefillParams {
     q_stride: u32,
     y_stride: u32,
     window: u32,
+    stride: u32,
 }
 
 /// Tokens of one split of decode attention: as many as 16 KiB of workgroup memory allow.
@@ -164,9 +223,10 @@ pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool
     }
     KernelSource {
         name: format!(
-            "rotate_heads d{} r{} kv={} qk_norm={qk_norm}",
+            "rotate_heads d{} r{} rows{} kv={} qk_norm={qk_norm}",
             shape.head_dim,
             shape.rotary_dim,
+            shape.rows.per_position,
             shape.kv.name()
         ),
         wgsl: templates.render(
@@ -175,6 +235,9 @@ pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool
                 page => PAGE,
                 head_dim => shape.head_dim,
                 rotary_dim => shape.rotary_dim,
+                rows => shape.rows.per_position,
+                first_query => shape.rows.first_query,
+                queries => shape.rows.n_queries,
                 kv => shape.kv.name(),
                 qk_norm,
             },
@@ -187,7 +250,12 @@ pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool
 pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize) -> KernelSource {
     let group = shape.n_heads / shape.n_kv_heads;
     KernelSource {
-        name: format!("attend_decode d{} group{group} split{split} kv={}", shape.head_dim, shape.kv.name()),
+        name: format!(
+            "attend_decode {} d{} group{group} split{split} kv={}",
+            shape.mask_name(),
+            shape.head_dim,
+            shape.kv.name()
+        ),
         wgsl: templates.render(
             "attention/attend_decode.wgsl",
             context! {
@@ -195,6 +263,7 @@ pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize)
                 head_dim => shape.head_dim,
                 group,
                 split,
+                dual_chunks => shape.has_dual_chunks(),
                 kv => shape.kv.name(),
                 kv_binding => 6,
             },
@@ -231,7 +300,12 @@ pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSou
     let rows = prefill_rows(shape.head_dim);
     let groups = rows.min(128 / (shape.head_dim / 4));
     KernelSource {
-        name: format!("attend_prefill d{} rows{rows} kv={}", shape.head_dim, shape.kv.name()),
+        name: format!(
+            "attend_prefill {} d{} rows{rows} kv={}",
+            shape.mask_name(),
+            shape.head_dim,
+            shape.kv.name()
+        ),
         wgsl: templates.render(
             "attention/attend_prefill.wgsl",
             context! {
@@ -239,6 +313,8 @@ pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSou
                 head_dim => shape.head_dim,
                 rows,
                 groups,
+                dual_chunks => shape.has_dual_chunks(),
+                bidirectional => shape.visibility == Visibility::Bidirectional,
                 kv => shape.kv.name(),
                 kv_binding => 5,
             },
@@ -309,7 +385,8 @@ impl Kernels {
         let params = DecodeParams {
             n_kv_heads: shape.n_kv_heads as u32,
             max_splits: max_splits as u32,
-            window: shape.window.unwrap_or(0) as u32,
+            window: shape.window(),
+            stride: shape.stride(),
         };
         let n_kv_heads = shape.n_kv_heads as u32;
         let source = decode_source(&self.templates, shape, split);
@@ -352,7 +429,8 @@ impl Kernels {
             n_kv_heads: shape.n_kv_heads as u32,
             q_stride: (width / 4) as u32,
             y_stride: (crate::align_row(width) / 4) as u32,
-            window: shape.window.unwrap_or(0) as u32,
+            window: shape.window(),
+            stride: shape.stride(),
         };
         let bound =
             [buffers.state, buffers.q, buffers.block_table, buffers.y, buffers.k_cache, buffers.v_cache];

@@ -34,8 +34,10 @@ pub struct StepState {
     pub seed: u32,
     /// Slot of the token ring that the sample goes to.
     pub ring_slot: u32,
+    /// Position of the first row of the rotary table.
+    pub rope_first: u32,
     /// Unused.
-    pub reserved: [u32; 2],
+    pub reserved: u32,
 }
 
 /// What grids are computed from.

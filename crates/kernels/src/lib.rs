@@ -19,7 +19,9 @@ mod sample;
 mod templates;
 mod tuning;
 
-pub use attention::{Attend, AttendBuffers, KvType, PAGE, Rotate, RotateBuffers, decode_split};
+pub use attention::{
+    Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, Visibility, decode_split,
+};
 pub use embed::embed_rows;
 pub use experts::{ExpertProject, combine_experts, gemm_experts, gemv_experts};
 pub use gemm::gemm;

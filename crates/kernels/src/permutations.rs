@@ -5,8 +5,8 @@ use qwill_weights::Layout;
 
 use crate::tuning::{GemvShape, Reduction};
 use crate::{
-    Attend, Epilogue, KvType, Rotate, Templates, TopKWeights, attention, embed, experts, gemm, gemv,
-    grouping, norm, routing, sample,
+    Attend, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Visibility, attention, embed,
+    experts, gemm, gemv, grouping, norm, routing, sample,
 };
 
 const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
@@ -91,23 +91,30 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
         for (head_dim, group) in
             [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)]
         {
-            let attend = Attend { n_heads: group * 2, n_kv_heads: 2, head_dim, window: None, kv };
             let split = attention::decode_split(group, head_dim).expect("a supported shape");
-            all.push(attention::decode_source(templates, &attend, split));
+            for visibility in [Visibility::Causal, Visibility::DualChunks(64), Visibility::Bidirectional] {
+                let attend = Attend { n_heads: group * 2, n_kv_heads: 2, head_dim, visibility, kv };
+                if visibility != Visibility::Bidirectional {
+                    all.push(attention::decode_source(templates, &attend, split));
+                }
+                all.push(attention::prefill_source(templates, &attend));
+            }
             all.push(attention::merge_source(templates, head_dim, split));
-            all.push(attention::prefill_source(templates, &attend));
             for qk_norm in [false, true] {
                 for rotary_dim in [head_dim, head_dim.next_multiple_of(32) / 4] {
-                    let rotate = Rotate {
-                        n_heads: group * 2,
-                        n_kv_heads: 2,
-                        head_dim,
-                        rotary_dim,
-                        scale: 1.0,
-                        eps: 1e-6,
-                        kv,
-                    };
-                    all.push(attention::rotate_source(templates, &rotate, qk_norm));
+                    for (per_position, first_query, n_queries) in [(1, 0, 1), (2, 1, 1), (3, 0, 3)] {
+                        let rotate = Rotate {
+                            n_heads: group * 2,
+                            n_kv_heads: 2,
+                            head_dim,
+                            rotary_dim,
+                            rows: RotaryRows { per_position, first_query, n_queries },
+                            scale: 1.0,
+                            eps: 1e-6,
+                            kv,
+                        };
+                        all.push(attention::rotate_source(templates, &rotate, qk_norm));
+                    }
                 }
             }
         }

@@ -8,7 +8,8 @@ use half::f16;
 use qwill_gpu::wgpu;
 use qwill_kernels::cpu::{self, k_index, v_index};
 use qwill_kernels::{
-    Attend, AttendBuffers, KvType, PAGE, Rotate, RotateBuffers, StepShape, StepState, align_row, decode_split,
+    Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, StepShape, StepState, Visibility,
+    align_row, decode_split,
 };
 use qwill_testkit::{Depth, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
 
@@ -19,6 +20,10 @@ const UNTOUCHED: f32 = 777.0;
 under_every_mask!(rotations);
 under_every_mask!(decodes);
 under_every_mask!(prefills);
+
+const PLAIN: RotaryRows = RotaryRows { per_position: 1, first_query: 0, n_queries: 1 };
+const SCALED_QUERIES: RotaryRows = RotaryRows { per_position: 2, first_query: 1, n_queries: 1 };
+const DUAL_CHUNKS: RotaryRows = RotaryRows { per_position: 3, first_query: 0, n_queries: 3 };
 
 fn step(position: usize, n_tokens: usize) -> (StepState, StepShape) {
     let state = StepState { position: position as u32, n_tokens: n_tokens as u32, ..Default::default() };
@@ -71,16 +76,22 @@ fn rotations(rig: &mut Rig, depth: Depth) {
         n_kv_heads,
         head_dim,
         rotary_dim,
+        rows: PLAIN,
         scale: (head_dim as f32).powf(-0.5),
         eps: 1e-6,
         kv,
     };
-    let mut shapes =
-        vec![(rotate(6, 1, 24, 24, KvType::F32), true, 1.0), (rotate(7, 1, 64, 64, KvType::F16), false, 2.0)];
+    let mut shapes = vec![
+        (rotate(6, 1, 24, 24, KvType::F32), true, 1.0),
+        (rotate(7, 1, 64, 64, KvType::F16), false, 2.0),
+        (Rotate { rows: DUAL_CHUNKS, ..rotate(4, 2, 32, 32, KvType::F32) }, true, 1.0),
+        (Rotate { rows: SCALED_QUERIES, ..rotate(3, 3, 16, 16, KvType::F32) }, false, 1.0),
+    ];
     if depth == Depth::Full {
         shapes.extend([
             (rotate(3, 3, 16, 8, KvType::F32), false, 1e3),
             (rotate(4, 2, 80, 40, KvType::F16), true, 1.0),
+            (Rotate { rows: DUAL_CHUNKS, ..rotate(5, 1, 64, 24, KvType::F16) }, false, 1.0),
             (rotate(12, 2, 128, 128, KvType::F32), true, 1e-3),
             // keys and values beyond what f16 holds are cut, not infinite
             (rotate(2, 1, 256, 64, KvType::F16), false, 1e5),
@@ -95,21 +106,17 @@ fn rotations(rig: &mut Rig, depth: Depth) {
             let what = format!("{shape:?} norm={has_norm} {n_tokens} tokens from {position}");
             let n_kv = position + n_tokens;
             let qkv = rng.floats(n_tokens * width, size);
-            let rope: Vec<f32> = (0..n_kv)
-                .flat_map(|p| {
-                    let angle = move |i: usize| p as f64 * 1e4f64.powf(-2.0 * i as f64 / rotary_dim as f64);
-                    let half = 0..rotary_dim / 2;
-                    half.clone()
-                        .map(move |i| angle(i).cos() as f32)
-                        .chain(half.map(move |i| angle(i).sin() as f32))
-                })
-                .collect();
+            // the table starts somewhere before the step, and its rows need not be angles
+            let rope_first = position - position.min(7);
+            let row = shape.rows.per_position * rotary_dim;
+            let rope = rng.floats((n_kv - rope_first) * row, 1.0);
             let (table, n_pages) = block_table(&mut rng, n_kv);
             let cache = vec![UNTOUCHED; n_pages * PAGE * n_kv_heads * head_dim];
             let k_cache = upload_cache(rig, kv, &cache);
             let v_cache = upload_cache(rig, kv, &cache);
-            let q_buffer = rig.empty("q", n_tokens * n_heads * head_dim * 4);
+            let q_buffer = rig.empty("q", n_tokens * shape.rows.n_queries * n_heads * head_dim * 4);
             let (state, step) = step(position, n_tokens);
+            let state = StepState { rope_first: rope_first as u32, ..state };
             let buffers = RotateBuffers {
                 state: &rig.state(state),
                 qkv: &rig.upload("qkv", &padded_rows(&qkv, width)),
@@ -123,8 +130,8 @@ fn rotations(rig: &mut Rig, depth: Depth) {
             let launch = block_on(rig.kernels.rotate_heads(&shape, &buffers)).unwrap();
             rig.run([&launch], step);
 
-            let wanted =
-                cpu::rotate_heads(&shape, &qkv, &rope, position, has_norm.then_some((&norms[0], &norms[1])));
+            let of_step = &rope[(position - rope_first) * row..];
+            let wanted = cpu::rotate_heads(&shape, &qkv, of_step, has_norm.then_some((&norms[0], &norms[1])));
             let head_scale = |all: &[f64], i: usize| largest(&all[i / head_dim * head_dim..][..head_dim]);
             let report = Report::new(&rig.read(&q_buffer), &wanted.q, |i| head_scale(&wanted.q, i));
             worst = worst.max(report.expect(&format!("queries, {what}"), TOLERANCE));
@@ -199,9 +206,9 @@ impl Cache {
         (&self.k[..n], &self.v[..n])
     }
 
-    /// `1 + max_t sum |q k|` for each token and head of `q`, over all keys up to the last.
-    fn sensitivities(&self, q: &[f32], n_kv: usize) -> Vec<f64> {
-        let Attend { n_heads, n_kv_heads, head_dim, .. } = self.shape;
+    /// `1 + max_t sum |q k|` for each token and head of `q`, over all keys up to the last and all queries of the head.
+    fn sensitivities(&self, shape: Attend, q: &[f32], n_kv: usize) -> Vec<f64> {
+        let Attend { n_heads, n_kv_heads, head_dim, .. } = shape;
         let products = |(head, q): (usize, &[f32])| {
             let kv_head = head % n_heads / (n_heads / n_kv_heads);
             let of_key = |t: usize| -> f64 {
@@ -210,16 +217,30 @@ impl Cache {
             };
             1.0 + (0..n_kv).map(of_key).fold(0.0, f64::max)
         };
-        q.chunks_exact(head_dim).enumerate().map(products).collect()
+        let each: Vec<f64> = q.chunks_exact(head_dim).enumerate().map(products).collect();
+        each.chunks_exact(n_queries(shape) * n_heads)
+            .flat_map(|token| {
+                (0..n_heads).map(|head| token[head..].iter().step_by(n_heads).copied().fold(0.0, f64::max))
+            })
+            .collect()
     }
+}
+
+fn n_queries(shape: Attend) -> usize {
+    if matches!(shape.visibility, Visibility::DualChunks(_)) { 3 } else { 1 }
 }
 
 /// Factor on random queries: nothing but ties, an ordinary spread of scores, one key that takes all.
 const QUERY_SIZES: [f32; 3] = [0.0, 1.0, 100.0];
 
 fn attend_shapes(depth: Depth) -> Vec<Attend> {
-    let attend =
-        |n_heads, n_kv_heads, head_dim, kv| Attend { n_heads, n_kv_heads, head_dim, window: None, kv };
+    let attend = |n_heads, n_kv_heads, head_dim, kv| Attend {
+        n_heads,
+        n_kv_heads,
+        head_dim,
+        visibility: Visibility::Causal,
+        kv,
+    };
     let mut shapes = vec![attend(6, 1, 24, KvType::F32), attend(14, 2, 64, KvType::F16)];
     if depth == Depth::Full {
         shapes.extend([
@@ -244,14 +265,25 @@ fn decodes(rig: &mut Rig, depth: Depth) {
         let max_splits = longest.div_ceil(split) + 1;
         let width = n_heads * head_dim;
         let lengths = [1, 31, 32, 33, split - 1, split, split + 1, longest];
-        // a window within a page, across pages, and one that hides whole splits
-        let windows = [None, Some(1), None, Some(7), None, Some(33), None, Some(split)];
+        // a window within a page, across pages, and one that hides whole splits; chunks that end within a page and on one
+        let visibilities = [
+            Visibility::Causal,
+            Visibility::Window(1),
+            Visibility::DualChunks(7),
+            Visibility::Window(7),
+            Visibility::DualChunks(20),
+            Visibility::Window(33),
+            Visibility::DualChunks(64),
+            Visibility::Window(split),
+        ];
         for (index, n_kv) in lengths.into_iter().enumerate() {
-            for window in [windows[index], windows[(index + 5) % 8]] {
-                let shape = Attend { window, ..shape };
+            for (at, visibility) in
+                [visibilities[index], visibilities[(index + 5) % 8]].into_iter().enumerate()
+            {
+                let shape = Attend { visibility, ..shape };
                 let what = format!("{shape:?}, {n_kv} keys");
-                let size = QUERY_SIZES[(index + usize::from(window.is_some())) % 3];
-                let q = rng.floats(width, size * 2.0 * (head_dim as f32).powf(-0.5));
+                let size = QUERY_SIZES[(index + at) % 3];
+                let q = rng.floats(n_queries(shape) * width, size * 2.0 * (head_dim as f32).powf(-0.5));
                 let (state, step) = step(n_kv - 1, 1);
                 // A grid for a longer sequence, as a recorded step may have, must not disturb.
                 let step = StepShape { n_kv: step.n_kv + (split * (index % 2)) as u32, ..step };
@@ -275,7 +307,7 @@ fn decodes(rig: &mut Rig, depth: Depth) {
 
                 let (k, v) = cache.first(n_kv);
                 let v_abs: Vec<f32> = v.iter().map(|v| v.abs()).collect();
-                let sensitivity = cache.sensitivities(&q, n_kv);
+                let sensitivity = cache.sensitivities(shape, &q, n_kv);
                 let wanted = cpu::attend_decode(&shape, &q, k, v, split);
                 let magnitudes = cpu::attend_decode(&shape, &q, k, &v_abs, split);
                 let (sums, stats): (Vec<f32>, Vec<f32>) = (rig.read(&partial), rig.read(&stats));
@@ -318,19 +350,23 @@ fn prefills(rig: &mut Rig, depth: Depth) {
         let cache = Cache::random(rig, &mut rng, shape, 130);
         let width = n_heads * head_dim;
         let chunks = [
-            (0, 1, None),
-            (0, 33, None),
-            (31, 2, Some(1)),
-            (32, 17, Some(40)),
-            (33, 70, None),
-            (50, 66, Some(5)),
-            (97, 31, Some(33)),
+            (0, 1, Visibility::Causal),
+            (0, 33, Visibility::Causal),
+            (31, 2, Visibility::Window(1)),
+            (32, 17, Visibility::Window(40)),
+            (33, 70, Visibility::Causal),
+            (50, 66, Visibility::Window(5)),
+            (97, 31, Visibility::Window(33)),
+            (0, 37, Visibility::Bidirectional),
+            (0, 130, Visibility::DualChunks(37)),
+            (33, 70, Visibility::DualChunks(32)),
         ];
-        for (index, (position, n_tokens, window)) in chunks.into_iter().enumerate() {
-            let shape = Attend { window, ..shape };
+        for (index, (position, n_tokens, visibility)) in chunks.into_iter().enumerate() {
+            let shape = Attend { visibility, ..shape };
             let what = format!("{shape:?}, {n_tokens} tokens from {position}");
             let size = QUERY_SIZES[(index + 1) % 3];
-            let q = rng.floats(n_tokens * width, size * 2.0 * (head_dim as f32).powf(-0.5));
+            let q =
+                rng.floats(n_tokens * n_queries(shape) * width, size * 2.0 * (head_dim as f32).powf(-0.5));
             let stride = align_row(width);
             let y = rig.upload("y", &vec![UNTOUCHED; n_tokens * stride]);
             let (state, step) = step(position, n_tokens);
@@ -353,7 +389,7 @@ fn prefills(rig: &mut Rig, depth: Depth) {
             let v_abs: Vec<f32> = v.iter().map(|v| v.abs()).collect();
             let wanted = cpu::attend_prefill(&shape, &q, k, v, position);
             let magnitudes = cpu::attend_prefill(&shape, &q, k, &v_abs, position);
-            let sensitivity = cache.sensitivities(&q, n_kv);
+            let sensitivity = cache.sensitivities(shape, &q, n_kv);
             let found: Vec<f32> = rig.read(&y);
             assert!(
                 found.chunks_exact(stride).all(|row| row[width..].iter().all(|&y| y == UNTOUCHED)),
@@ -387,7 +423,8 @@ fn shapes_without_a_kernel_are_refused() {
         stats: &state,
     };
     for head_dim in [4, 20, 264] {
-        let shape = Attend { n_heads: 2, n_kv_heads: 1, head_dim, window: None, kv: KvType::F32 };
+        let shape =
+            Attend { n_heads: 2, n_kv_heads: 1, head_dim, visibility: Visibility::Causal, kv: KvType::F32 };
         let error = block_on(rig.kernels.attend_prefill(&shape, &buffers)).err().expect("refused");
         assert!(error.to_string().contains(&format!("head_dim {head_dim}")), "{error}");
     }

@@ -1,4 +1,5 @@
 use super::dot;
+use super::visibility::{query_for, visible};
 use crate::Attend;
 
 /// Unfinished attention of one query head over one split of the cache.
@@ -16,22 +17,25 @@ pub struct Partial {
 /// Attention of one new token, first of two passes: for each split of the cache and each query head,
 /// `s[t] = q . k[t]`, `m = max_t s`, `l = sum_t exp(s - m)`, `o = sum_t exp(s - m) * v[t]`.
 ///
-/// `q` is `[n_heads, head_dim]`, already scaled; `k` and `v` are `[n_kv, n_kv_heads, head_dim]`, the new token last.
+/// `q` is `[n_queries, n_heads, head_dim]`, already scaled; `k` and `v` are `[n_kv, n_kv_heads, head_dim]`, the new token last.
 /// Returns `[n_heads][splits]`.
 pub fn attend_decode(shape: &Attend, q: &[f32], k: &[f32], v: &[f32], split: usize) -> Vec<Vec<Partial>> {
-    let Attend { n_heads, n_kv_heads, head_dim, window, .. } = *shape;
+    let Attend { n_heads, n_kv_heads, head_dim, visibility, .. } = *shape;
     let n_kv = k.len() / (n_kv_heads * head_dim);
-    let seen = window.map_or(0, |window| n_kv.saturating_sub(window));
-    q.chunks_exact(head_dim)
-        .enumerate()
-        .map(|(head, q)| {
+    let seen = visible(visibility, n_kv - 1, n_kv).start;
+    (0..n_heads)
+        .map(|head| {
             let kv_head = head / (n_heads / n_kv_heads);
             let at = |t: usize| (t * n_kv_heads + kv_head) * head_dim;
             (0..n_kv)
                 .step_by(split)
                 .map(|first| {
                     let visible = first.max(seen)..(first + split).min(n_kv);
-                    let scores: Vec<f64> = visible.clone().map(|t| dot(q, &k[at(t)..][..head_dim])).collect();
+                    let score = |t: usize| {
+                        let query = query_for(visibility, n_kv - 1, t) * n_heads + head;
+                        dot(&q[query * head_dim..][..head_dim], &k[at(t)..][..head_dim])
+                    };
+                    let scores: Vec<f64> = visible.clone().map(score).collect();
                     let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                     let mut partial = Partial { max, mass: 0.0, sum: vec![0.0; head_dim] };
                     for (t, score) in visible.zip(scores) {

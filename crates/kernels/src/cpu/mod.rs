@@ -19,6 +19,7 @@ mod rotate_heads;
 mod route_experts;
 mod sample_token;
 mod select_candidates;
+mod visibility;
 
 pub use attend_decode::{Partial, attend_decode};
 pub use attend_merge::attend_merge;
