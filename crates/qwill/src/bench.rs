@@ -122,6 +122,7 @@ impl Model {
             let (mut prefill, mut ttft, mut decode) = (vec![], vec![], vec![]);
             for _ in 0..request.runs {
                 self.reset();
+                self.engine.start(&mut self.sequence, &prompt);
                 if depth > 0 {
                     self.engine.prefill(&mut self.sequence, &prompt[..depth])?;
                     self.engine.gpu.flush().await?;

@@ -1,6 +1,7 @@
 //! The paged key/value cache's bookkeeping: which page belongs to which sequence.
 
 use qwill_kernels::PAGE;
+use qwill_models::Rope;
 
 /// Physical pages that no sequence owns.
 #[derive(Debug)]
@@ -27,12 +28,28 @@ impl PagePool {
 pub(crate) struct Sequence {
     tokens: Vec<u32>,
     pages: Vec<u32>,
+    n_prompt: usize,
 }
 
 impl Sequence {
     /// Tokens in the cache.
     pub(crate) fn len(&self) -> usize {
         self.tokens.len()
+    }
+
+    /// Tokens of the prompt that the cached angles were made for.
+    pub(crate) fn n_prompt(&self) -> usize {
+        self.n_prompt
+    }
+
+    /// Starts on a prompt: keeps what it has in common with the cache, if its keys are turned as `rope` turns those of a
+    /// prompt of this length; returns how many tokens that are.
+    pub(crate) fn start(&mut self, prompt: &[u32], rope: &Rope, pool: &mut PagePool) -> usize {
+        let is_same = rope.prompt_class(prompt.len()) == rope.prompt_class(self.n_prompt);
+        let kept = if is_same { self.common_prefix(prompt) } else { 0 };
+        self.truncate(kept, pool);
+        self.n_prompt = prompt.len();
+        kept
     }
 
     /// Pages in logical order.
@@ -46,7 +63,7 @@ impl Sequence {
     }
 
     /// How many tokens of `prompt` are cached already. The last one never counts: its logits are wanted.
-    pub(crate) fn common_prefix(&self, prompt: &[u32]) -> usize {
+    fn common_prefix(&self, prompt: &[u32]) -> usize {
         let same = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         same.min(prompt.len().saturating_sub(1))
     }

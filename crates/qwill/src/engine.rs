@@ -4,6 +4,7 @@ mod buffers;
 mod prepare;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use qwill_gpu::{Gpu, Readback, Step, wgpu};
@@ -11,7 +12,7 @@ use qwill_kernels::{
     Kernels, KvType, Launch, SampleBuffers, SamplerSettings, StepShape, StepState, align_row,
     candidate_count, keep_for, sample_token, select_candidates,
 };
-use qwill_models::Plan;
+use qwill_models::{Outputs, Plan};
 
 use self::buffers::{Activations, Steering, activations, steering};
 use crate::Error;
@@ -22,8 +23,10 @@ use crate::loader::Loader;
 pub(crate) const RING: usize = 8;
 /// Prompts up to this length use a small GEMM tile: a large one would compute mostly padding.
 const FEW: usize = 16;
-/// Rows of logits that one step can produce.
+/// Rows of outputs that one step can produce.
 pub(crate) const MAX_OUTPUTS: usize = 64;
+/// Positions whose angles are written at a time while decoding.
+const ANGLES_AHEAD: usize = 64;
 
 /// How an engine is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +41,26 @@ pub(crate) struct EngineOptions {
 #[derive(Default)]
 struct Launches {
     layers: Vec<Launch>,
+    /// The final norm.
+    norm: Vec<Launch>,
+    /// What follows the norm.
     head: Vec<Launch>,
+}
+
+/// How far the head goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// To the normalised states.
+    States,
+    /// To the outputs: logits or scores.
+    Outputs,
+}
+
+/// What the rotary table on the device holds.
+struct Angles {
+    positions: Range<usize>,
+    /// Length of the prompt that they were made for.
+    n_prompt: usize,
 }
 
 pub(crate) struct Engine {
@@ -54,7 +76,7 @@ pub(crate) struct Engine {
     many: Launches,
     /// By candidates kept per chunk.
     samplers: HashMap<usize, Vec<Launch>>,
-    logits_stride: usize,
+    angles: Angles,
     next_staging: usize,
 }
 
@@ -77,7 +99,6 @@ impl Engine {
         let pool = PagePool::new(options.context_length);
         let activations = activations(&gpu, &plan, options).await?;
         let steering = steering(&gpu, &plan, options, &pool).await?;
-        let logits_stride = align_row(plan.dims.vocab_size);
         let mut engine = Self {
             gpu,
             options,
@@ -89,7 +110,7 @@ impl Engine {
             few: Launches::default(),
             many: Launches::default(),
             samplers: HashMap::new(),
-            logits_stride,
+            angles: Angles { positions: 0..0, n_prompt: 0 },
             next_staging: 0,
             plan,
         };
@@ -102,7 +123,7 @@ impl Engine {
     /// Dispatches and weight bytes of one decode step with sampling.
     pub(crate) fn decode_cost(&self) -> StepCost {
         let sampler = self.samplers.values().next().map_or(0, Vec::len);
-        let launches = || self.one.layers.iter().chain(&self.one.head);
+        let launches = || self.one.layers.iter().chain(&self.one.norm).chain(&self.one.head);
         StepCost {
             dispatches: launches().count() + sampler,
             weight_bytes: launches().map(|l| l.weight_bytes).sum(),
@@ -130,6 +151,28 @@ impl Engine {
         Ok(())
     }
 
+    /// Keeps of the cache what it has in common with a prompt; returns how many tokens that is.
+    pub(crate) fn start(&mut self, sequence: &mut Sequence, prompt: &[u32]) -> usize {
+        sequence.start(prompt, &self.plan.rope, &mut self.pool)
+    }
+
+    /// Makes the rotary table hold `positions` of a sequence; returns its first position. The table is short and moves
+    /// with the text: one of the whole context would take as much memory as a layer of the cache.
+    fn turn_to(&mut self, sequence: &Sequence, positions: Range<usize>) -> u32 {
+        let n_prompt = sequence.n_prompt();
+        let held = &self.angles;
+        if positions.start < held.positions.start
+            || positions.end > held.positions.end
+            || n_prompt != held.n_prompt
+        {
+            let end = positions.end.max(positions.start + ANGLES_AHEAD);
+            let table = self.plan.rope.table(n_prompt, positions.start..end);
+            self.gpu.write(&self.steering.rope, 0, bytemuck::cast_slice(&table));
+            self.angles = Angles { positions: positions.start..end, n_prompt };
+        }
+        self.angles.positions.start as u32
+    }
+
     fn run<'a>(launches: impl IntoIterator<Item = &'a Launch>, step: &mut Step<'a>, shape: &StepShape) {
         for launch in launches {
             step.run(&launch.dispatch, launch.grid(shape));
@@ -141,8 +184,12 @@ impl Engine {
         let position = sequence.len();
         self.reserve(sequence, position + tokens.len())?;
         self.gpu.write(&self.steering.tokens, 0, bytemuck::cast_slice(tokens));
-        let state =
-            StepState { position: position as u32, n_tokens: tokens.len() as u32, ..StepState::default() };
+        let state = StepState {
+            position: position as u32,
+            n_tokens: tokens.len() as u32,
+            rope_first: self.turn_to(sequence, position..position + tokens.len()),
+            ..StepState::default()
+        };
         self.write_state(&state);
         let shape =
             StepShape { n_tokens: state.n_tokens, n_kv: state.position + state.n_tokens, n_outputs: 0 };
@@ -158,53 +205,76 @@ impl Engine {
         Ok(state)
     }
 
-    /// Logits of `n` rows of the last chunk, from row `first`, into the logits buffer.
-    fn head(&self, last: StepState, first: usize, n: usize) -> Step<'_> {
+    /// Outputs of `n` rows of the last chunk, from row `first`.
+    fn head(&self, last: StepState, first: usize, n: usize, until: Until) -> Step<'_> {
         self.write_state(&StepState { output_row: first as u32, ..last });
         let shape =
             StepShape { n_tokens: last.n_tokens, n_kv: last.position + last.n_tokens, n_outputs: n as u32 };
         let mut step = self.gpu.step();
-        Self::run(if n == 1 { &self.one.head } else { &self.many.head }, &mut step, &shape);
+        let launches = if n == 1 { &self.one } else { &self.many };
+        Self::run(&launches.norm, &mut step, &shape);
+        if until == Until::Outputs {
+            Self::run(&launches.head, &mut step, &shape);
+        }
         step
     }
 
-    /// Prefills all of `tokens`, in chunks, and computes the logits of the last one.
+    /// Prefills all of `tokens`, in chunks, and computes the outputs of the last one.
     pub(crate) fn prefill(&mut self, sequence: &mut Sequence, tokens: &[u32]) -> Result<(), Error> {
         let mut last = None;
         for chunk in tokens.chunks(self.options.chunk) {
             last = Some(self.prefill_chunk(sequence, chunk)?);
         }
         if let Some(last) = last {
-            self.head(last, last.n_tokens as usize - 1, 1).submit();
+            self.head(last, last.n_tokens as usize - 1, 1, Until::Outputs).submit();
         }
         Ok(())
     }
 
-    /// Prefills a chunk and reads the logits of every position of it, `[tokens.len(), vocab_size]`.
-    pub(crate) async fn prefill_logits(
+    /// Prefills a chunk and reads the outputs of every position of it, `[tokens.len(), width]`.
+    pub(crate) async fn prefill_outputs(
         &mut self,
         sequence: &mut Sequence,
         tokens: &[u32],
     ) -> Result<Vec<f32>, Error> {
         let last = self.prefill_chunk(sequence, tokens)?;
-        let mut all = Vec::with_capacity(tokens.len() * self.plan.dims.vocab_size);
+        let mut all = Vec::with_capacity(tokens.len() * self.plan.head.width(&self.plan.dims));
         for first in (0..tokens.len()).step_by(MAX_OUTPUTS) {
             let n = MAX_OUTPUTS.min(tokens.len() - first);
-            self.head(last, first, n).submit();
-            all.extend(self.read_logits(n).await?);
+            self.head(last, first, n, Until::Outputs).submit();
+            all.extend(self.read_outputs(n).await?);
         }
         Ok(all)
     }
 
-    /// The first `n` rows of the logits buffer.
-    pub(crate) async fn read_logits(&self, n: usize) -> Result<Vec<f32>, Error> {
-        let bytes = self.gpu.read(&self.activations.logits, 0, (n * self.logits_stride * 4) as u64).await?;
+    /// Prefills all of `tokens` and reads the normalised state of the last one, `[hidden_size]`.
+    pub(crate) async fn prefill_state(
+        &mut self,
+        sequence: &mut Sequence,
+        tokens: &[u32],
+    ) -> Result<Vec<f32>, Error> {
+        let mut last = StepState::default();
+        for chunk in tokens.chunks(self.options.chunk) {
+            last = self.prefill_chunk(sequence, chunk)?;
+        }
+        self.head(last, last.n_tokens as usize - 1, 1, Until::States).submit();
+        self.read_rows(&self.activations.head_in, 1, self.plan.dims.hidden_size).await
+    }
+
+    /// The first `n` rows of outputs.
+    pub(crate) async fn read_outputs(&self, n: usize) -> Result<Vec<f32>, Error> {
+        let buffer = match self.plan.head.outputs {
+            Outputs::States => &self.activations.head_in,
+            Outputs::Logits | Outputs::Scores { .. } => &self.activations.outputs,
+        };
+        self.read_rows(buffer, n, self.plan.head.width(&self.plan.dims)).await
+    }
+
+    async fn read_rows(&self, buffer: &wgpu::Buffer, n: usize, width: usize) -> Result<Vec<f32>, Error> {
+        let stride = align_row(width);
+        let bytes = self.gpu.read(buffer, 0, (n * stride * 4) as u64).await?;
         let rows = bytemuck::pod_collect_to_vec::<u8, f32>(&bytes);
-        Ok(rows
-            .chunks(self.logits_stride)
-            .flat_map(|row| &row[..self.plan.dims.vocab_size])
-            .copied()
-            .collect())
+        Ok(rows.chunks(stride).flat_map(|row| &row[..width]).copied().collect())
     }
 
     /// Uploads the settings of a generation; returns the key for [`Self::sample_step`].
@@ -216,7 +286,7 @@ impl Engine {
             let buffers = SampleBuffers {
                 state: &self.steering.state,
                 sampler: &self.steering.sampler,
-                logits: &self.activations.logits,
+                logits: &self.activations.outputs,
                 counts: &self.steering.counts,
                 candidates: &self.steering.candidates,
                 tokens: &self.steering.tokens,
@@ -248,16 +318,8 @@ impl Engine {
         seed: u32,
         index: usize,
     ) -> Readback {
-        let state = StepState {
-            position: sequence.len() as u32,
-            n_tokens: 1,
-            sample_index: index as u32,
-            seed,
-            ring_slot: (index % RING) as u32,
-            ..StepState::default()
-        };
+        let (state, staging) = self.sampling_state(sequence.len(), seed, index);
         self.write_state(&state);
-        let staging = self.staging();
         let shape = StepShape { n_tokens: 1, n_kv: state.position, n_outputs: 1 };
         let mut step = self.gpu.step();
         Self::run(&self.samplers[&sampler], &mut step, &shape);
@@ -275,23 +337,29 @@ impl Engine {
         index: usize,
     ) -> Result<Readback, Error> {
         self.reserve(sequence, position + 1)?;
+        let rope_first = self.turn_to(sequence, position..position + 1);
+        let (state, staging) = self.sampling_state(position, seed, index);
+        self.write_state(&StepState { rope_first, ..state });
+        let shape = StepShape { n_tokens: 1, n_kv: state.position + 1, n_outputs: 1 };
+        let mut step = self.gpu.step();
+        Self::run(&self.one.layers, &mut step, &shape);
+        Self::run(&self.one.norm, &mut step, &shape);
+        Self::run(&self.one.head, &mut step, &shape);
+        Self::run(&self.samplers[&sampler], &mut step, &shape);
+        Ok(step.submit_and_read(&self.steering.ring, u64::from(state.ring_slot) * 4, &staging, 4))
+    }
+
+    /// The state of a step that samples token `index` of a generation, and the buffer that it is read through.
+    fn sampling_state(&mut self, position: usize, seed: u32, index: usize) -> (StepState, wgpu::Buffer) {
         let state = StepState {
             position: position as u32,
             n_tokens: 1,
-            output_row: 0,
             sample_index: index as u32,
             seed,
             ring_slot: (index % RING) as u32,
             ..StepState::default()
         };
-        self.write_state(&state);
-        let staging = self.staging();
-        let shape = StepShape { n_tokens: 1, n_kv: state.position + 1, n_outputs: 1 };
-        let mut step = self.gpu.step();
-        Self::run(&self.one.layers, &mut step, &shape);
-        Self::run(&self.one.head, &mut step, &shape);
-        Self::run(&self.samplers[&sampler], &mut step, &shape);
-        Ok(step.submit_and_read(&self.steering.ring, u64::from(state.ring_slot) * 4, &staging, 4))
+        (state, self.staging())
     }
 
     fn staging(&mut self) -> wgpu::Buffer {

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use qwill_models::Outputs;
+
 use crate::generate::{Generation, generate};
-use crate::{Control, Error, Model, SamplingOptions};
+use crate::{Control, Error, Model, SamplingOptions, Scores};
 
 /// Which logits to return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +18,19 @@ pub enum WantedLogits {
     Last,
     /// Those of every position.
     All,
+}
+
+/// What else an evaluation gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooled {
+    /// Nothing.
+    #[default]
+    None,
+    /// The embedding of the text.
+    Embedding,
+    /// The scores of a reward or classification model.
+    Score,
 }
 
 /// One prompt to evaluate.
@@ -34,6 +49,8 @@ pub struct EvalCase {
     pub logits: WantedLogits,
     /// Tokens of a prefill step; absent: the model's.
     pub chunk: Option<usize>,
+    /// Embedding or score instead of what is above.
+    pub pooled: Pooled,
 }
 
 /// A token and its log probability.
@@ -63,6 +80,12 @@ pub struct EvalReply {
     /// `[positions, vocab_size]`, of the positions asked for.
     #[serde(skip)]
     pub logits: Vec<f32>,
+    /// `[hidden_size]`, of length 1.
+    #[serde(skip)]
+    pub embedding: Vec<f32>,
+    /// The text's scores.
+    #[serde(skip)]
+    pub scores: Option<Scores>,
 }
 
 /// `log(sum(exp(row)))`
@@ -76,23 +99,10 @@ impl Model {
     pub async fn eval(&mut self, case: &EvalCase) -> Result<EvalReply, Error> {
         let n_vocab = self.engine.plan.dims.vocab_size;
         let ids = &case.ids;
-        if ids.is_empty() {
-            return Err(Error::Request(format!("case \"{}\" has no ids", case.name)));
-        }
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= n_vocab) {
-            return Err(Error::Request(format!(
-                "case \"{}\": token id {id} is outside the model's vocabulary of {n_vocab}",
-                case.name
-            )));
-        }
-        let context_length = self.engine.options.context_length;
-        if ids.len() > context_length {
-            return Err(Error::PromptTooLong {
-                prompt_tokens: ids.len(),
-                context_length,
-                hint: String::new(),
-            });
-        }
+        self.check_ids(ids).map_err(|error| match error {
+            Error::Request(reason) => Error::Request(format!("case \"{}\": {reason}", case.name)),
+            other => other,
+        })?;
         let chunk = case.chunk.unwrap_or(self.engine.options.chunk);
         if chunk == 0 || chunk > self.engine.options.chunk {
             return Err(Error::Request(format!(
@@ -100,7 +110,6 @@ impl Model {
                 self.engine.options.chunk
             )));
         }
-        self.reset();
         let mut reply = EvalReply {
             name: case.name.clone(),
             n: ids.len(),
@@ -109,10 +118,31 @@ impl Model {
             top_logprobs: Vec::new(),
             greedy: Vec::new(),
             logits: Vec::new(),
+            embedding: Vec::new(),
+            scores: None,
         };
+        match case.pooled {
+            Pooled::None => {}
+            Pooled::Embedding => {
+                reply.embedding = self.embed_ids(ids, None).await?;
+                return Ok(reply);
+            }
+            Pooled::Score => {
+                reply.scores = Some(self.score_ids(ids).await?);
+                return Ok(reply);
+            }
+        }
+        if self.engine.plan.head.outputs != Outputs::Logits {
+            return Err(Error::Request(
+                "this model has no logits; ask for its embedding or score (qwill eval --embed, --score)"
+                    .into(),
+            ));
+        }
+        self.reset();
+        self.engine.start(&mut self.sequence, ids);
         let mut last = Vec::new();
         for (at, part) in ids.chunks(chunk).enumerate() {
-            let logits = self.engine.prefill_logits(&mut self.sequence, part).await?;
+            let logits = self.engine.prefill_outputs(&mut self.sequence, part).await?;
             for (i, row) in logits.chunks(n_vocab).enumerate() {
                 if let Some(&next) = ids.get(at * chunk + i + 1) {
                     reply.nll.push(log_sum_exp(row) - f64::from(row[next as usize]));

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use qwill_kernels::SamplerSettings;
+use qwill_models::Outputs;
 use serde::Serialize;
 use web_time::Instant;
 
@@ -76,6 +77,12 @@ pub(crate) async fn generate(
     on_token: &mut dyn FnMut(u32) -> Control,
 ) -> Result<Generated, Error> {
     engine.gpu.check()?;
+    if engine.plan.head.outputs != Outputs::Logits {
+        return Err(Error::Request(
+            "this model has no output matrix for tokens: it embeds or scores texts and cannot generate"
+                .into(),
+        ));
+    }
     let started = Instant::now();
     let prompt = generation.prompt;
     let context_length = engine.options.context_length;
@@ -99,8 +106,7 @@ pub(crate) async fn generate(
     let max_tokens = generation.max_tokens.min(context_length - prompt.len() + 1);
     let seed = (generation.seed ^ (generation.seed >> 32)) as u32;
     let sampler = engine.prepare_sampling(&generation.sampler).await?;
-    let cached_tokens = sequence.common_prefix(prompt);
-    sequence.truncate(cached_tokens, &mut engine.pool);
+    let cached_tokens = engine.start(sequence, prompt);
     engine.reset_counts(prompt);
     let mut ids = Vec::new();
     let mut timings = Timings::default();

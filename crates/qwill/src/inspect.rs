@@ -122,8 +122,9 @@ impl Inspection {
         let widths = [dims.hidden_size, dims.hidden_size, 3 * heads, heads, dims.intermediate_size];
         let rows = 512usize.next_multiple_of(GEMM_MAX_TILE_M as usize);
         let activation_bytes = (rows * widths.into_iter().map(align_row).sum::<usize>() * 4
-            + MAX_OUTPUTS * align_row(dims.vocab_size) * 4
-            + context_length * plan.rope.rotary_dim * 4) as u64;
+            + MAX_OUTPUTS * align_row(plan.head.width(dims)) * 4
+            + rows * plan.rope.rows().per_position * plan.rope.rotary_dim * 4)
+            as u64;
         Ok(Self {
             name,
             architecture: plan.architecture,

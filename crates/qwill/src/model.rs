@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
 use qwill_kernels::KvType;
-use qwill_models::Plan;
+use qwill_models::{Direction, Plan};
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use serde::Serialize;
 use web_time::Instant;
@@ -64,6 +64,8 @@ pub struct ModelInfo {
     pub context_length: usize,
     /// Tokens that the model was made for.
     pub model_context_length: usize,
+    /// How positions are extended for longer contexts, if they are.
+    pub context_extension: Option<String>,
     /// Bytes of the tensors in the files.
     pub weights_bytes: u64,
     /// Bytes of the key/value cache.
@@ -106,11 +108,11 @@ impl Model {
         let started = Instant::now();
         // The files first: what is wrong with them should not be hidden behind a missing GPU.
         let opened = files.open().await?;
-        let plan = plan(&opened)?;
+        let mut plan = plan(&opened)?;
         let bytes_total = tensor_bytes(&opened, &plan)?;
         check_tokenizer(&opened, &plan)?;
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
-        let engine_options = engine_options(&gpu, &plan, options)?;
+        let engine_options = engine_options(&gpu, &mut plan, options)?;
         let source = WeightSource::Checkpoint(&opened.checkpoint);
         let loader = Loader::new(&gpu, plan.architecture, source, bytes_total, progress);
         let engine = Engine::new(gpu.clone(), plan, engine_options, loader).await?;
@@ -127,10 +129,10 @@ impl Model {
     }
 
     /// Makes a model with random weights: for benchmarks only, it has no tokenizer.
-    pub async fn random(random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
+    pub async fn random(mut random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
         let started = Instant::now();
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
-        let engine_options = engine_options(&gpu, &random.plan, options)?;
+        let engine_options = engine_options(&gpu, &mut random.plan, options)?;
         let mut ignore = |_| Control::Continue;
         let source = WeightSource::Random(random.layout);
         let loader = Loader::new(&gpu, random.plan.architecture, source, 0, &mut ignore);
@@ -161,6 +163,7 @@ impl Model {
             vocab_size: dims.vocab_size,
             context_length: options.context_length,
             model_context_length: dims.context_length,
+            context_extension: self.engine.plan.rope.extension.as_ref().map(|e| e.method.clone()),
             weights_bytes: self.weights_bytes,
             cache_bytes: cache_bytes(&self.engine.plan, options.context_length, options.kv),
             device_bytes: self.engine.gpu.totals().allocated,
@@ -238,21 +241,36 @@ pub(crate) fn cache_bytes(plan: &Plan, context_length: usize, kv: KvType) -> u64
     2 * (dims.n_layers * positions * dims.n_kv_heads * dims.head_dim * kv.bytes()) as u64
 }
 
-fn engine_options(gpu: &Gpu, plan: &Plan, options: &LoadOptions) -> Result<EngineOptions, Error> {
+/// Most tokens of a prefill step.
+const MAX_CHUNK: usize = 4096;
+
+/// Chooses the sizes of an engine, and drops from the plan's positions what a context of that size does not need.
+fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<EngineOptions, Error> {
     let longest = plan.dims.context_length;
-    let context_length = options.context_length.unwrap_or(longest.min(DEFAULT_CONTEXT));
-    // Scaled positions have no hard end; plain ones were never trained past theirs.
-    let is_scaled = plan.rope.extended_context.is_some();
-    if context_length == 0 || (context_length > longest && !is_scaled) {
+    let default = if plan.direction == Direction::Both { MAX_CHUNK } else { DEFAULT_CONTEXT };
+    let context_length = options.context_length.unwrap_or(longest.min(default));
+    // Extended positions have no hard end; plain ones were never trained past theirs.
+    if context_length == 0 || (context_length > longest && plan.rope.extension.is_none()) {
         return Err(Error::Request(format!(
-            "a context of {context_length} tokens was asked for; this model allows 1 to {longest}"
+            "a context of {context_length} tokens was asked for; this model allows 1 to {longest}, more only with \
+             scaled positions (--rope-scaling yarn:FACTOR)"
         )));
     }
-    let chunk = options.prefill_chunk.unwrap_or(if gpu.caps().is_software { 128 } else { 512 });
-    if chunk == 0 || chunk > 4096 {
+    plan.rope = plan.rope.clone().for_context(context_length);
+    let mut chunk = options.prefill_chunk.unwrap_or(if gpu.caps().is_software { 128 } else { 512 });
+    if chunk == 0 || chunk > MAX_CHUNK {
         return Err(Error::Request(format!(
-            "a prefill chunk of {chunk} tokens was asked for; 1 to 4096 are possible"
+            "a prefill chunk of {chunk} tokens was asked for; 1 to {MAX_CHUNK} are possible"
         )));
+    }
+    if plan.direction == Direction::Both {
+        if context_length > MAX_CHUNK {
+            return Err(Error::Request(format!(
+                "a context of {context_length} tokens was asked for; this model looks both ways, so that a text must fit \
+                 one step of at most {MAX_CHUNK}"
+            )));
+        }
+        chunk = context_length;
     }
     Ok(EngineOptions {
         context_length,

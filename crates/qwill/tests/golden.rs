@@ -17,7 +17,7 @@ const EXACT: f32 = 2e-4;
 const FAST: f64 = 0.02;
 
 /// Checkpoints, and their expected results without extension.
-const CHECKPOINTS: [(&str, &str); 10] = [
+const CHECKPOINTS: [(&str, &str); 18] = [
     ("qwen2-tied", "qwen2-tied/expected"),
     ("qwen2-untied", "qwen2-untied/expected"),
     ("qwen2-headdim", "qwen2-headdim/expected"),
@@ -25,6 +25,14 @@ const CHECKPOINTS: [(&str, &str); 10] = [
     ("qwen2-yarn", "qwen2-yarn/expected"),
     ("qwen3-tied", "qwen3-tied/expected"),
     ("qwen3-f32", "qwen3-f32/expected"),
+    ("qwen1-plain", "qwen1-plain/expected"),
+    ("qwen1-ntk-logn", "qwen1-ntk-logn/expected"),
+    ("qwen2-dca", "qwen2-dca/expected"),
+    ("qwen2moe-a27", "qwen2moe-a27/expected"),
+    ("qwen2moe-mix", "qwen2moe-mix/expected"),
+    ("qwen3moe-128", "qwen3moe-128/expected"),
+    ("g-qwen2moe/g-qwen2moe-Q8_0.gguf", "g-qwen2moe/g-qwen2moe-Q8_0.expected"),
+    ("g-qwen2moe/g-qwen2moe-Q4_0.gguf", "g-qwen2moe/g-qwen2moe-Q4_0.expected"),
     ("g-qwen2/g-qwen2-F16.gguf", "g-qwen2/g-qwen2-F16.expected"),
     ("g-qwen2/g-qwen2-Q8_0.gguf", "g-qwen2/g-qwen2-Q8_0.expected"),
     ("g-qwen2/g-qwen2-Q4_0.gguf", "g-qwen2/g-qwen2-Q4_0.expected"),

@@ -6,7 +6,7 @@ use qwill_kernels::{
 };
 use qwill_models::Plan;
 
-use super::{EngineOptions, MAX_OUTPUTS, RING};
+use super::{ANGLES_AHEAD, EngineOptions, MAX_OUTPUTS, RING};
 use crate::Error;
 use crate::cache::PagePool;
 
@@ -19,7 +19,9 @@ pub(super) struct Activations {
     pub(super) attended: wgpu::Buffer,
     pub(super) inner: wgpu::Buffer,
     pub(super) head_in: wgpu::Buffer,
-    pub(super) logits: wgpu::Buffer,
+    /// Between two output layers.
+    pub(super) head_inner: wgpu::Buffer,
+    pub(super) outputs: wgpu::Buffer,
 }
 
 /// Small buffers that steer a step.
@@ -55,15 +57,18 @@ pub(super) async fn activations(
         gpu.buffer(label, (rows * align_row(width) * 4) as u64, Usage::Storage).await
     };
     let heads = dims.n_heads * dims.head_dim;
+    let head_inner = plan.head.layers.iter().rev().skip(1).map(|layer| layer.weight.n_rows()).max();
+    let head_inner = head_inner.unwrap_or(1);
     Ok(Activations {
         hidden: matrix("hidden states", rows, dims.hidden_size).await?,
         normed: matrix("normalised states", rows, dims.hidden_size).await?,
         qkv: matrix("projected heads", rows, heads + 2 * dims.n_kv_heads * dims.head_dim).await?,
-        q: matrix("queries", rows, heads).await?,
+        q: matrix("queries", rows * plan.rope.rows().n_queries, heads).await?,
         attended: matrix("attention output", rows, heads).await?,
         inner: matrix("feed-forward states", rows, dims.intermediate_size).await?,
         head_in: matrix("output states", outputs, dims.hidden_size).await?,
-        logits: matrix("logits", outputs, dims.vocab_size).await?,
+        head_inner: matrix("inner output states", outputs, head_inner).await?,
+        outputs: matrix("outputs", outputs, plan.head.width(dims)).await?,
     })
 }
 
@@ -75,12 +80,7 @@ pub(super) async fn steering(
 ) -> Result<Steering, Error> {
     let dims = &plan.dims;
     let storage = async |label: &str, bytes: usize| gpu.buffer(label, bytes as u64, Usage::Storage).await;
-    let positions = pool.n_pages() * PAGE;
-    let rope = storage("rotary tables", positions * plan.rope.rotary_dim * 4).await?;
-    for first in (0..positions).step_by(4096) {
-        let table = plan.rope.table(first..positions.min(first + 4096));
-        gpu.write(&rope, (first * plan.rope.rotary_dim * 4) as u64, bytemuck::cast_slice(&table));
-    }
+    let angles = options.chunk.max(ANGLES_AHEAD) * plan.rope.rows().per_position * plan.rope.rotary_dim;
     let splits = dims.n_heads * max_splits(plan, options.context_length)?;
     let mut staging = Vec::new();
     for _ in 0..RING {
@@ -94,7 +94,7 @@ pub(super) async fn steering(
         candidates: storage("candidates", candidate_count(dims.vocab_size, 1024) * 8).await?,
         ring: storage("token ring", RING * 4).await?,
         block_table: storage("block table", pool.n_pages() * 4).await?,
-        rope,
+        rope: storage("rotary table", angles * 4).await?,
         partial: storage("attention splits", splits * dims.head_dim * 4).await?,
         stats: storage("attention split statistics", splits * 8).await?,
         staging,

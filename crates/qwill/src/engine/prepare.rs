@@ -1,13 +1,11 @@
 //! From a plan's operations to bound launches, for every kind of step.
 
-use std::rc::Rc;
-
 use qwill_gpu::{Usage, wgpu};
 use qwill_kernels::{
-    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, KvType, NormRows, PAGE, Project, Rotate,
-    RotateBuffers, SamplerSettings, align_row, embed_rows, gemm, gemv, norm_rms,
+    Attend, AttendBuffers, Epilogue, FusedNorm, KvType, NormRows, PAGE, Project, RotaryRows, Rotate,
+    RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
 };
-use qwill_models::{Activation, Op, Projection, Then, Weight};
+use qwill_models::{Activation, Direction, HeadThen, Op, Outputs, Plan, Projection, Then, Weight};
 
 use super::buffers::max_splits;
 use super::{Engine, FEW, MAX_OUTPUTS};
@@ -20,6 +18,18 @@ fn epilogue(then: Then) -> Epilogue {
         Then::Store => Epilogue::Store,
         Then::Add => Epilogue::Add,
         Then::SiluMul => Epilogue::SiluMul,
+    }
+}
+
+fn visibility(plan: &Plan, window: Option<usize>) -> Result<Visibility, Error> {
+    match (plan.direction, &plan.rope.chunks, window) {
+        (Direction::Both, None, None) => Ok(Visibility::Bidirectional),
+        (Direction::Causal, Some(chunks), None) => Ok(Visibility::DualChunks(chunks.stride())),
+        (Direction::Causal, None, Some(window)) => Ok(Visibility::Window(window)),
+        (Direction::Causal, None, None) => Ok(Visibility::Causal),
+        _ => Err(Error::Kernel(
+            "sliding windows cannot be combined with dual chunk attention or with attention in both directions".into(),
+        )),
     }
 }
 
@@ -48,6 +58,7 @@ impl Engine {
                 self.gpu.buffer(&format!("values of layer {layer}"), cache_bytes, Usage::Storage).await?;
             caches.push((keys, values));
         }
+        let rows = plan.rope.rows();
         for op in &plan.ops {
             match op {
                 Op::Embed(weight) => self.prepare_embedding(loader, weight).await?,
@@ -62,6 +73,11 @@ impl Engine {
                         n_kv_heads: dims.n_kv_heads,
                         head_dim: dims.head_dim,
                         rotary_dim: plan.rope.rotary_dim,
+                        rows: RotaryRows {
+                            per_position: rows.per_position,
+                            first_query: rows.first_query,
+                            n_queries: rows.n_queries,
+                        },
                         scale: (dims.head_dim as f32).powf(-0.5),
                         eps: dims.rms_norm_eps,
                         kv: self.options.kv,
@@ -81,12 +97,13 @@ impl Engine {
                         launches.layers.push(self.kernels.rotate_heads(&shape, &buffers).await?);
                     }
                 }
+                Op::Mix(_) => return Err(Error::Kernel("mixtures".into())),
                 Op::Attend(attention) => {
                     let shape = Attend {
                         n_heads: dims.n_heads,
                         n_kv_heads: dims.n_kv_heads,
                         head_dim: dims.head_dim,
-                        window: attention.window,
+                        visibility: visibility(&plan, attention.window)?,
                         kv: self.options.kv,
                     };
                     let (k_cache, v_cache) = &caches[attention.layer];
@@ -164,6 +181,7 @@ impl Engine {
                 first_output,
                 bias: bias.clone(),
                 epilogue,
+                slot_weight: None,
             });
             first_output += outputs;
         }
@@ -194,28 +212,43 @@ impl Engine {
     async fn prepare_head(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
         let head = self.plan.head.clone();
         let norm: FusedNorm = loader.norm(&head.norm).await?;
-        let matrices: Vec<Rc<DeviceMatrix>> = loader.weight(&head.weight).await?;
         let n_cols = self.plan.dims.hidden_size;
         let (hidden, head_in) = (self.activations.hidden.clone(), self.activations.head_in.clone());
         for launches in [&mut self.one, &mut self.many] {
             let state = &self.steering.state;
             let rows = NormRows::Outputs;
             launches
-                .head
+                .norm
                 .push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
         }
-        for matrix in matrices {
-            let project = Project {
-                matrix,
-                x: head_in.clone(),
-                y: self.activations.logits.clone(),
-                y_stride: self.logits_stride,
-                first_output: 0,
-                bias: None,
-                epilogue: Epilogue::Store,
+        let mut x = head_in;
+        for (index, layer) in head.layers.iter().enumerate() {
+            let is_last = index + 1 == head.layers.len();
+            let y = if is_last { &self.activations.outputs } else { &self.activations.head_inner }.clone();
+            let bias = match &layer.bias {
+                Some(bias) => Some(loader.vector(std::slice::from_ref(bias)).await?),
+                None => None,
             };
-            self.one.head.extend(gemv(&mut self.kernels, &project, None).await?);
-            self.many.head.extend(gemm(&mut self.kernels, &project, NormRows::Outputs, MAX_OUTPUTS).await?);
+            for matrix in loader.weight(&layer.weight).await? {
+                let project = Project {
+                    y_stride: align_row(matrix.n_rows),
+                    matrix,
+                    x: x.clone(),
+                    y: y.clone(),
+                    first_output: 0,
+                    bias: bias.clone(),
+                    epilogue: match layer.then {
+                        HeadThen::Store => Epilogue::Store,
+                        HeadThen::Relu => Epilogue::Relu,
+                    },
+                    slot_weight: None,
+                };
+                self.one.head.extend(gemv(&mut self.kernels, &project, None).await?);
+                self.many
+                    .head
+                    .extend(gemm(&mut self.kernels, &project, NormRows::Outputs, MAX_OUTPUTS).await?);
+            }
+            x = y;
         }
         Ok(())
     }
@@ -224,7 +257,12 @@ impl Engine {
     pub(super) async fn warm_up(&mut self) -> Result<(), Error> {
         let mut sequence = Sequence::default();
         let tokens = vec![0; 2.min(self.options.context_length)];
+        self.start(&mut sequence, &tokens);
         self.prefill(&mut sequence, &tokens)?;
+        if self.plan.head.outputs != Outputs::Logits {
+            sequence.truncate(0, &mut self.pool);
+            return Ok(());
+        }
         let n = self
             .prepare_sampling(&SamplerSettings {
                 temperature: 0.0,

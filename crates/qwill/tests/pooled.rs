@@ -1,0 +1,177 @@
+//! Embeddings and scores of the reference implementation, through the public API.
+
+use std::path::{Path, PathBuf};
+
+use pollster::block_on;
+use qwill::{Control, EvalCase, KvType, LoadOptions, Model, ModelFiles, Pooled};
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+const EXACT: f32 = 2e-4;
+const MASKS: [&str; 4] = ["", "no-software", "no-software,no-subgroups", "max-binding=384KiB"];
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+}
+
+fn expected(name: &str) -> (Value, Vec<u8>) {
+    let read = |file: &str| std::fs::read(golden(name).join(file)).unwrap();
+    (serde_json::from_slice(&read("expected.json")).unwrap(), read("expected.safetensors"))
+}
+
+fn tensor(bytes: &[u8], name: &str) -> Vec<f32> {
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
+    let data = tensors.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}")).data().to_vec();
+    data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+fn load(name: &str, mask: &str) -> Model {
+    let options = LoadOptions {
+        caps_mask: mask.into(),
+        kv_type: Some(KvType::F32),
+        context_length: Some(704),
+        prefill_chunk: Some(256),
+        ..LoadOptions::default()
+    };
+    let files = ModelFiles::from_path(golden(name)).unwrap();
+    block_on(Model::load(files, &options, &mut |_| Control::Continue))
+        .unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    let worst = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= EXACT, "{what}: differs by {worst:e}");
+}
+
+/// `Qwen2ForSequenceClassification` (scores of the last token) and a reward model (scores of every token).
+#[test]
+fn scores_equal_the_reference() {
+    for mask in MASKS {
+        for name in ["qwen2-seqcls", "qwen2-rm"] {
+            let (json, tensors) = expected(name);
+            let mut model = load(name, mask);
+            for (prompt, tokens) in json["prompts"].as_object().unwrap() {
+                let what = format!("{name} {prompt} [{mask}]");
+                let scores = block_on(model.score_ids(&ids(tokens))).unwrap();
+                assert_close(&scores.last, &tensor(&tensors, &format!("score.{prompt}")), &what);
+                match name {
+                    "qwen2-seqcls" => assert_eq!(scores.tokens, None),
+                    _ => {
+                        let wanted = tensor(&tensors, &format!("score.{prompt}.tokens"));
+                        assert_close(&scores.tokens.unwrap().concat(), &wanted, &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Padding at the end belongs to batches; the score is that of the last real token.
+#[test]
+fn padding_is_skipped() {
+    let (json, tensors) = expected("qwen2-seqcls");
+    let mut model = load("qwen2-seqcls", "");
+    let mut padded = ids(&json["prompts"]["L7"]);
+    padded.resize(33, 420);
+    let scores = block_on(model.score_ids(&padded)).unwrap();
+    assert_close(&scores.last, &tensor(&tensors, "score.batch_right_padded")[..3], "padded");
+}
+
+#[test]
+fn embeddings_equal_the_reference() {
+    let (json, tensors) = expected("qwen3-embed");
+    let (wanted, short) = (tensor(&tensors, "embeddings"), tensor(&tensors, "embeddings.mrl32"));
+    for mask in MASKS {
+        let mut model = load("qwen3-embed", mask);
+        for (i, text) in json["texts"].as_array().unwrap().iter().enumerate() {
+            let what = format!("text {i} [{mask}]");
+            let whole = block_on(model.embed(text.as_str().unwrap(), None, None)).unwrap();
+            assert_close(&whole, &wanted[i * 64..][..64], &what);
+            let cut = block_on(model.embed_ids(&ids(&json["ids"][i]), Some(32))).unwrap();
+            assert_close(&cut, &short[i * 32..][..32], &what);
+        }
+    }
+}
+
+/// `qwill eval --embed` and `--score` go through cases.
+#[test]
+fn evaluation_gives_embeddings_and_scores() {
+    let (json, tensors) = expected("qwen3-embed");
+    let case = EvalCase { ids: ids(&json["ids"][1]), pooled: Pooled::Embedding, ..EvalCase::default() };
+    let reply = block_on(load("qwen3-embed", "").eval(&case)).unwrap();
+    assert_close(&reply.embedding, &tensor(&tensors, "embeddings")[64..128], "case");
+    let (json, tensors) = expected("qwen2-rm");
+    let case = EvalCase { ids: ids(&json["prompts"]["L33"]), pooled: Pooled::Score, ..EvalCase::default() };
+    let reply = block_on(load("qwen2-rm", "").eval(&case)).unwrap();
+    assert_close(&reply.scores.unwrap().last, &tensor(&tensors, "score.L33"), "case");
+}
+
+/// A query is `Instruct: {task}\nQuery:{text}`, documents are embedded as they are.
+#[test]
+fn instructions_make_queries() {
+    let mut model = load("qwen3-embed", "");
+    let with = block_on(model.embed("river engine?", Some("Find it"), None)).unwrap();
+    let spelled = block_on(model.embed("Instruct: Find it\nQuery:river engine?", None, None)).unwrap();
+    assert_eq!(with, spelled);
+    let length: f32 = with.iter().map(|x| x * x).sum();
+    assert!((length - 1.0).abs() < 1e-5, "{length}");
+}
+
+/// Text after a cached text starts from what both share, and gives the same numbers as on an empty cache.
+#[test]
+fn the_cache_changes_nothing() {
+    let (json, _) = expected("qwen3-embed");
+    let texts: Vec<Vec<u32>> = json["ids"].as_array().unwrap().iter().map(ids).collect();
+    let mut model = load("qwen3-embed", "");
+    for text in texts.iter().chain(&texts) {
+        let warm = block_on(model.embed_ids(text, None)).unwrap();
+        model.reset();
+        let cold = block_on(model.embed_ids(text, None)).unwrap();
+        assert_close(&warm, &cold, "warm");
+    }
+}
+
+#[test]
+fn wrong_requests_say_what_is_wrong() {
+    let mut embedder = load("qwen3-embed", "");
+    let error = block_on(embedder.embed("a", None, Some(65))).unwrap_err().to_string();
+    assert!(error.contains("1 to 64"), "{error}");
+    let error = block_on(embedder.score_ids(&[1])).unwrap_err().to_string();
+    assert!(error.contains("no reward or classification model"), "{error}");
+    let error = block_on(embedder.embed_ids(&[], None)).unwrap_err().to_string();
+    assert!(error.contains("no token ids"), "{error}");
+    let mut scorer = load("qwen2-rm", "");
+    let error = block_on(scorer.score_ids(&[448])).unwrap_err().to_string();
+    assert!(error.contains("448"), "{error}");
+    let case = EvalCase { ids: vec![1, 2], ..EvalCase::default() };
+    let error = block_on(scorer.eval(&case)).unwrap_err().to_string();
+    assert!(error.contains("--score"), "{error}");
+    let request = qwill::ChatRequest { prompt: Some("a".into()), ..qwill::ChatRequest::default() };
+    let error = block_on(scorer.chat(&request, &mut |_| Control::Continue)).unwrap_err().to_string();
+    assert!(error.contains("cannot generate"), "{error}");
+}
+
+/// Reranking with the probability of "yes": higher for what the tiny model prefers, and the same in any order.
+#[test]
+fn reranking_scores_each_document_by_itself() {
+    let mut model = load("qwen3-tied", "");
+    let documents = ["The quiet river.".to_owned(), "机器天气".to_owned(), String::new()];
+    match block_on(model.rerank("river?", &documents, None)) {
+        Ok(scores) => {
+            assert!(scores.iter().all(|s| (0.0..=1.0).contains(s)), "{scores:?}");
+            let turned: Vec<String> = documents.iter().rev().cloned().collect();
+            let mut again = block_on(model.rerank("river?", &turned, None)).unwrap();
+            again.reverse();
+            assert_close(&scores, &again, "turned");
+        }
+        // a vocabulary without these words as tokens
+        Err(error) => assert!(error.to_string().contains("one token"), "{error}"),
+    }
+    let messages = [json!({"role": "user", "content": "hi"})];
+    assert!(block_on(model.score(&messages)).is_err());
+}
