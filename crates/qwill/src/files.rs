@@ -160,16 +160,8 @@ impl ModelFiles {
         let parsed: Value = serde_json::from_slice(&config_json)
             .map_err(|e| Error::Files(format!("config.json is not JSON: {e}")))?;
         let tokenizer_config = self.read("tokenizer_config.json").await?;
-        let tokenizer = match (self.read("tokenizer.json").await?, self.read("vocab.json").await?) {
-            (Some(json), _) => Some(Tokenizer::from_json(&json, tokenizer_config.as_deref())?),
-            (None, Some(vocab)) => match self.read("merges.txt").await? {
-                Some(merges) => {
-                    Some(Tokenizer::from_vocab_merges(&vocab, &merges, tokenizer_config.as_deref())?)
-                }
-                None => None,
-            },
-            (None, None) => None,
-        };
+        let n_rows = parsed["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok());
+        let tokenizer = self.hugging_face_tokenizer(tokenizer_config.as_deref(), n_rows).await?;
         let generation_config = self.read("generation_config.json").await?;
         let generation = GenerationConfig::from_json(
             generation_config.as_deref(),
@@ -193,6 +185,25 @@ impl ModelFiles {
             generation,
             config_file: "config.json".into(),
         })
+    }
+
+    /// The tokenizer in whichever form the repository has it, the newest first.
+    async fn hugging_face_tokenizer(
+        &self,
+        config: Option<&[u8]>,
+        n_rows: Option<usize>,
+    ) -> Result<Option<Tokenizer>, Error> {
+        if let Some(json) = self.read("tokenizer.json").await? {
+            return Ok(Some(Tokenizer::from_json(&json, config)?));
+        }
+        if let (Some(vocab), Some(merges)) = (self.read("vocab.json").await?, self.read("merges.txt").await?)
+        {
+            return Ok(Some(Tokenizer::from_vocab_merges(&vocab, &merges, config)?));
+        }
+        match self.read("qwen.tiktoken").await? {
+            Some(ranks) => Ok(Some(Tokenizer::from_tiktoken(&ranks, n_rows)?)),
+            None => Ok(None),
+        }
     }
 }
 

@@ -89,7 +89,17 @@ impl GenerationConfig {
         config.pad_id = from.count("pad_token_id")?;
         config.max_new_tokens = from.count("max_new_tokens")?;
         config.max_window_size = from.count("max_window_size")?;
-        config.chat_format = from.get("chat_format").and_then(Value::as_str).map(str::to_owned);
+        config.chat_format = match from.get("chat_format") {
+            None => None,
+            Some(Value::String(format)) if ["chatml", "raw"].contains(&format.as_str()) => {
+                Some(format.clone())
+            }
+            Some(other) => {
+                return Err(
+                    from.wrong("chat_format", &format!("is {other}, but must be \"chatml\" or \"raw\""))
+                );
+            }
+        };
 
         let none = Map::new();
         let text_model = model.get("text_config").and_then(Value::as_object).unwrap_or(&none);
@@ -98,10 +108,15 @@ impl GenerationConfig {
         eos_ids.extend(Source { file: CONFIG, map: text_model }.ids("eos_token_id")?);
         if let Some(tokenizer) = tokenizer {
             eos_ids.extend(tokenizer.config().eos_token().and_then(|name| tokenizer.id_of(name)));
-            if config.chat_format.as_deref() == Some("chatml") {
+            let ends: &[&str] = match config.chat_format.as_deref() {
                 // Qwen1 chat models write these as stop words, not as end-of-text ids.
-                eos_ids.extend(["<|im_end|>", "<|im_start|>"].iter().filter_map(|s| tokenizer.id_of(s)));
-            }
+                Some("chatml") => &["<|im_end|>", "<|im_start|>", "<|endoftext|>"],
+                Some("raw") => &["<|endoftext|>"],
+                // Nothing says where a reply ends: every release ends it at one of these.
+                _ if eos_ids.is_empty() => &["<|im_end|>", "<|endoftext|>"],
+                _ => &[],
+            };
+            eos_ids.extend(ends.iter().filter_map(|name| tokenizer.id_of(name)));
         }
         for id in eos_ids {
             if !config.eos_ids.contains(&id) {
@@ -201,6 +216,7 @@ mod tests {
             (br#"{"top_k":"many"}"#, "top_k"),
             (br#"{"eos_token_id":["x"]}"#, "eos_token_id"),
             (br#"{"do_sample":1}"#, "do_sample"),
+            (br#"{"chat_format":"alpaca"}"#, "chat_format"),
         ] {
             let error = GenerationConfig::from_json(Some(json), None, None).unwrap_err();
             assert!(error.to_string().contains(key), "{error}");

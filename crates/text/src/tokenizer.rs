@@ -81,8 +81,12 @@ impl Tokenizer {
     }
 
     /// From `qwen.tiktoken` of Qwen1.
-    pub fn from_tiktoken(qwen_tiktoken: &[u8]) -> Result<Self, Error> {
-        Self::with(tiktoken::from_tiktoken(qwen_tiktoken)?)
+    ///
+    /// The file lists no special tokens. Qwen1's own code always has 208 of them, of which a small
+    /// table of embeddings may hold only the first; the `<|extra_…|>` tokens beyond `n_rows`, where
+    /// that is known, are left out.
+    pub fn from_tiktoken(qwen_tiktoken: &[u8], n_rows: Option<usize>) -> Result<Self, Error> {
+        Self::with(tiktoken::from_tiktoken(qwen_tiktoken, n_rows)?)
     }
 
     fn with(parts: Parts) -> Result<Self, Error> {

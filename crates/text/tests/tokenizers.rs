@@ -2,8 +2,8 @@
 //! files; `data/make_tokenizers.py` says which.
 
 use qwill_text::{
-    ChatInput, ChatTemplate, GenerationPrompt, GgufTokenizer, Specials, SpecialsOut, TemplateUse, Thinking,
-    Tokenizer, qwen1_prompt,
+    ChatInput, ChatTemplate, GenerationConfig, GenerationPrompt, GgufTokenizer, Specials, SpecialsOut,
+    TemplateUse, Thinking, Tokenizer, qwen1_prompt,
 };
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn from_json(name: &str) -> Tokenizer {
 }
 
 fn qwen1() -> Tokenizer {
-    Tokenizer::from_tiktoken(&bytes("qwen1/qwen.tiktoken")).unwrap()
+    Tokenizer::from_tiktoken(&bytes("qwen1/qwen.tiktoken"), None).unwrap()
 }
 
 /// The parts of a GGUF file that a converter would make of `tokenizer.json`.
@@ -117,6 +117,22 @@ fn gguf_agrees_with_the_reference() {
 #[test]
 fn tiktoken_agrees_with_the_reference() {
     check(&qwen1(), "qwen1");
+}
+
+#[test]
+fn reserved_tokens_end_where_the_embeddings_do() {
+    let file = bytes("qwen1/qwen.tiktoken");
+    let sized = |n_rows| Tokenizer::from_tiktoken(&file, n_rows).unwrap();
+    assert_eq!((sized(None).n_tokens(), sized(Some(10_000)).n_tokens()), (628, 628));
+    let small = sized(Some(448));
+    assert_eq!(
+        (small.n_tokens(), small.id_of("<|extra_24|>"), small.id_of("<|extra_25|>")),
+        (448, Some(447), None)
+    );
+    check(&small, "qwen1");
+    // Without the tokens of its format it would be no Qwen1 at all: those stay, and the model is refused.
+    let least = sized(Some(7));
+    assert_eq!((least.n_tokens(), least.id_of("<|im_end|>")), (423, Some(422)));
 }
 
 #[test]
@@ -316,6 +332,17 @@ fn qwen1_prompts_are_put_together_from_ids() {
 }
 
 #[test]
+fn qwen1_replies_end_as_their_format_says() {
+    let tokenizer = qwen1();
+    let ends = |json: &[u8]| GenerationConfig::from_json(Some(json), None, Some(&tokenizer)).unwrap().eos_ids;
+    assert_eq!(ends(br#"{"chat_format":"chatml","eos_token_id":420}"#), [420, 422, 421]);
+    assert_eq!(ends(br#"{"chat_format":"raw","eos_token_id":420}"#), [420]);
+    assert_eq!(ends(br#"{"chat_format":"raw"}"#), [420]);
+    assert_eq!(ends(b"{}"), [422, 420]);
+    assert_eq!(ends(br#"{"eos_token_id":7}"#), [7]);
+}
+
+#[test]
 fn files_that_do_not_fit_are_explained() {
     let mut file = value("qwen3/tokenizer.json");
     file["model"]["vocab"].as_object_mut().unwrap().remove("!");
@@ -367,7 +394,7 @@ fn files_that_do_not_fit_are_explained() {
     assert!(gguf(|p| p.pre = "gpt-4o".into()).contains("\"gpt-4o\""));
     assert!(gguf(|p| p.merges.push("one".into())).contains("\"one\" is not two tokens"));
     assert!(gguf(|p| p.tokens.clear()).contains("0x00"));
-    let error = Tokenizer::from_tiktoken(b"IQ== 0\nnonsense\n").err().unwrap().to_string();
+    let error = Tokenizer::from_tiktoken(b"IQ== 0\nnonsense\n", None).err().unwrap().to_string();
     assert!(error.contains("line 2"), "{error}");
-    assert!(Tokenizer::from_tiktoken(b"").is_err());
+    assert!(Tokenizer::from_tiktoken(b"", None).is_err());
 }

@@ -7,11 +7,12 @@ use super::parts::{self, Added, Parts};
 use crate::Error;
 
 const FILE: &str = "qwen.tiktoken";
+const NAMED_TOKENS: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 /// Qwen1 reserves `<|extra_0|>` up to here; its multimodal models give some of them new names.
 const EXTRA_TOKENS: u32 = 205;
 
 /// Reads the file.
-pub(super) fn from_tiktoken(file: &[u8]) -> Result<Parts, Error> {
+pub(super) fn from_tiktoken(file: &[u8], n_rows: Option<usize>) -> Result<Parts, Error> {
     let text = std::str::from_utf8(file).map_err(|_| Error::tokenizer(FILE, "it is not text"))?;
     let mut ranks: HashMap<Vec<u8>, u32> = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -32,10 +33,12 @@ pub(super) fn from_tiktoken(file: &[u8]) -> Result<Parts, Error> {
         .collect();
     let vocab = ranks.iter().map(|(token, &rank)| (alphabet::spell(token), rank)).collect();
     let mut parts = Parts::new(FILE, vocab, merges, parts::LETTERS);
-    let named = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].into_iter().map(str::to_owned);
-    let extra = (0..EXTRA_TOKENS).map(|n| format!("<|extra_{n}|>"));
-    parts.added =
-        named.chain(extra).zip(parts.end()?..).map(|(text, id)| Added::new(id, text, true)).collect();
+    let fits = |id: &u32| n_rows.is_none_or(|n_rows| (*id as usize) < n_rows);
+    let end = parts.end()?;
+    let named = NAMED_TOKENS.into_iter().zip(end..).map(|(text, id)| Added::new(id, text, true));
+    let extra = (end + NAMED_TOKENS.len() as u32..).take_while(fits).zip(0..EXTRA_TOKENS);
+    let extra = extra.map(|(id, n)| Added::new(id, format!("<|extra_{n}|>"), true));
+    parts.added = named.chain(extra).collect();
     Ok(parts)
 }
 
