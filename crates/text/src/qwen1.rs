@@ -1,7 +1,6 @@
 //! Prompts of Qwen1, which are put together from ids and not from text.
 
-use serde_json::Value;
-
+use crate::react::{self, Flat, Message};
 use crate::{ChatInput, Error, GenerationPrompt, Specials, Tokenizer};
 
 /// What Qwen1 is told when a conversation has no system message.
@@ -12,27 +11,28 @@ const DEFAULT_SYSTEM: &str = "You are a helpful assistant.";
 /// Every part is encoded by itself and without special tokens, so a `<|im_end|>` that a user types
 /// is only text. Of the earlier turns the newest are kept while system text and turns stay below
 /// `max_window_size` tokens.
+///
+/// Tools are offered in prose (ReAct, section "Tool usage" of Qwen1's documentation): the reply is
+/// for [`ReactParser`](crate::ReactParser) and must end at [`REACT_STOP`](crate::REACT_STOP). After
+/// a tool's result the prompt ends in `Thought:`.
 pub fn qwen1_prompt(
     tokenizer: &Tokenizer,
     chat: &ChatInput,
     max_window_size: usize,
 ) -> Result<Vec<u32>, Error> {
     let writer = Writer::new(tokenizer)?;
-    let mut messages = chat.messages.iter().map(parts).collect::<Result<Vec<_>, _>>()?;
-    let system = match messages.first() {
-        Some(&("system", text)) => {
-            messages.remove(0);
-            text
-        }
-        _ => DEFAULT_SYSTEM,
+    let Flat { messages, generation_prompt } = react::flatten(chat)?;
+    let (system, messages) = match messages.split_first() {
+        Some((first, rest)) if first.role == "system" => (first.text.as_str(), rest),
+        _ => (DEFAULT_SYSTEM, messages.as_slice()),
     };
     let system = writer.turn("system", system)?;
     // A turn is a user message and what follows it; the last one is always kept.
     let mut turns: Vec<Vec<u32>> = Vec::new();
-    for (at, &(role, text)) in messages.iter().enumerate() {
+    for (at, Message { role, text }) in messages.iter().enumerate() {
         let mut ids = writer.newline.clone();
         ids.extend(writer.turn(role, text)?);
-        if at + 1 == messages.len() && chat.add_generation_prompt == GenerationPrompt::Continue {
+        if at + 1 == messages.len() && generation_prompt == GenerationPrompt::Continue {
             ids.pop();
         }
         match turns.last_mut() {
@@ -52,19 +52,11 @@ pub fn qwen1_prompt(
         .count();
     let mut ids = system;
     ids.extend(earlier[earlier.len() - kept..].iter().chain(last).flatten());
-    if chat.add_generation_prompt == GenerationPrompt::Add {
+    if generation_prompt == GenerationPrompt::Add {
         ids.extend(&writer.newline);
         ids.extend(writer.head("assistant")?);
     }
     Ok(ids)
-}
-
-/// Role and text of a message.
-fn parts(message: &Value) -> Result<(&str, &str), Error> {
-    match (message["role"].as_str(), message["content"].as_str()) {
-        (Some(role), Some(content)) => Ok((role, content)),
-        _ => Err(Error::Conversation("Qwen1 needs messages with a role and a text as content".to_owned())),
-    }
 }
 
 struct Writer<'t> {

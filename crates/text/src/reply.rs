@@ -1,10 +1,12 @@
 //! What a model wrote, taken apart: thoughts, text for the reader, and tool calls.
 
 mod call;
+mod react;
 
 use serde_json::Value;
 
 use self::call::{Call, Parsed};
+pub use self::react::ReactParser;
 
 /// Where a reply begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -87,13 +87,18 @@ impl ChatInput {
 }
 
 /// The text of a content that is a list of nothing but texts.
-fn joined_text(content: &Json) -> Option<String> {
+pub(crate) fn joined_text(content: &Json) -> Option<String> {
     let texts: Option<Vec<&str>> = content
         .as_array()?
         .iter()
         .map(|part| (part["type"] == "text").then(|| part["text"].as_str()).flatten())
         .collect();
     texts.map(|texts| texts.join("\n"))
+}
+
+/// A value as Python's `json.dumps` with `ensure_ascii=False` writes it.
+pub(crate) fn python_json(value: &Json) -> Result<String, Error> {
+    tojson::python_json(&python::value_of(value)).map_err(|e| describe(&e))
 }
 
 /// A chat template. Cloning is cheap.

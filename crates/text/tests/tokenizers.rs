@@ -2,8 +2,8 @@
 //! files; `data/make_tokenizers.py` says which.
 
 use qwill_text::{
-    ChatInput, ChatTemplate, GenerationConfig, GenerationPrompt, GgufTokenizer, Specials, SpecialsOut,
-    TemplateUse, Thinking, Tokenizer, qwen1_prompt,
+    ChatInput, ChatTemplate, Family, GenerationConfig, GenerationPrompt, GgufTokenizer, Specials,
+    SpecialsOut, TemplateUse, Thinking, Tokenizer, qwen1_prompt,
 };
 use serde_json::{Value, json};
 
@@ -329,6 +329,105 @@ fn qwen1_prompts_are_put_together_from_ids() {
     let open = text(&qwen1_prompt(&tokenizer, &chat, 6144).unwrap());
     assert!(open.starts_with("<|im_start|>system\n<|im_end|>\n<|im_start|>user\n\na"));
     assert!(open.ends_with("<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\nThought:"));
+}
+
+#[test]
+fn qwen1_is_asked_for_tools_in_prose() {
+    let tokenizer = qwen1();
+    let tool = json!({"type": "function", "function": {
+        "name": "get_t", "description": "查询气温。",
+        "parameters": {"type": "object", "properties": {"c": {"type": "string", "description": "城市"}}},
+    }});
+    let plugin = json!({"name_for_model": "now", "name_for_human": "Clock", "description_for_model": "The time.", "parameters": []});
+    let mut chat = ChatInput {
+        messages: vec![
+            json!({"role": "user", "content": "before"}),
+            json!({"role": "assistant", "content": "yes"}),
+            json!({"role": "user", "content": [{"type": "text", "text": "warm?"}]}),
+        ],
+        tools: Some(vec![tool, plugin]),
+        ..ChatInput::default()
+    };
+    let text = |chat: &ChatInput| {
+        tokenizer.decode(&qwen1_prompt(&tokenizer, chat, 6144).unwrap(), SpecialsOut::Keep)
+    };
+    let head = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nbefore<|im_end|>\n<|im_start|>assistant\nyes<|im_end|>\n";
+    let question = "<|im_start|>user\nAnswer the following questions as best you can. You have access to the following tools:\n\nget_t: Call this tool to interact with the get_t API. What is the get_t API useful for? 查询气温。 Parameters: {\"type\": \"object\", \"properties\": {\"c\": {\"type\": \"string\", \"description\": \"城市\"}}} Format the arguments as a JSON object.\n\nnow: Call this tool to interact with the Clock API. What is the Clock API useful for? The time. Parameters: [] Format the arguments as a JSON object.\n\nUse the following format:\n\nQuestion: the input question you must answer\nThought: you should always think about what to do\nAction: the action to take, should be one of [get_t,now]\nAction Input: the input to the action\nObservation: the result of the action\n... (this Thought/Action/Action Input/Observation can be repeated zero or more times)\nThought: I now know the final answer\nFinal Answer: the final answer to the original input question\n\nBegin!\n\nQuestion: warm?<|im_end|>\n<|im_start|>assistant\n";
+    assert_eq!(text(&chat), format!("{head}{question}"));
+
+    // The reply comes back as OpenAI's clients keep it, with its results.
+    chat.messages.extend([
+        json!({"role": "assistant", "content": null, "reasoning_content": "need both", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "get_t", "arguments": {"c": "柏林"}}},
+            {"id": "b", "type": "function", "function": {"name": "now", "arguments": "{\"zone\":1}"}}]}),
+        json!({"role": "tool", "tool_call_id": "b", "content": "9:00"}),
+        json!({"role": "tool", "tool_call_id": "a", "content": "5"}),
+    ]);
+    let calls = "Thought: need both\nAction: now\nAction Input: {\"zone\":1}\nObservation: 9:00\nAction: get_t\nAction Input: {\"c\": \"柏林\"}\nObservation: 5";
+    assert_eq!(text(&chat), format!("{head}{question}{calls}\nThought:"));
+    chat.messages.push(json!({"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "now", "arguments": null}}]}));
+    chat.messages.push(json!({"role": "tool", "content": "9:01"}));
+    let second = "Thought: I should use now.\nAction: now\nAction Input: {}\nObservation: 9:01";
+    assert_eq!(text(&chat), format!("{head}{question}{calls}\n{second}\nThought:"));
+    chat.messages.push(json!({"role": "assistant", "content": "Cold."}));
+    let answer = "Thought: I now know the final answer\nFinal Answer: Cold.<|im_end|>\n";
+    chat.add_generation_prompt = GenerationPrompt::Omit;
+    assert_eq!(text(&chat) + "\n", format!("{head}{question}{calls}\n{second}\n{answer}"));
+    // The next question gets the instructions, and the earlier one loses them.
+    chat.messages.push(json!({"role": "user", "content": "thanks"}));
+    chat.add_generation_prompt = GenerationPrompt::Add;
+    let next = text(&chat);
+    assert!(
+        next.contains(&format!("user\nwarm?<|im_end|>\n<|im_start|>assistant\n{calls}\n{second}\n{answer}"))
+    );
+    assert!(next.ends_with("Question: thanks<|im_end|>\n<|im_start|>assistant\n"));
+
+    for (messages, words) in [
+        (json!([{"role": "tool", "content": "5"}]), "must follow"),
+        (json!([{"content": "5"}]), "no role"),
+        (json!([{"role": "user", "content": [{"type": "image"}]}]), "is text"),
+        (json!([{"role": "assistant", "tool_calls": [{"function": {}}]}]), "no name"),
+    ] {
+        let chat = ChatInput { messages: messages.as_array().unwrap().clone(), ..ChatInput::default() };
+        let error = qwen1_prompt(&tokenizer, &chat, 6144).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn families_are_told_apart_by_what_checkpoints_say() {
+    let knowing = |tokens: &[&str]| {
+        let mut parts = gguf_parts("qwen2", 448);
+        // The three tokens that every release has, and then those on trial.
+        let end = 423;
+        parts.tokens.truncate(end);
+        parts.token_types.truncate(end);
+        parts.tokens.extend(tokens.iter().map(|&token| token.to_owned()));
+        parts.token_types.resize(end + tokens.len(), 4);
+        Tokenizer::from_gguf(parts).unwrap()
+    };
+    let (old, tools, thinks) =
+        (knowing(&[]), knowing(&["<tool_call>"]), knowing(&["<tool_call>", "<think>"]));
+    for (architecture, name, tokenizer, family) in [
+        ("qwen", "Qwen-7B-Chat", &old, Family::Qwen1),
+        ("qwen2", "model", &old, Family::Qwen2),
+        ("qwen2", "Qwen1.5 7B Chat", &old, Family::Qwen1_5),
+        ("qwen2_moe", "Qwen1.5-MoE-A2.7B-Chat", &old, Family::Qwen1_5),
+        ("qwen2moe", "Qwen2-57B-A14B", &old, Family::Qwen2),
+        ("qwen2", "model", &tools, Family::Qwen2_5),
+        ("qwen2", "Qwen2.5_Math-7B", &tools, Family::Qwen2_5Math),
+        ("qwen2", "QwQ-32B-Preview", &tools, Family::QwqPreview),
+        ("qwen2", "model", &thinks, Family::Qwq),
+        ("qwen3", "model", &thinks, Family::Qwen3),
+        ("qwen3_moe", "Qwen3-30B-A3B-Thinking-2507", &thinks, Family::Qwen3Thinking),
+        ("qwen3moe", "Qwen3 30B A3B Instruct 2507", &thinks, Family::Qwen3Instruct),
+        ("qwen3_next", "model", &thinks, Family::Qwen3Instruct),
+        ("qwen3next", "qwen3-next-thinking", &thinks, Family::Qwen3Thinking),
+    ] {
+        assert_eq!(Family::of(architecture, name, tokenizer).unwrap(), family, "{architecture} {name}");
+    }
+    let error = Family::of("qwen3_5", "model", &thinks).unwrap_err().to_string();
+    assert!(error.contains("qwen3_5") && error.contains("chat_template.jinja"), "{error}");
 }
 
 #[test]

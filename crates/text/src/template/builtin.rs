@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::{Error, Tokenizer};
+
 /// A generation of models that share a prompt format.
 ///
 /// Qwen3-Coder and Qwen3.5 are missing: their formats hold long instructions, and every release of
@@ -33,6 +35,37 @@ pub enum Family {
 }
 
 impl Family {
+    /// The family of a checkpoint that brings no template.
+    ///
+    /// `architecture` is the `model_type` of its configuration or GGUF's name for it. Releases of
+    /// one architecture differ in what their tokenizers know (tools since Qwen2.5, thoughts since
+    /// QwQ) and, where even those are the same, only in their `name`.
+    pub fn of(architecture: &str, name: &str, tokenizer: &Tokenizer) -> Result<Self, Error> {
+        let name = name.to_lowercase().replace(['_', ' '], "-");
+        let named = |part: &str| name.contains(part);
+        let knows = |token: &str| tokenizer.id_of(token).is_some_and(|id| tokenizer.is_added(id));
+        Ok(match architecture.replace('_', "").as_str() {
+            "qwen" => Self::Qwen1,
+            "qwen2" | "qwen2moe" if !knows("<tool_call>") => {
+                let is_oldest = named("qwen1.5") || named("qwen1-5") || named("codeqwen");
+                if is_oldest { Self::Qwen1_5 } else { Self::Qwen2 }
+            }
+            "qwen2" | "qwen2moe" if knows("<think>") => Self::Qwq,
+            "qwen2" | "qwen2moe" if named("qwq") => Self::QwqPreview,
+            "qwen2" | "qwen2moe" if named("math") => Self::Qwen2_5Math,
+            "qwen2" | "qwen2moe" => Self::Qwen2_5,
+            "qwen3" | "qwen3moe" | "qwen3next" if named("thinking") => Self::Qwen3Thinking,
+            "qwen3" | "qwen3moe" if named("instruct") => Self::Qwen3Instruct,
+            "qwen3" | "qwen3moe" => Self::Qwen3,
+            "qwen3next" => Self::Qwen3Instruct,
+            _ => {
+                return Err(Error::Conversation(format!(
+                    "the checkpoint has no chat template, and there is no built-in one for {architecture}; put its chat_template.jinja beside its weights"
+                )));
+            }
+        })
+    }
+
     pub(super) fn source(self) -> &'static str {
         match self {
             Self::Qwen1 | Self::Qwen1_5 | Self::Qwen2 | Self::Qwen2_5Math => {

@@ -44,6 +44,15 @@ pub(super) fn tojson(
     Ok(out)
 }
 
+/// The filter without arguments.
+pub(super) fn python_json(value: &Value) -> Result<String, Error> {
+    let (item, key) = (", ".to_owned(), ": ".to_owned());
+    let writer = Writer { ascii: false, sort_keys: false, indent: None, item, key };
+    let mut out = String::new();
+    writer.value(value, 0, &mut out)?;
+    Ok(out)
+}
+
 struct Writer {
     ascii: bool,
     sort_keys: bool,
