@@ -5,6 +5,7 @@ mod clock;
 mod filters;
 mod numbers;
 mod python;
+mod slices;
 mod strings;
 mod tojson;
 
@@ -131,7 +132,8 @@ impl ChatTemplate {
         python::install(&mut environment);
         // Jinja2 reads every kind of line end as this one.
         let source = source.replace("\r\n", "\n").replace('\r', "\n");
-        environment.add_template_owned(NAME, without_generation_tags(&source)).map_err(|e| describe(&e))?;
+        let source = slices::rewrite(&without_generation_tags(&source));
+        environment.add_template_owned(NAME, source).map_err(|e| describe(&e))?;
         Ok(Self { environment: Arc::new(environment), presets: Map::new() })
     }
 

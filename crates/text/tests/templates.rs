@@ -1,7 +1,9 @@
 //! Templates rendered here and by Python's Jinja2 must agree byte for byte.
 //!
-//! `data/make_templates.py` wrote the expected texts.
+//! `data/make_templates.py` wrote the expected texts, and `tests/golden/templates/make_templates.py`
+//! those of the matrix of whole templates and conversations.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use qwill_text::{ChatInput, ChatTemplate, Error, GenerationPrompt, Thinking};
@@ -81,6 +83,27 @@ fn our_templates_render_as_in_python() {
         }
     }
     assert!(compared > 100, "only {compared} renderings");
+    assert!(report.is_empty(), "\n{report}");
+}
+
+#[test]
+fn the_matrix_renders_as_in_transformers() {
+    const FOLDER: &str = "../../tests/golden/templates";
+    let parse = |name: &str| serde_json::from_str::<Value>(&read(&format!("{FOLDER}/{name}"))).unwrap();
+    let (cases, expected) = (parse("cases.json"), parse("expected.json"));
+    let mut templates: BTreeMap<&str, ChatTemplate> = BTreeMap::new();
+    let mut report = String::new();
+    for (key, expected) in expected.as_object().unwrap() {
+        let (name, case) = key.split_once('/').unwrap();
+        let template = templates
+            .entry(name)
+            .or_insert_with(|| ChatTemplate::new(&read(&format!("{FOLDER}/{name}.jinja"))).unwrap());
+        let rendered = template.render(&chat(cases[case].as_object().unwrap()));
+        if let Some(difference) = difference(rendered, expected) {
+            writeln!(report, "{key}:{difference}").unwrap();
+        }
+    }
+    assert!(templates.len() >= 8 && cases.as_object().unwrap().len() >= 20);
     assert!(report.is_empty(), "\n{report}");
 }
 

@@ -24,8 +24,9 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("escape", escape);
     environment.add_filter("e", escape);
     environment.add_filter("wordcount", |value: &Value| {
-        text(value).split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).count()
+        text(value).split(|c| !strings::is_word(c)).filter(|w| !w.is_empty()).count()
     });
+    environment.add_filter("capitalize", |value: &Value| strings::capitalize(&text(value)));
 }
 
 /// `items` is forgiving about undefined values.

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::filters::{self, pairs};
-use super::{clock, is_list, numbers, strings};
+use super::{clock, is_list, numbers, slices, strings};
 
 /// How deeply values that are printed may be nested; a template can nest them without end.
 pub(super) const MAX_DEPTH: usize = 500;
@@ -166,6 +166,9 @@ fn is_sequence(value: &Value) -> bool {
 
 /// Methods of Python's types. What would change a value is missing: the sandbox forbids it too.
 fn call_method(_: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    if method == slices::METHOD {
+        return slices::slice(value, args);
+    }
     if let Some(text) = value.as_str() {
         return strings::call_method(text, method, args);
     }

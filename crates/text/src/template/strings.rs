@@ -278,17 +278,42 @@ fn title(text: &str) -> String {
         if inside {
             out.extend(c.to_lowercase());
         } else {
-            out.extend(c.to_uppercase());
+            out.push_str(&capital(c));
         }
         inside = c.is_uppercase() || c.is_lowercase();
     }
     out
 }
 
-fn capitalize(text: &str) -> String {
+/// `text.capitalize()`
+pub(super) fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
-    let first = chars.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(chars.as_str().to_lowercase().chars()).collect()
+    let first = chars.next().map(capital).unwrap_or_default();
+    first + &chars.as_str().to_lowercase()
+}
+
+/// A character as it begins a word: of a ligature only the first letter is a capital, some digraphs
+/// have a form of their own, and Georgian has none.
+fn capital(c: char) -> String {
+    match c {
+        'Ǆ'..='ǆ' => "ǅ".to_owned(),
+        'Ǉ'..='ǉ' => "ǈ".to_owned(),
+        'Ǌ'..='ǌ' => "ǋ".to_owned(),
+        'Ǳ'..='ǳ' => "ǲ".to_owned(),
+        'ა'..='ჿ' => c.to_string(),
+        _ => {
+            let mut letters = c.to_uppercase();
+            let first = letters.next().unwrap_or(c);
+            let rest: String = letters.collect();
+            let rest = if first.is_uppercase() { rest.to_lowercase() } else { rest };
+            format!("{first}{rest}")
+        }
+    }
+}
+
+/// `\w` of Python's regular expressions, to which combining marks do not belong.
+pub(super) fn is_word(c: char) -> bool {
+    is_letter(c) || is_numeric(c) || c == '_'
 }
 
 fn swapcase(text: &str) -> String {
