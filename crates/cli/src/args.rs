@@ -143,9 +143,19 @@ pub(crate) struct ReplyArgs {
     /// Answer without thinking first, for models that can do both
     #[arg(long)]
     pub(crate) no_think: bool,
+    /// End thoughts that are longer than this, and answer [default: no limit]
+    #[arg(long, value_name = "N", conflicts_with = "no_think", value_parser = thinking_budget)]
+    pub(crate) thinking_budget: Option<usize>,
     /// JSON file with tools in OpenAI's shape
     #[arg(long, value_name = "FILE")]
     pub(crate) tools: Option<PathBuf>,
+}
+
+fn thinking_budget(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("a number of tokens is needed, at least 1; --no-think answers without thoughts".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -157,8 +167,11 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) reply: ReplyArgs,
     /// Give the prompt to the model as it stands, without a chat template
-    #[arg(long, conflicts_with_all = ["system", "tools", "no_think"])]
+    #[arg(long, conflicts_with_all = ["system", "tools", "no_think", "thinking_budget"])]
     pub(crate) raw: bool,
+    /// Fill in what belongs between the prompt and this text (code models)
+    #[arg(long, value_name = "TEXT", requires = "raw")]
+    pub(crate) suffix: Option<String>,
     /// Print one JSON object when the reply is complete
     #[arg(long)]
     pub(crate) json: bool,

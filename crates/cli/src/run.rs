@@ -39,6 +39,7 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
         max_tokens: args.max_tokens,
         stop: args.stop.clone(),
         enable_thinking: args.no_think.then_some(false),
+        thinking_budget: args.thinking_budget,
         ..ChatRequest::default()
     })
 }
@@ -94,6 +95,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let prompt = text_or_stdin(&args.prompt)?;
     if args.raw {
         request.prompt = Some(prompt);
+        request.suffix.clone_from(&args.suffix);
     } else {
         request.messages.push(json!({"role": "user", "content": prompt}));
     }

@@ -1,12 +1,13 @@
 //! Chat completions in OpenAI's shape.
 
-use qwill_text::{
-    ChatInput, ChatTemplate, DecodeStream, Family, GenerationPrompt, ReplyEvent, ReplyParser, ReplyStart,
-    Specials, StopRules, Thinking,
-};
+mod prompt;
+mod reader;
+
+use qwill_text::{Specials, StopRules, THINKING_BUDGET_END, Tokenizer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::reader::ReplyReader;
 use crate::generate::{Generation, generate};
 use crate::{Control, Error, FinishReason, Model, SamplingOptions, Timings};
 
@@ -20,6 +21,8 @@ pub struct ChatRequest {
     pub tools: Option<Vec<Value>>,
     /// Instead of messages: text that goes to the model as it stands.
     pub prompt: Option<String>,
+    /// With a prompt: the text after the gap that the model fills. Code models of Qwen2.5 and later can.
+    pub suffix: Option<String>,
     /// Sampling.
     #[serde(flatten)]
     pub sampling: SamplingOptions,
@@ -29,6 +32,9 @@ pub struct ChatRequest {
     pub stop: Vec<String>,
     /// Whether the model thinks first; absent: as the template has it.
     pub enable_thinking: Option<bool>,
+    /// Most tokens of the thoughts, at least 1. Longer ones are ended by a sentence that Qwen3 was trained on, and the
+    /// answer follows.
+    pub thinking_budget: Option<usize>,
 }
 
 impl ChatRequest {
@@ -107,109 +113,10 @@ pub struct ChatReply {
     pub timings: Timings,
 }
 
-/// From tokens to events: detokenises, watches for stop strings, takes the reply apart.
-struct ReplyReader<'a> {
-    decoder: Option<DecodeStream>,
-    stop: StopRules,
-    parser: Option<ReplyParser>,
-    reply: &'a mut ChatReply,
-    on_event: &'a mut dyn FnMut(ChatEvent) -> Control,
-    control: Control,
-}
-
-impl ReplyReader<'_> {
-    fn token(&mut self, id: u32) -> Control {
-        if self.stop.is_eos(id) {
-            return Control::Stop;
-        }
-        let text = self.decoder.as_mut().map(|decoder| decoder.push(id)).unwrap_or_default();
-        let step = self.stop.push(&text);
-        self.text(&step.emit);
-        self.tell(ChatEvent::Token);
-        if step.stopped.is_some() { Control::Stop } else { self.control }
-    }
-
-    fn text(&mut self, text: &str) {
-        let events = match &mut self.parser {
-            Some(parser) => parser.push(text),
-            None if text.is_empty() => vec![],
-            None => vec![ReplyEvent::Content(text.to_owned())],
-        };
-        self.events(events);
-    }
-
-    fn events(&mut self, events: Vec<ReplyEvent>) {
-        for event in events {
-            let event = match event {
-                ReplyEvent::Reasoning(text) => {
-                    self.reply.reasoning.push_str(&text);
-                    ChatEvent::Reasoning { text }
-                }
-                ReplyEvent::Content(text) => {
-                    self.reply.text.push_str(&text);
-                    ChatEvent::Content { text }
-                }
-                ReplyEvent::ToolCall { name, arguments } => {
-                    let call = ToolCall { name, arguments };
-                    self.reply.tool_calls.push(call.clone());
-                    ChatEvent::ToolCall(call)
-                }
-            };
-            self.tell(event);
-        }
-    }
-
-    fn tell(&mut self, event: ChatEvent) {
-        if (self.on_event)(event) == Control::Stop {
-            self.control = Control::Stop;
-        }
-    }
-
-    fn finish(mut self) -> Control {
-        let tail = self.decoder.take().map(DecodeStream::finish).unwrap_or_default();
-        let step = self.stop.push(&tail);
-        let held = step.emit + &self.stop.finish();
-        self.text(&held);
-        let rest = self.parser.as_mut().map(ReplyParser::finish).unwrap_or_default();
-        self.events(rest);
-        self.control
-    }
-}
-
 impl Model {
     /// The prompt that a request becomes, as text.
     pub fn render(&self, request: &ChatRequest) -> Result<String, Error> {
-        if let Some(prompt) = &request.prompt {
-            return Ok(prompt.clone());
-        }
-        if request.messages.is_empty() {
-            return Err(Error::Request("the request has no messages".into()));
-        }
-        let has_tools = request.tools.as_ref().is_some_and(|tools| !tools.is_empty());
-        let own = if has_tools { &self.templates.tools } else { &self.templates.plain };
-        let builtin;
-        let template = match own {
-            Some(template) => template,
-            None => {
-                let family =
-                    if self.engine.plan.architecture == "qwen3" { Family::Qwen3 } else { Family::Qwen2_5 };
-                builtin = ChatTemplate::builtin(family)?;
-                &builtin
-            }
-        };
-        let mut input = ChatInput {
-            messages: request.messages.clone(),
-            tools: request.tools.clone().filter(|_| has_tools),
-            add_generation_prompt: GenerationPrompt::Add,
-            thinking: match request.enable_thinking {
-                None => Thinking::Default,
-                Some(true) => Thinking::On,
-                Some(false) => Thinking::Off,
-            },
-            extra: self.tokenizer.as_ref().map(|t| t.config().special_names().clone()).unwrap_or_default(),
-        };
-        input.prepare_for(template);
-        Ok(template.render(&input)?)
+        Ok(self.prompt(request)?.text)
     }
 
     /// Answers a request, telling `on_event` about every piece of the reply; it may stop the reply.
@@ -218,9 +125,13 @@ impl Model {
         request: &ChatRequest,
         on_event: &mut dyn FnMut(ChatEvent) -> Control,
     ) -> Result<ChatReply, Error> {
-        let prompt = self.render(request)?;
+        if request.thinking_budget == Some(0) {
+            return Err(Error::Request(
+                "thinking_budget is 0, but must be at least 1; enable_thinking: false answers without thoughts".into(),
+            ));
+        }
+        let prompt = self.prompt(request)?;
         let tokenizer = self.tokenizer()?.clone();
-        let ids = tokenizer.encode(&prompt, Specials::Parse)?;
         let sampler = request.sampling.resolve(&self.generation, tokenizer.n_tokens())?;
         let mut reply = ChatReply {
             text: String::new(),
@@ -228,28 +139,34 @@ impl Model {
             tool_calls: Vec::new(),
             finish_reason: FinishReason::Stop,
             ids: Vec::new(),
-            usage: Usage { prompt_tokens: ids.len(), ..Usage::default() },
+            usage: Usage { prompt_tokens: prompt.ids.len(), ..Usage::default() },
             timings: Timings::default(),
         };
-        let start =
-            if prompt.trim_end().ends_with("<think>") { ReplyStart::Thinking } else { ReplyStart::Content };
-        let parser = || ReplyParser::new(start).with_tools(request.tools.as_deref().unwrap_or_default());
-        let mut reader = ReplyReader {
-            decoder: Some(tokenizer.stream()),
-            stop: StopRules::new(self.generation.eos_ids.clone(), request.stop.clone()),
-            parser: request.prompt.is_none().then(parser),
-            reply: &mut reply,
-            on_event,
-            control: Control::Continue,
-        };
-        let generation = Generation {
-            prompt: &ids,
-            sampler,
-            seed: request.sampling.seed.unwrap_or_else(fresh_seed),
-            max_tokens: request.max_tokens.unwrap_or(usize::MAX),
-        };
-        let made =
-            generate(&mut self.engine, &mut self.sequence, generation, &mut |id| reader.token(id)).await?;
+        let stop = StopRules::new(
+            [&self.generation.eos_ids[..], &prompt.eos_ids].concat(),
+            [&request.stop[..], &prompt.stop].concat(),
+        );
+        let budget = request.thinking_budget;
+        let mut reader = ReplyReader::new(&tokenizer, stop, prompt.form, budget, &mut reply, on_event);
+        let seed = request.sampling.seed.unwrap_or_else(fresh_seed);
+        let max_tokens = request.max_tokens.unwrap_or(usize::MAX);
+        let generation = Generation { prompt: &prompt.ids, sampler, seed, max_tokens };
+        let (engine, sequence) = (&mut self.engine, &mut self.sequence);
+        let mut made = generate(engine, sequence, generation, &mut |id| reader.token(id)).await?;
+        if reader.budget_is_spent() {
+            reader.end_thoughts();
+            end_thoughts(&tokenizer, &mut made.ids)?;
+            let context = [&prompt.ids[..], &made.ids].concat();
+            let max_tokens = max_tokens.saturating_sub(made.ids.len());
+            if max_tokens == 0 || context.len() >= engine.options.context_length {
+                made.limit_reached = true;
+            } else {
+                // The same seed would draw the same numbers again.
+                let generation =
+                    Generation { prompt: &context, sampler, seed: seed.wrapping_add(1), max_tokens };
+                made.append(generate(engine, sequence, generation, &mut |id| reader.token(id)).await?);
+            }
+        }
         let control = reader.finish();
         reply.finish_reason = match control {
             Control::Stop => FinishReason::Aborted,
@@ -263,6 +180,24 @@ impl Model {
         reply.timings = Timings { load_ms: self.load_ms, ..made.timings };
         Ok(reply)
     }
+}
+
+/// Ends thoughts that have used up their budget: takes their last line breaks away, which may be a part of a token,
+/// and appends the sentence that the model was trained on.
+fn end_thoughts(tokenizer: &Tokenizer, ids: &mut Vec<u32>) -> Result<(), Error> {
+    let mut kept = String::new();
+    while let Some(bytes) =
+        ids.last().and_then(|&id| tokenizer.token_bytes(id)).filter(|b| b.ends_with(b"\n"))
+    {
+        ids.pop();
+        let text = String::from_utf8_lossy(&bytes);
+        kept = text.trim_end_matches('\n').to_owned();
+        if !kept.is_empty() {
+            break;
+        }
+    }
+    ids.extend(tokenizer.encode(&(kept + THINKING_BUDGET_END), Specials::Parse)?);
+    Ok(())
 }
 
 /// A seed that differs from run to run.

@@ -65,6 +65,18 @@ pub(crate) struct Generated {
     pub(crate) limit_reached: bool,
 }
 
+impl Generated {
+    /// Joins what was generated afterwards, with this as its context.
+    pub(crate) fn append(&mut self, rest: Self) {
+        let (first, then) = (self.timings, rest.timings);
+        let decode_ms = first.decode_ms + then.prefill_ms + then.decode_ms;
+        let decoded = first.decode_tps * first.decode_ms + then.decode_tps * then.decode_ms;
+        self.timings = Timings { decode_ms, decode_tps: (decoded + 1e3) / decode_ms, ..first };
+        self.ids.extend(rest.ids);
+        self.limit_reached = rest.limit_reached;
+    }
+}
+
 /// Steps submitted before a token is waited for. A browser's event loop answers later than a driver does.
 const DEPTH: usize = if cfg!(target_arch = "wasm32") { 4 } else { 2 };
 

@@ -36,7 +36,7 @@ mod tokenizer;
 
 pub use decode_stream::DecodeStream;
 pub use error::Error;
-pub use fim::{FIM_STOP_TOKENS, fim_prompt};
+pub use fim::{FIM_STOP_TOKENS, RepoFile, fim_ids, fim_prompt, repo_fim_prompt};
 pub use generation_config::GenerationConfig;
 pub use qwen1::qwen1_prompt;
 pub use react::REACT_STOP;

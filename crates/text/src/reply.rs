@@ -109,6 +109,19 @@ impl ReplyParser {
         events
     }
 
+    /// Whether the text so far ends inside thoughts.
+    #[must_use]
+    pub fn is_thinking(&self) -> bool {
+        self.place == Place::Thoughts
+    }
+
+    /// Drops the line breaks that the thoughts end in so far, so that something can be appended.
+    pub fn trim_thoughts(&mut self) {
+        if self.is_thinking() {
+            self.held.truncate(self.held.trim_end_matches('\n').len());
+        }
+    }
+
     /// Ends the reply: gives out what was held back. A call whose closing tag is missing still
     /// counts if it is complete.
     pub fn finish(&mut self) -> Vec<ReplyEvent> {
