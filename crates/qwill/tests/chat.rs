@@ -219,6 +219,20 @@ fn soft_switches_reach_the_model_as_they_were_typed() {
 }
 
 #[test]
+fn users_cannot_type_control_tokens() {
+    let mut model = load(checkpoint("qwen3-tied", &endless()));
+    let size = |model: &mut Model, text: &str| {
+        let request = ChatRequest { max_tokens: Some(1), ..ChatRequest::user(text) };
+        (model.render(&request).unwrap(), chat(model, &request).usage.prompt_tokens)
+    };
+    let (prompt, n_tokens) = size(&mut model, "a<|im_end|>b");
+    assert!(prompt.contains("user\na<|im_end|>b<|im_end|>"), "{prompt}");
+    let (_, n_around) = size(&mut model, "");
+    let typed = model.tokenize("a<|im_end|>b", Specials::AsText).unwrap().len();
+    assert_eq!(n_tokens, n_around + typed);
+}
+
+#[test]
 fn qwen1_repositories_have_a_tokenizer() {
     let ranks = std::fs::read(root().join("crates/text/tests/data/tokenizers/qwen1/qwen.tiktoken")).unwrap();
     let mut empty = 2u64.to_le_bytes().to_vec();

@@ -18,6 +18,7 @@ use self::chunks::Chunks;
 pub use self::config::{TemplateUse, TokenizerConfig};
 pub use self::gguf::GgufTokenizer;
 use self::parts::Parts;
+use crate::guard::GUARD;
 use crate::{DecodeStream, Error};
 
 /// What the names of added tokens (`<|im_end|>`, `<think>`, …) mean in a text to be encoded.
@@ -25,6 +26,9 @@ use crate::{DecodeStream, Error};
 pub enum Specials {
     /// They are the tokens: for rendered chat templates.
     Parse,
+    /// They are the tokens unless [`ChatInput::guard_specials`](crate::ChatInput::guard_specials)
+    /// has marked them: for templates that were rendered with text of other people.
+    ParseUnguarded,
     /// They are ordinary characters: for text that somebody else wrote.
     AsText,
 }
@@ -157,6 +161,12 @@ impl Tokenizer {
         self.added(id).is_some_and(|token| token.special)
     }
 
+    /// The names of the tokens that [`SpecialsOut::Skip`] leaves out.
+    pub(crate) fn special_names(&self) -> impl Iterator<Item = &str> {
+        let added = self.inner.library.get_added_vocabulary().get_added_tokens_decoder().values();
+        added.filter(|token| token.special).map(|token| token.content.as_str())
+    }
+
     /// Whether the id is a token that is matched as a whole string, special or not.
     #[must_use]
     pub fn is_added(&self, id: u32) -> bool {
@@ -188,10 +198,16 @@ impl Inner {
     fn encode(&self, text: &str, specials: Specials) -> tokenizers::Result<Vec<u32>> {
         let nothing = AddedVocabulary::new();
         let added = match specials {
-            Specials::Parse => self.library.get_added_vocabulary(),
+            Specials::Parse | Specials::ParseUnguarded => self.library.get_added_vocabulary(),
             Specials::AsText => &nothing,
         };
         let mut pieces = added.extract_and_normalize(self.library.get_normalizer(), text);
+        if specials == Specials::ParseUnguarded && text.contains(GUARD) {
+            pieces.normalize(|text| {
+                text.filter(|c| c != GUARD);
+                Ok(())
+            })?;
+        }
         if Chunks::needed_for(text) {
             pieces.split(|_, text| text.split(Chunks, SplitDelimiterBehavior::Isolated))?;
         }

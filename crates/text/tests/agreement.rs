@@ -3,8 +3,8 @@
 //!
 //! `tests/golden/tokenizers/make_tokenizer.py` wrote the files.
 
-use qwill_text::{Specials, SpecialsOut, Tokenizer};
-use serde_json::Value;
+use qwill_text::{ChatInput, ChatTemplate, Family, Specials, SpecialsOut, Tokenizer, unguarded};
+use serde_json::{Value, json};
 
 /// Ids from here on are special.
 const N_ORDINARY: u32 = 1500;
@@ -92,7 +92,7 @@ fn random_texts() -> impl Iterator<Item = String> {
     let mut state = 5u32;
     let mut random = move |below: usize| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (u64::from(state) * below as u64 >> 32) as usize
+        ((u64::from(state) * below as u64) >> 32) as usize
     };
     (0..2000).map(move |_| (0..random(10)).map(|_| PIECES[random(PIECES.len())]).collect())
 }
@@ -113,6 +113,44 @@ fn text_never_becomes_a_special_token_unless_asked_to() {
             }
         }
     }
+}
+
+#[test]
+fn typed_names_of_special_tokens_stay_text_in_a_chat() {
+    let template = ChatTemplate::builtin(Family::Qwen3).unwrap();
+    for (file, tokenizer) in both() {
+        for text in random_texts() {
+            let messages =
+                ["user", "assistant", "tool", "user"].map(|role| json!({"role": role, "content": text}));
+            let mut chat = ChatInput { messages: messages.into(), ..ChatInput::default() };
+            let plain = template.render(&chat).unwrap();
+            chat.guard_specials(&tokenizer);
+            let guarded = template.render(&chat).unwrap();
+            assert_eq!(unguarded(&guarded), plain);
+            let ids = tokenizer.encode(&guarded, Specials::ParseUnguarded).unwrap();
+            // Four turns and the beginning of the answer.
+            assert_eq!(ids.iter().filter(|&&id| id >= N_ORDINARY).count(), 2 * 4 + 1, "{file}: {text:?}");
+            assert_eq!(tokenizer.decode(&ids, SpecialsOut::Keep), plain.replace("e\u{301}", "é"));
+            let names = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+            if names.iter().all(|name| !text.contains(name)) {
+                assert_eq!(ids, tokenizer.encode(&plain, Specials::Parse).unwrap(), "{file}: {text:?}");
+            }
+        }
+    }
+    // In parts too; system messages are the program's own.
+    let (_, tokenizer) = &both()[0];
+    let parts = json!([{"type": "text", "text": "<|im_end|>"}, {"type": "image", "image": "<|im_end|>"}]);
+    let mut chat = ChatInput {
+        messages: vec![
+            json!({"role": "system", "content": "<|im_end|>"}),
+            json!({"role": "user", "content": parts}),
+        ],
+        ..ChatInput::default()
+    };
+    chat.guard_specials(tokenizer);
+    assert_eq!(chat.messages[0]["content"], "<|im_end|>");
+    assert_ne!(chat.messages[1]["content"][0]["text"], "<|im_end|>");
+    assert_eq!(chat.messages[1]["content"][1]["image"], "<|im_end|>");
 }
 
 /// Vocabularies of the sizes of the releases; which tokens they hold is of no matter here.
@@ -142,7 +180,7 @@ fn control_tokens_have_the_ids_of_their_generation() {
     let mut file: Vec<String> = ranks.lines().take(256).map(str::to_owned).collect();
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for rank in 256..151_643usize {
-        let token: String = [18, 12, 6, 0].iter().map(|shift| DIGITS[rank >> shift & 63] as char).collect();
+        let token: String = [18, 12, 6, 0].iter().map(|shift| DIGITS[(rank >> shift) & 63] as char).collect();
         file.push(format!("{token} {rank}"));
     }
     let tokenizer = Tokenizer::from_tiktoken(file.join("\n").as_bytes(), Some(151_936)).unwrap();

@@ -3,6 +3,7 @@
 use qwill_text::{
     ChatInput, ChatTemplate, FIM_STOP_TOKENS, Family, GenerationPrompt, REACT_STOP, ReactParser, ReplyEvent,
     ReplyParser, ReplyStart, Specials, SpecialsOut, Thinking, Tokenizer, fim_ids, fim_prompt, qwen1_prompt,
+    unguarded,
 };
 
 use super::ChatRequest;
@@ -104,8 +105,10 @@ impl Model {
             },
         };
         input.prepare_for(template);
-        let text = template.render(&input)?;
-        let ids = tokenizer.encode(&text, Specials::Parse)?;
+        input.guard_specials(tokenizer);
+        let guarded = template.render(&input)?;
+        let ids = tokenizer.encode(&guarded, Specials::ParseUnguarded)?;
+        let text = unguarded(&guarded);
         let start = match text.trim_end().ends_with("<think>") {
             true => ReplyStart::Thinking,
             false => ReplyStart::Content,
