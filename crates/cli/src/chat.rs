@@ -11,7 +11,8 @@ use crate::args::ChatArgs;
 use crate::failure::Failure;
 use crate::run::{request, stream, summary};
 
-const HELP: &str = "/new starts over, /think and /no_think switch thinking, /exit (or Ctrl-D) ends.";
+const HELP: &str =
+    "/new starts over, /thinking on and /thinking off switch thoughts, /exit (or Ctrl-D) ends.";
 
 pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
     let mut request = request(&args.reply)?;
@@ -37,8 +38,9 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
             "/exit" | "/quit" => return Ok(()),
             "/help" => eprintln!("{HELP}"),
             "/new" => request.messages.clone_from(&system),
-            "/think" => request.enable_thinking = Some(true),
-            "/no_think" => request.enable_thinking = Some(false),
+            // Not /think and /no_think: those are words that Qwen3 itself knows.
+            "/thinking on" => request.enable_thinking = Some(true),
+            "/thinking off" => request.enable_thinking = Some(false),
             text => {
                 let _ = editor.add_history_entry(text);
                 request.messages.push(json!({"role": "user", "content": text}));

@@ -206,3 +206,27 @@ fn fresh_seed() -> u64 {
     let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH).unwrap_or_default();
     RandomState::new().hash_one(now.as_nanos())
 }
+
+#[cfg(test)]
+mod tests {
+    use qwill_text::SpecialsOut;
+
+    use super::*;
+
+    #[test]
+    fn cut_thoughts_lose_their_line_breaks_and_nothing_else() {
+        let file = include_bytes!("../../../tests/golden/tokenizers/tokenizer.json");
+        let tokenizer = Tokenizer::from_json(file, None).unwrap();
+        for text in ["hm.\n\n", "let (a) {\n", "def f()\n\n\n", "\n\n", "", "one\n two", "字\n"] {
+            let mut ids = tokenizer.encode(text, Specials::AsText).unwrap();
+            let n = ids.len();
+            end_thoughts(&tokenizer, &mut ids).unwrap();
+            let kept = text.trim_end_matches('\n');
+            assert_eq!(tokenizer.decode(&ids, SpecialsOut::Keep), format!("{kept}{THINKING_BUDGET_END}"));
+            assert!(ids.len() > n, "{text:?}");
+        }
+        // Some of these tokens end in a line break without being one.
+        let mixed = tokenizer.encode(" {\n", Specials::AsText).unwrap();
+        assert_eq!(mixed.len(), 1);
+    }
+}

@@ -60,12 +60,20 @@ pub struct ChatInput {
 
 impl ChatInput {
     /// Makes up for what OpenAI's interface and a template disagree on: tool arguments that are
-    /// JSON text become values, because most templates print them as JSON themselves, and texts in
-    /// parts become one text for a template that knows no parts.
+    /// JSON text become values, because most templates print them as JSON themselves, thoughts
+    /// under another name get the one that templates read, and texts in parts become one text for a
+    /// template that knows no parts.
     pub fn prepare_for(&mut self, template: &ChatTemplate) {
         let in_parts = self.messages.iter().any(|message| message["content"].is_array());
         let flatten = in_parts && !template.reads_parts();
         for message in &mut self.messages {
+            let thoughts =
+                ["reasoning_content", "thinking", "reasoning"].into_iter().map(|key| &message[key]);
+            if let Some(thoughts) = thoughts.into_iter().find(|thoughts| !thoughts.is_null()).cloned()
+                && let Some(message) = message.as_object_mut()
+            {
+                message.insert("reasoning_content".to_owned(), thoughts);
+            }
             let calls = message.get_mut("tool_calls").and_then(Json::as_array_mut);
             for call in calls.into_iter().flatten() {
                 let Some(arguments) = call.pointer_mut("/function/arguments") else {

@@ -139,6 +139,23 @@ fn openai_shapes_are_made_to_fit() {
 }
 
 #[test]
+fn thoughts_are_read_under_any_name() {
+    let template = ChatTemplate::builtin(Family::Qwen3).unwrap();
+    let thought = |message: Value| {
+        let mut chat = chat(json!([{"role": "user", "content": "a"}, message]));
+        chat.prepare_for(&template);
+        let text = template.render(&chat).unwrap();
+        text.split_once("<think>\n").unwrap().1.split_once("\n</think>").unwrap().0.to_owned()
+    };
+    for key in ["reasoning_content", "reasoning", "thinking"] {
+        assert_eq!(thought(json!({"role": "assistant", "content": "b", key: "why"})), "why");
+    }
+    let both = json!({"role": "assistant", "content": "b", "reasoning": "old", "reasoning_content": "new"});
+    assert_eq!(thought(both), "new");
+    assert_eq!(thought(json!({"role": "assistant", "content": "<think>c</think>b", "reasoning": null})), "c");
+}
+
+#[test]
 fn errors_name_the_line_or_speak_for_the_template() {
     let error = |source: &str| {
         let rendered = ChatTemplate::new(source)

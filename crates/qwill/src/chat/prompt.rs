@@ -137,6 +137,9 @@ impl Model {
             _ => vec![],
         };
         let text = tokenizer.decode(&ids, SpecialsOut::Keep);
-        Ok(Prompt { text, ids, form, eos_ids: vec![], stop })
+        // Its own code ends replies at all of them; a GGUF file names fewer.
+        let ends = ["<|im_end|>", "<|im_start|>", "<|endoftext|>"];
+        let eos_ids = ends.iter().filter_map(|name| tokenizer.id_of(name)).collect();
+        Ok(Prompt { text, ids, form, eos_ids, stop })
     }
 }

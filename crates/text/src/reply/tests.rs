@@ -201,3 +201,31 @@ fn nothing_is_lost_whatever_the_model_writes() {
     }
     assert!(without_calls > 4000);
 }
+
+#[test]
+fn thoughts_can_be_cut_off() {
+    for (written, thoughts) in
+        [("hm\n\n", "hm\n\n"), ("hm", "hm\n\n"), ("<think>\n", ""), ("hm\n</th", "hm\n</th\n\n")]
+    {
+        let mut parser = ReplyParser::new(Thinking);
+        let mut events = parser.push(written);
+        assert!(parser.is_thinking());
+        parser.trim_thoughts();
+        events.extend(parser.push(THINKING_BUDGET_END));
+        assert!(!parser.is_thinking());
+        events.extend(parser.push("Yes."));
+        events.extend(parser.finish());
+        let reasoning: String = events
+            .iter()
+            .filter_map(|e| if let ReplyEvent::Reasoning(text) = e { Some(text.as_str()) } else { None })
+            .collect();
+        let sentence = THINKING_BUDGET_END.trim_start().split_once("\n</think>").unwrap().0;
+        assert_eq!(reasoning, format!("{thoughts}{sentence}"), "{written:?}");
+        assert_eq!(events.last(), Some(&ReplyEvent::Content("Yes.".into())));
+    }
+    // Content is left alone.
+    let mut parser = ReplyParser::new(Content);
+    parser.push("text\n\n");
+    parser.trim_thoughts();
+    assert_eq!(parser.finish(), [ReplyEvent::Content("\n\n".into())]);
+}
