@@ -10,6 +10,7 @@ Examples:
   qwill chat                                  talk to the model that ships with qwill
   qwill run \"What colour is the sky?\"         one reply, streamed
   qwill run -m Qwen3-0.6B-Q8_0.gguf --no-think \"Hello\"
+  qwill run -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"   from the Hugging Face hub
   qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
   qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128";
 
@@ -61,7 +62,7 @@ impl From<KvArg> for KvType {
 /// Which model, and how it is set up.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// A GGUF file, a Hugging Face directory, or "demo", the model that ships with qwill
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo", which ships with qwill
     #[arg(short, long, default_value = "demo")]
     pub(crate) model: String,
     #[command(flatten)]
@@ -208,7 +209,7 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// A GGUF file, a Hugging Face directory, or "demo"
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
     #[arg(short, long, default_value = "demo", conflicts_with = "random")]
     pub(crate) model: String,
     /// Random weights of a published shape instead, such as qwen3-8b:q4_0
@@ -235,7 +236,7 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// A GGUF file, a Hugging Face directory, or "demo"
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
     #[arg(short, long, default_value = "demo", conflicts_with = "shape")]
     pub(crate) model: String,
     /// A published shape instead, such as qwen3-8b; needs no files
@@ -253,7 +254,7 @@ pub(crate) struct InspectArgs {
 pub(crate) struct TokenizeArgs {
     /// The text; "-" reads it from standard input
     pub(crate) text: String,
-    /// A GGUF file, a Hugging Face directory, or "demo"
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
     #[arg(short, long, default_value = "demo")]
     pub(crate) model: String,
     /// Treat names of special tokens in the text as ordinary characters

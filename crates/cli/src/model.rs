@@ -1,17 +1,52 @@
 //! Opening the model that the arguments name, with progress on standard error.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pollster::block_on;
+use qwill::hub::{Hub, HubId, HubOptions};
 use qwill::{Control, KvType, LoadOptions, Model, ModelFiles};
 
 use crate::args::{ModelArgs, SetupArgs};
 use crate::failure::Failure;
 
-/// The files behind `--model`.
+/// The files behind `--model`, from the hub if it is an id. What lies on the disk goes first.
 pub(crate) fn files(model: &str) -> Result<ModelFiles, Failure> {
-    if model == "demo" { Ok(ModelFiles::demo()) } else { Ok(ModelFiles::from_path(model)?) }
+    if model == "demo" {
+        return Ok(ModelFiles::demo());
+    }
+    let is_file_name = [".gguf", ".safetensors", ".json"].iter().any(|ending| model.ends_with(ending));
+    match model.parse::<HubId>() {
+        Ok(id) if !is_file_name && !Path::new(model).exists() => download(&id),
+        _ => Ok(ModelFiles::from_path(model)?),
+    }
+}
+
+fn download(id: &HubId) -> Result<ModelFiles, Failure> {
+    let bar =
+        progress_bar("downloading {wide_msg}\n{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left");
+    let mut begun = false;
+    let files = Hub::new(HubOptions::from_env()).fetch(id, &mut |progress| {
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes_done);
+        bar.set_message(progress.file.to_owned());
+        if !begun {
+            // what was there before says nothing about the speed
+            bar.reset_eta();
+            begun = true;
+        }
+        Control::Continue
+    });
+    bar.finish_and_clear();
+    Ok(files?)
+}
+
+/// A bar for bytes; hidden unless a person is watching.
+fn progress_bar(template: &str) -> ProgressBar {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template(template).expect("the templates are constant"));
+    bar
 }
 
 /// How the arguments want a model to be set up.
@@ -31,12 +66,9 @@ pub(crate) fn load(args: &ModelArgs, default_kv: KvType) -> Result<Model, Failur
 }
 
 pub(crate) fn load_with(model: &str, options: &LoadOptions) -> Result<Model, Failure> {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    bar.set_style(
-        ProgressStyle::with_template("loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-            .expect("the template is constant"),
-    );
-    let loaded = block_on(Model::load(files(model)?, options, &mut |progress| {
+    let files = files(model)?;
+    let bar = progress_bar("loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+    let loaded = block_on(Model::load(files, options, &mut |progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes_done);
         Control::Continue

@@ -161,3 +161,38 @@ fn a_machine_without_a_gpu() {
     let message = failure(&mut command, 1);
     assert!(message.contains("no GPU adapter") && message.contains("mesa-vulkan-drivers"), "{message}");
 }
+
+#[test]
+fn a_hub_id_is_taken_from_the_cache_when_the_hub_may_not_be_asked() {
+    let home = scratch("hf-home");
+    let with_home = |model: &str| {
+        let mut command = qwill(&["tokenize", "-m", model, "--json", "Hello"]);
+        command.env("HF_HOME", &home).env("HF_HUB_OFFLINE", "1").env_remove("HF_HUB_CACHE");
+        command
+    };
+    let message = failure(&mut with_home("Qwen/Nothing-GGUF:Q8_0"), 1);
+    assert!(message.contains("Qwen/Nothing-GGUF:Q8_0") && message.contains("HF_HUB_OFFLINE"), "{message}");
+
+    let repo = home.join("hub/models--Qwen--Tiny-GGUF");
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let snapshot = repo.join("snapshots").join(commit);
+    std::fs::create_dir_all(&snapshot).unwrap();
+    std::fs::create_dir_all(repo.join("refs")).unwrap();
+    std::fs::write(repo.join("refs/main"), commit).unwrap();
+    std::fs::copy(golden("g-qwen2/g-qwen2-Q8_0.gguf"), snapshot.join("tiny-Q8_0.gguf")).unwrap();
+    let output = with_home("Qwen/Tiny-GGUF").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tokens: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(!tokens["ids"].as_array().unwrap().is_empty());
+    let message = failure(&mut with_home("Qwen/Tiny-GGUF:Q4_K_M"), 1);
+    assert!(message.contains("there are Q8_0"), "{message}");
+    std::fs::remove_dir_all(&home).unwrap();
+}
+
+#[test]
+fn a_hub_that_is_not_there_is_named() {
+    let mut command = qwill(&["tokenize", "-m", "Qwen/Tiny", "Hello"]);
+    command.env("HF_HOME", scratch("hf-empty")).env("HF_ENDPOINT", "http://127.0.0.1:1");
+    command.env_remove("HF_HUB_OFFLINE").env_remove("HF_HUB_CACHE");
+    assert!(failure(&mut command, 1).contains("http://127.0.0.1:1/api/models/Qwen/Tiny"));
+}

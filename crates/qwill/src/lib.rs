@@ -23,6 +23,8 @@ mod error;
 mod eval;
 mod files;
 mod generate;
+#[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
+pub mod hub;
 mod inspect;
 mod loader;
 mod model;

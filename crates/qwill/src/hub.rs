@@ -1,0 +1,308 @@
+//! Models of the Hugging Face hub and its mirrors, by id.
+//!
+//! Files go to the cache that `huggingface_hub` and llama.cpp use too, in its layout and under its locks, so
+//! nothing is downloaded twice and several processes may ask for one model at once. `HF_HOME`, `HF_HUB_CACHE`,
+//! `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean there.
+//!
+//! The `hf-hub` crate (1.0) shares the layout, but begins interrupted downloads anew, compares no checksum, knows no
+//! offline mode, and brings a whole async stack along. What is here goes on where it stopped, and compares every
+//! file with the hub's own digest.
+
+mod cache;
+mod id;
+mod listing;
+mod remote;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use qwill_weights::{ByteSource, FileSource};
+
+use crate::{Control, ModelFiles};
+use cache::RepoCache;
+pub use id::HubId;
+use listing::{Choice, RepoFile, choose, shards_of};
+use remote::Remote;
+
+/// What goes wrong between an id and its files.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// Not an id.
+    #[error("\"{0}\" is no model id: an id is OWNER/NAME, OWNER/NAME:TAG or OWNER/NAME@REVISION")]
+    Id(String),
+    /// No such repository, revision or file, or none that fits.
+    #[error("{0}")]
+    NotFound(String),
+    /// The hub wants to know who asks.
+    #[error(
+        "{endpoint} does not give {repo} to this user ({status}): it may be misspelt, private or gated. Accept its \
+         terms at {endpoint}/{repo}, and set HF_TOKEN to a token of yours"
+    )]
+    Unauthorized {
+        /// `owner/name`
+        repo: String,
+        /// The hub.
+        endpoint: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The hub cannot be reached, or keeps failing.
+    #[error("{url}: {reason}")]
+    Network {
+        /// What was asked for.
+        url: String,
+        /// How that ended.
+        reason: String,
+    },
+    /// Not all of the model is in the cache, and nothing else may be asked.
+    #[error("{id} is not in {}, and HF_HUB_OFFLINE forbids asking the hub{missing}", cache.display())]
+    Offline {
+        /// The model.
+        id: String,
+        /// The cache directory.
+        cache: PathBuf,
+        /// What of it is missing, if it is there in part.
+        missing: String,
+    },
+    /// The bytes that came are not those that the hub lists, twice.
+    #[error(
+        "{file} came with the checksum {found}, but the hub lists {expected}; it was removed. Try again later, or \
+         another mirror"
+    )]
+    Checksum {
+        /// Path in the repository.
+        file: String,
+        /// The hub's digest.
+        expected: String,
+        /// That of what came.
+        found: String,
+    },
+    /// No room.
+    #[error(
+        "the disk is full: {file} has {size} bytes, {} holds {done} of them. Make room and run this again; it goes \
+         on from there", path.display()
+    )]
+    DiskFull {
+        /// Path in the repository.
+        file: String,
+        /// Its size in bytes.
+        size: u64,
+        /// Bytes that are there.
+        done: u64,
+        /// Where they lie.
+        path: PathBuf,
+    },
+    /// The cache cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file that is there but cannot be opened.
+    #[error(transparent)]
+    Weights(#[from] qwill_weights::Error),
+    /// The caller stopped it.
+    #[error("stopped by the caller")]
+    Aborted,
+}
+
+impl HubError {
+    fn io(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// A short stable name, as [`crate::Error::code`] gives them.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Id(_) => "invalid-source",
+            Self::NotFound(_) => "not-found",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Network { .. } | Self::Offline { .. } => "network",
+            Self::Checksum { .. } => "checksum-mismatch",
+            Self::DiskFull { .. } => "quota-exceeded",
+            Self::Io { .. } | Self::Weights(_) => "file-not-found",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// How far the download of a model has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HubProgress<'a> {
+    /// The file that is coming in.
+    pub file: &'a str,
+    /// Bytes that are there, those from earlier times included.
+    pub bytes_done: u64,
+    /// Bytes of all files.
+    pub bytes_total: u64,
+}
+
+/// Where models come from and where they are kept.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// Address of the hub or mirror, without a slash at the end.
+    pub endpoint: String,
+    /// A user's token, for gated and private models.
+    pub token: Option<String>,
+    /// The cache directory.
+    pub cache: PathBuf,
+    /// Ask nobody; take what the cache has.
+    pub offline: bool,
+    /// Wait this long before the first retry, twice as long before the next, and so on.
+    pub retry_delay: Duration,
+    /// A connection that is silent for this long is given up.
+    pub silence: Duration,
+}
+
+impl HubOptions {
+    /// As the `HF_*` variables say.
+    pub fn from_env() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let home = variable("HF_HOME").map(PathBuf::from).unwrap_or_else(|| {
+            let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
+            let caches = caches.or_else(|| Some(std::env::home_dir()?.join(".cache")));
+            caches.unwrap_or_default().join("huggingface")
+        });
+        let token_file = variable("HF_TOKEN_PATH").map_or_else(|| home.join("token"), PathBuf::from);
+        let token = variable("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file).ok());
+        Self {
+            endpoint: variable("HF_ENDPOINT")
+                .unwrap_or_else(|| "https://huggingface.co".into())
+                .trim_end_matches('/')
+                .to_owned(),
+            token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
+            cache: variable("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from),
+            offline: variable("HF_HUB_OFFLINE")
+                .is_some_and(|value| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str())),
+            retry_delay: Duration::from_secs(1),
+            silence: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A hub and the cache of its models.
+pub struct Hub {
+    options: HubOptions,
+    remote: Remote,
+}
+
+impl Hub {
+    /// Asks nothing yet.
+    pub fn new(options: HubOptions) -> Self {
+        Self { remote: Remote::new(&options), options }
+    }
+
+    /// The files of a model: from the cache if they are there and current, else from the hub.
+    ///
+    /// Blocks until they are there. A hub that cannot be reached is no error while the cache has the model.
+    ///
+    /// # Errors
+    /// See [`HubError`]. What came before an error is kept, and the next call goes on from there.
+    pub fn fetch(
+        &self,
+        id: &HubId,
+        progress: &mut dyn FnMut(HubProgress<'_>) -> Control,
+    ) -> Result<ModelFiles, HubError> {
+        let cache = RepoCache::new(&self.options.cache, id);
+        if self.options.offline {
+            return self.cached(id, &cache);
+        }
+        match self.remote.list(id) {
+            Ok(listing) => {
+                let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
+                let mut done = 0;
+                let paths = collect(
+                    id,
+                    &names,
+                    |wanted| {
+                        let files: Vec<&RepoFile> =
+                            listing.files.iter().filter(|file| wanted.contains(&file.path)).collect();
+                        let total = done + files.iter().map(|file| file.size).sum::<u64>();
+                        for file in &files {
+                            let mut report = |bytes| {
+                                progress(HubProgress {
+                                    file: &file.path,
+                                    bytes_done: done + bytes,
+                                    bytes_total: total,
+                                })
+                            };
+                            self.remote.fetch(id, &listing, file, &cache, &mut report)?;
+                            cache.link(&listing.commit, file)?;
+                            done += file.size;
+                        }
+                        Ok(())
+                    },
+                    |name| cache.snapshot(&listing.commit).join(name),
+                )?;
+                cache.write_ref(&id.revision, &listing.commit)?;
+                open(id, paths)
+            }
+            // the model may be there although the hub is not
+            Err(error @ HubError::Network { .. }) => self.cached(id, &cache).or(Err(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the cache has, if that is a whole model.
+    fn cached(&self, id: &HubId, cache: &RepoCache) -> Result<ModelFiles, HubError> {
+        let offline = |missing: String| HubError::Offline {
+            id: id.to_string(),
+            cache: self.options.cache.clone(),
+            missing,
+        };
+        let commit = cache.read_ref(&id.revision).ok_or_else(|| offline(String::new()))?;
+        let names = cache.snapshot_files(&commit);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let path_of = |name: &str| cache.snapshot(&commit).join(name);
+        let paths = collect(id, &names, |_| Ok(()), path_of).map_err(|error| match error {
+            HubError::NotFound(reason) => offline(format!(": {reason}")),
+            other => other,
+        })?;
+        open(id, paths)
+    }
+}
+
+/// Chooses a model's files among `names`, has them brought with `get`, and returns where they lie.
+fn collect(
+    id: &HubId,
+    names: &[&str],
+    mut get: impl FnMut(&[String]) -> Result<(), HubError>,
+    path_of: impl Fn(&str) -> PathBuf,
+) -> Result<Vec<PathBuf>, HubError> {
+    let mut wanted = match choose(id, names)? {
+        Choice::Gguf(files) => {
+            get(&files)?;
+            files
+        }
+        Choice::Checkpoint { mut files, index, shards } => {
+            get(&files)?;
+            let shards = match index {
+                None => shards,
+                Some(index) => {
+                    let path = path_of(&index);
+                    shards_of(&index, &std::fs::read(&path).map_err(HubError::io(&path))?)?
+                }
+            };
+            if let Some(missing) = shards.iter().find(|shard| !names.contains(&shard.as_str())) {
+                return Err(HubError::NotFound(format!(
+                    "{id} names {missing} as part of it, but has no such file"
+                )));
+            }
+            get(&shards)?;
+            files.extend(shards);
+            files
+        }
+    };
+    // A file of a folder may have the name of one at the top, which is the one that counts.
+    wanted.sort_by_key(|name| name.matches('/').count());
+    Ok(wanted.iter().map(|name| path_of(name)).collect())
+}
+
+fn open(id: &HubId, paths: Vec<PathBuf>) -> Result<ModelFiles, HubError> {
+    let sources: Result<Vec<_>, _> =
+        paths.iter().map(|path| Ok(Rc::new(FileSource::open(path)?) as Rc<dyn ByteSource>)).collect();
+    Ok(ModelFiles::from_sources(id.name(), sources.map_err(HubError::Weights)?))
+}

@@ -1,0 +1,368 @@
+//! Models by id, from a hub on this machine that misbehaves in every way that real ones do.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use qwill::hub::{Hub, HubError, HubOptions};
+use qwill::{Control, ModelFiles};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// What a server does to a request for a file.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// Sends this many bytes of what was asked for, then closes.
+    Drop(usize),
+    /// Sends everything from the start.
+    IgnoreRange,
+    /// Answers this, with `Retry-After: 0`.
+    Status(u16),
+    /// Sends one byte that is not the file's.
+    WrongByte,
+    /// Claims that the file has grown.
+    OtherSize,
+    /// Sends nothing at all for a while.
+    Silence,
+}
+
+#[derive(Default)]
+struct Files {
+    contents: HashMap<String, Vec<u8>>,
+    /// Taken from the front, one a request for a file; after that all goes well.
+    faults: Vec<Fault>,
+    /// Overrides the answer to a request for the listing.
+    listing_status: Option<u16>,
+    /// Path and first byte of every file asked for, the token if there was one.
+    log: Vec<String>,
+}
+
+struct Server {
+    url: String,
+    files: Arc<Mutex<Files>>,
+}
+
+impl Server {
+    fn start(contents: &[(&str, Vec<u8>)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let contents = contents.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())).collect();
+        let files = Arc::new(Mutex::new(Files { contents, ..Files::default() }));
+        let shared = files.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = shared.clone();
+                std::thread::spawn(move || answer(&stream, &shared));
+            }
+        });
+        Self { url, files }
+    }
+
+    fn set_faults(&self, faults: &[Fault]) {
+        self.files.lock().unwrap().faults = faults.to_vec();
+    }
+
+    fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.files.lock().unwrap().log)
+    }
+}
+
+fn respond(mut stream: &TcpStream, status: u16, headers: &str, length: usize, body: &[u8]) {
+    let head =
+        format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n");
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+}
+
+fn answer(stream: &TcpStream, files: &Mutex<Files>) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let Some(request) = lines.next() else { return };
+    let (mut from, mut token) = (0, String::new());
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
+            from = range.trim_end_matches('-').parse().unwrap();
+        } else if line.to_lowercase().starts_with("authorization:") {
+            token = format!(" {line}");
+        }
+    }
+    let mut words = request.split(' ');
+    let (method, path) = (words.next().unwrap(), words.next().unwrap().to_owned());
+    let mut state = files.lock().unwrap();
+    let commit = format!("x-repo-commit: {COMMIT}\r\n");
+    if path.starts_with("/api/models/a/b/tree/main") {
+        if let Some(status) = state.listing_status {
+            return respond(stream, status, "", 0, b"");
+        }
+        let entries: Vec<String> = state.contents.iter().map(|(name, bytes)| entry(name, bytes)).collect();
+        let body = format!("[{}]", entries.join(","));
+        return respond(stream, 200, "", body.len(), body.as_bytes());
+    }
+    if let Some(rest) = path.strip_prefix("/a/b/resolve/") {
+        let (_, name) = rest.split_once('/').unwrap();
+        if method == "HEAD" {
+            return respond(stream, 302, &format!("{commit}location: /elsewhere\r\n"), 0, b"");
+        }
+        // as the real hub sends one to its store
+        let location = format!("location: /store/{name}\r\n");
+        return respond(stream, 302, &location, 0, b"");
+    }
+    let name = path.strip_prefix("/store/").unwrap_or(&path).to_owned();
+    let Some(bytes) = state.contents.get(&name).cloned() else { return respond(stream, 404, "", 0, b"") };
+    state.log.push(format!("{name} {from}{token}"));
+    let fault = (!state.faults.is_empty()).then(|| state.faults.remove(0));
+    drop(state);
+    let size = bytes.len();
+    if from >= size {
+        return respond(stream, 416, "", 0, b"");
+    }
+    let status = if from > 0 { 206 } else { 200 };
+    let range = |size: usize| format!("content-range: bytes {from}-{}/{size}\r\n", size - 1);
+    let rest = &bytes[from..];
+    match fault {
+        None => respond(stream, status, &range(size), rest.len(), rest),
+        Some(Fault::Drop(n)) => respond(stream, status, &range(size), rest.len(), &rest[..n.min(rest.len())]),
+        Some(Fault::IgnoreRange) => respond(stream, 200, "", size, &bytes),
+        Some(Fault::Status(status)) => respond(stream, status, "retry-after: 0\r\n", 0, b""),
+        Some(Fault::OtherSize) => respond(stream, 206, &range(size + 1), rest.len(), rest),
+        Some(Fault::Silence) => std::thread::sleep(Duration::from_secs(2)),
+        Some(Fault::WrongByte) => {
+            let mut wrong = rest.to_vec();
+            *wrong.last_mut().unwrap() ^= 1;
+            respond(stream, status, &range(size), wrong.len(), &wrong);
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn entry(name: &str, bytes: &[u8]) -> String {
+    let size = bytes.len();
+    let git = hex(&Sha1::new_with_prefix(format!("blob {size}\0")).chain_update(bytes).finalize());
+    let lfs = if size < 1000 {
+        String::new()
+    } else {
+        format!(r#","lfs":{{"oid":"{}","size":{size}}}"#, hex(&Sha256::digest(bytes)))
+    };
+    format!(r#"{{"type":"file","path":"{name}","size":{size},"oid":"{git}"{lfs}}}"#)
+}
+
+/// An empty directory, gone when the test is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let unique = format!("hub-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn blobs(&self) -> Vec<(String, u64)> {
+        let entries = std::fs::read_dir(self.0.join("models--a--b/blobs")).unwrap().flatten();
+        let mut blobs: Vec<_> = entries
+            .map(|e| (e.file_name().to_string_lossy().into_owned(), e.metadata().unwrap().len()))
+            .collect();
+        blobs.sort();
+        blobs
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn options(endpoint: &str, cache: &Scratch) -> HubOptions {
+    HubOptions {
+        endpoint: endpoint.to_owned(),
+        token: None,
+        cache: cache.0.clone(),
+        offline: false,
+        retry_delay: Duration::from_millis(1),
+        silence: Duration::from_millis(500),
+    }
+}
+
+fn fetch(options: HubOptions, id: &str) -> Result<ModelFiles, HubError> {
+    Hub::new(options).fetch(&id.parse().unwrap(), &mut |_| Control::Continue)
+}
+
+fn gguf() -> Vec<u8> {
+    (0..70_001u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+fn snapshot(cache: &Scratch, name: &str) -> Vec<u8> {
+    std::fs::read(cache.0.join("models--a--b/snapshots").join(COMMIT).join(name)).unwrap()
+}
+
+#[test]
+fn whatever_the_server_does_the_file_is_right_or_the_error_is_clear() {
+    use Fault::*;
+    for faults in [
+        &[][..],
+        &[Drop(1), Drop(0), Drop(30_000), Drop(1)],
+        &[Drop(30_000), IgnoreRange],
+        &[Status(500), Status(429), Status(503), Drop(5), Status(502)],
+        &[Drop(30_000), Status(416)],
+        &[Drop(30_000), OtherSize],
+        &[WrongByte],
+        &[Silence, Drop(9)],
+    ] {
+        let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+        server.set_faults(faults);
+        fetch(options(&server.url, &cache), "a/b").unwrap_or_else(|e| panic!("{faults:?}: {e}"));
+        assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf(), "{faults:?}");
+        assert_eq!(cache.blobs(), [(hex(&Sha256::digest(gguf())), 70_001)]);
+    }
+    for (faults, code) in [
+        (&[Status(500); 5][..], "network"),
+        (&[Drop(0); 5], "network"),
+        (&[WrongByte; 2], "checksum-mismatch"),
+        (&[OtherSize; 2], "network"),
+        (&[Status(401)], "unauthorized"),
+        (&[Status(404)], "not-found"),
+        (&[Status(400)], "network"),
+    ] {
+        let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+        server.set_faults(faults);
+        let error = fetch(options(&server.url, &cache), "a/b").unwrap_err();
+        assert_eq!(error.code(), code, "{faults:?}: {error}");
+        let whole = hex(&Sha256::digest(gguf()));
+        assert!(!cache.blobs().iter().any(|(name, _)| *name == whole), "{faults:?}");
+        // and the next time it works
+        fetch(options(&server.url, &cache), "a/b").unwrap();
+        assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf());
+    }
+}
+
+#[test]
+fn a_download_goes_on_where_it_stopped() {
+    let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+    let faults = [[Fault::Drop(40_000)].as_slice(), &[Fault::Status(500); 6]].concat();
+    server.set_faults(&faults);
+    let error = fetch(options(&server.url, &cache), "a/b").unwrap_err();
+    assert!(error.to_string().contains("40000 of 70001 bytes are kept"), "{error}");
+    server.set_faults(&[]);
+    server.take_log();
+    let mut seen = Vec::new();
+    let hub = Hub::new(options(&server.url, &cache));
+    hub.fetch(&"a/b".parse().unwrap(), &mut |progress| {
+        assert_eq!((progress.file, progress.bytes_total), ("Q-Q8_0.gguf", 70_001));
+        seen.push(progress.bytes_done);
+        Control::Continue
+    })
+    .unwrap();
+    assert_eq!(server.take_log(), ["Q-Q8_0.gguf 40000"]);
+    assert_eq!((seen[0], seen.last()), (40_000, Some(&70_001)));
+    assert!(seen.is_sorted());
+
+    // stopped by the caller, it also keeps what came
+    let other = Scratch::new();
+    let hub = Hub::new(options(&server.url, &other));
+    let stop = &mut |progress: qwill::hub::HubProgress<'_>| {
+        if progress.bytes_done > 0 { Control::Stop } else { Control::Continue }
+    };
+    assert!(matches!(hub.fetch(&"a/b".parse().unwrap(), stop), Err(HubError::Aborted)));
+    assert!(other.blobs()[0].0.ends_with(".incomplete") && other.blobs()[0].1 > 0);
+}
+
+#[test]
+fn a_checkpoint_comes_without_what_is_not_read_and_works_offline() {
+    let index = br#"{"weight_map":{"x":"model-1.safetensors","y":"model-2.safetensors"}}"#.to_vec();
+    let contents = [
+        ("config.json", b"{}".to_vec()),
+        ("1_Pooling/config.json", b"[]".to_vec()),
+        ("README.md", vec![7; 5]),
+        ("model.safetensors.index.json", index),
+        ("model-1.safetensors", gguf()),
+        ("model-2.safetensors", vec![3; 2000]),
+        ("stray.safetensors", vec![4; 2000]),
+    ];
+    let (server, cache) = (Server::start(&contents), Scratch::new());
+    let files = fetch(options(&server.url, &cache), "a/b").unwrap();
+    let (shown, mut log) = (format!("{files:?}"), server.take_log());
+    assert!(!shown.contains("stray") && !shown.contains("README"), "{shown}");
+    assert!(
+        shown.find("01234567/config.json").unwrap() < shown.find("1_Pooling/config.json").unwrap(),
+        "{shown}"
+    );
+    log.sort();
+    let paths = contents[..2].iter().chain(&contents[3..6]).map(|(name, _)| format!("{name} 0"));
+    let mut paths: Vec<String> = paths.collect();
+    paths.sort();
+    assert_eq!(log, paths);
+    assert_eq!(snapshot(&cache, "1_Pooling/config.json"), b"[]");
+
+    // current: nothing is asked for again
+    fetch(options(&server.url, &cache), "a/b").unwrap();
+    assert_eq!(server.take_log(), [""; 0]);
+    // forbidden to ask, or nobody there to be asked
+    let offline = HubOptions { offline: true, ..options(&server.url, &cache) };
+    assert_eq!(format!("{:?}", fetch(offline.clone(), "a/b").unwrap()), shown);
+    let nobody = "http://127.0.0.1:1";
+    assert_eq!(format!("{:?}", fetch(options(nobody, &cache), "a/b").unwrap()), shown);
+    assert_eq!(fetch(options(nobody, &cache), "a/b@v2").unwrap_err().code(), "network");
+    let error = fetch(offline.clone(), "a/c").unwrap_err().to_string();
+    assert!(error.contains("a/c is not in") && error.contains("HF_HUB_OFFLINE"), "{error}");
+    let shard = cache.0.join("models--a--b/snapshots").join(COMMIT).join("model-2.safetensors");
+    std::fs::remove_file(shard).unwrap();
+    assert!(fetch(offline, "a/b").unwrap_err().to_string().contains("model-2.safetensors"));
+}
+
+#[test]
+fn several_at_once_download_once() {
+    let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+    server.set_faults(&[Fault::Drop(10_000), Fault::Drop(10_000)]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            // files are not Send, and only their being there is asked for
+            scope.spawn(|| fetch(options(&server.url, &cache), "a/b").map(|_| ()).unwrap());
+        }
+    });
+    assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf());
+    assert_eq!(server.take_log(), ["Q-Q8_0.gguf 0", "Q-Q8_0.gguf 10000", "Q-Q8_0.gguf 20000"]);
+}
+
+#[test]
+fn a_damaged_cache_heals() {
+    let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+    fetch(options(&server.url, &cache), "a/b").unwrap();
+    let blobs = cache.0.join("models--a--b/blobs");
+    let blob = blobs.join(hex(&Sha256::digest(gguf())));
+    std::fs::write(&blob, b"cut").unwrap();
+    let incomplete = blob.with_extension("incomplete");
+    std::fs::write(&incomplete, vec![0; 80_000]).unwrap();
+    fetch(options(&server.url, &cache), "a/b").unwrap();
+    assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf());
+    // what is there of the right length and wrong content is found out by its checksum
+    std::fs::remove_file(&blob).unwrap();
+    std::fs::write(&incomplete, vec![0; 40_000]).unwrap();
+    fetch(options(&server.url, &cache), "a/b").unwrap();
+    assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf());
+}
+
+#[test]
+fn a_token_goes_to_the_hub_and_refusals_say_what_to_do() {
+    let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+    let with_token = HubOptions { token: Some("hf_x".into()), ..options(&server.url, &cache) };
+    fetch(with_token.clone(), "a/b").unwrap();
+    assert_eq!(server.take_log()[0].to_lowercase(), "q-q8_0.gguf 0 authorization: bearer hf_x");
+    for status in [401, 403] {
+        server.files.lock().unwrap().listing_status = Some(status);
+        let error = fetch(with_token.clone(), "a/b").unwrap_err();
+        assert_eq!(error.code(), "unauthorized");
+        assert!(error.to_string().contains("HF_TOKEN"), "{error}");
+    }
+    let error = fetch(with_token, "a/nothing").unwrap_err();
+    assert_eq!(error.code(), "not-found");
+    assert!(error.to_string().contains("a/nothing"), "{error}");
+}
