@@ -1,12 +1,15 @@
 // Holds the model and answers the page's calls. Runs inside the worker, or in the page itself when asked to.
 
-import { download } from "./download.ts";
 import type { Engine, EngineFile, EngineModel } from "./engine.ts";
 import { aborted, QwillError, toQwillError } from "./errors.ts";
+import type { IncomingFile } from "./incoming.ts";
+import { openModel } from "./library.ts";
+import { progressReporter } from "./meter.ts";
 import type { Protocol } from "./protocol.ts";
 import { offeredSubgroups, withRequestDevice } from "./request-device.ts";
 import { type Port, serve } from "./rpc.ts";
-import type { FileRef } from "./source.ts";
+import type { LocalFile } from "./source.ts";
+import { MemoryStore, openStore } from "./store.ts";
 import { adapterName, requireAdapter } from "./webgpu.ts";
 
 /** Fetches and starts the wasm module. `onPanic` hears of a fault in it, after which it must not be used. */
@@ -40,7 +43,7 @@ export function host(port: Port, startEngine: StartEngine): void {
   }
 
   const notify = serve<Protocol>(port, {
-    async load({ source, options, wasmUrl }, { emit, signal }) {
+    async load({ source, options, wasmUrl, token }, { emit, signal }) {
       const adapter = await requireAdapter();
       const subgroups = offeredSubgroups(adapter, options.caps);
       const engine = await startEngine(wasmUrl, (message) =>
@@ -54,26 +57,28 @@ export function host(port: Port, startEngine: StartEngine): void {
       let downloading = false;
       // What a read fails with says more than what the engine makes of it.
       let readError: unknown;
-      const remote = new Map<string, { loaded: number; total: number }>();
-      const open = (file: FileRef): Promise<EngineFile> => {
-        if ("blob" in file) return Promise.resolve(fromBlob(file.name, file.blob));
-        downloading = true;
-        return download(file.url, file.name, {
-          signal,
-          onProgress(received, total = 0) {
-            remote.set(file.url, { loaded: received, total });
-            let [loaded, all] = [0, 0];
-            for (const state of remote.values()) {
-              loaded += state.loaded;
-              all += state.total;
-            }
-            downloading = loaded < all;
-            emit({ stage: "download", loaded, total: all });
+      // A load that fails has no use for the rest of its files.
+      const downloads = new AbortController();
+      const abort = () => downloads.abort();
+      signal.addEventListener("abort", abort, { once: true });
+      const openRemote = async (): Promise<IncomingFile[]> => {
+        if (!("remote" in source)) return [];
+        const store = source.storage === "none" ? new MemoryStore() : await openStore();
+        const report = progressReporter(emit);
+        return openModel(source.remote, {
+          store,
+          signal: downloads.signal,
+          token,
+          onProgress(received, total) {
+            const before = downloading;
+            downloading = received < total || total === 0;
+            if (before || downloading) report(received, total);
           },
         });
       };
       try {
-        const files = "random" in source ? [] : await Promise.all(source.files.map(open));
+        const remote = await openRemote();
+        const files: EngineFile[] = "random" in source ? [] : [...source.local.map(fromLocal), ...remote];
         const watched = files.map((file) => ({
           name: file.name,
           size: file.size,
@@ -107,7 +112,12 @@ export function host(port: Port, startEngine: StartEngine): void {
             });
           },
         );
+        // A checksum is known at the end only, and a model that fails it must not be used.
+        await Promise.all(remote.map((file) => file.finished));
       } catch (error) {
+        abort();
+        model?.free();
+        model = undefined;
         throw signal.aborted ? aborted() : (readError ?? error);
       }
       if (signal.aborted) {
@@ -142,7 +152,7 @@ export function host(port: Port, startEngine: StartEngine): void {
   });
 }
 
-function fromBlob(name: string, blob: Blob): EngineFile {
+function fromLocal({ name, blob }: LocalFile): EngineFile {
   return {
     name,
     size: blob.size,

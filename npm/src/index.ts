@@ -17,9 +17,10 @@
 
 export type { ChatCompletions, ChatStream } from "./chat.ts";
 export type { WorkerOption } from "./connect.ts";
+export { type DownloadOptions, downloads, type StorageEstimate, type StoredModel } from "./downloads.ts";
 export type { BenchReport, BenchRequest, BenchRun, EvalCase, EvalResult, Spread, Tokens } from "./engine.ts";
 export { QwillError, type QwillErrorCode } from "./errors.ts";
 export { type LoadOptions, type LoadProgress, load } from "./load.ts";
 export type { BenchResult, CallOptions, Model, ModelInfo } from "./model.ts";
 export type * from "./openai.ts";
-export type { ModelSource, RandomModel } from "./source.ts";
+export type { HubOptions, ModelSource, RandomModel } from "./source.ts";

@@ -4,7 +4,8 @@ import { aborted, QwillError } from "./errors.ts";
 import { Model } from "./model.ts";
 import type { Protocol } from "./protocol.ts";
 import { Client } from "./rpc.ts";
-import { type ModelSource, resolveSource } from "./source.ts";
+import { type HubOptions, type ModelSource, resolveSource } from "./source.ts";
+import { askToKeep } from "./store.ts";
 import { requireWebGpu } from "./webgpu.ts";
 
 /** How far a load has come. */
@@ -15,12 +16,21 @@ export interface LoadProgress {
   loaded: number;
   /** Bytes in all; 0 while nobody knows. */
   total: number;
+  /** Of a download, over the last seconds. */
+  bytesPerSecond?: number;
+  /** Of a download, as long as it goes on like this. */
+  secondsLeft?: number;
 }
 
-export interface LoadOptions {
+export interface LoadOptions extends HubOptions {
   onProgress?: (progress: LoadProgress) => void;
   /** Abandons the load, downloads included; it rejects with code `"aborted"`. */
   signal?: AbortSignal;
+  /**
+   * `"keep"`, the default: what is downloaded is stored, so that it is there the next time, without network too, and
+   * an interrupted download goes on where it stopped. `"none"`: it is forgotten with the page.
+   */
+  storage?: "keep" | "none";
   /** Tokens that prompt and reply may have together. Default: what the model was trained for, or what fits. */
   contextLength?: number;
   /**
@@ -44,8 +54,12 @@ export interface LoadOptions {
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
   const { signal, onProgress, worker = "auto", wasmUrl } = options;
   if (signal?.aborted) throw aborted(signal);
-  const resolved = await resolveSource(source);
+  const resolved = await resolveSource(source, options);
   requireWebGpu();
+  if ("remote" in resolved) {
+    if (options.storage === "none") resolved.storage = "none";
+    if (resolved.storage === "keep") askToKeep();
+  }
   const connection = await connect(worker);
   let reportLoss: (error: QwillError) => void = () => {};
   const lost = new Promise<QwillError>((resolve) => {
@@ -58,7 +72,12 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   const client = new Client<Protocol>(connection.port, die);
   connection.onDeath(die);
   try {
-    const args = { source: resolved, options: engineOptions(options), wasmUrl: wasmUrl && absolute(wasmUrl) };
+    const args = {
+      source: resolved,
+      options: engineOptions(options),
+      wasmUrl: wasmUrl && absolute(wasmUrl),
+      token: options.token,
+    };
     const info = await client.call("load", args, { signal, ...(onProgress && { onEvent: onProgress }) });
     return new Model(client, connection, info, lost);
   } catch (error) {

@@ -17,7 +17,13 @@ import type { SourceRef } from "./source.ts";
 
 export type Protocol = {
   load: {
-    args: { source: SourceRef; options: EngineLoadOptions; wasmUrl: string | undefined };
+    args: {
+      source: SourceRef;
+      options: EngineLoadOptions;
+      wasmUrl: string | undefined;
+      /** For the hub. */
+      token: string | undefined;
+    };
     result: EngineInfo;
     event: LoadProgress;
   };

@@ -1,6 +1,9 @@
 // What `load` accepts as a model, brought into the one form that is sent to the worker.
 
 import { QwillError } from "./errors.ts";
+import { HUGGING_FACE, hubIdOf, parseHubId } from "./hub.ts";
+import type { RemoteFile } from "./incoming.ts";
+import type { RemoteModel } from "./library.ts";
 
 /** A shape and a format, such as `"qwen3-0.6b:q4_0"`, filled with random weights: for benchmarks. */
 export interface RandomModel {
@@ -10,6 +13,8 @@ export interface RandomModel {
 /**
  * What to load:
  * - `"demo"`: the small model that ships with this package;
+ * - a model's id on the Hugging Face hub, `"Qwen/Qwen3-0.6B"`; of a GGUF repository with the quantisation,
+ *   `"Qwen/Qwen3-8B-GGUF:Q4_K_M"`; both with `@` and a revision, if not the newest one;
  * - the URL of a `.gguf` file, or the URLs of a checkpoint's files (`config.json`, `tokenizer.json`,
  *   `*.safetensors`, …);
  * - a `File` or `Blob` holding a GGUF, or the `File`s of a checkpoint folder, as a file input, a drop or
@@ -25,24 +30,51 @@ export type ModelSource =
   | FileSystemDirectoryHandle
   | RandomModel;
 
-/** A file that can be sent to a worker. */
-export type FileRef = { name: string; url: string } | { name: string; blob: Blob };
+/** Where models come from by id, and whether what is downloaded stays. */
+export interface HubOptions {
+  /** Branch, tag or commit of a hub id. */
+  revision?: string;
+  /** Of a user, for gated and private models. */
+  token?: string;
+  /** Address of a mirror of the hub. Default: `"https://huggingface.co"`. */
+  endpoint?: string | URL;
+}
+
+/** A file at hand. */
+export interface LocalFile {
+  name: string;
+  blob: Blob;
+}
 
 /** A model that can be sent to a worker. */
-export type SourceRef = { name: string; files: FileRef[] } | RandomModel;
+export type SourceRef =
+  | { name: string; local: LocalFile[] }
+  | {
+      name: string;
+      local: LocalFile[];
+      remote: RemoteModel;
+      /** What ships with the page is not worth keeping twice. */
+      storage: "keep" | "none";
+    }
+  | RandomModel;
 
 /** The shipped model; bundlers see this pattern and copy the file. */
 const demoUrl = () => new URL("../wasm/qwill-demo-q8_0.gguf", import.meta.url);
 
 const CHECKPOINT_FILE = /\.(gguf|safetensors|json|txt|tiktoken|jinja)$/i;
 
-export async function resolveSource(source: ModelSource): Promise<SourceRef> {
-  if (source === "demo") return named([{ name: "qwill-demo-q8_0.gguf", url: demoUrl().href }]);
-  if (typeof source === "string" || source instanceof URL) return named([fromUrl(source)]);
-  if (source instanceof Blob) return named([fromBlob(source)]);
+export async function resolveSource(source: ModelSource, options: HubOptions = {}): Promise<SourceRef> {
+  if (source === "demo") {
+    const file = { name: "qwill-demo-q8_0.gguf", url: demoUrl().href };
+    return { name: "qwill-demo-q8_0", local: [], remote: { id: "demo", files: [file] }, storage: "none" };
+  }
+  const hub = typeof source === "string" ? fromHub(source, options) : undefined;
+  if (hub) return hub;
+  if (typeof source === "string" || source instanceof URL) return fromFiles([], [fromUrl(source)]);
+  if (source instanceof Blob) return fromFiles([fromBlob(source)], []);
   if (isObject(source) && "random" in source) return { random: String(source.random) };
   if (isObject(source) && "kind" in source)
-    return named(await fromHandle(source), source.kind === "directory" ? source.name : undefined);
+    return fromFiles(await fromHandle(source), [], source.kind === "directory" ? source.name : undefined);
   if (isObject(source) && Symbol.iterator in source) {
     const items = [...source];
     const files = topLevel(items.filter((item) => item instanceof Blob)).map(fromBlob);
@@ -55,20 +87,38 @@ export async function resolveSource(source: ModelSource): Promise<SourceRef> {
       );
     }
     const folder = items.find((item) => item instanceof File)?.webkitRelativePath.split("/")[0];
-    if (items.length > 0) return named([...files, ...urls], folder);
+    if (items.length > 0) return fromFiles(files, urls, folder);
   }
   throw new QwillError(
     "invalid-source",
-    'There is nothing to load: give "demo", the URL of a .gguf file, the URLs of a checkpoint\'s files, ' +
-      "a File, or the files of a checkpoint folder.",
+    'There is nothing to load: give "demo", a hub id such as "Qwen/Qwen3-0.6B", the URL of a .gguf file, the URLs ' +
+      "of a checkpoint's files, a File, or the files of a checkpoint folder.",
   );
 }
 
-/** A name for the model, in case its files do not say: the folder that they lie in, or the file itself. */
-function named(files: FileRef[], folder?: string): SourceRef {
-  const [first] = files;
-  const directory = first && "url" in first && files.length > 1 ? directoryName(first.url) : undefined;
-  return { name: folder || directory || first?.name.replace(/\.\w+$/, "") || "model", files };
+function fromHub(text: string, options: HubOptions): SourceRef | undefined {
+  const id = parseHubId(text);
+  if (!id) return undefined;
+  const endpoint = parseUrl(String(options.endpoint ?? HUGGING_FACE))?.href.replace(/\/+$/, "");
+  if (!endpoint)
+    throw new QwillError("invalid-request", `endpoint must be a URL, not "${options.endpoint}".`);
+  const hub = { ...id, ...(options.revision !== undefined && { revision: options.revision }), endpoint };
+  const shown = hubIdOf(hub);
+  // The same id on another hub may be another model.
+  const key = endpoint === HUGGING_FACE ? shown : `${endpoint}/${shown}`;
+  const name = hub.repo.split("/").at(-1) ?? shown;
+  return { name, local: [], remote: { id: key, hub }, storage: "keep" };
+}
+
+/** With a name for the model, in case its files do not say: the folder that they lie in, or the file itself. */
+function fromFiles(local: LocalFile[], files: RemoteFile[], folder?: string): SourceRef {
+  const first = files[0];
+  const directory = first && local.length + files.length > 1 ? directoryName(first.url) : undefined;
+  const name = folder || directory || (local[0] ?? first)?.name.replace(/\.\w+$/, "") || "model";
+  if (!first) return { name, local };
+  const id = files.length === 1 ? first.url : first.url.replace(/[^/]*$/, "");
+  const storage = files.every(({ url }) => /^https?:/.test(url)) ? "keep" : "none";
+  return { name, local, remote: { id, files }, storage };
 }
 
 /** `Qwen3-0.6B` out of `https://…/Qwen/Qwen3-0.6B/resolve/main/config.json`. */
@@ -81,18 +131,10 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function fromUrl(given: string | URL): FileRef {
+function fromUrl(given: string | URL): RemoteFile {
   const text = String(given);
-  if (typeof given === "string" && /^[\w.-]+\/[\w.-]+$/.test(text) && !/^\.|\.gguf$/i.test(text)) {
-    throw new QwillError(
-      "invalid-source",
-      `"${text}" looks like a model's id on the Hugging Face hub, which qwill cannot load by id yet. Give the URLs ` +
-        `of its files instead, such as "https://huggingface.co/${text}/resolve/main/config.json", tokenizer.json, ` +
-        "tokenizer_config.json, generation_config.json and model.safetensors, or the URL of a .gguf file.",
-    );
-  }
   const url = parseUrl(text);
-  if (!url) throw new QwillError("invalid-source", `"${text}" is neither "demo" nor a URL.`);
+  if (!url) throw new QwillError("invalid-source", `"${text}" is neither "demo", nor a hub id, nor a URL.`);
   const name = decodeURIComponent(url.pathname.split("/").at(-1) ?? "");
   return { name: /\.\w+$/.test(name) ? name : "model.gguf", url: url.href };
 }
@@ -105,7 +147,7 @@ function parseUrl(text: string): URL | undefined {
   }
 }
 
-function fromBlob(blob: Blob): FileRef {
+function fromBlob(blob: Blob): LocalFile {
   return { name: blob instanceof File && blob.name ? blob.name : "model.gguf", blob };
 }
 
@@ -117,7 +159,7 @@ function topLevel(files: File[]): File[] {
   return known.filter((file) => depth(file) === top);
 }
 
-async function fromHandle(handle: FileSystemHandle): Promise<FileRef[]> {
+async function fromHandle(handle: FileSystemHandle): Promise<LocalFile[]> {
   if (handle.kind === "file") return [fromBlob(await (handle as FileSystemFileHandle).getFile())];
   const files: File[] = [];
   for await (const entry of (handle as FileSystemDirectoryHandle).values()) {

@@ -160,14 +160,14 @@ test("a fault in the engine ends the model instead of going on with a broken one
 
 test("what a read fails with is what the load fails with, whatever the engine makes of it", async () => {
   const { worker } = setUp();
-  const body = new ReadableStream({
-    start: (controller) => controller.enqueue(new TextEncoder().encode("GGUF")),
-    pull: (controller) => controller.error(new TypeError("connection reset")),
-  });
-  vi.stubGlobal("fetch", async () => new Response(body, { headers: { "content-length": "10" } }));
+  vi.stubGlobal("fetch", async (_: string, { method }: RequestInit) =>
+    method === "HEAD"
+      ? new Response(null, { headers: { "content-length": "10" } })
+      : new Response(null, { status: 404, statusText: "Not Found" }),
+  );
   const error = await load("https://h.test/m.gguf", { worker }).catch((e: unknown) => e);
-  expect(error).toMatchObject({ code: "network" });
-  expect((error as Error).message).toMatch(/m\.gguf broke off after 4 bytes/);
+  expect(error).toMatchObject({ code: "not-found" });
+  expect((error as Error).message).toMatch(/m\.gguf answered 404 Not Found/);
 });
 
 test("a worker that dies takes its calls with it", async () => {

@@ -7,7 +7,8 @@ afterEach(() => vi.unstubAllGlobals());
 async function names(source: ModelSource): Promise<string[]> {
   const resolved = await resolveSource(source);
   if ("random" in resolved) throw new Error("expected files");
-  return resolved.files.map((file) => `${file.name}${"url" in file ? ` ${file.url}` : ""}`);
+  const remote = "remote" in resolved && "files" in resolved.remote ? resolved.remote.files : [];
+  return [...resolved.local.map(({ name }) => name), ...remote.map(({ name, url }) => `${name} ${url}`)];
 }
 
 const inFolder = (path: string) => {
@@ -92,10 +93,23 @@ test("what is no model is refused with what would be", async () => {
   await expect(resolveSource("https://")).rejects.toMatchObject({ code: "invalid-source" });
 });
 
-test("a hub id is refused with what to write instead", async () => {
-  const error = await resolveSource("Qwen/Qwen3-0.6B").catch((e: unknown) => e);
-  expect(error).toMatchObject({ code: "invalid-source" });
-  expect((error as Error).message).toContain(
-    "https://huggingface.co/Qwen/Qwen3-0.6B/resolve/main/config.json",
-  );
+test("hub ids, with quantisation and revision, here and on a mirror", async () => {
+  const remote = async (...args: Parameters<typeof resolveSource>) => {
+    const resolved = await resolveSource(...args);
+    return "remote" in resolved ? { name: resolved.name, ...resolved.remote } : undefined;
+  };
+  expect(await remote("Qwen/Qwen3-0.6B")).toEqual({
+    name: "Qwen3-0.6B",
+    id: "Qwen/Qwen3-0.6B",
+    hub: { repo: "Qwen/Qwen3-0.6B", tag: undefined, revision: "main", endpoint: "https://huggingface.co" },
+  });
+  expect(await remote("a/b-GGUF:Q4_K_M@v1", { endpoint: "https://mirror.test/hf/" })).toEqual({
+    name: "b-GGUF",
+    id: "https://mirror.test/hf/a/b-GGUF:Q4_K_M@v1",
+    hub: { repo: "a/b-GGUF", tag: "Q4_K_M", revision: "v1", endpoint: "https://mirror.test/hf" },
+  });
+  expect(await remote("a/b", { revision: "refs/pr/1" })).toMatchObject({ id: "a/b@refs/pr/1" });
+  for (const url of ["a/b/c", "a/b.gguf", "./a/b", "../a", "/a/b", "a/.."]) {
+    expect(await remote(url), url).not.toHaveProperty("hub");
+  }
 });

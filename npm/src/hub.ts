@@ -1,0 +1,218 @@
+// Repositories of the Hugging Face hub and its mirrors: ids, listings, and which of the files are a model.
+
+import { QwillError } from "./errors.ts";
+import type { RemoteFile } from "./incoming.ts";
+import { fetchText, Passing, type RequestOptions } from "./ranges.ts";
+
+/** A model on a hub. */
+export interface HubRef {
+  /** `owner/name` */
+  repo: string;
+  /** Which of a GGUF repository's files: part of the file's name, such as `Q4_K_M`. */
+  tag: string | undefined;
+  /** Branch, tag or commit. */
+  revision: string;
+  /** Address of the hub. */
+  endpoint: string;
+}
+
+export const HUGGING_FACE = "https://huggingface.co";
+
+const ID = /^(\w[\w.-]*\/\w[\w.-]*)(?::(\w[\w.-]*))?(?:@(\w[\w./-]*))?$/;
+
+/** Reads `owner/name[:TAG][@REVISION]`; nothing if it is something else. */
+export function parseHubId(text: string): Omit<HubRef, "endpoint"> | undefined {
+  const [, repo, tag, revision = "main"] = ID.exec(text) ?? [];
+  // A relative address looks much the same.
+  if (!repo || /\.\.|--/.test(repo) || /\.(gguf|safetensors|json)$/i.test(text)) return undefined;
+  return { repo, tag, revision };
+}
+
+export function hubIdOf({ repo, tag, revision }: HubRef): string {
+  return `${repo}${tag ? `:${tag}` : ""}${revision === "main" ? "" : `@${revision}`}`;
+}
+
+interface Entry {
+  type: string;
+  path: string;
+  size?: number;
+  oid?: string;
+  lfs?: { oid: string; size?: number };
+}
+
+const ATTEMPTS = 3;
+
+async function fetchPage(url: string, options: RequestOptions): Promise<[string, Headers]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fetchText(url, options);
+    } catch (error) {
+      if (!(error instanceof Passing)) throw error;
+      // Without network there is nothing to wait for.
+      if (attempt === ATTEMPTS || globalThis.navigator?.onLine === false) throw error.error;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(error.wait ?? 250 * attempt, 30_000)));
+    }
+  }
+}
+
+/** All files of a repository. */
+export async function listHub(hub: HubRef, options: RequestOptions): Promise<RemoteFile[]> {
+  const { endpoint, repo } = hub;
+  const revision = encodeURIComponent(hub.revision);
+  const files: RemoteFile[] = [];
+  let commit: string | undefined;
+  let url: string | undefined = `${endpoint}/api/models/${repo}/tree/${revision}?recursive=true`;
+  const entries: Entry[] = [];
+  while (url) {
+    const [text, headers]: [string, Headers] = await fetchPage(url, options).catch((error: QwillError) => {
+      throw explain(error, hub);
+    });
+    const page = parseEntries(text, url);
+    entries.push(...page);
+    commit ??= headers.get("x-repo-commit") ?? undefined;
+    const next: string | undefined = /<([^>]+)>;\s*rel="next"/.exec(headers.get("link") ?? "")?.[1];
+    url = page.length > 0 && next?.startsWith(endpoint) ? next : undefined;
+  }
+  const at = commit && /^[0-9a-f]{40}$/.test(commit) ? commit : revision;
+  for (const { type, path, size, oid = "", lfs } of entries) {
+    const hex = (lfs?.oid ?? oid).replace(/^sha256:/, "");
+    const bytes = lfs?.size ?? size;
+    if (type !== "file" || typeof path !== "string") continue;
+    files.push({
+      name: path,
+      url: `${endpoint}/${repo}/resolve/${at}/${path.split("/").map(encodeURIComponent).join("/")}`,
+      ...(bytes !== undefined && { size: bytes }),
+      ...(/^[0-9a-f]{64}$/.test(hex) && { digest: { kind: "sha256", hex } }),
+      ...(/^[0-9a-f]{40}$/.test(hex) && { digest: { kind: "git", hex } }),
+    });
+  }
+  return files;
+}
+
+function parseEntries(text: string, url: string): Entry[] {
+  try {
+    const entries: unknown = JSON.parse(text);
+    if (Array.isArray(entries)) return entries;
+  } catch {}
+  throw new QwillError("network", `${url} did not answer with a list of files; is the endpoint right?`);
+}
+
+/** The hub's refusals in terms of the model. */
+function explain(error: QwillError, { endpoint, repo, revision }: HubRef): QwillError {
+  if (error.code === "not-found") {
+    const message = `${endpoint} has no model ${repo} with the revision ${revision}; is it spelt right?`;
+    return new QwillError("not-found", message, { cause: error });
+  }
+  if (error.code === "unauthorized") {
+    const message =
+      `${endpoint} does not give ${repo} to this user: it may be misspelt, private or gated. Accept its terms at ` +
+      `${endpoint}/${repo}, and pass a token of yours.`;
+    return new QwillError("unauthorized", message, { cause: error });
+  }
+  return error;
+}
+
+const INDEX = "model.safetensors.index.json";
+const COMPANIONS = new RegExp(
+  [
+    "^(config|generation_config|vocab|modules|1_Pooling/config|model\\.safetensors\\.index)\\.json$",
+    "^merges\\.txt$",
+    "^tokenizer[^/]*\\.json$",
+    "^[^/]*\\.tiktoken$",
+    "^chat_template[^/]*$",
+  ].join("|"),
+);
+
+/** The files of a model: all of them, or all but those that an index has yet to name. */
+export interface Choice {
+  files: RemoteFile[];
+  /** Names the weight files; read it with `shardsOf`. */
+  index?: RemoteFile;
+}
+
+/** Chooses the model among a repository's files. */
+export function chooseFiles(hub: HubRef, files: RemoteFile[]): Choice {
+  const shards = files.filter(({ name }) => /^[^/]*\.safetensors$/.test(name));
+  const groups = groupGguf(files);
+  if (hub.tag !== undefined || (shards.length === 0 && groups.length > 0)) {
+    return { files: chooseGguf(hub, groups) };
+  }
+  const index = files.find(({ name }) => name === INDEX);
+  if (shards.length === 0 && !index) {
+    throw new QwillError(
+      "not-found",
+      `${hubIdOf(hub)} holds no model that qwill reads: neither .safetensors nor .gguf files.`,
+    );
+  }
+  // A file of a folder may have the name of one at the top, which is the one that counts.
+  const depth = ({ name }: RemoteFile) => name.split("/").length;
+  const companions = files.filter(({ name }) => COMPANIONS.test(name)).sort((a, b) => depth(a) - depth(b));
+  return index ? { files: companions, index } : { files: [...companions, ...shards] };
+}
+
+/** The weight files that an index names. */
+export function shardsOf(json: string, files: RemoteFile[]): RemoteFile[] {
+  let names: unknown[] = [];
+  try {
+    names = Object.values(JSON.parse(json).weight_map);
+  } catch {}
+  const shards = files.filter(({ name }) => names.includes(name));
+  const missing = names.find((name) => !shards.some((shard) => shard.name === name));
+  if (shards.length > 0 && missing === undefined) return shards;
+  const what = missing === undefined ? "names no weight files" : `names ${missing}, which is not there`;
+  throw new QwillError("invalid-file", `${INDEX} ${what}.`);
+}
+
+/** One quantisation of a GGUF repository. */
+interface Gguf {
+  /** File name without ending and part number, in upper case. */
+  stem: string;
+  nParts: number;
+  parts: RemoteFile[];
+}
+
+function groupGguf(files: RemoteFile[]): Gguf[] {
+  const groups = new Map<string, Gguf>();
+  for (const file of files) {
+    const base = (file.name.split("/").at(-1) ?? "").toUpperCase();
+    // Projectors of vision models and importance matrices are no models of their own.
+    if (!base.endsWith(".GGUF") || base.startsWith("MMPROJ") || base.includes("IMATRIX")) continue;
+    const whole = base.slice(0, -".GGUF".length);
+    const [, stem = whole, of = "1"] = /^(.*)-\d{5}-OF-(\d{5})$/.exec(whole) ?? [];
+    const key = `${stem} ${Number(of)}`;
+    const group = groups.get(key) ?? { stem, nParts: Number(of), parts: [] };
+    groups.set(key, group);
+    group.parts.push(file);
+  }
+  for (const { parts } of groups.values()) parts.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...groups.values()];
+}
+
+function chooseGguf({ repo, tag }: HubRef, groups: Gguf[]): RemoteFile[] {
+  const pick = (text: string): Gguf | undefined => {
+    const wanted = text.toUpperCase();
+    const exact = groups.filter(
+      ({ stem }) => stem.endsWith(wanted) && /^$|[-._]$/.test(stem.slice(0, stem.length - wanted.length)),
+    );
+    if (exact.length > 0) return exact.reduce((a, b) => (b.stem.length < a.stem.length ? b : a));
+    const close = groups.filter(({ stem }) => stem.includes(wanted));
+    return close.length === 1 ? close[0] : undefined;
+  };
+  const only = groups.length === 1 ? groups[0] : undefined;
+  const found = tag === undefined ? (pick("Q4_K_M") ?? pick("Q8_0") ?? only) : pick(tag);
+  if (!found) {
+    const tags = [...new Set(groups.map(({ stem }) => stem.split(/[-.]/).at(-1)))].sort().join(", ");
+    const message =
+      groups.length === 0
+        ? `${repo} holds no .gguf files.`
+        : tag === undefined
+          ? `${repo} holds several models; say which one: "${repo}:TAG" with ${tags}.`
+          : `"${tag}" does not name one file of ${repo}; there are ${tags}.`;
+    throw new QwillError("not-found", message);
+  }
+  if (found.parts.length !== found.nParts) {
+    const message = `${found.stem} of ${repo} should have ${found.nParts} parts, ${found.parts.length} are there.`;
+    throw new QwillError("not-found", message);
+  }
+  return found.parts;
+}

@@ -1,0 +1,186 @@
+// The models that this site keeps: which files belong to which, and how they are opened, from the network or without.
+
+import { keyOf } from "./digest.ts";
+import { aborted, QwillError } from "./errors.ts";
+import { chooseFiles, type HubRef, hubIdOf, listHub, shardsOf } from "./hub.ts";
+import {
+  folderOf,
+  type IncomingFile,
+  type IncomingOptions,
+  keptOf,
+  openIncoming,
+  type RemoteFile,
+  unlessLocked,
+} from "./incoming.ts";
+import { requireRoom, type Store } from "./store.ts";
+
+/** A model that is somewhere else. */
+export type RemoteModel = { id: string; hub: HubRef } | { id: string; files: RemoteFile[] };
+
+/** A model of which something is stored. */
+export interface StoredModel {
+  /** What to give to `downloads.delete`. */
+  id: string;
+  /** What to give to `load`: a hub id, or addresses. */
+  source: string | string[];
+  /** What to give to `load` as `endpoint`, if it is not the usual hub. */
+  endpoint?: string;
+  /** Bytes stored. */
+  bytes: number;
+  /** Bytes of the whole model. */
+  size: number;
+  /** Whether all of it is stored and checked, so that it loads without network. */
+  complete: boolean;
+}
+
+/** What is remembered about a model. */
+interface Record {
+  id: string;
+  source: string | string[];
+  endpoint?: string;
+  files: RemoteFile[];
+}
+
+function recordOf(model: RemoteModel, files: RemoteFile[]): Record {
+  const { id } = model;
+  if ("hub" in model) return { id, source: hubIdOf(model.hub), endpoint: model.hub.endpoint, files };
+  const urls = files.map(({ url }) => url);
+  return { id, source: urls.length === 1 ? id : urls, files };
+}
+
+const MODELS = "models";
+const recordName = (id: string) => `${keyOf(id)}.json`;
+
+async function readRecord(store: Store, name: string): Promise<Record | undefined> {
+  try {
+    const text = await (await store.read(MODELS, name))?.text();
+    return text === undefined ? undefined : (JSON.parse(text) as Record);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readRecords(store: Store): Promise<Record[]> {
+  const names = [...(await store.list(MODELS)).keys()];
+  const records = await Promise.all(names.map((name) => readRecord(store, name)));
+  return records.filter((record) => record !== undefined);
+}
+
+const writeRecord = (store: Store, record: Record) =>
+  store.write(MODELS, recordName(record.id), new Blob([JSON.stringify(record)]));
+
+export interface OpenOptions extends Omit<IncomingOptions, "onProgress"> {
+  /** Bytes of all files together. */
+  onProgress?: (received: number, total: number) => void;
+}
+
+/** A model's files, readable while they come in. */
+export async function openModel(model: RemoteModel, options: OpenOptions): Promise<IncomingFile[]> {
+  const { store } = options;
+  // One file that fails stops the others.
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const states = new Map<RemoteFile, { received: number; total: number }>();
+  const open = (file: RemoteFile) =>
+    openIncoming(file, {
+      ...options,
+      signal,
+      onProgress(received, total = 0) {
+        states.set(file, { received, total });
+        let all = { received: 0, total: 0 };
+        for (const state of states.values()) {
+          all = { received: all.received + state.received, total: all.total + state.total };
+        }
+        options.onProgress?.(all.received, all.total);
+      },
+    });
+  const before = await readRecord(store, recordName(model.id));
+  const files = await findFiles(model, before, options, open);
+  for (const file of files) states.set(file, { received: 0, total: file.size ?? 0 });
+  if (store.kind !== "memory") {
+    await writeRecord(store, recordOf(model, files));
+    const kept = await Promise.all(files.map((file) => keptOf(store, file)));
+    const missing = files.reduce(
+      (sum, file, i) => sum + Math.max(0, (file.size ?? 0) - (kept[i]?.bytes ?? 0)),
+      0,
+    );
+    if (missing > 0) await requireRoom(missing, model.id);
+  }
+  const opened = await Promise.allSettled(files.map(open));
+  const failed = opened.find((result) => result.status === "rejected");
+  if (failed) {
+    stop.abort();
+    throw failed.reason;
+  }
+  const all = opened.filter((result) => result.status === "fulfilled").map(({ value }) => value);
+  const old = before?.files.filter((file) => !files.some((now) => folderOf(now) === folderOf(file))) ?? [];
+  // What an older revision left goes when the new one is there.
+  Promise.all(all.map((file) => file.finished))
+    .then(() => removeUnused(store, old))
+    .catch(() => stop.abort());
+  return all;
+}
+
+async function findFiles(
+  model: RemoteModel,
+  before: Record | undefined,
+  options: OpenOptions,
+  open: (file: RemoteFile) => Promise<IncomingFile>,
+): Promise<RemoteFile[]> {
+  if ("files" in model) return model.files;
+  try {
+    const listed = await listHub(model.hub, options);
+    const { files, index } = chooseFiles(model.hub, listed);
+    if (!index) return files;
+    const opened = await open(index);
+    const json = new TextDecoder().decode(await opened.read(0, opened.size));
+    await opened.finished;
+    return [...files, ...shardsOf(json, listed)];
+  } catch (error) {
+    if (options.signal.aborted) throw aborted(options.signal);
+    // Without network, what is stored has to do.
+    const isNetwork = error instanceof QwillError && error.code === "network";
+    if (!isNetwork || !before) throw error;
+    const kept = await Promise.all(before.files.map((file) => keptOf(options.store, file)));
+    if (kept.every(({ complete }) => complete)) return before.files;
+    throw error;
+  }
+}
+
+export async function listModels(store: Store): Promise<StoredModel[]> {
+  const models = (await readRecords(store)).map(async ({ id, source, endpoint, files }) => {
+    const kept = await Promise.all(files.map((file) => keptOf(store, file)));
+    return {
+      id,
+      source,
+      ...(endpoint !== undefined && { endpoint }),
+      bytes: kept.reduce((sum, { bytes }) => sum + bytes, 0),
+      size: kept.reduce((sum, { bytes, size }) => sum + (size ?? bytes), 0),
+      complete: kept.every(({ complete }) => complete),
+    };
+  });
+  return (await Promise.all(models)).sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Removes a model, but no file that another one needs. Returns whether it was there. */
+export async function deleteModel(store: Store, id: string): Promise<boolean> {
+  const record = await readRecord(store, recordName(id));
+  if (!record) return false;
+  await store.remove(MODELS, recordName(id));
+  const stuck = await removeUnused(store, record.files);
+  if (stuck === 0) return true;
+  await writeRecord(store, record);
+  const message = `${id} is being downloaded, perhaps in another tab. Cancel that first.`;
+  throw new QwillError("invalid-request", message);
+}
+
+/** Removes files that no model needs. Returns how many are being downloaded, and so were left alone. */
+async function removeUnused(store: Store, files: RemoteFile[]): Promise<number> {
+  const used = new Set((await readRecords(store)).flatMap((record) => record.files.map(folderOf)));
+  let stuck = 0;
+  for (const folder of new Set(files.map(folderOf))) {
+    if (used.has(folder)) continue;
+    if (!(await unlessLocked(folder, () => store.remove(folder)))) stuck += 1;
+  }
+  return stuck;
+}

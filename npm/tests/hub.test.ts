@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { chooseFiles, HUGGING_FACE, type HubRef, listHub, parseHubId, shardsOf } from "../src/hub.ts";
+
+afterEach(() => vi.unstubAllGlobals());
+
+const ref = (id: string): HubRef => {
+  const parsed = parseHubId(id);
+  if (!parsed) throw new Error(id);
+  return { ...parsed, endpoint: HUGGING_FACE };
+};
+const files = (names: string[]) => names.map((name) => ({ name, url: `https://h.test/${name}` }));
+const chosen = (id: string, names: string[]) =>
+  chooseFiles(ref(id), files(names)).files.map(({ name }) => name);
+
+describe("of a GGUF repository", () => {
+  const repo = [
+    "README.md",
+    "Q-Q8_0.gguf",
+    "Q-Q4_K_M.gguf",
+    "Q-Q4_K_S.gguf",
+    "Q-UD-Q4_K_M.gguf",
+    "Q-BF16.gguf",
+    "Q-F16.gguf",
+    "mmproj-F16.gguf",
+    "big/Q-Q6_K-00002-of-00002.gguf",
+    "big/Q-Q6_K-00001-of-00002.gguf",
+  ];
+  test.each([
+    ["a/b", ["Q-Q4_K_M.gguf"]],
+    ["a/b:q4_k_m", ["Q-Q4_K_M.gguf"]],
+    ["a/b:UD-Q4_K_M", ["Q-UD-Q4_K_M.gguf"]],
+    ["a/b:F16", ["Q-F16.gguf"]],
+    ["a/b:BF16", ["Q-BF16.gguf"]],
+    ["a/b:Q6_K", ["big/Q-Q6_K-00001-of-00002.gguf", "big/Q-Q6_K-00002-of-00002.gguf"]],
+  ])("%s is %j", (id, expected) => expect(chosen(id, repo)).toEqual(expected));
+
+  test("what is ambiguous, missing or in part is refused with what there is", () => {
+    expect(() => chosen("a/b:Q5_0", repo)).toThrow(/there are BF16, F16, Q4_K_M, Q4_K_S, Q6_K, Q8_0/);
+    expect(() => chosen("a/b:Q4_K", repo)).toThrow(/does not name one file/);
+    expect(() => chosen("a/b:Q6_K", repo.slice(0, -1))).toThrow(/2 parts, 1 are there/);
+    expect(() => chosen("a/b", ["x-Q5_0.gguf", "x-Q6_K.gguf"])).toThrow(/"a\/b:TAG" with Q5_0, Q6_K/);
+    expect(chosen("a/b", ["x-Q5_0.gguf", "x-q8_0.gguf"])).toEqual(["x-q8_0.gguf"]);
+    expect(chosen("a/b", ["x-iq3_xs.gguf"])).toEqual(["x-iq3_xs.gguf"]);
+  });
+});
+
+test("of a checkpoint only what is read is taken, the top before folders", () => {
+  const names = ["1_Pooling/config.json", "LICENSE", "config.json", "merges.txt", "model.safetensors"];
+  const others = [
+    "onnx/config.json",
+    "onnx/model.safetensors",
+    "pytorch_model.bin",
+    "tokenizer.json",
+    "q.tiktoken",
+  ];
+  expect(chosen("a/b", [...names, ...others])).toEqual([
+    "config.json",
+    "merges.txt",
+    "tokenizer.json",
+    "q.tiktoken",
+    "1_Pooling/config.json",
+    "model.safetensors",
+  ]);
+  expect(() => chosen("a/b", ["config.json"])).toThrow(/neither .safetensors nor .gguf/);
+  expect(() => chosen("a/b:Q8_0", names)).toThrow(/no .gguf files/);
+});
+
+test("an index names the shards", () => {
+  const repo = files(["config.json", "model.safetensors.index.json", "m-1.safetensors", "stray.safetensors"]);
+  const { files: companions, index } = chooseFiles(ref("a/b"), repo);
+  expect(companions.map(({ name }) => name)).toEqual(["config.json", "model.safetensors.index.json"]);
+  expect(index?.name).toBe("model.safetensors.index.json");
+  const names = (json: string) => shardsOf(json, repo).map(({ name }) => name);
+  expect(names('{"weight_map":{"a":"m-1.safetensors","b":"m-1.safetensors"}}')).toEqual(["m-1.safetensors"]);
+  expect(() => names('{"weight_map":{"a":"gone.safetensors"}}')).toThrow(
+    /gone.safetensors, which is not there/,
+  );
+  for (const broken of ["", "[]", "{}", '{"weight_map":{}}'])
+    expect(() => names(broken), broken).toThrow(/names/);
+});
+
+describe("a listing", () => {
+  const options = { signal: new AbortController().signal, token: "hf_x" };
+  const [sha1, hash] = ["1".repeat(40), "a".repeat(64)];
+
+  test("comes in pages and gives sizes, checksums and pinned addresses", async () => {
+    const asked: string[] = [];
+    vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
+      asked.push(`${url} ${new Headers(init.headers).get("authorization")}`);
+      const next = asked.length === 1;
+      const page = next
+        ? [
+            { type: "directory", path: "x", oid: sha1 },
+            { type: "file", path: "x/a b.json", size: 3, oid: sha1 },
+          ]
+        : [{ type: "file", path: "m", size: 9, oid: sha1, lfs: { oid: hash, size: 9 } }];
+      const headers = {
+        "x-repo-commit": "c".repeat(40),
+        ...(next && { link: `<${HUGGING_FACE}/next>; rel="next"` }),
+      };
+      return new Response(JSON.stringify(page), { headers });
+    });
+    const base = `${HUGGING_FACE}/a/b/resolve/${"c".repeat(40)}`;
+    expect(await listHub(ref("a/b@v/1"), options)).toEqual([
+      { name: "x/a b.json", url: `${base}/x/a%20b.json`, size: 3, digest: { kind: "git", hex: sha1 } },
+      { name: "m", url: `${base}/m`, size: 9, digest: { kind: "sha256", hex: hash } },
+    ]);
+    expect(asked).toEqual([
+      `${HUGGING_FACE}/api/models/a/b/tree/v%2F1?recursive=true Bearer hf_x`,
+      `${HUGGING_FACE}/next Bearer hf_x`,
+    ]);
+  });
+
+  test.each([
+    [404, "not-found", /no model a\/b with the revision main/],
+    [401, "unauthorized", /private or gated.*token/],
+    [403, "unauthorized", /private or gated.*token/],
+    [500, "network", /answered 500/],
+  ])("status %i is %s", async (status, code, message) => {
+    vi.stubGlobal("fetch", async () => new Response(null, { status, headers: { "retry-after": "0" } }));
+    const error = await listHub(ref("a/b"), options).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code });
+    expect((error as Error).message).toMatch(message);
+  });
+
+  test("something else than a listing", async () => {
+    vi.stubGlobal("fetch", async () => new Response('{"error":"?"}'));
+    await expect(listHub(ref("a/b"), options)).rejects.toMatchObject({ code: "network" });
+  });
+});
