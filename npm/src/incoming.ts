@@ -187,7 +187,7 @@ async function currentFacts(
   if (file.digest && file.size !== undefined) return { size: file.size, version: undefined };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchFacts(file.url, options);
+      return await fetchFacts(file.url, { ...options, patience: tuning.silence });
     } catch (error) {
       if (!(error instanceof Passing)) throw error;
       if (old?.complete) return { size: old.size, version: old.version };
@@ -445,7 +445,11 @@ class Incoming {
     const begin = run.from * partBytes + run.bytes;
     const end = this.size === undefined ? undefined : Math.min(run.to * partBytes, this.size);
     const isAll = begin === 0 && end === this.size;
-    const range = await fetchRange(url, begin, isAll ? undefined : end, { signal, token });
+    const range = await fetchRange(url, begin, isAll ? undefined : end, {
+      signal,
+      token,
+      patience: tuning.silence,
+    });
     this.#compare(range);
     const alone = this.#workers.length === 1;
     if (range.partial && alone) {

@@ -18,10 +18,14 @@ export class Passing extends Error {
   }
 }
 
+const PATIENCE = 30_000;
+
 export interface RequestOptions {
   signal: AbortSignal;
   /** A user's token; browsers take it off when a redirect leads to another site. */
   token?: string | undefined;
+  /** Milliseconds that an answer may take to begin. */
+  patience?: number;
 }
 
 /** What a server says about a file without sending it. */
@@ -45,18 +49,28 @@ const network = (url: string, what: string, cause?: unknown) =>
   new QwillError("network", `${url} ${what}.`, { cause });
 
 async function request(url: string, method: string, range: string | undefined, options: RequestOptions) {
-  const { signal, token } = options;
+  const { signal, token, patience = PATIENCE } = options;
   const headers = {
     ...(range !== undefined && { range }),
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
   };
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(), patience);
   try {
-    // A cached piece of an old file must not be mixed with pieces of a new one.
-    return await fetch(url, { method, headers, signal, ...(range !== undefined && { cache: "no-store" }) });
+    return await fetch(url, {
+      method,
+      headers,
+      signal: AbortSignal.any([signal, silent.signal]),
+      // A cached piece of an old file must not be mixed with pieces of a new one.
+      ...(range !== undefined && { cache: "no-store" }),
+    });
   } catch (error) {
     if (signal.aborted) throw aborted(signal);
+    if (silent.signal.aborted) throw new Passing(network(url, "did not answer", error), { reached: false });
     const reason = "the network is down, or the server does not let this page read it (CORS)";
     throw new Passing(network(url, `could not be fetched: ${reason}`, error), { reached: false });
+  } finally {
+    clearTimeout(timer);
   }
 }
 

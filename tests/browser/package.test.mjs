@@ -208,8 +208,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         );
         return failure(qwill.load([new File([JSON.stringify(config)], "config.json"), ...other]));
       });
-      await expectFailure("network", /404/, () => failure(qwill.load("/nothing/here.gguf")));
-      await expectFailure("invalid-source", /hub/, () => failure(qwill.load("Qwen/Qwen3-0.6B")));
+      await expectFailure("not-found", /404/, () => failure(qwill.load("/nothing/here.gguf")));
     });
 
     await t.test("a device that is lost in the middle", async () => {
