@@ -32,10 +32,10 @@ export function App() {
     chat.send(prompt);
     focusInput();
   };
-  const open: typeof loader.open = (source, label) => {
+  const open: typeof loader.open = (...args) => {
     setDialog(undefined);
     chat.clear();
-    loader.open(source, label);
+    loader.open(...args);
   };
 
   const { busy, stop } = chat;

@@ -10,21 +10,32 @@ export type ModelState =
 
 export interface Loader {
   state: ModelState;
-  /** Loads another model in place of this one. */
-  open: (source: ModelSource, label: string) => void;
+  /** Loads another model in place of this one; `endpoint` is that of another hub than the usual one. */
+  open: (source: ModelSource, label: string, endpoint?: string) => void;
   /** Abandons the load that is going on. */
   cancel: () => void;
   /** Tries the last source once more. */
   retry: () => void;
 }
 
+/** What to call a hub id or an address. */
+export function labelOfAddress(address: string): string {
+  return address.split(/[?#]/)[0]?.split("/").filter(Boolean).at(-1) ?? address;
+}
+
+interface Wanted {
+  source: ModelSource;
+  label: string;
+  endpoint: string | undefined;
+}
+
 export function useModel(first: ModelSource, firstLabel: string): Loader {
   const [state, setState] = useState<ModelState>({ kind: "loading", label: firstLabel, progress: undefined });
-  const wanted = useRef({ source: first, label: firstLabel });
+  const wanted = useRef<Wanted>({ source: first, label: firstLabel, endpoint: undefined });
   const current = useRef<{ model?: Model; controller: AbortController }>(undefined);
 
   const start = useCallback(async () => {
-    const { source, label } = wanted.current;
+    const { source, label, endpoint } = wanted.current;
     current.current?.controller.abort();
     // Two models might not fit: the old one goes before the new one comes.
     void current.current?.model?.dispose();
@@ -37,6 +48,7 @@ export function useModel(first: ModelSource, firstLabel: string): Loader {
     try {
       const model = await load(source, {
         signal: mine.controller.signal,
+        ...(endpoint !== undefined && { endpoint }),
         onProgress: (progress) => show({ kind: "loading", label, progress }),
       });
       if (!isCurrent()) return void model.dispose();
@@ -56,8 +68,8 @@ export function useModel(first: ModelSource, firstLabel: string): Loader {
 
   return {
     state,
-    open: (source, label) => {
-      wanted.current = { source, label };
+    open: (source, label, endpoint) => {
+      wanted.current = { source, label, endpoint };
       void start();
     },
     cancel: () => current.current?.controller.abort(),

@@ -1,4 +1,5 @@
-import { bytes } from "../format.ts";
+import type { LoadProgress } from "qwill";
+import { bytes, duration } from "../format.ts";
 import type { Loader } from "../model.ts";
 
 interface Props {
@@ -19,7 +20,7 @@ export function LoadStatus({ loader, onChoose }: Props) {
             </span>
             {state.progress !== undefined && state.progress.total > 0 && (
               <span class="muted" aria-hidden="true">
-                {bytes(state.progress.loaded)} of {bytes(state.progress.total)}
+                {amount(state.progress)}
               </span>
             )}
             <button type="button" class="text-button" onClick={loader.cancel}>
@@ -55,6 +56,14 @@ export function LoadStatus({ loader, onChoose }: Props) {
       )}
     </div>
   );
+}
+
+/** `1.2 GB of 4.7 GB · 25 MB/s · 2 min left` */
+function amount({ loaded, total, bytesPerSecond, secondsLeft }: LoadProgress): string {
+  const parts = [`${bytes(loaded)} of ${bytes(total)}`];
+  if (bytesPerSecond) parts.push(`${bytes(bytesPerSecond)}/s`);
+  if (secondsLeft) parts.push(`${duration(secondsLeft)} left`);
+  return parts.join(" · ");
 }
 
 function stage(name: string | undefined): string {

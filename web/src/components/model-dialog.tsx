@@ -1,9 +1,10 @@
 import { useRef, useState } from "preact/hooks";
 import { labelOf } from "../drop.ts";
 import { bytes, count, seconds } from "../format.ts";
-import type { Loader, ModelState } from "../model.ts";
+import { type Loader, labelOfAddress, type ModelState } from "../model.ts";
 import { Dialog } from "./dialog.tsx";
 import { FileIcon, FolderIcon, SparkIcon } from "./icons.tsx";
+import { StoredModels } from "./stored-models.tsx";
 
 interface Props {
   isOpen: boolean;
@@ -15,7 +16,7 @@ interface Props {
 export function ModelDialog({ isOpen, state, onClose, onOpen }: Props) {
   const file = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
-  const [url, setUrl] = useState("");
+  const [address, setAddress] = useState("");
 
   const picked = (event: Event) => {
     const input = event.currentTarget as HTMLInputElement;
@@ -54,23 +55,33 @@ export function ModelDialog({ isOpen, state, onClose, onOpen }: Props) {
         class="url-form"
         onSubmit={(event) => {
           event.preventDefault();
-          if (url.trim()) onOpen(url.trim(), url.trim().split(/[?#]/)[0]?.split("/").at(-1) || url);
+          const wanted = address.trim();
+          if (wanted) onOpen(wanted, labelOfAddress(wanted));
         }}
       >
-        <label for="model-url">Address of a GGUF file</label>
+        <label for="model-address">Model on the Hugging Face hub, or address of a GGUF file</label>
         <div class="url-row">
           <input
-            id="model-url"
-            type="url"
-            value={url}
-            placeholder="https://…/model.gguf"
-            onInput={(event) => setUrl(event.currentTarget.value)}
+            id="model-address"
+            type="text"
+            inputmode="url"
+            autocapitalize="off"
+            autocomplete="off"
+            spellcheck={false}
+            value={address}
+            placeholder="Qwen/Qwen3-0.6B-GGUF:Q8_0"
+            aria-describedby="model-address-hint"
+            onInput={(event) => setAddress(event.currentTarget.value)}
           />
-          <button type="submit" class="button" disabled={!url.trim()}>
+          <button type="submit" class="button" disabled={!address.trim()}>
             Load
           </button>
         </div>
+        <p id="model-address-hint" class="muted">
+          It is downloaded once and stored in this browser.
+        </p>
       </form>
+      <StoredModels isShown={isOpen} onOpen={onOpen} />
       <p class="muted">
         You can also drop a file or a folder anywhere on the page. Files stay on this device.
       </p>

@@ -20,8 +20,8 @@ export function Welcome({ state, onAsk }: Props) {
         <Logo />
         <h2>A Qwen model, in this tab</h2>
         <p>
-          It computes on your own GPU; there is no server. The demo model is tiny: drop a GGUF file or a
-          checkpoint folder on this page to talk to a larger one.
+          It computes on your own GPU; there is no server. The demo model is tiny: choose a larger one from
+          the Hugging Face hub, or drop a GGUF file or a checkpoint folder on this page.
         </p>
         {state.kind !== "failed" && (
           <ul class="examples">

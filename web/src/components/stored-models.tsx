@@ -1,0 +1,83 @@
+import { useEffect, useState } from "preact/hooks";
+import { downloads, type StorageEstimate, type StoredModel } from "qwill";
+import { bytes } from "../format.ts";
+import { type Loader, labelOfAddress } from "../model.ts";
+
+interface Props {
+  /** Looks anew whenever this becomes true. */
+  isShown: boolean;
+  onOpen: Loader["open"];
+}
+
+/** The models that this browser keeps, with their sizes: to load without network, or to delete. */
+export function StoredModels({ isShown, onOpen }: Props) {
+  const [models, setModels] = useState<StoredModel[]>([]);
+  const [room, setRoom] = useState<StorageEstimate>();
+  const [news, setNews] = useState("");
+
+  const look = async () => {
+    setModels(await downloads.list());
+    setRoom(await downloads.storage());
+  };
+  useEffect(() => {
+    if (!isShown) return;
+    setNews("");
+    look().catch(() => setNews("This browser does not say what it stores."));
+  }, [isShown]);
+
+  const remove = async (model: StoredModel) => {
+    try {
+      await downloads.delete(model.id);
+      setNews(`${labelOf(model)} was deleted.`);
+      await look();
+    } catch (error) {
+      setNews((error as Error).message);
+    }
+  };
+
+  return (
+    <section class="stored" aria-label="Stored models">
+      {models.length > 0 && (
+        <>
+          <h3>Stored in this browser</h3>
+          <ul>
+            {models.map((model) => (
+              <li key={model.id}>
+                <span class="stored-name">
+                  <strong>{labelOf(model)}</strong>
+                  <span class="muted">
+                    {model.complete
+                      ? bytes(model.size)
+                      : `${bytes(model.bytes)} of ${bytes(model.size)} downloaded`}
+                  </span>
+                </span>
+                <button
+                  type="button"
+                  class="button"
+                  onClick={() => onOpen(model.source, labelOf(model), model.endpoint)}
+                >
+                  {model.complete ? "Load" : "Go on"}
+                  <span class="visually-hidden"> {labelOf(model)}</span>
+                </button>
+                <button type="button" class="text-button" onClick={() => remove(model)}>
+                  Delete<span class="visually-hidden"> {labelOf(model)}</span>
+                </button>
+              </li>
+            ))}
+          </ul>
+          {room?.usage !== undefined && room.quota !== undefined && (
+            <p class="muted">
+              {bytes(room.usage)} of {bytes(room.quota)} used
+            </p>
+          )}
+        </>
+      )}
+      <p class="muted" role="status">
+        {news}
+      </p>
+    </section>
+  );
+}
+
+const labelOf = (model: StoredModel) =>
+  typeof model.source === "string" ? labelOfAddress(model.source) : labelOfAddress(model.id);
