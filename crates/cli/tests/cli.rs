@@ -196,3 +196,64 @@ fn a_hub_that_is_not_there_is_named() {
     command.env_remove("HF_HUB_OFFLINE").env_remove("HF_HUB_CACHE");
     assert!(failure(&mut command, 1).contains("http://127.0.0.1:1/api/models/Qwen/Tiny"));
 }
+
+/// A hub with one file, `a/b-GGUF/tiny-Q8_0.gguf`, that sends it slowly; counts the requests for it.
+fn hub(bytes: Vec<u8>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{BufRead, BufReader, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = std::sync::Arc::new(AtomicUsize::new(0));
+    let counter = requests.clone();
+    let digest = "c89206693aeb0c3dcd8a7c2121d8692d30286d1c06de7420c99ebcc39a98077a";
+    let size = bytes.len();
+    let listing = json!([{"type": "file", "path": "tiny-Q8_0.gguf", "size": size, "oid": "",
+        "lfs": {"oid": digest, "size": size}}])
+    .to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let (listing, bytes, counter) = (listing.clone(), bytes.clone(), counter.clone());
+            std::thread::spawn(move || {
+                let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let body = if head[0].contains("/tree/") { listing.as_bytes() } else { &bytes };
+                let length = body.len();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                if head[0].starts_with("GET /a/b-GGUF/resolve/") {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+                if head[0].starts_with("GET") {
+                    for piece in body.chunks(64 << 10) {
+                        let _ = stream.write_all(piece);
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                    }
+                }
+            });
+        }
+    });
+    (url, requests)
+}
+
+#[test]
+fn processes_that_want_one_model_download_it_once() {
+    let (url, requests) = hub(std::fs::read(golden("g-qwen2/g-qwen2-Q8_0.gguf")).unwrap());
+    let home = scratch("hf-shared");
+    let tokenize = || {
+        let mut command = qwill(&["tokenize", "-m", "a/b-GGUF", "--json", "Hello"]);
+        command.env("HF_HOME", &home).env("HF_ENDPOINT", &url);
+        command.env_remove("HF_HUB_OFFLINE").env_remove("HF_HUB_CACHE");
+        command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let running: Vec<_> = (0..3).map(|_| tokenize()).collect();
+    for process in running {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let tokens: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(!tokens["ids"].as_array().unwrap().is_empty());
+    }
+    assert_eq!(requests.load(std::sync::atomic::Ordering::Relaxed), 1);
+    std::fs::remove_dir_all(&home).unwrap();
+}

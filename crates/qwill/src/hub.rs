@@ -4,11 +4,14 @@
 //! nothing is downloaded twice and several processes may ask for one model at once. `HF_HOME`, `HF_HUB_CACHE`,
 //! `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean there.
 //!
+//! `HF_ENDPOINT` may also be ModelScope's, whose interface is another one.
+//!
 //! The `hf-hub` crate (1.0) shares the layout, but begins interrupted downloads anew, compares no checksum, knows no
 //! offline mode, and brings a whole async stack along. What is here goes on where it stopped, and compares every
 //! file with the hub's own digest.
 
 mod cache;
+mod dialect;
 mod id;
 mod listing;
 mod remote;

@@ -102,6 +102,18 @@ fn answer(stream: &TcpStream, files: &Mutex<Files>) {
         let body = format!("[{}]", entries.join(","));
         return respond(stream, 200, "", body.len(), body.as_bytes());
     }
+    if path == "/modelscope/api/v1/models/a/b/repo/files?Revision=master&Recursive=true" {
+        let entry = |(name, bytes): (&String, &Vec<u8>)| {
+            let (size, digest) = (bytes.len(), hex(&Sha256::digest(bytes)));
+            format!(r#"{{"Type":"blob","Path":"{name}","Size":{size},"Sha256":"{digest}"}}"#)
+        };
+        let entries: Vec<String> = state.contents.iter().map(entry).collect();
+        let body = format!(r#"{{"Code":200,"Data":{{"Files":[{}]}}}}"#, entries.join(","));
+        return respond(stream, 200, "", body.len(), body.as_bytes());
+    }
+    if let Some(name) = path.strip_prefix("/modelscope/models/a/b/resolve/master/") {
+        return respond(stream, 302, &format!("location: /store/{name}\r\n"), 0, b"");
+    }
     if let Some(rest) = path.strip_prefix("/a/b/resolve/") {
         let (_, name) = rest.split_once('/').unwrap();
         if method == "HEAD" {
@@ -330,6 +342,36 @@ fn several_at_once_download_once() {
     });
     assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf());
     assert_eq!(server.take_log(), ["Q-Q8_0.gguf 0", "Q-Q8_0.gguf 10000", "Q-Q8_0.gguf 20000"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_named() {
+    let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+    let blobs = cache.0.join("models--a--b/blobs");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let incomplete = blobs.join(format!("{}.incomplete", hex(&Sha256::digest(gguf()))));
+    // a device that is always full
+    std::os::unix::fs::symlink("/dev/full", &incomplete).unwrap();
+    let error = fetch(options(&server.url, &cache), "a/b").unwrap_err();
+    assert_eq!(error.code(), "quota-exceeded");
+    assert!(error.to_string().contains("disk is full: Q-Q8_0.gguf has 70001 bytes"), "{error}");
+    std::fs::remove_file(&incomplete).unwrap();
+    fetch(options(&server.url, &cache), "a/b").unwrap();
+    assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf());
+}
+
+#[test]
+fn model_scope_is_a_hub_too() {
+    let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+    let endpoint = format!("{}/modelscope", server.url);
+    let with_token = HubOptions { token: Some("hf_x".into()), ..options(&endpoint, &cache) };
+    let files = format!("{:?}", fetch(with_token.clone(), "a/b").unwrap());
+    assert!(files.contains("Q-Q8_0.gguf"), "{files}");
+    assert_eq!(server.take_log(), ["Q-Q8_0.gguf 0"], "without the token");
+    assert_eq!(cache.blobs(), [(hex(&Sha256::digest(gguf())), 70_001)]);
+    let offline = HubOptions { offline: true, ..with_token };
+    assert_eq!(format!("{:?}", fetch(offline, "a/b").unwrap()), files);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{HubError, HubId};
@@ -18,7 +17,7 @@ pub(crate) enum Digest {
 }
 
 impl Digest {
-    fn parse(hex: &str) -> Option<Self> {
+    pub(crate) fn parse(hex: &str) -> Option<Self> {
         let is_hex = hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         match hex.len() {
             64 if is_hex => Some(Self::Sha256(hex.to_owned())),
@@ -46,43 +45,10 @@ pub(crate) struct RepoFile {
     pub(crate) digest: Digest,
 }
 
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(rename = "type")]
-    kind: String,
-    path: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(default)]
-    oid: String,
-    lfs: Option<Lfs>,
-}
-
-#[derive(Deserialize)]
-struct Lfs {
-    oid: String,
-    size: Option<u64>,
-}
-
 /// A path that stays where it belongs. It names files in the cache.
-fn is_safe(path: &str) -> bool {
+pub(crate) fn is_safe(path: &str) -> bool {
     !path.contains(['\\', ':', '\0'])
         && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
-}
-
-/// Reads a page of `GET /api/models/{id}/tree/{revision}?recursive=true`. Files whose path or digest cannot be
-/// trusted are left out.
-pub(crate) fn parse_listing(json: &[u8]) -> Result<Vec<RepoFile>, serde_json::Error> {
-    let entries: Vec<Entry> = serde_json::from_slice(json)?;
-    let file = |entry: Entry| {
-        let (oid, size) = match entry.lfs {
-            Some(lfs) => (lfs.oid, lfs.size.unwrap_or(entry.size)),
-            None => (entry.oid, entry.size),
-        };
-        let digest = Digest::parse(oid.strip_prefix("sha256:").unwrap_or(&oid))?;
-        (entry.kind == "file" && is_safe(&entry.path)).then_some(RepoFile { path: entry.path, size, digest })
-    };
-    Ok(entries.into_iter().filter_map(file).collect())
 }
 
 /// Which files are the model.
@@ -338,24 +304,5 @@ mod tests {
         for broken in ["", "[]", "{}", r#"{"weight_map":{}}"#, r#"{"weight_map":{"a":"../../x"}}"#] {
             assert!(shards_of("i", broken.as_bytes()).is_err(), "{broken}");
         }
-    }
-
-    #[test]
-    fn listings_give_sizes_and_digests_and_nothing_unsafe() {
-        let (sha1, sha256) = ("1".repeat(40), "a".repeat(64));
-        let entry = |path: &str| format!(r#"{{"type":"file","oid":"{sha1}","size":7,"path":"{path}"}}"#);
-        let json = format!(
-            r#"[{{"type":"directory","oid":"{sha1}","size":0,"path":"onnx"}}, {}, {}, {}, {},
-                {{"type":"file","oid":"{sha1}","size":9,"path":"w","lfs":{{"oid":"{sha256}","size":9,"pointerSize":1}}}},
-                {{"type":"file","oid":"zz","size":9,"path":"no-digest"}}]"#,
-            entry("c.json"),
-            entry("../up"),
-            entry("/root"),
-            entry("a//b"),
-        );
-        let files = parse_listing(json.as_bytes()).unwrap();
-        let file = |path: &str, size, digest| RepoFile { path: path.into(), size, digest };
-        assert_eq!(files, [file("c.json", 7, Digest::Git(sha1)), file("w", 9, Digest::Sha256(sha256))]);
-        assert!(parse_listing(b"{\"error\":1}").is_err());
     }
 }

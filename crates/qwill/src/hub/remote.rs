@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use ureq::config::RedirectAuthHeaders;
@@ -13,7 +12,8 @@ use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 use super::cache::{RepoCache, create_parent, is_commit};
-use super::listing::{Digest, RepoFile, parse_listing};
+use super::dialect::Dialect;
+use super::listing::{Digest, RepoFile};
 use super::{HubError, HubId, HubOptions};
 use crate::Control;
 
@@ -23,10 +23,6 @@ const ATTEMPTS: u32 = 5;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// Listings beyond this are not believed.
 const LISTING_BYTES: u64 = 64 << 20;
-
-/// What stays as it is in a part of a URL's path.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// A revision of a repository.
 pub(crate) struct Listing {
@@ -39,6 +35,7 @@ pub(crate) struct Listing {
 
 pub(crate) struct Remote {
     agent: Agent,
+    dialect: Dialect,
     endpoint: String,
     token: Option<String>,
     retry_delay: Duration,
@@ -69,10 +66,13 @@ impl Remote {
             .timeout_per_read(Some(options.silence))
             .build()
             .new_agent();
+        let dialect = Dialect::of(&options.endpoint);
         Self {
             agent,
+            dialect,
             endpoint: options.endpoint.clone(),
-            token: options.token.clone(),
+            // HF_TOKEN is a secret between its user and Hugging Face
+            token: options.token.clone().filter(|_| dialect == Dialect::HuggingFace),
             retry_delay: options.retry_delay,
         }
     }
@@ -151,13 +151,12 @@ impl Remote {
     }
 
     pub(crate) fn list(&self, id: &HubId) -> Result<Listing, HubError> {
-        let revision = utf8_percent_encode(&id.revision, SEGMENT);
-        let mut url = format!("{}/api/models/{}/tree/{revision}?recursive=true", self.endpoint, id.repo);
+        let mut url = self.dialect.listing_url(&self.endpoint, id);
         let mut files = Vec::new();
         let mut commit = None;
         loop {
             let (body, headers) = self.get_page(id, &url)?;
-            let page = parse_listing(&body).map_err(|error| HubError::Network {
+            let page = self.dialect.parse(&body).map_err(|error| HubError::Network {
                 url: url.clone(),
                 reason: format!("the answer is no list of files ({error})"),
             })?;
@@ -179,7 +178,7 @@ impl Remote {
         if is_commit(&id.revision) {
             return Some(id.revision.clone());
         }
-        let url = self.url(id, &id.revision, &files.first()?.path);
+        let url = self.dialect.file_url(&self.endpoint, id, &id.revision, &files.first()?.path);
         // Large files are redirected to servers that do not know it.
         let mut request = self.agent.head(&url).config().max_redirects(0).build();
         if let Some(token) = &self.token {
@@ -187,11 +186,6 @@ impl Remote {
         }
         let response = request.call().ok()?;
         header(response.headers(), "x-repo-commit").filter(|commit| is_commit(commit)).map(str::to_owned)
-    }
-
-    fn url(&self, id: &HubId, revision: &str, path: &str) -> String {
-        let (revision, path) = (utf8_percent_encode(revision, SEGMENT), utf8_percent_encode(path, PATH));
-        format!("{}/{}/resolve/{revision}/{path}", self.endpoint, id.repo)
     }
 
     /// Brings one file into the cache. `progress` hears how many of its bytes are there.
@@ -226,7 +220,7 @@ impl Remote {
             return tell(file.size);
         }
         let revision = if listing.pinned { &listing.commit } else { &id.revision };
-        let url = self.url(id, revision, &file.path);
+        let url = self.dialect.file_url(&self.endpoint, id, revision, &file.path);
         let mut last_try = false;
         loop {
             let found = self.bring(id, &url, file, &incomplete, &mut tell)?;
@@ -422,12 +416,15 @@ impl<'a> Partial<'a> {
         let io = HubError::io(path);
         let disk = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(&io)?;
         let mut partial = Self { path, file, disk, hasher: Hasher::new(file), len: 0 };
-        if partial.disk.metadata().map_err(&io)?.len() > file.size {
+        let there = partial.disk.metadata().map_err(&io)?.len();
+        if there > file.size {
             partial.clear()?;
+            return Ok(partial);
         }
         let mut buffer = vec![0; 256 << 10];
+        let mut rest = (&partial.disk).take(there);
         loop {
-            match partial.disk.read(&mut buffer).map_err(&io)? {
+            match rest.read(&mut buffer).map_err(&io)? {
                 0 => return Ok(partial),
                 n => {
                     partial.hasher.update(&buffer[..n]);
