@@ -32,12 +32,42 @@ export function hubIdOf({ repo, tag, revision }: HubRef): string {
   return `${repo}${tag ? `:${tag}` : ""}${revision === "main" ? "" : `@${revision}`}`;
 }
 
+/** What a listing says about a file, in the words of Hugging Face and its mirrors. */
 interface Entry {
   type: string;
   path: string;
   size?: number;
   oid?: string;
   lfs?: { oid: string; size?: number };
+}
+
+/** The same in the words of ModelScope. */
+interface ModelScopeEntry {
+  Type: string;
+  Path: string;
+  Size?: number;
+  Sha256?: string;
+}
+
+const isModelScope = (endpoint: string) => endpoint.includes("modelscope");
+
+/** A user's token is between them and Hugging Face, mirrors included. */
+export const takesToken = ({ endpoint }: HubRef) => !isModelScope(endpoint);
+
+/** What the newest revision is called there. */
+const revisionAt = (endpoint: string, revision: string) =>
+  encodeURIComponent(isModelScope(endpoint) && revision === "main" ? "master" : revision);
+
+function listingUrl({ endpoint, repo, revision }: HubRef): string {
+  const at = revisionAt(endpoint, revision);
+  return isModelScope(endpoint)
+    ? `${endpoint}/api/v1/models/${repo}/repo/files?Revision=${at}&Recursive=true`
+    : `${endpoint}/api/models/${repo}/tree/${at}?recursive=true`;
+}
+
+function fileUrl({ endpoint, repo }: HubRef, at: string, path: string): string {
+  const folder = isModelScope(endpoint) ? "/models" : "";
+  return `${endpoint}${folder}/${repo}/resolve/${at}/${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 const ATTEMPTS = 3;
@@ -57,12 +87,10 @@ async function fetchPage(url: string, options: RequestOptions): Promise<[string,
 
 /** All files of a repository. */
 export async function listHub(hub: HubRef, options: RequestOptions): Promise<RemoteFile[]> {
-  const { endpoint, repo } = hub;
-  const revision = encodeURIComponent(hub.revision);
-  const files: RemoteFile[] = [];
-  let commit: string | undefined;
-  let url: string | undefined = `${endpoint}/api/models/${repo}/tree/${revision}?recursive=true`;
+  const { endpoint } = hub;
   const entries: Entry[] = [];
+  let commit: string | undefined;
+  let url: string | undefined = listingUrl(hub);
   while (url) {
     const [text, headers]: [string, Headers] = await fetchPage(url, options).catch((error: QwillError) => {
       throw explain(error, hub);
@@ -73,26 +101,36 @@ export async function listHub(hub: HubRef, options: RequestOptions): Promise<Rem
     const next: string | undefined = /<([^>]+)>;\s*rel="next"/.exec(headers.get("link") ?? "")?.[1];
     url = page.length > 0 && next?.startsWith(endpoint) ? next : undefined;
   }
-  const at = commit && /^[0-9a-f]{40}$/.test(commit) ? commit : revision;
-  for (const { type, path, size, oid = "", lfs } of entries) {
-    const hex = (lfs?.oid ?? oid).replace(/^sha256:/, "");
-    const bytes = lfs?.size ?? size;
-    if (type !== "file" || typeof path !== "string") continue;
-    files.push({
-      name: path,
-      url: `${endpoint}/${repo}/resolve/${at}/${path.split("/").map(encodeURIComponent).join("/")}`,
-      ...(bytes !== undefined && { size: bytes }),
-      ...(/^[0-9a-f]{64}$/.test(hex) && { digest: { kind: "sha256", hex } }),
-      ...(/^[0-9a-f]{40}$/.test(hex) && { digest: { kind: "git", hex } }),
+  // A commit stays what it is while the files come in.
+  const at = commit && /^[0-9a-f]{40}$/.test(commit) ? commit : revisionAt(endpoint, hub.revision);
+  return entries
+    .filter(({ type, path }) => type === "file" && typeof path === "string")
+    .map(({ path, size, oid = "", lfs }) => {
+      const hex = (lfs?.oid ?? oid).replace(/^sha256:/, "");
+      const bytes = lfs?.size ?? size;
+      return {
+        name: path,
+        url: fileUrl(hub, at, path),
+        ...(bytes !== undefined && { size: bytes }),
+        ...(/^[0-9a-f]{64}$/.test(hex) && { digest: { kind: "sha256", hex } }),
+        ...(/^[0-9a-f]{40}$/.test(hex) && { digest: { kind: "git", hex } }),
+      };
     });
-  }
-  return files;
 }
 
 function parseEntries(text: string, url: string): Entry[] {
   try {
-    const entries: unknown = JSON.parse(text);
-    if (Array.isArray(entries)) return entries;
+    const listing = JSON.parse(text);
+    if (Array.isArray(listing)) return listing;
+    const entries: ModelScopeEntry[] | undefined = listing.Data?.Files;
+    if (Array.isArray(entries)) {
+      return entries.map(({ Type, Path, Size, Sha256 }) => ({
+        type: Type === "blob" ? "file" : Type,
+        path: Path,
+        ...(Size !== undefined && { size: Size }),
+        ...(Sha256 && { oid: Sha256 }),
+      }));
+    }
   } catch {}
   throw new QwillError("network", `${url} did not answer with a list of files; is the endpoint right?`);
 }

@@ -5,7 +5,7 @@
 import { type Digest, digestOf, keyOf } from "./digest.ts";
 import type { EngineFile } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
-import { chunksOf, type Facts, fetchFacts, fetchRange, Passing } from "./ranges.ts";
+import { chunksOf, type Facts, fetchFacts, fetchRange, Passing, type Range } from "./ranges.ts";
 import { requireRoom, type Store } from "./store.ts";
 
 /** A file that is somewhere else. */
@@ -44,6 +44,9 @@ export const TUNING: Tuning = {
 };
 
 const LONGEST_DELAY = 30_000;
+
+/** Servers send these compressed, and of other sites a page does not get to see that: their length says nothing. */
+const COMPRESSIBLE = /\.(json|txt|jinja|tiktoken)$/i;
 
 export interface IncomingOptions {
   store: Store;
@@ -106,6 +109,27 @@ async function lock(name: string, signal: AbortSignal): Promise<() => void> {
   });
 }
 
+/** As `lock`; tells how far another tab has come meanwhile. */
+async function lockAndWatch(
+  folder: string,
+  file: RemoteFile,
+  { store, signal, onProgress }: IncomingOptions,
+): Promise<() => void> {
+  let waiting = true;
+  const timer = setInterval(() => {
+    keptOf(store, file).then(
+      ({ bytes, size }) => waiting && onProgress?.(bytes, size),
+      () => {},
+    );
+  }, 500);
+  try {
+    return await lock(folder, signal);
+  } finally {
+    waiting = false;
+    clearInterval(timer);
+  }
+}
+
 /** Runs `work` unless a download of the same file is going on somewhere. */
 export async function unlessLocked(folder: string, work: () => Promise<void>): Promise<boolean> {
   const locks = globalThis.navigator?.locks;
@@ -136,10 +160,10 @@ export interface IncomingFile extends EngineFile {
 
 /** Resolves as soon as the size is known; the file comes in meanwhile. */
 export async function openIncoming(file: RemoteFile, options: IncomingOptions): Promise<IncomingFile> {
-  const { store, signal, onProgress } = options;
+  const { store, onProgress } = options;
   const tuning = { ...TUNING, ...options.tuning };
   const folder = folderOf(file);
-  const release = await lock(folder, signal);
+  const release = await lockAndWatch(folder, file, options);
   try {
     const old = await readManifest(store, folder);
     const facts = await currentFacts(file, old, options, tuning);
@@ -187,7 +211,8 @@ async function currentFacts(
   if (file.digest && file.size !== undefined) return { size: file.size, version: undefined };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchFacts(file.url, { ...options, patience: tuning.silence });
+      const facts = await fetchFacts(file.url, { ...options, patience: tuning.silence });
+      return COMPRESSIBLE.test(file.name) ? { ...facts, size: undefined } : facts;
     } catch (error) {
       if (!(error instanceof Passing)) throw error;
       if (old?.complete) return { size: old.size, version: old.version };
@@ -515,11 +540,12 @@ class Incoming {
   }
 
   /** Notices a file that is another one than when the download began. */
-  #compare({ size, version }: Facts): void {
-    const manifest = this.#manifest;
-    const before = manifest.digest ? undefined : manifest.version;
-    const otherVersion = before !== undefined && version !== undefined && version !== before;
-    const otherSize = manifest.size !== undefined && size !== undefined && size !== manifest.size;
+  #compare({ size, version, partial }: Range): void {
+    const { digest, ...manifest } = this.#manifest;
+    const otherVersion =
+      !digest && manifest.version !== undefined && version !== undefined && version !== manifest.version;
+    const otherSize =
+      (partial || !digest) && manifest.size !== undefined && size !== undefined && size !== manifest.size;
     if (!otherVersion && !otherSize) return;
     throw new QwillError(
       "file-changed",

@@ -2,7 +2,7 @@
 
 import { keyOf } from "./digest.ts";
 import { aborted, QwillError } from "./errors.ts";
-import { chooseFiles, type HubRef, hubIdOf, listHub, shardsOf } from "./hub.ts";
+import { chooseFiles, type HubRef, hubIdOf, listHub, shardsOf, takesToken } from "./hub.ts";
 import {
   folderOf,
   type IncomingFile,
@@ -75,7 +75,8 @@ export interface OpenOptions extends Omit<IncomingOptions, "onProgress"> {
 }
 
 /** A model's files, readable while they come in. */
-export async function openModel(model: RemoteModel, options: OpenOptions): Promise<IncomingFile[]> {
+export async function openModel(model: RemoteModel, given: OpenOptions): Promise<IncomingFile[]> {
+  const options = "hub" in model && !takesToken(model.hub) ? { ...given, token: undefined } : given;
   const { store } = options;
   // One file that fails stops the others.
   const stop = new AbortController();

@@ -123,6 +123,21 @@ describe("a listing", () => {
     expect((error as Error).message).toMatch(message);
   });
 
+  test("of ModelScope", async () => {
+    const endpoint = "https://modelscope.cn";
+    let asked = "";
+    vi.stubGlobal("fetch", async (url: string) => {
+      asked = url;
+      const file = { Type: "blob", Path: "x/a b.json", Size: 3, Sha256: hash };
+      return Response.json({ Code: 200, Data: { Files: [{ Type: "tree", Path: "x", Size: 0 }, file] } });
+    });
+    const url = `${endpoint}/models/a/b/resolve/master/x/a%20b.json`;
+    expect(await listHub({ ...ref("a/b"), endpoint }, options)).toEqual([
+      { name: "x/a b.json", url, size: 3, digest: { kind: "sha256", hex: hash } },
+    ]);
+    expect(asked).toBe(`${endpoint}/api/v1/models/a/b/repo/files?Revision=master&Recursive=true`);
+  });
+
   test("something else than a listing", async () => {
     vi.stubGlobal("fetch", async () => new Response('{"error":"?"}'));
     await expect(listHub(ref("a/b"), options)).rejects.toMatchObject({ code: "network" });

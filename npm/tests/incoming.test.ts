@@ -196,6 +196,21 @@ test("a size that nobody says", async () => {
   expect(same(await incoming.read(0, bytes.length), bytes)).toBe(true);
 });
 
+test("text whose length is that of its compressed form", async () => {
+  const text = { name: "config.json", url };
+  const fetchAny = fetch;
+  vi.stubGlobal("fetch", async (...args: Parameters<typeof fetch>) => {
+    const response = await fetchAny(...args);
+    const headers = new Headers(response.headers);
+    headers.set("content-length", "99");
+    return new Response(response.body, { status: response.status, headers });
+  });
+  expect(same(await whole(text), bytes)).toBe(true);
+  const small = { tuning: { ...tuning, partBytes: 20_000 } };
+  store = new MemoryStore();
+  expect(same(await whole({ ...listed, name: "config.json" }, small), bytes)).toBe(true);
+});
+
 test("an empty file, and one that ends with a part", async () => {
   server.files.set("/m.gguf", new Uint8Array());
   expect((await whole(unlisted)).length).toBe(0);

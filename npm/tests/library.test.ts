@@ -96,3 +96,25 @@ test("a file that two models share stays until both are gone", async () => {
   await deleteModel(store, "both");
   expect(await listModels(store)).toMatchObject([{ id: url, source: url, bytes: 300, complete: true }]);
 });
+
+test("a token goes to the hub and its mirrors, never to ModelScope", async () => {
+  const fetchAny = fetch;
+  const tokens = async (endpoint: string) => {
+    const seen = new Set<string | null>();
+    vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+      seen.add(new Headers(init.headers).get("authorization"));
+      return fetchAny(url, init);
+    });
+    const options = { store: new MemoryStore(), signal: new AbortController().signal, token: "hf_x" };
+    const files = await openModel({ id: "a/b", hub: { ...hub, endpoint } }, options);
+    await Promise.all(files.map((file) => file.finished));
+    return [...seen];
+  };
+  expect(await tokens("https://hf-mirror.com")).toEqual(["Bearer hf_x"]);
+  const bytes = noise(300);
+  server.files.set("/models/a/b/resolve/master/m.gguf", bytes);
+  const { lfs } = server.entry("m.gguf", "/models/a/b/resolve/master/m.gguf");
+  const listing = { Data: { Files: [{ Type: "blob", Path: "m.gguf", Size: 300, Sha256: lfs.oid }] } };
+  server.files.set("/api/v1/models/a/b/repo/files", new TextEncoder().encode(JSON.stringify(listing)));
+  expect(await tokens("https://modelscope.cn")).toEqual([null]);
+});
