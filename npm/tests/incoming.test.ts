@@ -113,6 +113,40 @@ describe.each([
   });
 });
 
+test("no row of faults leaves a wrong file", async () => {
+  let state = 7;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    return (state >>> 16) % below;
+  };
+  const kinds: (() => Fault)[] = [
+    () => ({ drop: random(3500) }),
+    () => ({ truncate: random(3500) }),
+    () => ({ status: 503 }),
+    () => ({ status: 404 }),
+    () => ({ status: 416 }),
+    () => "refuse",
+    () => "ignore-range",
+    () => "wrong-byte",
+  ];
+  const known = ["network", "not-found", "file-changed", "checksum-mismatch"];
+  for (let round = 0; round < 60; round++) {
+    store = new MemoryStore();
+    const faults = Array.from({ length: random(9) }, () => kinds[random(kinds.length)]?.() ?? "refuse");
+    for (let tries = 0; ; tries++) {
+      server.faults = tries === 0 ? [...faults] : [];
+      const result = await whole(listed).catch((error: { code: string }) => error.code);
+      if (typeof result === "string") {
+        expect(known, JSON.stringify(faults)).toContain(result);
+        expect(tries, JSON.stringify(faults)).toBeLessThan(2);
+      } else {
+        expect(same(result, bytes), JSON.stringify(faults)).toBe(true);
+        break;
+      }
+    }
+  }
+}, 20_000);
+
 test("progress is exact to the byte and never goes back without a failure", async () => {
   const seen: [number, number | undefined][] = [];
   await whole(listed, { onProgress: (...progress) => seen.push(progress) });

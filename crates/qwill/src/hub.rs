@@ -51,7 +51,7 @@ pub enum HubError {
         status: u16,
     },
     /// The hub cannot be reached, or keeps failing.
-    #[error("{url}: {reason}")]
+    #[error("could not get {url}: {reason}")]
     Network {
         /// What was asked for.
         url: String,
@@ -300,7 +300,7 @@ fn collect(
         }
     };
     // A file of a folder may have the name of one at the top, which is the one that counts.
-    wanted.sort_by_key(|name| name.matches('/').count());
+    wanted.sort_by_key(|name| (name.matches('/').count(), name.clone()));
     Ok(wanted.iter().map(|name| path_of(name)).collect())
 }
 

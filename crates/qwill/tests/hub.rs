@@ -257,6 +257,38 @@ fn whatever_the_server_does_the_file_is_right_or_the_error_is_clear() {
 }
 
 #[test]
+fn no_row_of_faults_leaves_a_wrong_file() {
+    let mut state = 7u32;
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    };
+    for round in 0..60 {
+        let faults: Vec<Fault> = (0..random(9))
+            .map(|_| match random(10) {
+                0..=3 => Fault::Drop(random(40_000) as usize),
+                4 => Fault::IgnoreRange,
+                5 => Fault::WrongByte,
+                6 => Fault::OtherSize,
+                7 => Fault::Status(416),
+                8 => Fault::Status(503),
+                _ => Fault::Status(404),
+            })
+            .collect();
+        let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
+        server.set_faults(&faults);
+        if let Err(error) = fetch(options(&server.url, &cache), "a/b") {
+            let known = ["network", "checksum-mismatch", "not-found"];
+            assert!(known.contains(&error.code()), "round {round}, {faults:?}: {error}");
+            server.set_faults(&[]);
+            fetch(options(&server.url, &cache), "a/b").unwrap_or_else(|e| panic!("{faults:?}: {e}"));
+        }
+        assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf(), "round {round}, {faults:?}");
+        assert_eq!(cache.blobs().len(), 1, "{faults:?}");
+    }
+}
+
+#[test]
 fn a_download_goes_on_where_it_stopped() {
     let (server, cache) = (Server::start(&[("Q-Q8_0.gguf", gguf())]), Scratch::new());
     let faults = [[Fault::Drop(40_000)].as_slice(), &[Fault::Status(500); 6]].concat();
