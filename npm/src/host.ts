@@ -55,8 +55,10 @@ export function host(port: Port, startEngine: StartEngine): void {
         ),
       );
       let downloading = false;
-      // What a read fails with says more than what the engine makes of it.
+      // What a read fails with says more than what the engine makes of it, and what the first download fails with
+      // says more than that: it ends the others.
       let readError: unknown;
+      let downloadError: unknown;
       // A load that fails has no use for the rest of its files.
       const downloads = new AbortController();
       const abort = () => downloads.abort();
@@ -78,6 +80,11 @@ export function host(port: Port, startEngine: StartEngine): void {
       };
       try {
         const remote = await openRemote();
+        for (const { finished } of remote) {
+          finished.catch((error: unknown) => {
+            downloadError ??= error;
+          });
+        }
         const files: EngineFile[] = "random" in source ? [] : [...source.local.map(fromLocal), ...remote];
         const watched = files.map((file) => ({
           name: file.name,
@@ -118,7 +125,7 @@ export function host(port: Port, startEngine: StartEngine): void {
         abort();
         model?.free();
         model = undefined;
-        throw signal.aborted ? aborted() : (readError ?? error);
+        throw signal.aborted ? aborted() : (downloadError ?? readError ?? error);
       }
       if (signal.aborted) {
         model.free();

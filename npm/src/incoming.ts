@@ -71,7 +71,10 @@ interface Manifest {
 const MANIFEST = "manifest.json";
 
 /** Where a file is kept. Of a file with a checksum it does not matter which address it came from. */
-export const folderOf = (file: RemoteFile) => `file-${keyOf(file.digest?.hex ?? file.url)}`;
+export const folderOf = (file: RemoteFile) => `${FILES}${keyOf(file.digest?.hex ?? file.url)}`;
+
+/** How the names of such folders begin. */
+export const FILES = "file-";
 
 const partName = (part: number) => String(part).padStart(6, "0");
 

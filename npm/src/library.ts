@@ -4,6 +4,7 @@ import { keyOf } from "./digest.ts";
 import { aborted, QwillError } from "./errors.ts";
 import { chooseFiles, type HubRef, hubIdOf, listHub, shardsOf, takesToken } from "./hub.ts";
 import {
+  FILES,
   folderOf,
   type IncomingFile,
   type IncomingOptions,
@@ -107,17 +108,13 @@ export async function openModel(model: RemoteModel, given: OpenOptions): Promise
     );
     if (missing > 0) await requireRoom(missing, model.id);
   }
-  const opened = await Promise.allSettled(files.map(open));
-  const failed = opened.find((result) => result.status === "rejected");
-  if (failed) {
+  const all = await Promise.all(files.map(open)).catch((error: unknown) => {
     stop.abort();
-    throw failed.reason;
-  }
-  const all = opened.filter((result) => result.status === "fulfilled").map(({ value }) => value);
-  const old = before?.files.filter((file) => !files.some((now) => folderOf(now) === folderOf(file))) ?? [];
+    throw error;
+  });
   // What an older revision left goes when the new one is there.
   Promise.all(all.map((file) => file.finished))
-    .then(() => removeUnused(store, old))
+    .then(() => sweep(store))
     .catch(() => stop.abort());
   return all;
 }
@@ -168,20 +165,20 @@ export async function deleteModel(store: Store, id: string): Promise<boolean> {
   const record = await readRecord(store, recordName(id));
   if (!record) return false;
   await store.remove(MODELS, recordName(id));
-  const stuck = await removeUnused(store, record.files);
-  if (stuck === 0) return true;
+  const busy = await sweep(store);
+  if (!record.files.some((file) => busy.has(folderOf(file)))) return true;
   await writeRecord(store, record);
   const message = `${id} is being downloaded, perhaps in another tab. Cancel that first.`;
   throw new QwillError("invalid-request", message);
 }
 
-/** Removes files that no model needs. Returns how many are being downloaded, and so were left alone. */
-async function removeUnused(store: Store, files: RemoteFile[]): Promise<number> {
+/** Removes all files that no model needs. Returns the folders of those that are being downloaded nevertheless. */
+async function sweep(store: Store): Promise<Set<string>> {
   const used = new Set((await readRecords(store)).flatMap((record) => record.files.map(folderOf)));
-  let stuck = 0;
-  for (const folder of new Set(files.map(folderOf))) {
-    if (used.has(folder)) continue;
-    if (!(await unlessLocked(folder, () => store.remove(folder)))) stuck += 1;
+  const busy = new Set<string>();
+  for (const folder of await store.folders()) {
+    if (!folder.startsWith(FILES) || used.has(folder)) continue;
+    if (!(await unlessLocked(folder, () => store.remove(folder)))) busy.add(folder);
   }
-  return stuck;
+  return busy;
 }

@@ -13,6 +13,8 @@ export interface Store {
   remove(folder: string, name?: string): Promise<void>;
   /** Names of a folder's files with their sizes in bytes. */
   list(folder: string): Promise<Map<string, number>>;
+  /** Names of all folders. */
+  folders(): Promise<string[]>;
 }
 
 const ROOT = "qwill";
@@ -121,6 +123,12 @@ class OpfsStore implements Store {
     }
     return sizes;
   }
+
+  async folders(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { name } of this.#root.values()) names.push(name);
+    return names;
+  }
 }
 
 async function openCache(): Promise<Store> {
@@ -170,6 +178,12 @@ class CacheStore implements Store {
     return sizes;
   }
 
+  async folders(): Promise<string[]> {
+    const root = this.#url("", "").slice(0, -1);
+    const names = (await this.#cache.keys()).map(({ url }) => url.slice(root.length).split("/")[0] ?? "");
+    return [...new Set(names)];
+  }
+
   async #keys(folder: string): Promise<Request[]> {
     const prefix = this.#url(folder, "");
     return (await this.#cache.keys()).filter((request) => request.url.startsWith(prefix));
@@ -197,5 +211,9 @@ export class MemoryStore implements Store {
 
   async list(folder: string): Promise<Map<string, number>> {
     return new Map([...(this.#folders.get(folder) ?? [])].map(([name, blob]) => [name, blob.size]));
+  }
+
+  async folders(): Promise<string[]> {
+    return [...this.#folders.keys()];
   }
 }

@@ -130,7 +130,7 @@ test("no row of faults leaves a wrong file", async () => {
     () => "wrong-byte",
   ];
   const known = ["network", "not-found", "file-changed", "checksum-mismatch"];
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 30; round++) {
     store = new MemoryStore();
     const faults = Array.from({ length: random(9) }, () => kinds[random(kinds.length)]?.() ?? "refuse");
     for (let tries = 0; ; tries++) {

@@ -79,6 +79,18 @@ test("a new revision replaces what changed and keeps the rest", async () => {
   expect(before).toBeGreaterThan(1200);
 });
 
+test("what a broken-off change of revision left goes later", async () => {
+  await bring();
+  publish({ "config.json": new TextEncoder().encode("{ }"), "model.safetensors": noise(400) });
+  server.files.delete("/a/b/resolve/main/model.safetensors");
+  await expect(bring()).rejects.toThrow();
+  publish({ "config.json": new TextEncoder().encode("{ }"), "model.safetensors": noise(400) });
+  await bring();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const folders = (await store.folders()).filter((folder) => folder.startsWith("file-"));
+  expect(folders.length).toBe(2);
+});
+
 test("an interrupted model is listed with what there is of it", async () => {
   server.files.delete("/a/b/resolve/main/m-2.safetensors");
   await expect(bring()).rejects.toThrow();

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type LoadProgress, load, QwillError } from "../src/index.ts";
 import { type FakeAdapter, FakeEngine, fakeBrowser, fakeWorker } from "./fake.ts";
+import { FaultyServer, noise } from "./faulty.ts";
 
 const gguf = new File(["GGUF and then some"], "tiny.gguf");
 
@@ -168,6 +169,16 @@ test("what a read fails with is what the load fails with, whatever the engine ma
   const error = await load("https://h.test/m.gguf", { worker }).catch((e: unknown) => e);
   expect(error).toMatchObject({ code: "not-found" });
   expect((error as Error).message).toMatch(/m\.gguf answered 404 Not Found/);
+});
+
+test("one file that fails is the reason, not the others that it ends", async () => {
+  const { worker } = setUp();
+  const server = new FaultyServer();
+  server.files.set("/a.safetensors", noise(100));
+  server.files.set("/b.safetensors", noise(100));
+  server.faults = ["silence", { status: 403 }];
+  const urls = ["https://h.test/a.safetensors", "https://h.test/b.safetensors"];
+  await expect(load(urls, { worker })).rejects.toMatchObject({ code: "unauthorized" });
 });
 
 test("a worker that dies takes its calls with it", async () => {

@@ -115,7 +115,10 @@ fn replace(path: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Resu
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let unique = format!(".{name}.{}-{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed));
     let temporary = path.with_file_name(unique);
-    make(&temporary).and_then(|()| std::fs::rename(&temporary, path)).map_err(HubError::io(path))
+    make(&temporary).and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| {
+        let _ = std::fs::remove_file(&temporary);
+        HubError::io(path)(error)
+    })
 }
 
 #[cfg(unix)]
