@@ -98,8 +98,11 @@ export async function listHub(hub: HubRef, options: RequestOptions): Promise<Rem
     const page = parseEntries(text, url);
     entries.push(...page);
     commit ??= headers.get("x-repo-commit") ?? undefined;
-    const next: string | undefined = /<([^>]+)>;\s*rel="next"/.exec(headers.get("link") ?? "")?.[1];
-    url = page.length > 0 && next?.startsWith(endpoint) ? next : undefined;
+    // Mirrors may hand on the original's host.
+    const next: string | undefined = /<[^>]*?(\/api\/[^>]+)>;\s*rel="next"/.exec(
+      headers.get("link") ?? "",
+    )?.[1];
+    url = page.length > 0 && next !== undefined ? endpoint + next : undefined;
   }
   // A commit stays what it is while the files come in.
   const at = commit && /^[0-9a-f]{40}$/.test(commit) ? commit : revisionAt(endpoint, hub.revision);

@@ -96,7 +96,7 @@ describe("a listing", () => {
         : [{ type: "file", path: "m", size: 9, oid: sha1, lfs: { oid: hash, size: 9 } }];
       const headers = {
         "x-repo-commit": "c".repeat(40),
-        ...(next && { link: `<${HUGGING_FACE}/next>; rel="next"` }),
+        ...(next && { link: '<https://elsewhere.test/api/next?cursor=1>; rel="next"' }),
       };
       return new Response(JSON.stringify(page), { headers });
     });
@@ -107,7 +107,7 @@ describe("a listing", () => {
     ]);
     expect(asked).toEqual([
       `${HUGGING_FACE}/api/models/a/b/tree/v%2F1?recursive=true Bearer hf_x`,
-      `${HUGGING_FACE}/next Bearer hf_x`,
+      `${HUGGING_FACE}/api/next?cursor=1 Bearer hf_x`,
     ]);
   });
 

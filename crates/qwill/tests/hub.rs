@@ -98,9 +98,15 @@ fn answer(stream: &TcpStream, files: &Mutex<Files>) {
         if let Some(status) = state.listing_status {
             return respond(stream, status, "", 0, b"");
         }
-        let entries: Vec<String> = state.contents.iter().map(|(name, bytes)| entry(name, bytes)).collect();
+        // two pages, the address of the second as a mirror would hand it on
+        let (first, second): (Vec<_>, Vec<_>) =
+            state.contents.iter().partition(|(name, _)| name.len() % 2 == 0);
+        let is_last = path.ends_with("&cursor=x") || first.is_empty();
+        let entries = if is_last { second } else { first };
+        let entries: Vec<String> = entries.iter().map(|(name, bytes)| entry(name, bytes)).collect();
         let body = format!("[{}]", entries.join(","));
-        return respond(stream, 200, "", body.len(), body.as_bytes());
+        let next = format!("link: <http://original.test{path}&cursor=x>; rel=\"next\"\r\n");
+        return respond(stream, 200, if is_last { "" } else { &next }, body.len(), body.as_bytes());
     }
     if path == "/modelscope/api/v1/models/a/b/repo/files?Revision=master&Recursive=true" {
         let entry = |(name, bytes): (&String, &Vec<u8>)| {

@@ -163,8 +163,8 @@ impl Remote {
             let grew = !page.is_empty();
             files.extend(page);
             commit = commit.or_else(|| header(&headers, "x-repo-commit").map(str::to_owned));
-            match next_page(&headers).filter(|next| grew && next.starts_with(&self.endpoint)) {
-                Some(next) => url = next,
+            match next_page(&headers).filter(|_| grew) {
+                Some(next) => url = format!("{}{next}", self.endpoint),
                 None => break,
             }
         }
@@ -354,10 +354,12 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()))
 }
 
-/// The address in `Link: <…>; rel="next"`.
+/// Path and query of the address in `Link: <…>; rel="next"`. Mirrors may hand on the original's host, so that is
+/// left out, which also keeps the token where it belongs.
 fn next_page(headers: &HeaderMap) -> Option<String> {
     let link = header(headers, "link")?.split(',').find(|link| link.contains("rel=\"next\""))?;
-    Some(link.trim().strip_prefix('<')?.split_once('>')?.0.to_owned())
+    let address = link.trim().strip_prefix('<')?.split_once('>')?.0;
+    Some(address[address.find("/api/")?..].to_owned())
 }
 
 /// A name for a revision whose commit the server does not say, made from what it holds.
