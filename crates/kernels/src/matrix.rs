@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use minijinja::Value;
 use qwill_gpu::wgpu;
-use qwill_weights::Layout;
+use qwill_weights::{Group, Layout};
 
 use crate::Error;
 
@@ -187,6 +187,24 @@ pub(crate) fn quant_name(layout: Layout) -> &'static str {
         Layout::BF16 => "bf16",
         Layout::Q8 => "q8",
         Layout::Q4 => "q4",
+        Layout::Q4M => "q4m",
+        Layout::Q5 => "q5",
+        Layout::Q5M => "q5m",
+        Layout::Q2K => "q2k",
+        Layout::Q3K => "q3k",
+        Layout::Q4K => "q4k",
+        Layout::Q5K => "q5k",
+        Layout::Q6K => "q6k",
+        Layout::IQ4NL => "iq4nl",
+        Layout::IQ4XS => "iq4xs",
+        Layout::MXFP4 => "mxfp4",
+        Layout::F8 => "f8",
+        Layout::Z4(Group::Of32) => "z4_32",
+        Layout::Z4(Group::Of64) => "z4_64",
+        Layout::Z4(Group::Of128) => "z4_128",
+        Layout::Z8(Group::Of32) => "z8_32",
+        Layout::Z8(Group::Of64) => "z8_64",
+        Layout::Z8(Group::Of128) => "z8_128",
         other => unreachable!("{other:?} has no shader"),
     }
 }

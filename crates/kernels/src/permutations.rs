@@ -1,7 +1,7 @@
 //! Every permutation of every kernel, for the tools that compile them all.
 
 use qwill_gpu::{Caps, KernelSource, SubgroupWidth};
-use qwill_weights::Layout;
+use qwill_weights::{Group, Layout};
 
 use crate::tuning::{GemvShape, Reduction};
 use crate::{
@@ -9,7 +9,31 @@ use crate::{
     experts, gemm, gemv, grouping, norm, routing, sample,
 };
 
-const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
+const LAYOUTS: [Layout; 23] = [
+    Layout::F32,
+    Layout::F16,
+    Layout::BF16,
+    Layout::Q8,
+    Layout::Q4,
+    Layout::Q4M,
+    Layout::Q5,
+    Layout::Q5M,
+    Layout::Q2K,
+    Layout::Q3K,
+    Layout::Q4K,
+    Layout::Q5K,
+    Layout::Q6K,
+    Layout::IQ4NL,
+    Layout::IQ4XS,
+    Layout::MXFP4,
+    Layout::F8,
+    Layout::Z4(Group::Of32),
+    Layout::Z4(Group::Of64),
+    Layout::Z4(Group::Of128),
+    Layout::Z8(Group::Of32),
+    Layout::Z8(Group::Of64),
+    Layout::Z8(Group::Of128),
+];
 
 const GEMV_SHAPES: [GemvShape; 5] = [
     GemvShape { reduction: Reduction::Subgroup, workgroup: 64, rows: 4 },

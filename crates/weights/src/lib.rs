@@ -29,7 +29,7 @@ pub use block::{dequantize, quantize};
 pub use checkpoint::{Checkpoint, Container};
 pub use dtype::DType;
 pub use error::Error;
-pub use layout::{Layout, repack, unpack};
+pub use layout::{Group, Layout, repack, unpack};
 pub use metadata::{Array, Metadata, Value};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;

@@ -1,28 +1,31 @@
 //! Block formats: stored bytes to `f32` and back.
 //!
-//! One file per format. Each has `dequantize`, from the bytes of one block to its values, and where
+//! One file per format. Each has `dequantize`, from the bytes of one block to its values, where the
+//! format has a device layout `quants`, its unsigned quants in the order of the elements, and where
 //! quantising is offered `quantize`, the other way. The layouts and the order of the floating-point
 //! operations are those of ggml's reference (`ggml-quants.c`), so that results agree to the bit.
 //!
 //! A new format is a new file here, a line in [`dequantize`], and a variant of [`DType`].
 
 mod float;
-mod iq4_nl;
-mod iq4_xs;
-mod mxfp4;
+pub(crate) mod iq4_nl;
+pub(crate) mod iq4_xs;
+pub(crate) mod mxfp4;
 mod nvfp4;
-mod q2_k;
-mod q3_k;
-mod q4_0;
-mod q4_1;
-mod q4_k;
-mod q5_0;
-mod q5_1;
-mod q5_k;
-mod q6_k;
+pub(crate) mod q2_k;
+pub(crate) mod q3_k;
+pub(crate) mod q4_0;
+pub(crate) mod q4_1;
+pub(crate) mod q4_k;
+pub(crate) mod q5_0;
+pub(crate) mod q5_1;
+pub(crate) mod q5_k;
+pub(crate) mod q6_k;
 mod q8_0;
 mod tq1_0;
 mod tq2_0;
+
+pub(crate) use float::e4m3;
 
 use crate::{DType, Error};
 
@@ -125,6 +128,16 @@ fn each<A, B, const N: usize, const M: usize>(
     for (a, b) in blocks {
         convert(a, b);
     }
+}
+
+/// The quants in 16 bytes of nibbles: the low nibbles are elements 0..16, the high 16..32.
+fn nibbles(bytes: &[u8]) -> [u8; 32] {
+    let mut quants = [0; 32];
+    let (low, high) = quants.split_at_mut(16);
+    for ((low, high), &b) in low.iter_mut().zip(high).zip(bytes) {
+        (*low, *high) = (b & 15, b >> 4);
+    }
+    quants
 }
 
 /// The little-endian half-precision field at byte `at` of a block.

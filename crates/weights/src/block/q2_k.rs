@@ -3,23 +3,31 @@
 
 use super::f16_at;
 
+pub(crate) fn quants(block: &[u8; 84]) -> [u8; 256] {
+    pairs(&block[16..80])
+}
+
 pub(super) fn dequantize(block: &[u8; 84], out: &mut [f32; 256]) {
-    let (scales, qs) = (&block[..16], &block[16..80]);
     let d = f16_at(block, 80);
     let dmin = f16_at(block, 82);
-    for (s, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let scale = d * f32::from(scales[s] & 15);
-        let min = dmin * f32::from(scales[s] >> 4);
-        let (half, shift, first) = quarter(s);
-        let qs = &qs[32 * half + first..][..16];
-        for (out, &q) in out.iter_mut().zip(qs) {
-            *out = scale * f32::from(q >> shift & 3) - min;
+    let quants = quants(block);
+    for ((out, quants), &scale) in out.chunks_mut(16).zip(quants.chunks(16)).zip(&block[..16]) {
+        let min = dmin * f32::from(scale >> 4);
+        let scale = d * f32::from(scale & 15);
+        for (out, &q) in out.iter_mut().zip(quants) {
+            *out = scale * f32::from(q) - min;
         }
     }
 }
 
-/// Where the two-bit quants of the 16 elements `s` lie, for the K formats: which half of 128
-/// elements, how far the byte is shifted, and the first byte of the half's 32.
-pub(super) fn quarter(s: usize) -> (usize, usize, usize) {
-    (s / 8, s % 8 / 2 * 2, s % 2 * 16)
+/// The two-bit quants in 64 bytes, for the K formats and TQ2_0: of each 128 elements, the 32 bytes
+/// hold the first 32 in their lowest bits, and so on.
+pub(super) fn pairs(bytes: &[u8]) -> [u8; 256] {
+    let mut quants = [0; 256];
+    for (b, quants) in quants.chunks_mut(32).enumerate() {
+        for (out, &byte) in quants.iter_mut().zip(&bytes[b / 4 * 32..]) {
+            *out = byte >> (b % 4 * 2) & 3;
+        }
+    }
+    quants
 }

@@ -1,14 +1,15 @@
 //! Q4_0: `d` f16, then 16 bytes of nibbles; the low nibbles are elements 0..16, the high 16..32.
 //! Value `d * (nibble - 8)`.
 
-use super::{f16_at, inverse, put_f16, signed_max};
+use super::{f16_at, inverse, nibbles, put_f16, signed_max};
+
+pub(crate) fn quants(block: &[u8; 18]) -> [u8; 32] {
+    nibbles(&block[2..])
+}
 
 pub(super) fn dequantize(block: &[u8; 18], out: &mut [f32; 32]) {
     let d = f16_at(block, 0);
-    for (i, &b) in block[2..].iter().enumerate() {
-        out[i] = d * f32::from((b & 15) as i8 - 8);
-        out[i + 16] = d * f32::from((b >> 4) as i8 - 8);
-    }
+    *out = quants(block).map(|q| d * f32::from(q as i8 - 8));
 }
 
 /// The value of largest magnitude becomes -8 exactly.

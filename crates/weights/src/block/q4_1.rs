@@ -1,15 +1,16 @@
 //! Q4_1: `d` and `m` f16, then 16 bytes of nibbles; the low nibbles are elements 0..16, the high
 //! 16..32. Value `d * nibble + m`.
 
-use super::{f16_at, inverse, min_max, put_f16};
+use super::{f16_at, inverse, min_max, nibbles, put_f16};
+
+pub(crate) fn quants(block: &[u8; 20]) -> [u8; 32] {
+    nibbles(&block[4..])
+}
 
 pub(super) fn dequantize(block: &[u8; 20], out: &mut [f32; 32]) {
     let d = f16_at(block, 0);
     let m = f16_at(block, 2);
-    for (i, &b) in block[4..].iter().enumerate() {
-        out[i] = d * f32::from(b & 15) + m;
-        out[i + 16] = d * f32::from(b >> 4) + m;
-    }
+    *out = quants(block).map(|q| d * f32::from(q) + m);
 }
 
 pub(super) fn quantize(values: &[f32; 32], block: &mut [u8; 20]) {

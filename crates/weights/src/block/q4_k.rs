@@ -3,22 +3,36 @@
 
 use super::{f16_at, put_f16};
 
+pub(crate) fn quants(block: &[u8; 144]) -> [u8; 256] {
+    let mut quants = [0; 256];
+    for (quants, bytes) in quants.as_chunks_mut::<64>().0.iter_mut().zip(block[16..].as_chunks::<32>().0) {
+        let (low, high) = quants.split_at_mut(32);
+        for ((low, high), &b) in low.iter_mut().zip(high).zip(bytes) {
+            (*low, *high) = (b & 15, b >> 4);
+        }
+    }
+    quants
+}
+
 pub(super) fn dequantize(block: &[u8; 144], out: &mut [f32; 256]) {
-    let d = f16_at(block, 0);
-    let dmin = f16_at(block, 2);
-    let (scales, qs) = (&block[4..16], &block[16..]);
-    for (b, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-        let (scale, min) = scale_min(scales, b);
+    dequantize_parts(&block[..16], &quants(block), out);
+}
+
+/// The values of quants from the 16 bytes of scales that Q4_K and Q5_K start with.
+pub(super) fn dequantize_parts(scales: &[u8], quants: &[u8; 256], out: &mut [f32; 256]) {
+    let d = f16_at(scales, 0);
+    let dmin = f16_at(scales, 2);
+    for (b, (out, quants)) in out.chunks_mut(32).zip(quants.chunks(32)).enumerate() {
+        let (scale, min) = scale_min(&scales[4..], b);
         let (scale, min) = (d * f32::from(scale), dmin * f32::from(min));
-        let shift = b % 2 * 4;
-        for (out, &q) in out.iter_mut().zip(&qs[b / 2 * 32..]) {
-            *out = scale * f32::from(q >> shift & 15) - min;
+        for (out, &q) in out.iter_mut().zip(quants) {
+            *out = scale * f32::from(q) - min;
         }
     }
 }
 
 /// The six-bit scale and minimum of the 32 elements `b` in the 12 bytes that Q4_K and Q5_K share.
-pub(super) fn scale_min(s: &[u8], b: usize) -> (u8, u8) {
+pub(crate) fn scale_min(s: &[u8], b: usize) -> (u8, u8) {
     if b < 4 {
         (s[b] & 63, s[b + 4] & 63)
     } else {

@@ -3,17 +3,13 @@
 
 use super::{f16_at, inverse, put_f16, signed_max};
 
+pub(crate) fn quants(block: &[u8; 22]) -> [u8; 32] {
+    super::q5_1::take_quants(&block[2..])
+}
+
 pub(super) fn dequantize(block: &[u8; 22], out: &mut [f32; 32]) {
     let d = f16_at(block, 0);
-    let qh = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
-    let value = |nibble: u8, i: usize| {
-        let high = (qh >> i & 1) as u8;
-        d * f32::from((nibble | high << 4) as i8 - 16)
-    };
-    for (i, &b) in block[6..].iter().enumerate() {
-        out[i] = value(b & 15, i);
-        out[i + 16] = value(b >> 4, i + 16);
-    }
+    *out = quants(block).map(|q| d * f32::from(q as i8 - 16));
 }
 
 /// The value of largest magnitude becomes -16 exactly.

@@ -1,20 +1,16 @@
 //! Q5_1: `d` and `m` f16, 32 high bits, then 16 bytes of nibbles; the low nibbles are elements
 //! 0..16, the high 16..32. Value `d * q + m`.
 
-use super::{f16_at, inverse, min_max, put_f16};
+use super::{f16_at, inverse, min_max, nibbles, put_f16};
+
+pub(crate) fn quants(block: &[u8; 24]) -> [u8; 32] {
+    take_quants(&block[4..])
+}
 
 pub(super) fn dequantize(block: &[u8; 24], out: &mut [f32; 32]) {
     let d = f16_at(block, 0);
     let m = f16_at(block, 2);
-    let qh = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
-    let value = |nibble: u8, i: usize| {
-        let high = (qh >> i & 1) as u8;
-        d * f32::from(nibble | high << 4) + m
-    };
-    for (i, &b) in block[8..].iter().enumerate() {
-        out[i] = value(b & 15, i);
-        out[i + 16] = value(b >> 4, i + 16);
-    }
+    *out = quants(block).map(|q| d * f32::from(q) + m);
 }
 
 pub(super) fn quantize(values: &[f32; 32], block: &mut [u8; 24]) {
@@ -26,6 +22,16 @@ pub(super) fn quantize(values: &[f32; 32], block: &mut [u8; 24]) {
     // ggml does not clamp here: rounding cannot leave 0..=31, and the high bit is masked.
     let q = values.map(|v| ((v - min) * id + 0.5) as u8 & 31);
     put_quants(&q, &mut block[4..]);
+}
+
+/// The inverse of [`put_quants`].
+pub(super) fn take_quants(bytes: &[u8]) -> [u8; 32] {
+    let mut quants = nibbles(&bytes[4..]);
+    let high = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    for (i, q) in quants.iter_mut().enumerate() {
+        *q |= (high >> i & 1) as u8 * 16;
+    }
+    quants
 }
 
 /// Stores 32 five-bit quants as 4 bytes of high bits and 16 bytes of nibbles.

@@ -3,17 +3,27 @@
 
 use super::f16_at;
 
+pub(crate) fn quants(block: &[u8; 210]) -> [u8; 256] {
+    let (low, high) = (&block[..128], &block[128..192]);
+    let mut quants = [0; 256];
+    for (b, quants) in quants.chunks_mut(32).enumerate() {
+        // Of each 128 elements, the part of 32.
+        let (half, part) = (b / 4, b % 4);
+        let low = &low[64 * half + part % 2 * 32..];
+        let high = &high[32 * half..];
+        for ((out, &low), &high) in quants.iter_mut().zip(low).zip(high) {
+            *out = low >> (part / 2 * 4) & 15 | (high >> (2 * part) & 3) << 4;
+        }
+    }
+    quants
+}
+
 pub(super) fn dequantize(block: &[u8; 210], out: &mut [f32; 256]) {
-    let (ql, qh, scales) = (&block[..128], &block[128..192], &block[192..208]);
     let d = f16_at(block, 208);
-    for (s, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let scale = d * f32::from(scales[s] as i8);
-        // Of each 128 elements: the part of 32, and the half of that part.
-        let (half, part, first) = (s / 8, s % 8 / 2, s % 2 * 16);
-        let ql = &ql[64 * half + part % 2 * 32 + first..][..16];
-        let qh = &qh[32 * half + first..][..16];
-        for ((out, &l), &h) in out.iter_mut().zip(ql).zip(qh) {
-            let q = (l >> (part / 2 * 4) & 15) | (h >> (2 * part) & 3) << 4;
+    let quants = quants(block);
+    for ((out, quants), &scale) in out.chunks_mut(16).zip(quants.chunks(16)).zip(&block[192..208]) {
+        let scale = d * f32::from(scale as i8);
+        for (out, &q) in out.iter_mut().zip(quants) {
             *out = scale * f32::from(q as i8 - 32);
         }
     }
