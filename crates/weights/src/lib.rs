@@ -6,7 +6,8 @@
 //! - [`dequantize`] and [`quantize`] convert whole blocks between stored bytes and `f32`.
 //! - [`repack`] turns stored rows into the streams of `u32` words that the GPU kernels read
 //!   ([`Layout`] describes them), and [`unpack`] is its inverse.
-//! - [`packed`] puts GPTQ, AWQ and FP8 layers together, whose weights are spread over tensors.
+//! - [`Tensors`] is a checkpoint as the matrices of a model: GPTQ, AWQ and FP8 layers, which are
+//!   spread over several tensors, look like any other.
 //! - [`gguf::Writer`] writes GGUF files of any size to any [`std::io::Write`].
 //!
 //! The crate knows nothing of GPUs and compiles for `wasm32-unknown-unknown`. All input is taken
@@ -20,10 +21,11 @@ mod error;
 pub mod gguf;
 mod layout;
 mod metadata;
-pub mod packed;
+mod packed;
 mod safetensors;
 mod source;
 mod tensor;
+mod tensors;
 
 pub use block::{dequantize, quantize};
 pub use checkpoint::{Checkpoint, Container};
@@ -35,3 +37,4 @@ pub use metadata::{Array, Metadata, Value};
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource};
 pub use tensor::TensorInfo;
+pub use tensors::{Tensor, TensorReader, Tensors};

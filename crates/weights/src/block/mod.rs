@@ -116,6 +116,23 @@ pub fn quantize(dtype: DType, values: &[f32]) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
+/// The first block with a scale that is infinite or not a number; `None` if all scales are finite,
+/// and for formats whose scales always are.
+pub(crate) fn infinite_scale(dtype: DType, bytes: &[u8]) -> Option<usize> {
+    const EXPONENT: u8 = 0x7C;
+    let fields: &[usize] = match dtype {
+        DType::Q4_0 | DType::Q5_0 | DType::Q8_0 | DType::IQ4_NL | DType::IQ4_XS => &[0],
+        DType::Q4_1 | DType::Q5_1 | DType::Q4_K | DType::Q5_K => &[0, 2],
+        DType::Q2_K => &[80, 82],
+        DType::Q3_K => &[108],
+        DType::Q6_K => &[208],
+        _ => return None,
+    };
+    bytes
+        .chunks_exact(dtype.block_bytes())
+        .position(|block| fields.iter().any(|&at| block[at + 1] & EXPONENT == EXPONENT))
+}
+
 /// Applies `convert` to block after block. The block sizes come from its signature; the callers
 /// have checked that they divide both slices into the same number of blocks.
 fn each<A, B, const N: usize, const M: usize>(

@@ -4,7 +4,9 @@ mod planes;
 mod repack;
 mod unpack;
 
+pub(crate) use planes::put as put_plane;
 pub use repack::repack;
+pub(crate) use repack::{copy, empty_streams};
 pub use unpack::unpack;
 
 use crate::DType;
@@ -97,6 +99,11 @@ impl Group {
             Self::Of128 => 128,
         }
     }
+
+    /// The largest that divides groups of `size` columns; `None` if not even 32 does.
+    pub(crate) fn dividing(size: usize) -> Option<Self> {
+        [Self::Of128, Self::Of64, Self::Of32].into_iter().find(|group| size.is_multiple_of(group.columns()))
+    }
 }
 
 /// Columns that share a scale in [`Layout::F8`].
@@ -104,7 +111,7 @@ pub(crate) const F8_GROUP: usize = 128;
 
 impl Layout {
     /// The layout that holds a data type without loss; `None` for types that are not supported on
-    /// the device. F8_E4M3 has one only together with its scales, see [`packed`](crate::packed).
+    /// the device. F8_E4M3 has one only together with its scales, see [`Tensors`](crate::Tensors).
     pub const fn of(dtype: DType) -> Option<Self> {
         match dtype {
             DType::F32 => Some(Self::F32),

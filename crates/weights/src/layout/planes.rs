@@ -2,7 +2,7 @@
 
 /// Fills the words of a plane of `BITS` bits (1, 2 or 4) with the bits from `from_bit` on of quants
 /// of a byte each. `quants` are whole words, `32 / BITS` elements each.
-pub(super) fn put<const BITS: usize>(quants: &[u8], from_bit: u32, words: &mut [u32]) {
+pub(crate) fn put<const BITS: usize>(quants: &[u8], from_bit: u32, words: &mut [u32]) {
     let mask = 0x0101_0101_0101_0101 * ((1u64 << BITS) - 1);
     for (quants, word) in quants.chunks(32 / BITS).zip(words) {
         for (unit, &eight) in quants.as_chunks().0.iter().enumerate() {

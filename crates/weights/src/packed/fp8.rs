@@ -1,69 +1,141 @@
 use std::ops::Range;
 
-use super::{Part, SCALE_TYPES};
-use crate::{DType, Error, dequantize};
+use super::{SCALE_TYPES, check_rows, check_type, error, read_scales};
+use crate::layout::{F8_GROUP, copy, empty_streams};
+use crate::{Checkpoint, DType, Error, Layout, TensorInfo, dequantize};
 
-/// A linear layer in 8-bit floats with a scale per block of rows and columns.
+/// A linear layer in 8-bit floats with a scale per block of rows and columns, or one for all.
 ///
-/// The weight is F8_E4M3 `[out, in]`; `scale` is `[ceil(out / block_out), ceil(in / block_in)]` and
-/// is multiplied, although files call it `weight_scale_inv`. The weight itself is not kept here:
-/// its rows come straight from the checkpoint.
-pub struct Fp8 {
-    n_in: usize,
+/// The weight is F8_E4M3 `[.., out, in]`; the scales are `[.., ceil(out / block_out),
+/// ceil(in / block_in)]` and are multiplied, although files call them `weight_scale_inv`.
+#[derive(Clone, Debug)]
+pub(crate) struct Fp8<'c> {
+    weight: &'c TensorInfo,
+    scale: &'c TensorInfo,
+    /// Rows that are cut into blocks together: those of one expert.
     n_out: usize,
     block: [usize; 2],
-    /// Scales of one row of blocks.
-    block_columns: usize,
+    /// Rows and columns of scales.
+    grid: [usize; 2],
+}
+
+impl<'c> Fp8<'c> {
+    /// The layer with this weight. `block` is `weight_block_size` of the configuration.
+    ///
+    /// # Errors
+    /// [`Error::Packed`] if there are no scales, or their type or shape does not fit.
+    pub(crate) fn find(
+        checkpoint: &'c Checkpoint,
+        weight: &'c TensorInfo,
+        block: Option<[usize; 2]>,
+    ) -> Result<Self, Error> {
+        let name = &weight.name;
+        let scale = ["_scale_inv", "_scale"]
+            .into_iter()
+            .find_map(|suffix| checkpoint.tensor(&format!("{name}{suffix}")))
+            .ok_or_else(|| error(name, format!("its scales \"{name}_scale_inv\" are missing")))?;
+        check_type(scale, &SCALE_TYPES)?;
+        let [outer @ .., n_out, n_in] = &weight.shape[..] else {
+            return Err(error(name, format!("its shape is {:?}, but a matrix is needed", weight.shape)));
+        };
+        let (n_out, n_in) = (*n_out, *n_in);
+        if weight.byte_len == 0 {
+            return Err(error(name, format!("its shape is {:?}, which is empty", weight.shape)));
+        }
+        if scale.shape.iter().all(|&d| d == 1) {
+            let n_rows = weight.n_rows();
+            return Ok(Self { weight, scale, n_out: n_rows, block: [n_rows, n_in], grid: [1, 1] });
+        }
+        let Some(block) = block else {
+            return Err(error(
+                &scale.name,
+                format!("its shape is {:?}, but config.json has no weight_block_size", scale.shape),
+            ));
+        };
+        let grid = [n_out.div_ceil(block[0]), n_in.div_ceil(block[1])];
+        super::check_shape(scale, &[outer, &grid].concat())?;
+        Ok(Self { weight, scale, n_out, block, grid })
+    }
+
+    /// Bytes of both tensors.
+    pub(crate) fn byte_len(&self) -> u64 {
+        self.weight.byte_len + self.scale.byte_len
+    }
+
+    /// The layout that holds the layer without loss: `F8`, or `F32` if blocks are no multiple of 128
+    /// columns.
+    pub(crate) fn layout(&self) -> Layout {
+        let is_whole = self.grid[1] == 1 || self.block[1].is_multiple_of(F8_GROUP);
+        if is_whole { Layout::F8 } else { Layout::F32 }
+    }
+
+    /// Reads the scales.
+    ///
+    /// # Errors
+    /// [`Error::Packed`] for scales that are not finite.
+    pub(crate) async fn open(self, checkpoint: &'c Checkpoint) -> Result<OpenFp8<'c>, Error> {
+        let scales = read_scales(checkpoint, self.scale).await?;
+        Ok(OpenFp8 { layer: self, checkpoint, scales })
+    }
+}
+
+/// An [`Fp8`] layer with its scales in memory; the weight stays in the file.
+pub(crate) struct OpenFp8<'c> {
+    layer: Fp8<'c>,
+    checkpoint: &'c Checkpoint,
     scales: Vec<f32>,
 }
 
-impl Fp8 {
-    /// Checks the scales of one layer against the shape `[out, in]` of its weight. `block` is
-    /// `weight_block_size` of the configuration, `[out, in]`.
-    ///
-    /// # Errors
-    /// [`Error::Packed`] if the type or the shape of the scales does not fit.
-    pub fn new(shape: [usize; 2], scale: Part<'_>, block: [usize; 2]) -> Result<Self, Error> {
-        let [n_out, n_in] = shape;
-        if block.contains(&0) {
-            return Err(scale.error(format!("blocks of {block:?} hold nothing")));
-        }
-        let expected = [n_out.div_ceil(block[0]), n_in.div_ceil(block[1])];
-        scale.shaped(&SCALE_TYPES, expected)?;
-        let mut scales = vec![0.0; expected[0] * expected[1]];
-        dequantize(scale.info.dtype, scale.bytes, &mut scales)?;
-        Ok(Self { n_in, n_out, block, block_columns: expected[1], scales })
-    }
-
-    /// The values of some rows, `[out][in]`, from their stored bytes.
-    ///
-    /// # Errors
-    /// [`Error::Length`] if there are no such rows, or `bytes` are not these rows.
-    pub fn rows(&self, rows: Range<usize>, bytes: &[u8]) -> Result<Vec<f32>, Error> {
-        if rows.start > rows.end || rows.end > self.n_out {
-            return Err(Error::Length {
-                what: "rows of a packed layer",
-                found: rows.end,
-                expected: format!("a range within {}", self.n_out),
-            });
-        }
-        if bytes.len() != rows.len() * self.n_in {
-            return Err(Error::Length {
-                what: "bytes of rows of a packed layer",
-                found: bytes.len(),
-                expected: format!("{} rows of {}", rows.len(), self.n_in),
-            });
-        }
+impl OpenFp8<'_> {
+    /// The values of some rows, `[out][in]`.
+    pub(crate) async fn values(&self, rows: Range<usize>) -> Result<Vec<f32>, Error> {
+        let bytes = self.read(rows.clone()).await?;
         let mut out = vec![0.0; bytes.len()];
-        dequantize(DType::F8E4M3, bytes, &mut out)?;
-        for (o, row) in rows.zip(out.chunks_exact_mut(self.n_in.max(1))) {
-            let scales = &self.scales[o / self.block[0] * self.block_columns..];
-            for (part, &scale) in row.chunks_mut(self.block[1]).zip(scales) {
+        dequantize(DType::F8E4M3, &bytes, &mut out)?;
+        for (row, values) in rows.zip(out.chunks_exact_mut(self.layer.weight.row_len())) {
+            for (part, &scale) in values.chunks_mut(self.layer.block[1]).zip(self.row_scales(row)) {
                 for value in part {
                     *value *= scale;
                 }
             }
         }
         Ok(out)
+    }
+
+    /// Some rows in the layout `F8`.
+    pub(crate) async fn streams(&self, rows: Range<usize>) -> Result<Vec<Vec<u32>>, Error> {
+        let n_in = self.layer.weight.row_len();
+        let bytes = self.read(rows.clone()).await?;
+        let mut streams = empty_streams(Layout::F8, rows.len(), n_in)?;
+        let row_words = [0, 1].map(|stream| Layout::F8.stream_row_words(stream, n_in));
+        for (i, row) in rows.enumerate() {
+            copy(&bytes[i * n_in..][..n_in], &mut streams[0][i * row_words[0]..]);
+            let scales = self.row_scales(row);
+            for (at, word) in streams[1][i * row_words[1]..][..row_words[1]].iter_mut().enumerate() {
+                *word = scales[at * F8_GROUP / self.layer.block[1]].to_bits();
+            }
+        }
+        Ok(streams)
+    }
+
+    /// The scales of the blocks of a row.
+    fn row_scales(&self, row: usize) -> &[f32] {
+        let Fp8 { n_out, block, grid, .. } = self.layer;
+        let at = row / n_out * grid[0] + row % n_out / block[0];
+        &self.scales[at * grid[1]..][..grid[1]]
+    }
+
+    async fn read(&self, rows: Range<usize>) -> Result<Vec<u8>, Error> {
+        let weight = self.layer.weight;
+        check_rows(&weight.name, &rows, weight.n_rows())?;
+        let first = rows.start;
+        let bytes = self.checkpoint.read_rows(weight, rows).await?;
+        match bytes.iter().position(|byte| byte & 0x7F == 0x7F) {
+            None => Ok(bytes),
+            Some(i) => {
+                let (row, column) = (first + i / weight.row_len(), i % weight.row_len());
+                Err(error(&weight.name, format!("the weight in row {row}, column {column} is NaN")))
+            }
+        }
     }
 }

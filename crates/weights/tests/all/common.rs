@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use pollster::block_on;
-use qwill_weights::{ByteSource, Checkpoint, Error, MemorySource};
+use qwill_weights::{ByteSource, Checkpoint, DType, Error, MemorySource, quantize};
+use serde_json::json;
 
 pub(crate) fn source(name: &str, bytes: Vec<u8>) -> Rc<dyn ByteSource> {
     Rc::new(MemorySource::new(name, bytes))
@@ -16,6 +17,45 @@ pub(crate) fn open_gguf(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
 pub(crate) fn open_safetensors(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
     let source = source("model.safetensors", bytes);
     block_on(Checkpoint::open_safetensors(vec![source], None))
+}
+
+/// A tensor for [`safetensors_with`].
+#[derive(Clone)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) dtype: DType,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Part {
+    pub(crate) fn new(name: &str, dtype: DType, shape: &[usize], bytes: Vec<u8>) -> Self {
+        Self { name: name.to_owned(), dtype, shape: shape.to_vec(), bytes }
+    }
+
+    pub(crate) fn words(name: &str, shape: &[usize], words: &[u32]) -> Self {
+        Self::new(name, DType::I32, shape, words.iter().flat_map(|w| w.to_le_bytes()).collect())
+    }
+
+    pub(crate) fn floats(name: &str, dtype: DType, shape: &[usize], values: &[f32]) -> Self {
+        Self::new(name, dtype, shape, quantize(dtype, values).unwrap())
+    }
+}
+
+/// A safetensors file with these tensors.
+pub(crate) fn safetensors_with(parts: &[Part]) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    let mut data = Vec::new();
+    for part in parts {
+        let begin = data.len();
+        data.extend(&part.bytes);
+        let entry = json!({
+            "dtype": part.dtype.name(), "shape": part.shape, "data_offsets": [begin, data.len()],
+        });
+        header.insert(part.name.clone(), entry);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat()
 }
 
 /// The message of an error, with those of its causes.

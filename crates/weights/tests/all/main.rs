@@ -8,3 +8,4 @@ mod layout;
 mod mutation;
 mod packed;
 mod safetensors;
+mod tensors;

@@ -1,9 +1,10 @@
 //! Damages small valid files at random (always the same way) and opens them: whatever comes out,
 //! nothing may panic, and what opens must be readable.
 
-use crate::common::{Random, open_gguf, open_safetensors};
+use crate::common::{Part, Random, open_gguf, open_safetensors, safetensors_with};
 use pollster::block_on;
-use qwill_weights::{Array, Checkpoint, DType, Error, dequantize, gguf, repack};
+use qwill_weights::{Array, Checkpoint, DType, Error, Tensors, dequantize, gguf, repack, unpack};
+use serde_json::json;
 
 fn gguf_file() -> Vec<u8> {
     let mut writer = gguf::Writer::new();
@@ -97,6 +98,60 @@ fn read_all(checkpoint: &Checkpoint) {
             assert!(matches!(error, Error::Unsupported { .. }), "{error}");
         }
     }
+}
+
+/// A layer of each packed kind, none of them large.
+fn packed_file() -> Vec<u8> {
+    safetensors_with(&[
+        Part::words("p.qweight", &[5, 8], &[0x5A6B_7C8D; 40]),
+        Part::words("p.qzeros", &[2, 1], &[0x7777_7777; 2]),
+        Part::floats("p.scales", DType::F16, &[2, 8], &[0.5; 16]),
+        Part::words("p.g_idx", &[40], &[[0; 32].as_slice(), &[1; 8]].concat()),
+        Part::new("f.weight", DType::F8E4M3, &[3, 5], vec![0x35; 15]),
+        Part::floats("f.weight_scale_inv", DType::BF16, &[2, 1], &[0.5, 2.0]),
+    ])
+}
+
+/// Reads the layers that are still whole; returns how many.
+fn read_packed(checkpoint: &Checkpoint) -> usize {
+    let gptq = json!({"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 32}});
+    let fp8 = json!({"quantization_config": {"quant_method": "fp8", "weight_block_size": [2, 128]}});
+    let read = |config, name| {
+        let Some(tensor) = Tensors::new(checkpoint, config)?.get(name)? else { return Ok(0) };
+        let reader = block_on(tensor.open())?;
+        let rows = 0..tensor.n_rows();
+        let streams = block_on(reader.streams(rows.clone(), tensor.layout))?;
+        let values = block_on(reader.values(rows.clone()))?;
+        assert_eq!(unpack(tensor.layout, &streams, rows.len(), tensor.row_len()), values);
+        Ok(1)
+    };
+    [(&gptq, "p.weight"), (&fp8, "f.weight")]
+        .into_iter()
+        .map(|(config, name)| {
+            read(config, name).unwrap_or_else(|error: Error| {
+                assert!(!error.to_string().is_empty());
+                0
+            })
+        })
+        .sum()
+}
+
+#[test]
+fn damaged_packed_layers_never_panic() {
+    let file = packed_file();
+    assert_eq!(read_packed(&open_safetensors(file.clone()).unwrap()), 2);
+    let (mut whole, mut broken) = (0, 0);
+    for seed in 0..6000 {
+        let mut file = file.clone();
+        mutate(&mut file, &mut Random(seed));
+        match open_safetensors(file).map(|checkpoint| read_packed(&checkpoint)) {
+            Ok(2) => whole += 1,
+            Ok(_) => broken += 1,
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+    // All ways out were taken, or the damage is of the wrong kind.
+    assert!(whole > 100 && broken > 100, "{whole} whole, {broken} broken");
 }
 
 #[test]

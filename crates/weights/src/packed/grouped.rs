@@ -1,0 +1,291 @@
+use std::ops::Range;
+
+use half::{bf16, f16};
+
+use super::{SCALE_TYPES, check_rows, check_shape, check_type, error, read, read_scales};
+use crate::layout::{copy, empty_streams, put_plane};
+use crate::{Checkpoint, DType, Error, Group, Layout, TensorInfo};
+
+/// Which nibble of an AWQ word holds column `8c + i`: the columns lie in the order 0, 2, 4, 6, 1, 3,
+/// 5, 7.
+const AWQ_NIBBLE: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
+
+/// How quants of `bits` bits lie in 32-bit words, `p = 32 / bits` in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// GPTQ: `qweight` `[in / p, out]`, zero points `[groups, out / p]`, lowest bits first.
+    Input,
+    /// AWQ: `qweight` `[in, out / 8]`, zero points `[groups, out / 8]`, in the order of
+    /// [`AWQ_NIBBLE`].
+    Output,
+}
+
+/// How a checkpoint is quantised, for all its layers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scheme {
+    pub(super) packing: Packing,
+    pub(super) bits: u32,
+    /// Inputs that share a scale; `None` if all do.
+    pub(super) group_size: Option<usize>,
+    /// What is added to a stored zero point, in the width of the field as AutoGPTQ does.
+    pub(super) zero_offset: u32,
+    /// Whether input `i` is in group `i / group_size`; else `g_idx` says it (`desc_act`).
+    pub(super) in_order: bool,
+}
+
+impl Scheme {
+    fn mask(self) -> u32 {
+        (1 << self.bits) - 1
+    }
+
+    /// The quant or stored zero point `i` in words that are packed along it.
+    fn field(self, words: &[[u8; 4]], i: usize) -> u32 {
+        let per_word = 32 / self.bits as usize;
+        let place = match self.packing {
+            Packing::Input => i % per_word,
+            Packing::Output => AWQ_NIBBLE[i % per_word],
+        };
+        u32::from_le_bytes(words[i / per_word]) >> (self.bits as usize * place) & self.mask()
+    }
+}
+
+/// A linear layer that GPTQ or AWQ has quantised: `W[out, in] = scale[group, out] * (q - zero)`.
+#[derive(Clone, Debug)]
+pub(crate) struct Grouped<'c> {
+    qweight: &'c TensorInfo,
+    qzeros: &'c TensorInfo,
+    scales: &'c TensorInfo,
+    g_idx: Option<&'c TensorInfo>,
+    scheme: Scheme,
+    pub(crate) n_in: usize,
+    pub(crate) n_out: usize,
+    n_groups: usize,
+}
+
+impl<'c> Grouped<'c> {
+    /// The layer whose tensors start with `prefix`; `None` if there is no `qweight`.
+    ///
+    /// # Errors
+    /// [`Error::Packed`] names the tensor that is missing or whose type or shape does not fit.
+    pub(crate) fn find(
+        checkpoint: &'c Checkpoint,
+        prefix: &str,
+        scheme: Scheme,
+    ) -> Result<Option<Self>, Error> {
+        let part = |name: &str| checkpoint.tensor(&format!("{prefix}.{name}"));
+        let Some(qweight) = part("qweight") else { return Ok(None) };
+        let needed = |name: &str| {
+            part(name).ok_or_else(|| error(&qweight.name, format!("\"{prefix}.{name}\" is missing")))
+        };
+        let (qzeros, scales) = (needed("qzeros")?, needed("scales")?);
+
+        check_type(qweight, &[DType::I32])?;
+        let per_word = 32 / scheme.bits as usize;
+        let [rows, columns] = qweight.shape[..] else {
+            return Err(error(
+                &qweight.name,
+                format!("its shape is {:?}, but a matrix is needed", qweight.shape),
+            ));
+        };
+        let (n_in, n_out) = match scheme.packing {
+            Packing::Input => (rows.checked_mul(per_word), Some(columns)),
+            Packing::Output => (Some(rows), columns.checked_mul(per_word)),
+        };
+        let (Some(n_in @ 1..), Some(n_out @ 1..)) = (n_in, n_out) else {
+            let shape = &qweight.shape;
+            return Err(error(&qweight.name, format!("its shape is {shape:?}, which is empty or too large")));
+        };
+        let n_groups = n_in.div_ceil(scheme.group_size.unwrap_or(n_in));
+        check_type(scales, &SCALE_TYPES)?;
+        check_shape(scales, &[n_groups, n_out])?;
+        check_type(qzeros, &[DType::I32])?;
+        check_shape(qzeros, &[n_groups, n_out.div_ceil(per_word)])?;
+        let g_idx = part("g_idx").filter(|_| scheme.packing == Packing::Input);
+        if let Some(g_idx) = g_idx {
+            check_type(g_idx, &[DType::I32])?;
+            check_shape(g_idx, &[n_in])?;
+        }
+        Ok(Some(Self { qweight, qzeros, scales, g_idx, scheme, n_in, n_out, n_groups }))
+    }
+
+    /// Bytes of all its tensors.
+    pub(crate) fn byte_len(&self) -> u64 {
+        let parts = [Some(self.qweight), Some(self.qzeros), Some(self.scales), self.g_idx];
+        parts.into_iter().flatten().map(|info| info.byte_len).sum()
+    }
+
+    /// The layout that holds the layer without loss. It is `F32` for groups out of order (their
+    /// columns share no scale with their neighbours), for groups that are no multiple of 32, and for
+    /// scales in f32.
+    pub(crate) fn layout(&self) -> Layout {
+        let size = if self.n_groups == 1 { 128 } else { self.scheme.group_size.unwrap_or(128) };
+        match (Group::dividing(size), self.scheme.bits) {
+            _ if !self.is_in_order() || self.scales.dtype == DType::F32 => Layout::F32,
+            (Some(group), 4) => Layout::Z4(group),
+            (Some(group), _) => Layout::Z8(group),
+            (None, _) => Layout::F32,
+        }
+    }
+
+    fn is_in_order(&self) -> bool {
+        self.scheme.in_order || self.g_idx.is_none() || self.n_groups == 1
+    }
+
+    /// Reads the whole layer: its words run across the rows of the weight, so that every row has a
+    /// part in every piece of the file.
+    ///
+    /// # Errors
+    /// [`Error::Packed`] for scales that are not finite, and for groups that are not there or not in
+    /// the promised order.
+    pub(crate) async fn open(self, checkpoint: &Checkpoint) -> Result<OpenGrouped<'c>, Error> {
+        let scales = read_scales(checkpoint, self.scales).await?;
+        let group_of = self.groups(checkpoint).await?;
+        let bytes = read(checkpoint, self.qzeros).await?;
+        let zero_words = self.qzeros.row_len();
+        let mut zeros = Vec::with_capacity(scales.len());
+        for words in bytes.as_chunks().0.chunks_exact(zero_words) {
+            zeros.extend((0..self.n_out).map(|out| {
+                ((self.scheme.field(words, out) + self.scheme.zero_offset) & self.scheme.mask()) as u8
+            }));
+        }
+        let qweight = read(checkpoint, self.qweight).await?;
+        Ok(OpenGrouped { layer: self, group_of, scales, zeros, qweight })
+    }
+
+    /// The group of each input.
+    async fn groups(&self, checkpoint: &Checkpoint) -> Result<Vec<u32>, Error> {
+        let size = self.scheme.group_size.unwrap_or(self.n_in);
+        let in_order = (0..self.n_in).map(|input| (input / size) as u32);
+        let Some(g_idx) = self.g_idx else { return Ok(in_order.collect()) };
+        let bytes = read(checkpoint, g_idx).await?;
+        let groups: Vec<u32> = bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
+        if let Some(&group) = groups.iter().find(|&&group| group as usize >= self.n_groups) {
+            return Err(error(
+                &g_idx.name,
+                format!("group {} where there are only {}", group as i32, self.n_groups),
+            ));
+        }
+        if self.is_in_order() && !in_order.eq(groups.iter().copied()) {
+            return Err(error(
+                &g_idx.name,
+                format!(
+                    "inputs are not in groups of {size} in order, but desc_act is not set in config.json"
+                ),
+            ));
+        }
+        Ok(groups)
+    }
+}
+
+/// A [`Grouped`] layer in memory, as large as it is in the file.
+pub(crate) struct OpenGrouped<'c> {
+    layer: Grouped<'c>,
+    /// Group of each input.
+    group_of: Vec<u32>,
+    /// `[groups][out]`
+    scales: Vec<f32>,
+    /// `[groups][out]`
+    zeros: Vec<u8>,
+    qweight: Vec<u8>,
+}
+
+impl OpenGrouped<'_> {
+    /// The values of some rows, `[out][in]`.
+    pub(crate) fn values(&self, rows: Range<usize>) -> Result<Vec<f32>, Error> {
+        check_rows(&self.layer.qweight.name, &rows, self.layer.n_out)?;
+        let n_in = self.layer.n_in;
+        let mut out = Vec::with_capacity(rows.len() * n_in);
+        for (o, quants) in rows.clone().zip(self.quants(rows, n_in).chunks_exact(n_in)) {
+            out.extend(quants.iter().zip(&self.group_of).map(|(&q, &group)| {
+                let at = group as usize * self.layer.n_out + o;
+                self.scales[at] * f32::from(i16::from(q) - i16::from(self.zeros[at]))
+            }));
+        }
+        Ok(out)
+    }
+
+    /// Some rows in the layout `Z4` or `Z8`.
+    pub(crate) fn streams(
+        &self,
+        rows: Range<usize>,
+        layout: Layout,
+        group: Group,
+    ) -> Result<Vec<Vec<u32>>, Error> {
+        check_rows(&self.layer.qweight.name, &rows, self.layer.n_out)?;
+        let n_in = self.layer.n_in;
+        let mut streams = empty_streams(layout, rows.len(), n_in)?;
+        let padded = n_in.next_multiple_of(32);
+        let mut quants = self.quants(rows.clone(), padded);
+        let quant_words = layout.stream_row_words(0, n_in);
+        let group_words = layout.stream_row_words(1, n_in);
+        let last_group = self.group_of[n_in - 1] as usize * self.layer.n_out;
+        for (i, o) in rows.enumerate() {
+            let quants = &mut quants[i * padded..][..padded];
+            // A weight of zero is the zero point.
+            quants[n_in..].fill(self.zeros[last_group + o]);
+            let words = &mut streams[0][i * quant_words..][..quant_words];
+            match self.layer.scheme.bits {
+                4 => put_plane::<4>(quants, 0, words),
+                _ => copy(quants, words),
+            }
+            let words = &mut streams[1][i * group_words..][..group_words];
+            for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
+                let at = groups[0] as usize * self.layer.n_out + o;
+                *word = self.scale_bits(at) | u32::from(self.zeros[at]) << 16;
+            }
+        }
+        Ok(streams)
+    }
+
+    /// A scale in the form of the layouts, the one that it has in the file.
+    fn scale_bits(&self, at: usize) -> u32 {
+        match self.layer.scales.dtype {
+            DType::BF16 => 1 << 31 | u32::from(bf16::from_f32(self.scales[at]).to_bits()),
+            _ => f16::from_f32(self.scales[at]).to_bits().into(),
+        }
+    }
+
+    /// The unsigned quants of some rows, `[out][stride]`, padded with zeros.
+    fn quants(&self, rows: Range<usize>, stride: usize) -> Vec<u8> {
+        let Grouped { n_in, n_out, scheme, .. } = self.layer;
+        let words = self.qweight.as_chunks::<4>().0;
+        let mut quants = vec![0; rows.len() * stride];
+        match scheme.packing {
+            Packing::Input => {
+                let per_word = 32 / scheme.bits as usize;
+                for (at, words) in words.chunks_exact(n_out).enumerate() {
+                    let at = at * per_word;
+                    for (row, &word) in quants.chunks_exact_mut(stride).zip(&words[rows.clone()]) {
+                        let word = u32::from_le_bytes(word);
+                        match scheme.bits {
+                            4 => row[at..at + 8].copy_from_slice(&nibbles(word).to_le_bytes()),
+                            _ => row[at..at + 4].copy_from_slice(&word.to_le_bytes()),
+                        }
+                    }
+                }
+            }
+            Packing::Output => {
+                // In pieces of the input, so that the words that outputs share stay in the cache.
+                for first in (0..n_in).step_by(64) {
+                    let inputs = first..n_in.min(first + 64);
+                    for (row, o) in quants.chunks_exact_mut(stride).zip(rows.clone()) {
+                        let shift = 4 * AWQ_NIBBLE[o % 8];
+                        let words = words[first * (n_out / 8) + o / 8..].iter().step_by(n_out / 8);
+                        for (q, &word) in row[inputs.clone()].iter_mut().zip(words) {
+                            *q = (u32::from_le_bytes(word) >> shift & 15) as u8;
+                        }
+                    }
+                }
+            }
+        }
+        quants
+    }
+}
+
+/// Eight nibbles to a byte each, in order.
+fn nibbles(word: u32) -> u64 {
+    let mut x = u64::from(word);
+    x = (x | x << 16) & 0x0000_FFFF_0000_FFFF;
+    x = (x | x << 8) & 0x00FF_00FF_00FF_00FF;
+    (x | x << 4) & 0x0F0F_0F0F_0F0F_0F0F
+}

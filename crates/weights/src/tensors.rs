@@ -1,0 +1,251 @@
+//! A checkpoint as the matrices of a model, however many tensors it spreads each over.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::layout::empty_streams;
+use crate::packed::fp8::{Fp8, OpenFp8};
+use crate::packed::grouped::{Grouped, OpenGrouped};
+use crate::packed::{Quantization, error};
+use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, repack};
+
+/// The tensors of a model under the names and shapes that its architecture gives them.
+///
+/// In a GPTQ or AWQ checkpoint there is no `P.weight` but `P.qweight`, `P.qzeros` and `P.scales`; an
+/// FP8 checkpoint has `P.weight_scale_inv` beside `P.weight`. Here all of them have one `P.weight`,
+/// as every other checkpoint does. What such a checkpoint leaves unquantised is a plain tensor.
+///
+/// Layers keep their quantised form on the device, with one exception: the layout is
+/// [`Layout::F32`], eight times as large as 4 bits, where no other holds the values exactly. That is
+/// so for GPTQ layers with `desc_act`, where the columns of a group are scattered over the row; for
+/// groups that are no multiple of 32 inputs (128 in FP8); and for GPTQ and AWQ scales in f32.
+#[derive(Clone, Copy)]
+pub struct Tensors<'c> {
+    checkpoint: &'c Checkpoint,
+    quantization: Quantization,
+}
+
+impl<'c> Tensors<'c> {
+    /// Looks at a checkpoint through its `config.json`, of which only `quantization_config` counts;
+    /// [`Value::Null`] for GGUF files.
+    ///
+    /// # Errors
+    /// [`Error::Container`] for a quantisation that is not supported.
+    pub fn new(checkpoint: &'c Checkpoint, config: &Value) -> Result<Self, Error> {
+        Ok(Self { checkpoint, quantization: Quantization::read(config)? })
+    }
+
+    /// The checkpoint itself.
+    pub fn checkpoint(&self) -> &'c Checkpoint {
+        self.checkpoint
+    }
+
+    /// The tensor of that name; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] for types that cannot be computed with, [`Error::Packed`] for parts of a
+    /// packed layer that do not fit together.
+    pub fn get(&self, name: &str) -> Result<Option<Tensor<'c>>, Error> {
+        let checkpoint = self.checkpoint;
+        let Some(info) = checkpoint.tensor(name) else { return self.packed(name) };
+        let (layout, byte_len, storage) = if info.dtype == DType::F8E4M3 {
+            let block = match self.quantization {
+                Quantization::Fp8 { block } => block,
+                _ => None,
+            };
+            let layer = Fp8::find(checkpoint, info, block)?;
+            (layer.layout(), layer.byte_len(), Storage::Fp8(layer))
+        } else {
+            let layout = Layout::of(info.dtype).ok_or_else(|| {
+                let reason = format!("weights of type {} are not supported", info.dtype);
+                Error::tensor(checkpoint.sources()[info.source].name(), name, reason)
+            })?;
+            (layout, info.byte_len, Storage::Plain(info))
+        };
+        let (name, shape) = (name.to_owned(), info.shape.clone());
+        Ok(Some(Tensor { name, shape, layout, byte_len, checkpoint, storage }))
+    }
+
+    /// The tensor of that name, put together from the parts of a layer.
+    fn packed(&self, name: &str) -> Result<Option<Tensor<'c>>, Error> {
+        let checkpoint = self.checkpoint;
+        let Some(prefix) = name.strip_suffix(".weight") else { return Ok(None) };
+        let scheme = match self.quantization {
+            Quantization::Grouped(scheme) => scheme,
+            _ => {
+                let qweight = format!("{prefix}.qweight");
+                return match checkpoint.tensor(&qweight) {
+                    None => Ok(None),
+                    Some(_) => Err(error(
+                        &qweight,
+                        "the layer is quantised, but quantization_config in config.json does not say how",
+                    )),
+                };
+            }
+        };
+        let Some(layer) = Grouped::find(checkpoint, prefix, scheme)? else { return Ok(None) };
+        Ok(Some(Tensor {
+            name: name.to_owned(),
+            shape: vec![layer.n_out, layer.n_in],
+            layout: layer.layout(),
+            byte_len: layer.byte_len(),
+            checkpoint,
+            storage: Storage::Grouped(layer),
+        }))
+    }
+}
+
+/// A tensor of a model, in one piece or in parts. Made from the headers of the files alone.
+#[derive(Clone)]
+pub struct Tensor<'c> {
+    /// Name as the architecture has it.
+    pub name: String,
+    /// Row-major shape, slowest dimension first: a linear layer is `[out, in]`.
+    pub shape: Vec<usize>,
+    /// The layout that holds its values without loss.
+    pub layout: Layout,
+    /// Bytes of all its parts in the files.
+    pub byte_len: u64,
+    checkpoint: &'c Checkpoint,
+    storage: Storage<'c>,
+}
+
+#[derive(Clone)]
+enum Storage<'c> {
+    Plain(&'c TensorInfo),
+    Fp8(Fp8<'c>),
+    Grouped(Grouped<'c>),
+}
+
+impl<'c> Tensor<'c> {
+    /// Elements of one row, the last dimension; 1 for a scalar.
+    pub fn row_len(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// Product of all dimensions but the last. A vector has one row.
+    pub fn n_rows(&self) -> usize {
+        self.shape.split_last().map_or(1, |(_, outer)| outer.iter().product())
+    }
+
+    /// The part of [`byte_len`](Self::byte_len) that some rows stand for, to show progress with: the
+    /// parts of ranges that make up all rows make up all bytes.
+    pub fn bytes_of(&self, rows: Range<usize>) -> u64 {
+        let n_rows = self.n_rows().max(1) as u128;
+        let until = |row: usize| (u128::from(self.byte_len) * row as u128 / n_rows) as u64;
+        until(rows.end).saturating_sub(until(rows.start))
+    }
+
+    /// Makes ready to read rows. The reader of a GPTQ or AWQ layer holds all of that layer, as large
+    /// as it is in the file, because its words run across the rows; that of an FP8 layer holds its
+    /// scales, any other nothing.
+    ///
+    /// # Errors
+    /// [`Error::Packed`] for scales and groups that cannot be, and whatever the source says.
+    pub async fn open(&self) -> Result<TensorReader<'c>, Error> {
+        let checkpoint = self.checkpoint;
+        let open = match self.storage.clone() {
+            Storage::Plain(info) => Open::Plain(checkpoint, info),
+            Storage::Fp8(layer) => Open::Fp8(layer.open(checkpoint).await?),
+            Storage::Grouped(layer) => Open::Grouped(layer.open(checkpoint).await?),
+        };
+        Ok(TensorReader { name: self.name.clone(), row_len: self.row_len(), layout: self.layout, open })
+    }
+}
+
+/// Reads rows of a [`Tensor`], in any order. Rows count over all dimensions but the last: row `r` of
+/// expert `e` in `[experts, out, in]` is `e * out + r`.
+pub struct TensorReader<'c> {
+    name: String,
+    row_len: usize,
+    layout: Layout,
+    open: Open<'c>,
+}
+
+enum Open<'c> {
+    Plain(&'c Checkpoint, &'c TensorInfo),
+    Fp8(OpenFp8<'c>),
+    Grouped(OpenGrouped<'c>),
+}
+
+impl TensorReader<'_> {
+    /// Some rows as the streams of a layout, one vector a stream: that of the tensor, or `F32`, in
+    /// which tensors of different layouts can meet.
+    ///
+    /// # Errors
+    /// [`Error::Packed`] for any other layout; as [`values`](Self::values).
+    pub async fn streams(&self, rows: Range<usize>, layout: Layout) -> Result<Vec<Vec<u32>>, Error> {
+        if layout != self.layout {
+            if layout != Layout::F32 {
+                let reason = format!("rows in {layout:?} asked for, but they are {:?} or F32", self.layout);
+                return Err(error(&self.name, reason));
+            }
+            return self.f32_streams(rows).await;
+        }
+        match (&self.open, layout) {
+            (Open::Plain(checkpoint, info), _) => {
+                let bytes = read_plain(checkpoint, info, rows.clone()).await?;
+                repack(info.dtype, &bytes, rows.len(), self.row_len)
+            }
+            (Open::Fp8(layer), Layout::F8) => layer.streams(rows).await,
+            (Open::Grouped(layer), Layout::Z4(group) | Layout::Z8(group)) => {
+                layer.streams(rows, layout, group)
+            }
+            _ => self.f32_streams(rows).await,
+        }
+    }
+
+    /// The values of some rows, row-major without padding.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] and [`Error::Packed`] if there are no such rows, and for scales and 8-bit
+    /// floats that are not finite; and whatever the source says.
+    pub async fn values(&self, rows: Range<usize>) -> Result<Vec<f32>, Error> {
+        match &self.open {
+            Open::Plain(checkpoint, info) => {
+                let bytes = read_plain(checkpoint, info, rows.clone()).await?;
+                let mut values = vec![0.0; rows.len() * self.row_len];
+                dequantize(info.dtype, &bytes, &mut values)?;
+                Ok(values)
+            }
+            Open::Fp8(layer) => layer.values(rows).await,
+            Open::Grouped(layer) => layer.values(rows),
+        }
+    }
+
+    async fn f32_streams(&self, rows: Range<usize>) -> Result<Vec<Vec<u32>>, Error> {
+        let values = self.values(rows.clone()).await?;
+        let mut streams = empty_streams(Layout::F32, rows.len(), self.row_len)?;
+        let row_words = Layout::F32.stream_row_words(0, self.row_len);
+        if row_words > 0 {
+            let words = streams[0].chunks_exact_mut(row_words);
+            for (words, values) in words.zip(values.chunks_exact(self.row_len)) {
+                for (word, value) in words.iter_mut().zip(values) {
+                    *word = value.to_bits();
+                }
+            }
+        }
+        Ok(streams)
+    }
+}
+
+/// Reads rows of a tensor that stands alone, and refuses scales that devices cannot hold.
+async fn read_plain(
+    checkpoint: &Checkpoint,
+    info: &TensorInfo,
+    rows: Range<usize>,
+) -> Result<Vec<u8>, Error> {
+    let bytes = checkpoint.read_rows(info, rows.clone()).await?;
+    match block::infinite_scale(info.dtype, &bytes) {
+        None => Ok(bytes),
+        Some(i) => {
+            let row = rows.start + i / (info.row_len() / info.dtype.block_len()).max(1);
+            Err(Error::tensor(
+                checkpoint.sources()[info.source].name(),
+                &info.name,
+                format!("the file is damaged: a scale in row {row} is infinite or not a number"),
+            ))
+        }
+    }
+}
