@@ -27,13 +27,13 @@ pub struct Tensors<'c> {
 }
 
 impl<'c> Tensors<'c> {
-    /// Looks at a checkpoint through its `config.json`, of which only `quantization_config` counts;
-    /// [`Value::Null`] for GGUF files.
+    /// Looks at a checkpoint through the `quantization_config` of its `config.json`, where it has one.
     ///
     /// # Errors
     /// [`Error::Container`] for a quantisation that is not supported.
-    pub fn new(checkpoint: &'c Checkpoint, config: &Value) -> Result<Self, Error> {
-        Ok(Self { checkpoint, quantization: Quantization::read(config)? })
+    pub fn new(checkpoint: &'c Checkpoint, quantization_config: Option<&Value>) -> Result<Self, Error> {
+        let quantization = quantization_config.map_or(Ok(Quantization::None), Quantization::read)?;
+        Ok(Self { checkpoint, quantization })
     }
 
     /// The checkpoint itself.
@@ -127,6 +127,15 @@ impl<'c> Tensor<'c> {
     /// Product of all dimensions but the last. A vector has one row.
     pub fn n_rows(&self) -> usize {
         self.shape.split_last().map_or(1, |(_, outer)| outer.iter().product())
+    }
+
+    /// How the files store it, for people: `Q4_K`, or `GPTQ of 4 bits, 128 inputs a scale`.
+    pub fn format(&self) -> String {
+        match &self.storage {
+            Storage::Plain(info) => info.dtype.to_string(),
+            Storage::Fp8(layer) => layer.describe(),
+            Storage::Grouped(layer) => layer.describe(),
+        }
     }
 
     /// The part of [`byte_len`](Self::byte_len) that some rows stand for, to show progress with: the

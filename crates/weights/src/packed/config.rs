@@ -31,14 +31,11 @@ struct Keys {
 }
 
 impl Quantization {
-    /// Reads `config.json`. The keys may lie with those of the text model in a multimodal one.
-    pub(crate) fn read(config: &Value) -> Result<Self, Error> {
-        let found = [Some(config), config.get("text_config")]
-            .into_iter()
-            .flatten()
-            .filter_map(|config| config.get("quantization_config"))
-            .find(|value| !value.is_null());
-        let Some(value) = found else { return Ok(Self::None) };
+    /// Reads the value of `quantization_config`.
+    pub(crate) fn read(value: &Value) -> Result<Self, Error> {
+        if value.is_null() {
+            return Ok(Self::None);
+        }
         let keys = Keys::deserialize(value).map_err(|e| refuse(e.to_string()))?;
         match keys.quant_method.as_deref() {
             Some("gptq") => keys.gptq().map(Self::Grouped),

@@ -57,6 +57,14 @@ impl<'c> Fp8<'c> {
         Ok(Self { weight, scale, n_out, block, grid })
     }
 
+    /// The format, for people.
+    pub(crate) fn describe(&self) -> String {
+        match self.grid {
+            [1, 1] => "FP8, one scale".to_owned(),
+            _ => format!("FP8, {}x{} weights a scale", self.block[0], self.block[1]),
+        }
+    }
+
     /// Bytes of both tensors.
     pub(crate) fn byte_len(&self) -> u64 {
         self.weight.byte_len + self.scale.byte_len

@@ -108,6 +108,17 @@ impl<'c> Grouped<'c> {
         Ok(Some(Self { qweight, qzeros, scales, g_idx, scheme, n_in, n_out, n_groups }))
     }
 
+    /// The format, for people.
+    pub(crate) fn describe(&self) -> String {
+        let method = match self.scheme.packing {
+            Packing::Input => "GPTQ",
+            Packing::Output => "AWQ",
+        };
+        let size = self.scheme.group_size.unwrap_or(self.n_in);
+        let order = if self.is_in_order() { "" } else { " in any order" };
+        format!("{method} of {} bits, {size} inputs a scale{order}", self.scheme.bits)
+    }
+
     /// Bytes of all its tensors.
     pub(crate) fn byte_len(&self) -> u64 {
         let parts = [Some(self.qweight), Some(self.qzeros), Some(self.scales), self.g_idx];

@@ -114,10 +114,10 @@ fn packed_file() -> Vec<u8> {
 
 /// Reads the layers that are still whole; returns how many.
 fn read_packed(checkpoint: &Checkpoint) -> usize {
-    let gptq = json!({"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 32}});
-    let fp8 = json!({"quantization_config": {"quant_method": "fp8", "weight_block_size": [2, 128]}});
+    let gptq = json!({"quant_method": "gptq", "bits": 4, "group_size": 32});
+    let fp8 = json!({"quant_method": "fp8", "weight_block_size": [2, 128]});
     let read = |config, name| {
-        let Some(tensor) = Tensors::new(checkpoint, config)?.get(name)? else { return Ok(0) };
+        let Some(tensor) = Tensors::new(checkpoint, Some(config))?.get(name)? else { return Ok(0) };
         let reader = block_on(tensor.open())?;
         let rows = 0..tensor.n_rows();
         let streams = block_on(reader.streams(rows.clone(), tensor.layout))?;

@@ -30,6 +30,7 @@ fn fp8(block: [usize; 2]) -> Value {
 struct Found {
     shape: Vec<usize>,
     layout: Layout,
+    format: String,
     values: Vec<f32>,
 }
 
@@ -40,7 +41,7 @@ fn read(parts: &[Part], config: &Value) -> Result<Found, Error> {
 }
 
 fn read_tensor(checkpoint: &Checkpoint, config: &Value, name: &str) -> Result<Found, Error> {
-    let tensors = Tensors::new(checkpoint, config)?;
+    let tensors = Tensors::new(checkpoint, config.get("quantization_config"))?;
     let tensor = tensors.get(name)?.expect("the tensor is there");
     let (n_rows, k, layout) = (tensor.n_rows(), tensor.row_len(), tensor.layout);
     let reader = block_on(tensor.open())?;
@@ -71,8 +72,8 @@ fn read_tensor(checkpoint: &Checkpoint, config: &Value, name: &str) -> Result<Fo
     }
     let parts: u64 = (0..n_rows).map(|row| tensor.bytes_of(row..row + 1)).sum();
     assert_eq!(parts, tensor.byte_len);
-    let shape = tensor.shape.clone();
-    Ok(Found { shape, layout, values })
+    let (shape, format) = (tensor.shape.clone(), tensor.format());
+    Ok(Found { shape, layout, format, values })
 }
 
 #[test]
@@ -334,15 +335,14 @@ fn awq_layers_follow_the_formula() {
 
 #[test]
 fn checkpoints_have_the_weights_of_the_reference() {
-    let z = |group| (Layout::Z4(group), Layout::Z4(group));
     let cases = [
-        ("q-qwen2-awq", z(Group::Of128)),
-        ("q-qwen2-gptq4-g128", z(Group::Of128)),
-        ("q-qwen2-gptq4-act", (Layout::F32, Layout::F32)),
-        ("q-qwen2-gptq8", (Layout::Z8(Group::Of128), Layout::Z8(Group::Of128))),
-        ("q-qwen3-fp8", (Layout::F8, Layout::F8)),
+        ("q-qwen2-awq", Layout::Z4(Group::Of128), "AWQ of 4 bits, 128 inputs a scale"),
+        ("q-qwen2-gptq4-g128", Layout::Z4(Group::Of128), "GPTQ of 4 bits, 128 inputs a scale"),
+        ("q-qwen2-gptq4-act", Layout::F32, "GPTQ of 4 bits, 32 inputs a scale in any order"),
+        ("q-qwen2-gptq8", Layout::Z8(Group::Of128), "GPTQ of 8 bits, 128 inputs a scale"),
+        ("q-qwen3-fp8", Layout::F8, "FP8"),
     ];
-    for (name, (down, v)) in cases {
+    for (name, layout, format) in cases {
         let directory =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
         let open = |file: &str| {
@@ -361,12 +361,13 @@ fn checkpoints_have_the_weights_of_the_reference() {
             dequantize(info.dtype, &wanted, &mut values).unwrap();
             assert_eq!(found.shape[1], info.row_len());
             assert_eq!(found.values[..values.len()], values, "{name}: {tensor}");
+            assert!(found.format.starts_with(format), "{}", found.format);
             compared.push(found.layout);
         }
-        assert_eq!(compared, [down, v], "{name}");
+        assert_eq!(compared, [layout; 2], "{name}");
 
         // What is not quantised stays as it is.
-        let tensors = Tensors::new(&model, &config).unwrap();
+        let tensors = Tensors::new(&model, config.get("quantization_config")).unwrap();
         let norm = tensors.get("model.norm.weight").unwrap().unwrap();
         assert!(matches!(norm.layout, Layout::F16 | Layout::BF16 | Layout::F32), "{:?}", norm.layout);
         assert_eq!((norm.n_rows(), norm.shape.len()), (1, 1));
@@ -508,7 +509,7 @@ fn fp8_that_does_not_fit_is_named() {
 fn methods_that_are_not_known_are_refused() {
     let refused = |config: Value| {
         let checkpoint = open_safetensors(safetensors_with(&small())).unwrap();
-        message(Tensors::new(&checkpoint, &config))
+        message(Tensors::new(&checkpoint, config.get("quantization_config")))
     };
     let key = |key: &str, value: Value| refused(gptq_with(gptq(4, 128), key, value));
     let start = "config.json: quantization_config: ";
@@ -550,10 +551,8 @@ fn methods_that_are_not_known_are_refused() {
         format!("{start}fmt is e5m2, but only e4m3 is supported")
     );
     assert!(refused(json!({"quantization_config": 7})).starts_with(start));
-    // Where multimodal configurations keep it, and where there is none.
-    assert!(refused(json!({"text_config": {"quantization_config": {"bits": 4}}})).starts_with(start));
     let checkpoint = open_safetensors(safetensors_with(&small())).unwrap();
-    for config in [Value::Null, json!({}), json!({"quantization_config": null})] {
-        assert!(Tensors::new(&checkpoint, &config).is_ok());
+    for nothing in [None, Some(&Value::Null)] {
+        assert!(Tensors::new(&checkpoint, nothing).is_ok());
     }
 }

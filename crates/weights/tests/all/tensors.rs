@@ -2,7 +2,6 @@
 
 use pollster::block_on;
 use qwill_weights::{Checkpoint, DType, Layout, Tensors, dequantize, gguf, unpack};
-use serde_json::Value;
 
 use crate::common::{Random, message, open_gguf};
 
@@ -28,8 +27,9 @@ fn rows_of_experts_count_on() {
     dequantize(DType::Q4_K, &bytes, &mut values).unwrap();
 
     let checkpoint = gguf_file("w", &[3, 5, 512], DType::Q4_K, &bytes);
-    let tensor = Tensors::new(&checkpoint, &Value::Null).unwrap().get("w").unwrap().unwrap();
+    let tensor = Tensors::new(&checkpoint, None).unwrap().get("w").unwrap().unwrap();
     assert_eq!((tensor.n_rows(), tensor.row_len(), tensor.layout), (15, 512, Layout::Q4K));
+    assert_eq!(tensor.format(), "Q4_K");
     assert_eq!((&tensor.shape[..], tensor.byte_len), (&[3, 5, 512][..], bytes.len() as u64));
     let reader = block_on(tensor.open()).unwrap();
     // The end of expert 1 and the start of expert 2.
@@ -70,7 +70,7 @@ fn scales_that_are_not_finite_are_refused_by_row() {
         for half in [0x7C00u16, 0xFC00, 0x7E01] {
             bytes[5 * size + at..][..2].copy_from_slice(&half.to_le_bytes());
             let checkpoint = gguf_file("w", &[4, 2 * dtype.block_len()], dtype, &bytes);
-            let tensor = Tensors::new(&checkpoint, &Value::Null).unwrap().get("w").unwrap().unwrap();
+            let tensor = Tensors::new(&checkpoint, None).unwrap().get("w").unwrap().unwrap();
             let reader = block_on(tensor.open()).unwrap();
             assert!(block_on(reader.streams(0..2, tensor.layout)).is_ok(), "{dtype}");
             assert_eq!(
@@ -88,7 +88,7 @@ fn types_without_a_layout_are_refused_by_name() {
         let bytes = vec![0; dtype.block_bytes()];
         let checkpoint = gguf_file("w", &[1, dtype.block_len()], dtype, &bytes);
         assert_eq!(
-            message(Tensors::new(&checkpoint, &Value::Null).unwrap().get("w")),
+            message(Tensors::new(&checkpoint, None).unwrap().get("w")),
             format!("model.gguf: tensor \"w\": weights of type {dtype} are not supported")
         );
     }
