@@ -226,23 +226,26 @@ impl OpenGrouped<'_> {
         let n_in = self.layer.n_in;
         let mut streams = empty_streams(layout, rows.len(), n_in)?;
         let padded = n_in.next_multiple_of(32);
-        let mut quants = self.quants(rows.clone(), padded);
-        let quant_words = layout.stream_row_words(0, n_in);
-        let group_words = layout.stream_row_words(1, n_in);
+        let row_words = [0, 1].map(|stream| layout.stream_row_words(stream, n_in));
         let last_group = self.group_of[n_in - 1] as usize * self.layer.n_out;
-        for (i, o) in rows.enumerate() {
-            let quants = &mut quants[i * padded..][..padded];
-            // A weight of zero is the zero point.
-            quants[n_in..].fill(self.zeros[last_group + o]);
-            let words = &mut streams[0][i * quant_words..][..quant_words];
-            match self.layer.scheme.bits {
-                4 => put_plane::<4>(quants, 0, words),
-                _ => copy(quants, words),
-            }
-            let words = &mut streams[1][i * group_words..][..group_words];
-            for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
-                let at = groups[0] as usize * self.layer.n_out + o;
-                *word = self.scale_bits(at) | u32::from(self.zeros[at]) << 16;
+        let first_row = rows.start;
+        // In blocks of rows, so that the columns of a block stay in the cache while they become rows.
+        for first in rows.clone().step_by(64) {
+            let block = first..rows.end.min(first + 64);
+            let mut quants = self.quants(block.clone(), padded);
+            for (o, quants) in block.zip(quants.chunks_exact_mut(padded)) {
+                // A weight of zero is the zero point.
+                quants[n_in..].fill(self.zeros[last_group + o]);
+                let words = &mut streams[0][(o - first_row) * row_words[0]..][..row_words[0]];
+                match self.layer.scheme.bits {
+                    4 => put_plane::<4>(quants, 0, words),
+                    _ => copy(quants, words),
+                }
+                let words = &mut streams[1][(o - first_row) * row_words[1]..][..row_words[1]];
+                for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
+                    let at = groups[0] as usize * self.layer.n_out + o;
+                    *word = self.scale_bits(at) | u32::from(self.zeros[at]) << 16;
+                }
             }
         }
         Ok(streams)
