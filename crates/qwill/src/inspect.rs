@@ -73,14 +73,15 @@ impl Inspection {
     pub async fn of_files(files: ModelFiles, context_length: Option<usize>) -> Result<Self, Error> {
         let opened = files.open().await?;
         let plan = plan(&opened)?;
+        let stored = crate::model::tensors(&opened)?;
         let mut tensors = Vec::new();
         for tensor in plan.tensors() {
-            let info = find(&opened.checkpoint, plan.architecture, tensor)?;
+            let tensor = find(&stored, plan.architecture, tensor)?;
             tensors.push(TensorSummary {
-                name: info.name.clone(),
-                shape: info.shape.clone(),
-                dtype: Some(info.dtype.to_string()),
-                bytes: info.byte_len,
+                dtype: Some(tensor.format()),
+                name: tensor.name,
+                shape: tensor.shape,
+                bytes: tensor.byte_len,
             });
         }
         Self::new(opened.name, &plan, context_length, tensors)

@@ -1,12 +1,13 @@
 //! From tensors in files to matrices on the device, a few rows at a time.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use qwill_gpu::{Gpu, Usage, wgpu};
 use qwill_kernels::{DeviceMatrix, FusedNorm, RowOrder, Shard, align_row};
 use qwill_models::{Arrangement, Norm, TensorRef, Weight};
-use qwill_weights::{Checkpoint, Container, DType, Layout, TensorInfo, dequantize, repack};
+use qwill_weights::{Container, Layout, Tensor, TensorReader, Tensors};
 
 use crate::{Control, Error};
 
@@ -29,9 +30,15 @@ const RUN: usize = 16;
 /// Where the plan's weights come from.
 pub(crate) enum WeightSource<'a> {
     /// A checkpoint's tensors.
-    Checkpoint(&'a Checkpoint),
+    Checkpoint(Tensors<'a>),
     /// Random ones of one layout, for benchmarks.
     Random(Layout),
+}
+
+/// Where the rows of one matrix come from.
+enum Rows<'a> {
+    Stored(Tensor<'a>, TensorReader<'a>),
+    Random { name: String, k: usize },
 }
 
 /// Uploads weights, each only once however often the plan names it.
@@ -89,15 +96,12 @@ impl<'a> Loader<'a> {
     pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<wgpu::Buffer, Error> {
         let mut values: Vec<f32> = Vec::new();
         for part in parts {
-            let at = values.len();
             match self.source {
-                WeightSource::Random(_) => values.resize(at + part.shape[0], 1.0),
-                WeightSource::Checkpoint(checkpoint) => {
-                    let info = find(checkpoint, self.architecture, part)?;
-                    let bytes = checkpoint.read_rows(info, 0..info.n_rows()).await?;
-                    values.resize(at + part.shape[0], 0.0);
-                    dequantize(info.dtype, &bytes, &mut values[at..])?;
-                    self.advance(bytes.len() as u64)?;
+                WeightSource::Random(_) => values.resize(values.len() + part.shape[0], 1.0),
+                WeightSource::Checkpoint(tensors) => {
+                    let tensor = find(&tensors, self.architecture, part)?;
+                    values.extend(tensor.open().await?.values(0..tensor.n_rows()).await?);
+                    self.advance(tensor.byte_len)?;
                 }
             }
         }
@@ -110,11 +114,7 @@ impl<'a> Loader<'a> {
     fn layout(&self, part: &TensorRef) -> Result<Layout, Error> {
         match self.source {
             WeightSource::Random(layout) => Ok(layout),
-            WeightSource::Checkpoint(checkpoint) => {
-                let info = find(checkpoint, self.architecture, part)?;
-                Layout::of(info.dtype)
-                    .ok_or_else(|| Error::Format { name: info.name.clone(), dtype: info.dtype.to_string() })
-            }
+            WeightSource::Checkpoint(tensors) => Ok(find(&tensors, self.architecture, part)?.layout),
         }
     }
 
@@ -125,10 +125,11 @@ impl<'a> Loader<'a> {
         let mut at = 0;
         for part in parts {
             let rows = part.shape[0];
+            let reader = self.open(part).await?;
             let chunk = chunk_rows(layout, k);
             for first in (0..rows).step_by(chunk) {
                 let n = chunk.min(rows - first);
-                let streams = self.rows(part, layout, first, n).await?;
+                let streams = self.rows(&reader, layout, first..first + n).await?;
                 self.place(&matrix, at + first, &streams).await?;
             }
             at += rows;
@@ -145,11 +146,12 @@ impl<'a> Loader<'a> {
         let layout = if of_gate == of_up { of_gate } else { Layout::F32 };
         let n_rows = rows.next_multiple_of(RUN) * 2;
         let matrix = self.allocate(&gate.hf, layout, RowOrder::GateUp, n_rows, k).await?;
+        let (gate_reader, up_reader) = (self.open(gate).await?, self.open(up).await?);
         let chunk = (chunk_rows(layout, k) / 2).next_multiple_of(RUN);
         for first in (0..rows).step_by(chunk) {
             let n = chunk.min(rows - first);
-            let gates = self.rows(gate, layout, first, n).await?;
-            let ups = self.rows(up, layout, first, n).await?;
+            let gates = self.rows(&gate_reader, layout, first..first + n).await?;
+            let ups = self.rows(&up_reader, layout, first..first + n).await?;
             let mixed: Vec<Vec<u32>> = gates
                 .iter()
                 .zip(&ups)
@@ -172,28 +174,33 @@ impl<'a> Loader<'a> {
         Ok(matrix)
     }
 
-    /// Rows of a tensor as the streams of a layout.
+    /// Makes ready to read the rows of a part.
+    async fn open(&self, part: &TensorRef) -> Result<Rows<'a>, Error> {
+        match self.source {
+            WeightSource::Random(_) => Ok(Rows::Random { name: part.hf.clone(), k: part.shape[1] }),
+            WeightSource::Checkpoint(tensors) => {
+                let tensor = find(&tensors, self.architecture, part)?;
+                let reader = tensor.open().await?;
+                Ok(Rows::Stored(tensor, reader))
+            }
+        }
+    }
+
+    /// Rows as the streams of a layout.
     async fn rows(
         &mut self,
-        part: &TensorRef,
+        source: &Rows<'_>,
         layout: Layout,
-        first: usize,
-        n: usize,
+        rows: Range<usize>,
     ) -> Result<Vec<Vec<u32>>, Error> {
-        let k = part.shape[1];
-        let checkpoint = match self.source {
-            WeightSource::Random(layout) => return Ok(crate::random::streams(layout, &part.hf, first, n, k)),
-            WeightSource::Checkpoint(checkpoint) => checkpoint,
-        };
-        let info = find(checkpoint, self.architecture, part)?;
-        let bytes = checkpoint.read_rows(info, first..first + n).await?;
-        self.advance(bytes.len() as u64)?;
-        if Layout::of(info.dtype) == Some(layout) {
-            return Ok(repack(info.dtype, &bytes, n, k)?);
+        match source {
+            Rows::Random { name, k } => Ok(crate::random::streams(layout, name, rows.start, rows.len(), *k)),
+            Rows::Stored(tensor, reader) => {
+                let streams = reader.streams(rows.clone(), layout).await?;
+                self.advance(tensor.bytes_of(rows))?;
+                Ok(streams)
+            }
         }
-        let mut values = vec![0.0f32; n * k];
-        dequantize(info.dtype, &bytes, &mut values)?;
-        Ok(repack(DType::F32, bytemuck::cast_slice(&values), n, k)?)
     }
 
     async fn allocate(
@@ -279,17 +286,22 @@ fn chunk_rows(layout: Layout, k: usize) -> usize {
 
 /// Finds a tensor under the name its container gives it, and checks its shape.
 pub(crate) fn find<'c>(
-    checkpoint: &'c Checkpoint,
+    tensors: &Tensors<'c>,
     architecture: &'static str,
     part: &TensorRef,
-) -> Result<&'c TensorInfo, Error> {
+) -> Result<Tensor<'c>, Error> {
+    let checkpoint = tensors.checkpoint();
     let name = match checkpoint.container() {
         Container::Gguf => &part.gguf,
         Container::Safetensors => &part.hf,
     };
     // Embedding models are saved without the prefix of the language model around them.
     let bare = name.strip_prefix("model.").unwrap_or(name);
-    let info = checkpoint.tensor(name).or_else(|| checkpoint.tensor(bare)).ok_or_else(|| {
+    let found = match tensors.get(name)? {
+        Some(tensor) => Some(tensor),
+        None => tensors.get(bare)?,
+    };
+    let tensor = found.ok_or_else(|| {
         let last = name.rsplit('.').nth(1).unwrap_or(name);
         let similar = checkpoint.tensors().find(|t| t.name.contains(last));
         Error::MissingTensor {
@@ -298,12 +310,8 @@ pub(crate) fn find<'c>(
             hint: similar.map(|t| format!("; there is \"{}\"", t.name)).unwrap_or_default(),
         }
     })?;
-    if info.shape != part.shape {
-        return Err(Error::Shape {
-            name: name.clone(),
-            found: info.shape.clone(),
-            expected: part.shape.clone(),
-        });
+    if tensor.shape != part.shape {
+        return Err(Error::Shape { name: name.clone(), found: tensor.shape, expected: part.shape.clone() });
     }
-    Ok(info)
+    Ok(tensor)
 }

@@ -6,6 +6,7 @@ use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
 use qwill_kernels::KvType;
 use qwill_models::{Direction, Plan};
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
+use qwill_weights::Tensors;
 use serde::Serialize;
 use web_time::Instant;
 
@@ -113,7 +114,7 @@ impl Model {
         check_tokenizer(&opened, &plan)?;
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
         let engine_options = engine_options(&gpu, &mut plan, options)?;
-        let source = WeightSource::Checkpoint(&opened.checkpoint);
+        let source = WeightSource::Checkpoint(tensors(&opened)?);
         let loader = Loader::new(&gpu, plan.architecture, source, bytes_total, progress);
         let engine = Engine::new(gpu.clone(), plan, engine_options, loader).await?;
         Ok(Self {
@@ -215,11 +216,17 @@ pub(crate) fn plan(opened: &Opened) -> Result<Plan, Error> {
         .map_err(|source| Error::Model { file: opened.config_file.clone(), source })
 }
 
+/// The tensors of a model's files.
+pub(crate) fn tensors(opened: &Opened) -> Result<Tensors<'_>, Error> {
+    Ok(Tensors::new(&opened.checkpoint, opened.config.get("quantization_config"))?)
+}
+
 /// Finds every tensor, checks its shape, and adds up their bytes.
 pub(crate) fn tensor_bytes(opened: &Opened, plan: &Plan) -> Result<u64, Error> {
+    let tensors = tensors(opened)?;
     let mut bytes = 0;
     for tensor in plan.tensors() {
-        bytes += find(&opened.checkpoint, plan.architecture, tensor)?.byte_len;
+        bytes += find(&tensors, plan.architecture, tensor)?.byte_len;
     }
     Ok(bytes)
 }
