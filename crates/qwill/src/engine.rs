@@ -1,6 +1,7 @@
 //! A model on the device: weights, activations, cache, and the launches of every kind of step.
 
 mod buffers;
+mod mixture;
 mod prepare;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use qwill_kernels::{
 };
 use qwill_models::{Outputs, Plan};
 
+pub(crate) use self::buffers::widest_row_bytes;
 use self::buffers::{Activations, Steering, activations, steering};
 use crate::Error;
 use crate::cache::{PagePool, Sequence};

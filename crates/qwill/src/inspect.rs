@@ -74,9 +74,13 @@ impl Inspection {
         let opened = files.open().await?;
         let plan = plan(&opened)?;
         let stored = crate::model::tensors(&opened)?;
-        let mut tensors = Vec::new();
-        for tensor in plan.tensors() {
-            let tensor = find(&stored, plan.architecture, tensor)?;
+        let mut tensors: Vec<TensorSummary> = Vec::new();
+        for part in plan.tensors() {
+            let tensor = find(&stored, plan.architecture, part)?.tensor;
+            // all experts of a GGUF file lie in one tensor
+            if part.expert.is_some_and(|slice| slice.index > 0) && tensor.shape.len() > part.shape.len() {
+                continue;
+            }
             tensors.push(TensorSummary {
                 dtype: Some(tensor.format()),
                 name: tensor.name,

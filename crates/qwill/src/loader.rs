@@ -35,10 +35,22 @@ pub(crate) enum WeightSource<'a> {
     Random(Layout),
 }
 
-/// Where the rows of one matrix come from.
+/// Where the rows of one part come from.
 enum Rows<'a> {
-    Stored(Tensor<'a>, TensorReader<'a>),
+    Stored(Box<(StoredPart<'a>, TensorReader<'a>)>),
     Random { name: String, k: usize },
+}
+
+/// The rows of a stored tensor that a part of the plan means: all of them, or those of one expert.
+pub(crate) struct StoredPart<'c> {
+    pub(crate) tensor: Tensor<'c>,
+    rows: Range<usize>,
+}
+
+impl StoredPart<'_> {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tensor.bytes_of(self.rows.clone())
+    }
 }
 
 /// Uploads weights, each only once however often the plan names it.
@@ -99,9 +111,9 @@ impl<'a> Loader<'a> {
             match self.source {
                 WeightSource::Random(_) => values.resize(values.len() + part.shape[0], 1.0),
                 WeightSource::Checkpoint(tensors) => {
-                    let tensor = find(&tensors, self.architecture, part)?;
-                    values.extend(tensor.open().await?.values(0..tensor.n_rows()).await?);
-                    self.advance(tensor.byte_len)?;
+                    let part = find(&tensors, self.architecture, part)?;
+                    values.extend(part.tensor.open().await?.values(part.rows.clone()).await?);
+                    self.advance(part.bytes())?;
                 }
             }
         }
@@ -114,38 +126,88 @@ impl<'a> Loader<'a> {
     fn layout(&self, part: &TensorRef) -> Result<Layout, Error> {
         match self.source {
             WeightSource::Random(layout) => Ok(layout),
-            WeightSource::Checkpoint(tensors) => Ok(find(&tensors, self.architecture, part)?.layout),
+            WeightSource::Checkpoint(tensors) => Ok(find(&tensors, self.architecture, part)?.tensor.layout),
         }
+    }
+
+    /// The layout of all parts, or f32, which holds any of them exactly.
+    fn common_layout<'p>(&self, parts: impl IntoIterator<Item = &'p TensorRef>) -> Result<Layout, Error> {
+        let mut common = None;
+        for part in parts {
+            let layout = self.layout(part)?;
+            if *common.get_or_insert(layout) != layout {
+                return Ok(Layout::F32);
+            }
+        }
+        Ok(common.unwrap_or(Layout::F32))
+    }
+
+    /// The matrices of a layer's experts, one under the other; a shard holds whole experts.
+    pub(crate) async fn experts(&mut self, experts: &[&Weight]) -> Result<Rc<DeviceMatrix>, Error> {
+        let first = experts[0];
+        let layout = self.common_layout(experts.iter().flat_map(|expert| &expert.parts))?;
+        let (order, rows) = match first.arrangement {
+            Arrangement::GateUp => (RowOrder::GateUp, first.parts[0].shape[0].next_multiple_of(RUN) * 2),
+            Arrangement::Stacked => (RowOrder::Plain, first.n_rows()),
+        };
+        let k = first.parts[0].shape[1];
+        let matrix = self.allocate(&first.parts[0].hf, layout, order, rows * experts.len(), k, rows).await?;
+        for (index, expert) in experts.iter().enumerate() {
+            match expert.arrangement {
+                Arrangement::GateUp => self.place_gate_up(&matrix, index * rows, &expert.parts).await?,
+                Arrangement::Stacked => self.place_stacked(&matrix, index * rows, &expert.parts).await?,
+            }
+        }
+        Ok(Rc::new(matrix))
     }
 
     async fn stacked(&mut self, parts: &[TensorRef], layout: Layout) -> Result<DeviceMatrix, Error> {
         let k = parts[0].shape[1];
         let n_rows = parts.iter().map(|p| p.shape[0]).sum();
-        let matrix = self.allocate(&parts[0].hf, layout, RowOrder::Plain, n_rows, k).await?;
-        let mut at = 0;
-        for part in parts {
-            let rows = part.shape[0];
-            let reader = self.open(part).await?;
-            let chunk = chunk_rows(layout, k);
-            for first in (0..rows).step_by(chunk) {
-                let n = chunk.min(rows - first);
-                let streams = self.rows(&reader, layout, first..first + n).await?;
-                self.place(&matrix, at + first, &streams).await?;
-            }
-            at += rows;
-        }
+        let matrix = self.allocate(&parts[0].hf, layout, RowOrder::Plain, n_rows, k, 1).await?;
+        self.place_stacked(&matrix, 0, parts).await?;
         Ok(matrix)
     }
 
-    /// Gate and up rows in turns of [`RUN`], padded with zero rows to whole runs. Parts of different layouts meet in
-    /// f32, which holds both exactly.
+    /// Gate and up rows in turns of [`RUN`], padded with zero rows to whole runs.
     async fn gate_up(&mut self, parts: &[TensorRef]) -> Result<DeviceMatrix, Error> {
+        let layout = self.common_layout(parts)?;
+        let (n_rows, k) = (parts[0].shape[0].next_multiple_of(RUN) * 2, parts[0].shape[1]);
+        let matrix = self.allocate(&parts[0].hf, layout, RowOrder::GateUp, n_rows, k, 2 * RUN).await?;
+        self.place_gate_up(&matrix, 0, parts).await?;
+        Ok(matrix)
+    }
+
+    /// Writes parts one after the other from row `at`.
+    async fn place_stacked(
+        &mut self,
+        matrix: &DeviceMatrix,
+        mut at: usize,
+        parts: &[TensorRef],
+    ) -> Result<(), Error> {
+        for part in parts {
+            let rows = part.shape[0];
+            let reader = self.open(part).await?;
+            let chunk = chunk_rows(matrix.layout, matrix.k);
+            for first in (0..rows).step_by(chunk) {
+                let n = chunk.min(rows - first);
+                let streams = self.rows(&reader, matrix.layout, first..first + n).await?;
+                self.place(matrix, at + first, &streams).await?;
+            }
+            at += rows;
+        }
+        Ok(())
+    }
+
+    /// Writes gate and up in turns of [`RUN`] rows from row `at`.
+    async fn place_gate_up(
+        &mut self,
+        matrix: &DeviceMatrix,
+        at: usize,
+        parts: &[TensorRef],
+    ) -> Result<(), Error> {
         let [gate, up] = parts else { unreachable!("a gate-up weight has two parts") };
-        let (rows, k) = (gate.shape[0], gate.shape[1]);
-        let (of_gate, of_up) = (self.layout(gate)?, self.layout(up)?);
-        let layout = if of_gate == of_up { of_gate } else { Layout::F32 };
-        let n_rows = rows.next_multiple_of(RUN) * 2;
-        let matrix = self.allocate(&gate.hf, layout, RowOrder::GateUp, n_rows, k).await?;
+        let (rows, k, layout) = (gate.shape[0], matrix.k, matrix.layout);
         let (gate_reader, up_reader) = (self.open(gate).await?, self.open(up).await?);
         let chunk = (chunk_rows(layout, k) / 2).next_multiple_of(RUN);
         for first in (0..rows).step_by(chunk) {
@@ -169,9 +231,9 @@ impl<'a> Loader<'a> {
                     mixed
                 })
                 .collect();
-            self.place(&matrix, first * 2, &mixed).await?;
+            self.place(matrix, at + first * 2, &mixed).await?;
         }
-        Ok(matrix)
+        Ok(())
     }
 
     /// Makes ready to read the rows of a part.
@@ -179,9 +241,9 @@ impl<'a> Loader<'a> {
         match self.source {
             WeightSource::Random(_) => Ok(Rows::Random { name: part.hf.clone(), k: part.shape[1] }),
             WeightSource::Checkpoint(tensors) => {
-                let tensor = find(&tensors, self.architecture, part)?;
-                let reader = tensor.open().await?;
-                Ok(Rows::Stored(tensor, reader))
+                let part = find(&tensors, self.architecture, part)?;
+                let reader = part.tensor.open().await?;
+                Ok(Rows::Stored(Box::new((part, reader))))
             }
         }
     }
@@ -195,14 +257,17 @@ impl<'a> Loader<'a> {
     ) -> Result<Vec<Vec<u32>>, Error> {
         match source {
             Rows::Random { name, k } => Ok(crate::random::streams(layout, name, rows.start, rows.len(), *k)),
-            Rows::Stored(tensor, reader) => {
+            Rows::Stored(stored) => {
+                let (part, reader) = &**stored;
+                let rows = part.rows.start + rows.start..part.rows.start + rows.end;
                 let streams = reader.streams(rows.clone(), layout).await?;
-                self.advance(tensor.bytes_of(rows))?;
+                self.advance(part.tensor.bytes_of(rows))?;
                 Ok(streams)
             }
         }
     }
 
+    /// Makes room for a matrix, in shards of whole `unit`s of rows where a binding does not hold it.
     async fn allocate(
         &self,
         name: &str,
@@ -210,16 +275,18 @@ impl<'a> Loader<'a> {
         order: RowOrder,
         n_rows: usize,
         k: usize,
+        unit: usize,
     ) -> Result<DeviceMatrix, Error> {
         let row_bytes = |stream| layout.stream_row_words(stream, k) as u64 * 4;
         let widest = (0..layout.n_streams()).map(row_bytes).max().unwrap_or(4);
         let caps = self.gpu.caps();
         let room = caps.max_binding.min(caps.max_buffer) / widest;
-        let unit = if order == RowOrder::GateUp { 2 * RUN as u64 } else { 1 };
+        let unit = unit as u64;
         let per_shard = (room / unit * unit).min(n_rows as u64) as usize;
         if per_shard == 0 {
             return Err(Error::Kernel(format!(
-                "a row of \"{name}\" takes {} bytes, more than a binding of {} bytes holds",
+                "{unit} rows of \"{name}\" must lie in one binding, but take {} bytes, and a binding of this device \
+                 holds {}",
                 widest * unit,
                 caps.max_binding
             )));
@@ -289,12 +356,10 @@ pub(crate) fn find<'c>(
     tensors: &Tensors<'c>,
     architecture: &'static str,
     part: &TensorRef,
-) -> Result<Tensor<'c>, Error> {
+) -> Result<StoredPart<'c>, Error> {
     let checkpoint = tensors.checkpoint();
-    let name = match checkpoint.container() {
-        Container::Gguf => &part.gguf,
-        Container::Safetensors => &part.hf,
-    };
+    let is_gguf = checkpoint.container() == Container::Gguf;
+    let name = if is_gguf { &part.gguf } else { &part.hf };
     // Embedding models are saved without the prefix of the language model around them.
     let bare = name.strip_prefix("model.").unwrap_or(name);
     let found = match tensors.get(name)? {
@@ -310,8 +375,17 @@ pub(crate) fn find<'c>(
             hint: similar.map(|t| format!("; there is \"{}\"", t.name)).unwrap_or_default(),
         }
     })?;
-    if tensor.shape != part.shape {
-        return Err(Error::Shape { name: name.clone(), found: tensor.shape, expected: part.shape.clone() });
+    let rows = if part.shape.len() == 1 { 1 } else { part.shape[0] };
+    let (expected, rows) = match part.expert {
+        Some(slice) if is_gguf => {
+            ([&[slice.n_experts], &part.shape[..]].concat(), slice.index * rows..(slice.index + 1) * rows)
+        }
+        _ => (part.shape.clone(), 0..rows),
+    };
+    // GGUF files keep a matrix of one row as a vector.
+    let is_row = expected.split_first().is_some_and(|(&rows, row)| rows == 1 && tensor.shape == row);
+    if tensor.shape != expected && !is_row {
+        return Err(Error::Shape { name: name.clone(), found: tensor.shape, expected });
     }
-    Ok(tensor)
+    Ok(StoredPart { tensor, rows })
 }

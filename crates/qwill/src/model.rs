@@ -11,7 +11,7 @@ use serde::Serialize;
 use web_time::Instant;
 
 use crate::cache::Sequence;
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{Engine, EngineOptions, widest_row_bytes};
 use crate::files::{Opened, Templates};
 use crate::loader::{Loader, WeightSource, find};
 use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel};
@@ -226,7 +226,7 @@ pub(crate) fn tensor_bytes(opened: &Opened, plan: &Plan) -> Result<u64, Error> {
     let tensors = tensors(opened)?;
     let mut bytes = 0;
     for tensor in plan.tensors() {
-        bytes += find(&tensors, plan.architecture, tensor)?.byte_len;
+        bytes += find(&tensors, plan.architecture, tensor)?.bytes();
     }
     Ok(bytes)
 }
@@ -270,11 +270,18 @@ fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<E
             "a prefill chunk of {chunk} tokens was asked for; 1 to {MAX_CHUNK} are possible"
         )));
     }
+    let largest = MAX_CHUNK.min(gpu.caps().max_binding as usize / widest_row_bytes(plan) / 64 * 64);
+    if largest == 0 {
+        return Err(Error::Request(format!(
+            "a step of 64 tokens does not fit a binding of this device, {} bytes",
+            gpu.caps().max_binding
+        )));
+    }
     if plan.direction == Direction::Both {
-        if context_length > MAX_CHUNK {
+        if context_length > largest {
             return Err(Error::Request(format!(
                 "a context of {context_length} tokens was asked for; this model looks both ways, so that a text must fit \
-                 one step of at most {MAX_CHUNK}"
+                 one step of at most {largest} on this device"
             )));
         }
         chunk = context_length;
@@ -282,6 +289,6 @@ fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<E
     Ok(EngineOptions {
         context_length,
         kv: options.kv_type.unwrap_or(KvType::F16),
-        chunk: chunk.min(context_length),
+        chunk: chunk.min(context_length).min(largest),
     })
 }

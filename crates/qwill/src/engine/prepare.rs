@@ -1,13 +1,15 @@
 //! From a plan's operations to bound launches, for every kind of step.
 
+use std::rc::Rc;
+
 use qwill_gpu::{Usage, wgpu};
 use qwill_kernels::{
-    Attend, AttendBuffers, Epilogue, FusedNorm, KvType, NormRows, PAGE, Project, RotaryRows, Rotate,
-    RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
+    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, KvType, NormRows, PAGE, Project, RotaryRows,
+    Rotate, RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
 };
 use qwill_models::{Activation, Direction, HeadThen, Op, Outputs, Plan, Projection, Then, Weight};
 
-use super::buffers::max_splits;
+use super::buffers::{Activations, max_splits};
 use super::{Engine, FEW, MAX_OUTPUTS};
 use crate::Error;
 use crate::cache::Sequence;
@@ -31,6 +33,21 @@ fn visibility(plan: &Plan, window: Option<usize>) -> Result<Visibility, Error> {
             "sliding windows cannot be combined with dual chunk attention or with attention in both directions".into(),
         )),
     }
+}
+
+/// One projection a matrix, their outputs side by side.
+pub(super) fn side_by_side(
+    matrices: Vec<Rc<DeviceMatrix>>,
+    project: impl Fn(Rc<DeviceMatrix>, usize) -> Project,
+) -> Vec<Project> {
+    let mut first_output = 0;
+    let mut projects = Vec::new();
+    for matrix in matrices {
+        let n_rows = matrix.n_rows;
+        projects.push(project(matrix, first_output));
+        first_output += n_rows;
+    }
+    projects
 }
 
 impl Engine {
@@ -97,7 +114,7 @@ impl Engine {
                         launches.layers.push(self.kernels.rotate_heads(&shape, &buffers).await?);
                     }
                 }
-                Op::Mix(_) => return Err(Error::Kernel("mixtures".into())),
+                Op::Mix(mixture) => self.prepare_mixture(loader, mixture).await?,
                 Op::Attend(attention) => {
                     let shape = Attend {
                         n_heads: dims.n_heads,
@@ -165,45 +182,56 @@ impl Engine {
             None => None,
         };
         let matrices = loader.weight(&projection.weight).await?;
-        let (x, _) = self.activation(projection.input);
-        let (y, y_stride) = self.activation(projection.output);
-        let (x, y) = (x.clone(), y.clone());
-        let epilogue = epilogue(projection.then);
-        let mut first_output = 0;
-        let mut projects = Vec::new();
-        for matrix in matrices {
-            let outputs = if epilogue == Epilogue::SiluMul { matrix.n_rows / 2 } else { matrix.n_rows };
-            projects.push(Project {
-                matrix,
-                x: x.clone(),
-                y: y.clone(),
-                y_stride,
-                first_output,
-                bias: bias.clone(),
-                epilogue,
-                slot_weight: None,
-            });
-            first_output += outputs;
+        let x = self.activation(projection.input).0.clone();
+        let (y, width) = self.activation(projection.output);
+        let y_stride = match projection.then {
+            // layers may differ in their inner width
+            Then::SiluMul => align_row(projection.weight.parts[0].shape[0]),
+            Then::Store | Then::Add => width,
+        };
+        let projects = side_by_side(matrices, |matrix, first_output| Project {
+            matrix,
+            x: x.clone(),
+            y: y.clone(),
+            y_stride,
+            first_output,
+            bias: bias.clone(),
+            epilogue: epilogue(projection.then),
+            slot_weight: None,
+        });
+        if let Some(norm) = &norm {
+            self.push_norm(norm).await?;
         }
-        for project in &projects {
-            self.one.layers.extend(gemv(&mut self.kernels, project, norm.as_ref()).await?);
+        self.push_projects(&projects, norm.as_ref()).await
+    }
+
+    /// Normalises the residual stream of steps of many tokens; those of one do it in their projections.
+    pub(super) async fn push_norm(&mut self, norm: &FusedNorm) -> Result<(), Error> {
+        let n_cols = self.plan.dims.hidden_size;
+        let Activations { hidden, normed, .. } = &self.activations;
+        for launches in [&mut self.few, &mut self.many] {
+            let (state, rows) = (&self.steering.state, NormRows::All);
+            launches
+                .layers
+                .push(norm_rms(&mut self.kernels, state, hidden, norm, n_cols, rows, normed).await?);
         }
-        if norm.is_some() {
-            for project in &mut projects {
-                project.x = self.activations.normed.clone();
-            }
+        Ok(())
+    }
+
+    /// Binds projections for every kind of step; with a norm they are of what [`Self::push_norm`] normalised last.
+    pub(super) async fn push_projects(
+        &mut self,
+        projects: &[Project],
+        norm: Option<&FusedNorm>,
+    ) -> Result<(), Error> {
+        for project in projects {
+            self.one.layers.extend(gemv(&mut self.kernels, project, norm).await?);
         }
-        let n_cols = projects[0].matrix.k;
-        for (launches, max_rows) in [(&mut self.few, FEW), (&mut self.many, self.options.chunk)] {
-            if let Some(norm) = &norm {
-                let (state, normed) = (&self.steering.state, &self.activations.normed);
-                let rows = NormRows::All;
-                launches
-                    .layers
-                    .push(norm_rms(&mut self.kernels, state, &x, norm, n_cols, rows, normed).await?);
-            }
-            for project in &projects {
-                launches.layers.extend(gemm(&mut self.kernels, project, NormRows::All, max_rows).await?);
+        for project in projects {
+            let x = if norm.is_some() { &self.activations.normed } else { &project.x }.clone();
+            let project = Project { x, ..project.clone() };
+            for (launches, max_rows) in [(&mut self.few, FEW), (&mut self.many, self.options.chunk)] {
+                launches.layers.extend(gemm(&mut self.kernels, &project, NormRows::All, max_rows).await?);
             }
         }
         Ok(())
@@ -229,20 +257,21 @@ impl Engine {
                 Some(bias) => Some(loader.vector(std::slice::from_ref(bias)).await?),
                 None => None,
             };
-            for matrix in loader.weight(&layer.weight).await? {
-                let project = Project {
-                    y_stride: align_row(matrix.n_rows),
+            let projects =
+                side_by_side(loader.weight(&layer.weight).await?, |matrix, first_output| Project {
                     matrix,
                     x: x.clone(),
                     y: y.clone(),
-                    first_output: 0,
+                    y_stride: align_row(layer.weight.n_rows()),
+                    first_output,
                     bias: bias.clone(),
                     epilogue: match layer.then {
                         HeadThen::Store => Epilogue::Store,
                         HeadThen::Relu => Epilogue::Relu,
                     },
                     slot_weight: None,
-                };
+                });
+            for project in projects {
                 self.one.head.extend(gemv(&mut self.kernels, &project, None).await?);
                 self.many
                     .head
