@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use qwill::{KvType, SamplingOptions};
+use qwill::{KvType, RopeScaling, SamplingOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,6 +77,9 @@ pub(crate) struct SetupArgs {
     /// Number format of the key/value cache [default: f16; eval: f32]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv_type: Option<KvArg>,
+    /// Scale positions for a longer context: yarn:FACTOR, dynamic or none [default: as the model says]
+    #[arg(long, value_name = "SCALING")]
+    pub(crate) rope_scaling: Option<RopeScaling>,
     /// Hide capabilities of the GPU: no-f16,no-subgroups,no-dot4,no-software,max-binding=SIZE
     #[arg(long, value_name = "MASK", env = "QWILL_CAPS", default_value = "", hide_default_value = true)]
     pub(crate) caps: String,
@@ -196,9 +199,15 @@ pub(crate) struct EvalArgs {
     /// Where results go, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Where logits go, as safetensors
+    /// Where logits, embeddings or scores go, as safetensors
     #[arg(long, value_name = "FILE")]
     pub(crate) logits: Option<PathBuf>,
+    /// Write embeddings as embedding.NAME [hidden_size] instead of logits
+    #[arg(long, requires = "logits", conflicts_with = "score")]
+    pub(crate) embed: bool,
+    /// Write scores of a reward or classification model as score.NAME [labels], and score_tokens.NAME [tokens, labels]
+    #[arg(long, requires = "logits")]
+    pub(crate) score: bool,
     /// Tokens of a prefill step
     #[arg(long, value_name = "N")]
     pub(crate) chunk: Option<usize>,
@@ -215,6 +224,9 @@ pub(crate) struct BenchArgs {
     /// Random weights of a published shape instead, such as qwen3-8b:q4_0
     #[arg(long, value_name = "SHAPE:FORMAT")]
     pub(crate) random: Option<String>,
+    /// Give the random model this many layers: large ones then fit small machines
+    #[arg(long, value_name = "N", requires = "random")]
+    pub(crate) layers: Option<usize>,
     #[command(flatten)]
     pub(crate) setup: SetupArgs,
     /// Tokens of the prompt

@@ -17,7 +17,14 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let deepest = args.depth.iter().max().copied().unwrap_or(0);
     options.context_length.get_or_insert(deepest + args.prompt_tokens + args.decode_tokens);
     let mut model = match &args.random {
-        Some(shape) => block_on(Model::random(RandomModel::parse(shape)?, &options))?,
+        Some(shape) => {
+            let random = RandomModel::parse(shape)?;
+            let random = match args.layers {
+                Some(n_layers) => random.with_layers(n_layers)?,
+                None => random,
+            };
+            block_on(Model::random(random, &options))?
+        }
         None => crate::model::load_with(&args.model, &options)?,
     };
     let report = block_on(model.bench(&request))?;

@@ -1,9 +1,7 @@
 //! `qwill eval`: exact numbers for given tokens.
 
-use std::collections::BTreeMap;
-
 use pollster::block_on;
-use qwill::{EvalCase, EvalReply, KvType, WantedLogits};
+use qwill::{EvalCase, EvalReply, KvType, Pooled, WantedLogits};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
@@ -24,9 +22,17 @@ struct Output {
 pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let bytes = std::fs::read(&args.input).map_err(|e| about(&args.input, e))?;
     let mut input: Input = serde_json::from_slice(&bytes).map_err(|e| about(&args.input, e))?;
-    if args.logits.is_none() {
-        // Nobody said where they would go.
-        input.cases.iter_mut().for_each(|case| case.logits = WantedLogits::None);
+    let pooled = match (args.embed, args.score) {
+        (true, _) => Pooled::Embedding,
+        (false, true) => Pooled::Score,
+        (false, false) => Pooled::None,
+    };
+    for case in &mut input.cases {
+        case.pooled = pooled;
+        if args.logits.is_none() {
+            // Nobody said where they would go.
+            case.logits = WantedLogits::None;
+        }
     }
     let mut options =
         crate::model::options(&args.model.setup, if args.fast { KvType::F16 } else { KvType::F32 });
@@ -40,25 +46,50 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
         cases.push(block_on(model.eval(case))?);
     }
     if let Some(path) = &args.logits {
-        write_logits(path, &cases, n_vocab)?;
+        let tensors: Vec<Tensor> = cases.iter().flat_map(|case| tensors(case, n_vocab)).collect();
+        write(path, &tensors)?;
     }
     let json = serde_json::to_vec(&Output { cases })?;
     std::fs::write(&args.output, json).map_err(|e| about(&args.output, e))
 }
 
-fn write_logits(path: &std::path::Path, cases: &[EvalReply], n_vocab: usize) -> Result<(), Failure> {
-    let data: BTreeMap<String, Vec<u8>> = cases
+/// A tensor to write.
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    fn new(name: String, shape: Vec<usize>, values: &[f32]) -> Self {
+        Self { name, shape, bytes: values.iter().flat_map(|x| x.to_le_bytes()).collect() }
+    }
+}
+
+/// What a case gave that is too large for JSON.
+fn tensors(case: &EvalReply, n_vocab: usize) -> Vec<Tensor> {
+    let mut all = Vec::new();
+    let named = |kind: &str| format!("{kind}.{}", case.name);
+    if !case.logits.is_empty() {
+        all.push(Tensor::new(named("logits"), vec![case.logits.len() / n_vocab, n_vocab], &case.logits));
+    }
+    if !case.embedding.is_empty() {
+        all.push(Tensor::new(named("embedding"), vec![case.embedding.len()], &case.embedding));
+    }
+    if let Some(scores) = &case.scores {
+        all.push(Tensor::new(named("score"), vec![scores.last.len()], &scores.last));
+        if let Some(tokens) = &scores.tokens {
+            let shape = vec![tokens.len(), scores.last.len()];
+            all.push(Tensor::new(named("score_tokens"), shape, &tokens.concat()));
+        }
+    }
+    all
+}
+
+fn write(path: &std::path::Path, tensors: &[Tensor]) -> Result<(), Failure> {
+    let views = tensors
         .iter()
-        .filter(|case| !case.logits.is_empty())
-        .map(|case| {
-            (format!("logits.{}", case.name), case.logits.iter().flat_map(|x| x.to_le_bytes()).collect())
-        })
-        .collect();
-    let views = data
-        .iter()
-        .map(|(name, bytes)| {
-            Ok((name, TensorView::new(Dtype::F32, vec![bytes.len() / 4 / n_vocab, n_vocab], bytes)?))
-        })
+        .map(|tensor| Ok((&tensor.name, TensorView::new(Dtype::F32, tensor.shape.clone(), &tensor.bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
     safetensors::serialize_to_file(views, None, path).map_err(|e| about(path, e))
 }

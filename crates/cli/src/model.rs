@@ -56,6 +56,7 @@ pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
         kv_type: Some(setup.kv_type.map_or(default_kv, KvType::from)),
         caps_mask: setup.caps.clone(),
         adapter: setup.adapter.clone(),
+        rope_scaling: setup.rope_scaling,
         ..LoadOptions::default()
     }
 }
@@ -74,5 +75,10 @@ pub(crate) fn load_with(model: &str, options: &LoadOptions) -> Result<Model, Fai
         Control::Continue
     }));
     bar.finish_and_clear();
-    Ok(loaded?)
+    let loaded = loaded?;
+    let info = loaded.info();
+    if let Some(method) = &info.context_extension {
+        eprintln!("a context of {} tokens, longer than in training, by {method}", info.context_length);
+    }
+    Ok(loaded)
 }

@@ -54,6 +54,19 @@ impl Config {
         self.json.get("model_type").and_then(Value::as_str)
     }
 
+    /// Whether it is of Qwen (2023), which has names of its own for much.
+    pub(crate) fn is_qwen1(&self) -> bool {
+        self.model_type() == Some("qwen")
+    }
+
+    /// The same with another value for a key; `null` takes the key away.
+    #[must_use]
+    pub fn with(&self, key: &str, value: Value) -> Self {
+        let mut json = self.json.clone();
+        json[key] = value;
+        Self { json }
+    }
+
     /// The value of a key; `null` counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.json.get(key).filter(|v| !v.is_null())

@@ -17,6 +17,7 @@ mod qwen3;
 mod qwen3_moe;
 mod registry;
 mod rope;
+mod rope_scaling;
 mod shapes;
 
 pub use config::{Config, Error};
@@ -28,4 +29,5 @@ pub use plan::{
 };
 pub use registry::{known_architectures, plan};
 pub use rope::{DualChunks, Extension, Rope, RotaryRows};
+pub use rope_scaling::{NoRopeScaling, RopeScaling};
 pub use shapes::{Shape, published_shape, published_shapes};

@@ -383,6 +383,14 @@ impl Plan {
         self.n_params() - idle
     }
 
+    /// The plan of a checkpoint that ends with the final norm: an embedding model saved without its output matrix.
+    #[must_use]
+    pub fn without_logits(mut self) -> Self {
+        self.head.layers.clear();
+        self.head.outputs = Outputs::States;
+        self
+    }
+
     /// Number of weights.
     pub fn n_params(&self) -> u64 {
         self.tensors().into_iter().map(count).sum()

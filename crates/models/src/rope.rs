@@ -46,6 +46,8 @@ pub struct Extension {
     pub method: String,
     /// Where it ends; `None`: nowhere.
     pub context_length: Option<usize>,
+    /// Tokens that the model was trained for.
+    pub trained_length: usize,
 }
 
 /// Rows of the rotary table that belong to one position.
@@ -96,7 +98,11 @@ impl Rope {
         let mut rope = Self::plain(theta, rotary_dim);
         if ntk == Ntk::Dynamic {
             rope.growth = Growth::Qwen1Ntk { theta, seq_length };
-            rope.extension = Some(Extension { method: "dynamic NTK".into(), context_length: None });
+            rope.extension = Some(Extension {
+                method: "dynamic NTK".into(),
+                context_length: None,
+                trained_length: seq_length,
+            });
         }
         if log_n == LogN::On {
             rope.log_n = Some(seq_length);
@@ -120,7 +126,11 @@ impl Rope {
                 "dual chunk attention needs unscaled positions",
             ));
         }
-        let extension = Extension { method: "dual chunk attention".into(), context_length: None };
+        let extension = Extension {
+            method: "dual chunk attention".into(),
+            context_length: None,
+            trained_length: chunks.original_context.unwrap_or(chunks.chunk_size),
+        };
         Ok(Self { chunks: Some(chunks), extension: Some(extension), ..rope })
     }
 
@@ -147,13 +157,17 @@ impl Rope {
                 let extension = Extension {
                     method: format!("linear scaling, factor {factor}"),
                     context_length: Some((context_length as f64 * factor) as usize),
+                    trained_length: context_length,
                 };
                 Ok(Self { inv_freq, extension: Some(extension), ..plain })
             }
             "dynamic" => {
                 let factor = needed_factor()?;
-                let extension =
-                    Extension { method: format!("dynamic scaling, factor {factor}"), context_length: None };
+                let extension = Extension {
+                    method: format!("dynamic scaling, factor {factor}"),
+                    context_length: None,
+                    trained_length: context_length,
+                };
                 let growth = Growth::Dynamic { theta, factor, context_length };
                 Ok(Self { growth, extension: Some(extension), ..plain })
             }
@@ -353,6 +367,7 @@ fn yarn(scaling: &Value, theta: f64, rotary_dim: usize, context_length: usize) -
     let extension = Extension {
         method: format!("YaRN, factor {factor}"),
         context_length: Some((original * factor) as usize),
+        trained_length: original as usize,
     };
     let plain = Rope::plain(theta, rotary_dim);
     Ok(Rope { inv_freq, attention_factor: attention_factor as f32, extension: Some(extension), ..plain })

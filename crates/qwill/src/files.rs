@@ -39,6 +39,13 @@ pub(crate) struct Opened {
     pub(crate) config_file: String,
 }
 
+impl Opened {
+    /// An error about the configuration, with the file that it came from.
+    pub(crate) fn config_error(&self, source: qwill_models::Error) -> Error {
+        Error::Model { file: self.config_file.clone(), source }
+    }
+}
+
 /// A checkpoint's chat templates.
 #[derive(Clone, Default)]
 pub(crate) struct Templates {

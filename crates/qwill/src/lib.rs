@@ -45,6 +45,7 @@ pub use pooled::Scores;
 pub use qwill_gpu as gpu;
 pub use qwill_kernels::KvType;
 pub use qwill_models as models;
+pub use qwill_models::RopeScaling;
 pub use qwill_text as text;
 pub use qwill_weights as weights;
 pub use random::RandomModel;

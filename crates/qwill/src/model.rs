@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
 use qwill_kernels::KvType;
-use qwill_models::{Direction, Plan};
+use qwill_models::{Direction, Outputs, Plan, RopeScaling};
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use qwill_weights::Tensors;
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub struct LoadOptions {
     pub kv_type: Option<KvType>,
     /// Tokens of a prefill step; absent: 512 (128 on a CPU device).
     pub prefill_chunk: Option<usize>,
+    /// How positions are scaled; absent: as the checkpoint says.
+    pub rope_scaling: Option<RopeScaling>,
     /// Capabilities to hide, for tests: `no-f16,no-subgroups,max-binding=128MiB`.
     pub caps_mask: String,
     /// Subgroup widths that a browser's glue has enabled.
@@ -65,7 +67,7 @@ pub struct ModelInfo {
     pub context_length: usize,
     /// Tokens that the model was made for.
     pub model_context_length: usize,
-    /// How positions are extended for longer contexts, if they are.
+    /// How positions are extended, where the context is longer than what the model was trained for.
     pub context_extension: Option<String>,
     /// Bytes of the tensors in the files.
     pub weights_bytes: u64,
@@ -108,7 +110,10 @@ impl Model {
     ) -> Result<Self, Error> {
         let started = Instant::now();
         // The files first: what is wrong with them should not be hidden behind a missing GPU.
-        let opened = files.open().await?;
+        let mut opened = files.open().await?;
+        if let Some(scaling) = options.rope_scaling {
+            opened.config = scaling.apply(&opened.config).map_err(|source| opened.config_error(source))?;
+        }
         let mut plan = plan(&opened)?;
         let bytes_total = tensor_bytes(&opened, &plan)?;
         check_tokenizer(&opened, &plan)?;
@@ -155,6 +160,7 @@ impl Model {
         let dims = &self.engine.plan.dims;
         let options = &self.engine.options;
         let info = self.engine.gpu.info();
+        let extension = self.engine.plan.rope.extension.as_ref();
         ModelInfo {
             name: self.name.clone(),
             architecture: self.engine.plan.architecture.into(),
@@ -164,7 +170,9 @@ impl Model {
             vocab_size: dims.vocab_size,
             context_length: options.context_length,
             model_context_length: dims.context_length,
-            context_extension: self.engine.plan.rope.extension.as_ref().map(|e| e.method.clone()),
+            context_extension: extension
+                .filter(|extension| options.context_length > extension.trained_length)
+                .map(|extension| extension.method.clone()),
             weights_bytes: self.weights_bytes,
             cache_bytes: cache_bytes(&self.engine.plan, options.context_length, options.kv),
             device_bytes: self.engine.gpu.totals().allocated,
@@ -211,9 +219,22 @@ pub(crate) fn no_tokenizer() -> Error {
     )
 }
 
+/// The plan of a model's files.
 pub(crate) fn plan(opened: &Opened) -> Result<Plan, Error> {
-    qwill_models::plan(&opened.config)
-        .map_err(|source| Error::Model { file: opened.config_file.clone(), source })
+    let plan = qwill_models::plan(&opened.config).map_err(|source| opened.config_error(source))?;
+    if plan.head.outputs == Outputs::Logits && !has_output_matrix(opened, &plan)? {
+        return Ok(plan.without_logits());
+    }
+    Ok(plan)
+}
+
+/// Embedding models are saved as the bare decoder, whatever class their configuration names: `embed_tokens.weight`
+/// without the prefix `model.`, and no `lm_head.weight` even where it is not tied.
+fn has_output_matrix(opened: &Opened, plan: &Plan) -> Result<bool, Error> {
+    let tensors = tensors(opened)?;
+    let is_bare_decoder = tensors.get("embed_tokens.weight")?.is_some();
+    let mut parts = plan.head.layers.iter().flat_map(|layer| &layer.weight.parts);
+    Ok(!is_bare_decoder || parts.all(|part| find(&tensors, plan.architecture, part).is_ok()))
 }
 
 /// The tensors of a model's files.

@@ -1,7 +1,8 @@
 //! Random weights of a published shape, made straight for the device: benchmarks without a download.
 
-use qwill_models::{Plan, published_shape, published_shapes};
+use qwill_models::{Config, Plan, published_shape, published_shapes};
 use qwill_weights::Layout;
+use serde_json::json;
 
 use crate::Error;
 
@@ -9,6 +10,7 @@ use crate::Error;
 #[derive(Debug, Clone)]
 pub struct RandomModel {
     pub(crate) name: String,
+    config: Config,
     pub(crate) plan: Plan,
     pub(crate) layout: Layout,
 }
@@ -35,7 +37,16 @@ impl RandomModel {
         };
         let plan = qwill_models::plan(&published.config)
             .map_err(|source| Error::Model { file: shape.to_owned(), source })?;
-        Ok(Self { name: format!("random {}:{}", published.name, format.to_lowercase()), plan, layout })
+        let name = format!("random {}:{}", published.name, format.to_lowercase());
+        Ok(Self { name, config: published.config.clone(), plan, layout })
+    }
+
+    /// The same model with another number of layers.
+    pub fn with_layers(self, n_layers: usize) -> Result<Self, Error> {
+        let config = self.config.with("num_hidden_layers", json!(n_layers));
+        let plan =
+            qwill_models::plan(&config).map_err(|source| Error::Model { file: self.name.clone(), source })?;
+        Ok(Self { name: format!("{} with {n_layers} layers", self.name), config, plan, ..self })
     }
 }
 

@@ -1,8 +1,10 @@
 //! Embeddings and scores of the reference implementation, through the public API.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use pollster::block_on;
+use qwill::weights::{ByteSource, MemorySource};
 use qwill::{Control, EvalCase, KvType, LoadOptions, Model, ModelFiles, Pooled};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -29,7 +31,7 @@ fn load(name: &str, mask: &str) -> Model {
     let options = LoadOptions {
         caps_mask: mask.into(),
         kv_type: Some(KvType::F32),
-        context_length: Some(704),
+        context_length: Some(768),
         prefill_chunk: Some(256),
         ..LoadOptions::default()
     };
@@ -52,7 +54,7 @@ fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
 #[test]
 fn scores_equal_the_reference() {
     for mask in MASKS {
-        for name in ["qwen2-seqcls", "qwen2-rm"] {
+        for name in ["qwen2-seqcls", "qwen3-seqcls", "qwen2-rm", "qwen2-prm"] {
             let (json, tensors) = expected(name);
             let mut model = load(name, mask);
             for (prompt, tokens) in json["prompts"].as_object().unwrap() {
@@ -60,15 +62,54 @@ fn scores_equal_the_reference() {
                 let scores = block_on(model.score_ids(&ids(tokens))).unwrap();
                 assert_close(&scores.last, &tensor(&tensors, &format!("score.{prompt}")), &what);
                 match name {
-                    "qwen2-seqcls" => assert_eq!(scores.tokens, None),
-                    _ => {
+                    "qwen2-rm" | "qwen2-prm" => {
                         let wanted = tensor(&tensors, &format!("score.{prompt}.tokens"));
                         assert_close(&scores.tokens.unwrap().concat(), &wanted, &what);
                     }
+                    _ => assert_eq!(scores.tokens, None),
                 }
             }
         }
     }
+}
+
+/// A process reward model gives the probability that a step is right for each `<extra_0>`.
+#[test]
+fn steps_are_scored() {
+    let (json, _) = expected("qwen2-prm");
+    let mut model = load("qwen2-prm", "");
+    let wanted: Vec<f32> = serde_json::from_value(json["steps"]["rewards"].clone()).unwrap();
+    assert_eq!(wanted.len(), 4);
+    let scores = block_on(model.score_ids(&ids(&json["steps"]["ids"]))).unwrap();
+    assert_close(&scores.steps.unwrap(), &wanted, "steps");
+    let steps: Vec<&str> = vec!["First, 2 + 2 = 4.", "So it is 5."];
+    let conversation =
+        [json!({"role": "user", "content": "2 + 2?"}), json!({"role": "assistant", "content": steps})];
+    let scores = block_on(model.score(&conversation)).unwrap().steps.unwrap();
+    assert!(scores.len() == 2 && scores.iter().all(|p| (0.0..=1.0).contains(p)), "{scores:?}");
+}
+
+/// A large Qwen3-Embedding is no tied model and has no output matrix all the same, nor a class that says so.
+#[test]
+fn an_output_matrix_may_be_missing() {
+    let (json, tensors) = expected("qwen3-embed");
+    let file = |name: &str| std::fs::read(golden("qwen3-embed").join(name)).unwrap();
+    let mut config: Value = serde_json::from_slice(&file("config.json")).unwrap();
+    config["architectures"] = json!(["Qwen3ForCausalLM"]);
+    config["tie_word_embeddings"] = json!(false);
+    let files = ["model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+        .map(|name| MemorySource::new(name, file(name)))
+        .into_iter()
+        .chain([MemorySource::new("config.json", config.to_string().into_bytes())])
+        .map(|source| Rc::new(source) as Rc<dyn ByteSource>)
+        .collect();
+    let files = ModelFiles::from_sources("embedder", files);
+    let options = LoadOptions { kv_type: Some(KvType::F32), ..LoadOptions::default() };
+    let mut model = block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap();
+    let found = block_on(model.embed_ids(&ids(&json["ids"][0]), None)).unwrap();
+    assert_close(&found, &tensor(&tensors, "embeddings")[..64], "untied");
+    let error = block_on(model.rerank("a", &["b".into()], None)).unwrap_err().to_string();
+    assert!(error.contains("cannot rerank"), "{error}");
 }
 
 /// Padding at the end belongs to batches; the score is that of the last real token.
@@ -117,7 +158,7 @@ fn instructions_make_queries() {
     let mut model = load("qwen3-embed", "");
     let with = block_on(model.embed("river engine?", Some("Find it"), None)).unwrap();
     let spelled = block_on(model.embed("Instruct: Find it\nQuery:river engine?", None, None)).unwrap();
-    assert_eq!(with, spelled);
+    assert_close(&with, &spelled, "spelled out");
     let length: f32 = with.iter().map(|x| x * x).sum();
     assert!((length - 1.0).abs() < 1e-5, "{length}");
 }
