@@ -130,9 +130,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let b2 = tile_w[(j + 48u) * STRIDE + k];
             let b3 = tile_w[(j + 56u) * STRIDE + k];
             for (var r = 0u; r < ROWS; r++) {
+//% if experts
+                // Few tiles are full: an expert gets the tokens that it gets. A break would keep compilers from unrolling.
+                if (r * 8u < tile.count) {
+//% endif
                 let v = tile_x[(i + r * 8u) * STRIDE + k];
                 near[r] += vec4(dot(v, a0), dot(v, a1), dot(v, a2), dot(v, a3));
                 far[r] += vec4(dot(v, b0), dot(v, b1), dot(v, b2), dot(v, b3));
+//% if experts
+                }
+//% endif
             }
         }
     }

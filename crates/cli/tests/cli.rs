@@ -102,6 +102,80 @@ fn eval_writes_what_the_contract_says() {
 }
 
 #[test]
+fn eval_writes_embeddings_and_scores() {
+    let (input, result, tensors) =
+        (scratch("pooled.json"), scratch("pooled-out.json"), scratch("pooled.safetensors"));
+    let paths = [&input, &result, &tensors].map(|p| p.display().to_string());
+    let ids: Vec<u32> = (1..20).collect();
+    std::fs::write(&input, json!({"cases": [{"name": "a", "ids": ids}]}).to_string()).unwrap();
+    let shape_of = |model: &str, flag: &str, name: &str| {
+        let model = golden(model);
+        stdout(&[
+            "eval", "-m", &model, flag, "--input", &paths[0], "--output", &paths[1], "--logits", &paths[2],
+        ]);
+        let bytes = std::fs::read(&tensors).unwrap();
+        let found = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        found.tensor(name).ok().map(|tensor| tensor.shape().to_vec())
+    };
+    assert_eq!(shape_of("qwen3-embed", "--embed", "embedding.a"), Some(vec![64]));
+    assert_eq!(shape_of("qwen2-seqcls", "--score", "score.a"), Some(vec![3]));
+    assert_eq!(shape_of("qwen2-seqcls", "--score", "score_tokens.a"), None);
+    assert_eq!(shape_of("qwen2-prm", "--score", "score_tokens.a"), Some(vec![19, 2]));
+    let model = golden("qwen2-tied");
+    let arguments =
+        ["eval", "-m", &model, "--score", "--input", &paths[0], "--output", &paths[1], "--logits", &paths[2]];
+    assert!(failure(&mut qwill(&arguments), 1).contains("no scores"));
+    let embed = ["eval", "-m", &model, "--embed", "--input", &paths[0], "--output", &paths[1]];
+    assert!(failure(&mut qwill(&embed), 2).contains("--logits"));
+}
+
+/// A model trained for 96 tokens takes more only where its positions are scaled, and says how.
+#[test]
+fn a_longer_context_is_asked_for() {
+    let run = |more: &[&str]| {
+        let model = golden("qwen2-dynamic");
+        let mut command = qwill(&["run", "-m", &model, "--raw", "--max-tokens", "2", "--context", "200"]);
+        command.args(more).arg("a b c");
+        command
+    };
+    for scaling in [&[][..], &["--rope-scaling", "yarn:4"]] {
+        let output = run(scaling).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{errors}");
+        let method = if scaling.is_empty() { "dynamic scaling" } else { "YaRN, factor 4" };
+        assert!(errors.contains(method), "{errors}");
+    }
+    let refused = failure(&mut run(&["--rope-scaling", "none"]), 1);
+    assert!(refused.contains("96") && refused.contains("--rope-scaling"), "{refused}");
+    assert!(failure(&mut run(&["--rope-scaling", "llama3"]), 2).contains("yarn:FACTOR"));
+}
+
+/// Of 60 experts a token's four are read, and the one for every token.
+#[test]
+fn decoding_reads_the_chosen_experts_only() {
+    let bytes = |layers: &str| {
+        let report = parsed(&[
+            "bench",
+            "--json",
+            "--random",
+            "qwen1.5-moe-a2.7b:q4_0",
+            "--layers",
+            layers,
+            "-p",
+            "1",
+            "-n",
+            "1",
+            "-r",
+            "1",
+        ]);
+        report["weight_bytes_per_token"].as_u64().unwrap()
+    };
+    let (hidden, expert, shared) = (2048, 1408, 5632);
+    let weights = 4 * hidden * hidden + 4 * 3 * hidden * expert + 3 * hidden * shared + 61 * hidden;
+    assert_eq!(bytes("2") - bytes("1"), weights / 32 * 18);
+}
+
+#[test]
 fn bench_explains_the_time() {
     let report = parsed(&["bench", "--json", "-p", "20", "-n", "6", "-d", "0,33", "-r", "2"]);
     assert_eq!(report["results"].as_array().unwrap().len(), 2);

@@ -88,7 +88,7 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
             }
         }
         for epilogue in [Epilogue::SiluMul, Epilogue::Store] {
-            for tile_m in [16, 32] {
+            for tile_m in [16, 64] {
                 let variant = gemm::Variant { layout, epilogue, bias: false, tile_m, experts: true };
                 all.push(gemm::source(templates, &variant));
             }

@@ -58,9 +58,10 @@ pub(crate) fn gemm_tile_m(max_tokens: u32) -> u32 {
 
 /// Picks the most assignments in a tile of a grouped GEMM, from those of a step and the experts that share them.
 ///
-/// A tile belongs to one expert, and its weights are read for each: it should hold what an expert gets, not more.
+/// A tile belongs to one expert, and its weights are read for each: it should hold what an expert gets. Rows that it does
+/// not have cost registers only, since the kernel skips them by eights.
 pub(crate) fn experts_tile_m(n_assignments: usize, n_experts: usize) -> u32 {
-    if n_assignments <= 16 * n_experts { 16 } else { 32 }
+    if n_assignments <= 8 * n_experts { 16 } else { 64 }
 }
 
 /// Invocations of the one workgroup that groups tokens by expert.

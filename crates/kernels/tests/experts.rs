@@ -307,7 +307,7 @@ fn groupings(depth: Depth) -> Vec<(Grouping, usize, usize)> {
     for (at, case) in ROUTINGS.into_iter().enumerate() {
         let routing = routing(case);
         let (few, all) = (routing.top_k, routing.n_experts);
-        // tiles of 16 and of 32; whole, short and single ones; all tokens to the same experts
+        // tiles of 16 and of 64; whole, short and single ones; all tokens to the same experts
         for (n_tokens, max_tokens, n_used) in
             [(1, 1, all), (17, 40, few), (130, 130, all), (33, 300, all.div_ceil(2).max(few)), (64, 600, few)]
         {
@@ -361,7 +361,7 @@ fn groups(rig: &mut Rig, depth: Depth) {
         assert!(beyond.iter().all(|&stale| stale == 3), "{what}: {beyond:?}");
         tile_sizes.push(grouping.tile_m());
     }
-    assert!(tile_sizes.contains(&16) && tile_sizes.contains(&32), "{tile_sizes:?}");
+    assert!(tile_sizes.contains(&16) && tile_sizes.contains(&64), "{tile_sizes:?}");
 }
 
 /// Runs `gemm_experts` on a step; returns the worst error.
@@ -636,9 +636,9 @@ fn projections_that_no_kernel_does_are_refused() {
         block_on(group_tokens(&mut rig.kernels, &buffer, &buffer, &groups)).err().unwrap().to_string()
     };
     assert!(
-        refusal(600_000).starts_with("steps of 600000 tokens need up to 75015 tiles"),
+        refusal(1_200_000).starts_with("steps of 1200000 tokens need up to 75015 tiles"),
         "{}",
-        refusal(600_000)
+        refusal(1_200_000)
     );
 
     let refusal = |rig: &mut Rig, epilogue, has_bias: bool, slot: Option<usize>| {

@@ -272,6 +272,13 @@ pub(crate) fn cache_bytes(plan: &Plan, context_length: usize, kv: KvType) -> u64
 /// Most tokens of a prefill step.
 const MAX_CHUNK: usize = 4096;
 
+/// Tokens of a prefill step when nobody asks for another number. CPU devices gain nothing from long steps, except that
+/// a mixture's experts then share their weights between more tokens.
+fn default_chunk(gpu: &Gpu, plan: &Plan) -> usize {
+    let is_dense = plan.mixtures().next().is_none();
+    if gpu.caps().is_software && is_dense { 128 } else { 512 }
+}
+
 /// Chooses the sizes of an engine, and drops from the plan's positions what a context of that size does not need.
 fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<EngineOptions, Error> {
     let longest = plan.dims.context_length;
@@ -285,7 +292,7 @@ fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<E
         )));
     }
     plan.rope = plan.rope.clone().for_context(context_length);
-    let mut chunk = options.prefill_chunk.unwrap_or(if gpu.caps().is_software { 128 } else { 512 });
+    let mut chunk = options.prefill_chunk.unwrap_or_else(|| default_chunk(gpu, plan));
     if chunk == 0 || chunk > MAX_CHUNK {
         return Err(Error::Request(format!(
             "a prefill chunk of {chunk} tokens was asked for; 1 to {MAX_CHUNK} are possible"
