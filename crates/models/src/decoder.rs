@@ -6,7 +6,8 @@ use crate::Rope;
 use crate::config::{Config, Default, Error, invalid};
 use crate::head;
 use crate::plan::{
-    Activation, Attention, Dims, Direction, Norm, Op, Plan, Projection, Rotation, TensorRef, Then, Weight,
+    Activation, Attention, Dims, Direction, Norm, Op, Outputs, Plan, Projection, Rotation, TensorRef, Then,
+    Weight,
 };
 
 /// What the families differ in.
@@ -68,7 +69,10 @@ pub(crate) fn plan(
     if direction == Direction::Both && rope.chunks.is_some() {
         return Err(invalid("is_causal", &json!(false), "dual chunk attention looks back only"));
     }
-    Ok(Plan { architecture: family.architecture, dims, rope, direction, ops, head })
+    let plan = Plan { architecture: family.architecture, dims, rope, direction, ops, head };
+    // What comes next is no question to a token that has seen it.
+    let is_embedder = direction == Direction::Both && plan.head.outputs == Outputs::Logits;
+    Ok(if is_embedder { plan.without_logits() } else { plan })
 }
 
 /// `head_dim`, or `hidden_size / num_attention_heads`.

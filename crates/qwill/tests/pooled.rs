@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pollster::block_on;
 use qwill::weights::{ByteSource, MemorySource};
-use qwill::{Control, EvalCase, KvType, LoadOptions, Model, ModelFiles, Pooled};
+use qwill::{ChatRequest, Control, EvalCase, KvType, LoadOptions, Model, ModelFiles, Pooled};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn tensor(bytes: &[u8], name: &str) -> Vec<f32> {
     data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-fn load(name: &str, mask: &str) -> Model {
+fn load_files(files: ModelFiles, mask: &str) -> Model {
     let options = LoadOptions {
         caps_mask: mask.into(),
         kv_type: Some(KvType::F32),
@@ -35,9 +35,25 @@ fn load(name: &str, mask: &str) -> Model {
         prefill_chunk: Some(256),
         ..LoadOptions::default()
     };
-    let files = ModelFiles::from_path(golden(name)).unwrap();
-    block_on(Model::load(files, &options, &mut |_| Control::Continue))
-        .unwrap_or_else(|e| panic!("{name}: {e}"))
+    block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap()
+}
+
+fn load(name: &str, mask: &str) -> Model {
+    load_files(ModelFiles::from_path(golden(name)).unwrap(), mask)
+}
+
+/// The same checkpoint with other values in its `config.json`.
+fn load_changed(name: &str, mask: &str, changes: Value) -> Model {
+    let file = |file: &str| std::fs::read(golden(name).join(file)).unwrap();
+    let mut config: Value = serde_json::from_slice(&file("config.json")).unwrap();
+    config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let files = ["model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+        .map(|name| MemorySource::new(name, file(name)))
+        .into_iter()
+        .chain([MemorySource::new("config.json", config.to_string().into_bytes())])
+        .map(|source| Rc::new(source) as Rc<dyn ByteSource>)
+        .collect();
+    load_files(ModelFiles::from_sources(name, files), mask)
 }
 
 fn ids(value: &Value) -> Vec<u32> {
@@ -93,19 +109,11 @@ fn steps_are_scored() {
 #[test]
 fn an_output_matrix_may_be_missing() {
     let (json, tensors) = expected("qwen3-embed");
-    let file = |name: &str| std::fs::read(golden("qwen3-embed").join(name)).unwrap();
-    let mut config: Value = serde_json::from_slice(&file("config.json")).unwrap();
-    config["architectures"] = json!(["Qwen3ForCausalLM"]);
-    config["tie_word_embeddings"] = json!(false);
-    let files = ["model.safetensors", "tokenizer.json", "tokenizer_config.json"]
-        .map(|name| MemorySource::new(name, file(name)))
-        .into_iter()
-        .chain([MemorySource::new("config.json", config.to_string().into_bytes())])
-        .map(|source| Rc::new(source) as Rc<dyn ByteSource>)
-        .collect();
-    let files = ModelFiles::from_sources("embedder", files);
-    let options = LoadOptions { kv_type: Some(KvType::F32), ..LoadOptions::default() };
-    let mut model = block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap();
+    let mut model = load_changed(
+        "qwen3-embed",
+        "",
+        json!({"architectures": ["Qwen3ForCausalLM"], "tie_word_embeddings": false}),
+    );
     let found = block_on(model.embed_ids(&ids(&json["ids"][0]), None)).unwrap();
     assert_close(&found, &tensor(&tensors, "embeddings")[..64], "untied");
     let error = block_on(model.rerank("a", &["b".into()], None)).unwrap_err().to_string();
@@ -136,6 +144,25 @@ fn embeddings_equal_the_reference() {
             let cut = block_on(model.embed_ids(&ids(&json["ids"][i]), Some(32))).unwrap();
             assert_close(&cut, &short[i * 32..][..32], &what);
         }
+    }
+}
+
+/// gte-Qwen2's tokens see each other both ways.
+#[test]
+fn embeddings_that_look_both_ways_equal_the_reference() {
+    let bytes = std::fs::read(golden("qwen2-tied/bidirectional.json")).unwrap();
+    let wanted: Value = serde_json::from_slice(&bytes).unwrap();
+    let (json, _) = expected("qwen2-tied");
+    // the whole text must fit a step, and a step a binding
+    for mask in ["", "no-software", "no-software,no-subgroups", "max-binding=1MiB"] {
+        let mut model = load_changed("qwen2-tied", mask, json!({"is_causal": false}));
+        for (prompt, embedding) in wanted["embeddings"].as_object().unwrap() {
+            let wanted: Vec<f32> = serde_json::from_value(embedding.clone()).unwrap();
+            let found = block_on(model.embed_ids(&ids(&json["prompts"][prompt]), None)).unwrap();
+            assert_close(&found, &wanted, &format!("{prompt} [{mask}]"));
+        }
+        let error = block_on(model.chat(&ChatRequest::user("Hi"), &mut |_| Control::Continue)).unwrap_err();
+        assert!(error.to_string().contains("cannot generate"), "{error}");
     }
 }
 
