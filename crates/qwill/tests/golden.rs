@@ -45,13 +45,17 @@ const FLOATS: [&str; 19] = [
 ];
 
 /// Quantised ones.
-const QUANTISED: [&str; 25] = [
+const QUANTISED: [&str; 29] = [
     "q-qwen2-awq",
     "q-qwen2-gptq4-act",
+    "q-qwen2-gptq4-col",
     "q-qwen2-gptq4-g128",
     "q-qwen2-gptq8",
     "q-qwen2moe-gptq4",
+    "q-qwen2moe-gptq8-v2",
     "q-qwen3-fp8",
+    "q-qwen3-fp8-tensor",
+    "q-qwen3moe-awq",
     "q-qwen3moe-fp8",
     "g-qwen2/g-qwen2-F16.gguf",
     "g-qwen2/g-qwen2-Q8_0.gguf",
@@ -237,6 +241,11 @@ fn exact_without_f16_and_dot4() {
 #[test]
 fn exact_with_the_smallest_bindings_of_webgpu() {
     check_exact("max-binding=128MiB");
+}
+
+#[test]
+fn exact_with_bindings_of_one_mebibyte() {
+    check_exact("max-binding=1MiB");
 }
 
 /// So small that every embedding and most projections lie in several shards.
