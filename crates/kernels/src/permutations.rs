@@ -1,39 +1,13 @@
 //! Every permutation of every kernel, for the tools that compile them all.
 
 use qwill_gpu::{Caps, KernelSource, SubgroupWidth};
-use qwill_weights::{Group, Layout};
+use qwill_weights::Layout;
 
 use crate::tuning::{GemvShape, Reduction};
 use crate::{
     Attend, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Visibility, attention, embed,
     experts, gemm, gemv, grouping, norm, routing, sample,
 };
-
-const LAYOUTS: [Layout; 23] = [
-    Layout::F32,
-    Layout::F16,
-    Layout::BF16,
-    Layout::Q8,
-    Layout::Q4,
-    Layout::Q4M,
-    Layout::Q5,
-    Layout::Q5M,
-    Layout::Q2K,
-    Layout::Q3K,
-    Layout::Q4K,
-    Layout::Q5K,
-    Layout::Q6K,
-    Layout::IQ4NL,
-    Layout::IQ4XS,
-    Layout::MXFP4,
-    Layout::F8,
-    Layout::Z4(Group::Of32),
-    Layout::Z4(Group::Of64),
-    Layout::Z4(Group::Of128),
-    Layout::Z8(Group::Of32),
-    Layout::Z8(Group::Of64),
-    Layout::Z8(Group::Of128),
-];
 
 const GEMV_SHAPES: [GemvShape; 5] = [
     GemvShape { reduction: Reduction::Subgroup, workgroup: 64, rows: 4 },
@@ -64,7 +38,7 @@ fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
 pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     let templates = &Templates::default();
     let mut all = Vec::new();
-    for layout in LAYOUTS {
+    for layout in Layout::ALL {
         all.push(embed::source(templates, layout));
         for epilogue in
             [Epilogue::Store, Epilogue::Relu, Epilogue::Add, Epilogue::AddScaled, Epilogue::SiluMul]

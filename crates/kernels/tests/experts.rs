@@ -11,10 +11,11 @@ use qwill_kernels::{
     SlotWeight, StepShape, StepState, TopKWeights, align_row, combine_experts, gemm_experts, gemv,
     gemv_experts, group_tokens, route_experts,
 };
-use qwill_testkit::{Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
+use qwill_testkit::{
+    Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask, whole_blocks,
+};
 use qwill_weights::Layout;
 
-const LAYOUTS: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
 const TOLERANCE: f64 = 2e-6;
 const EPS: f32 = 1e-6;
 /// Fills what a kernel must leave alone.
@@ -283,11 +284,12 @@ fn vectors(rig: &mut Rig, depth: Depth) {
     let mut worst: f64 = 0.0;
     // (outputs, columns); the last for the workgroup of 128
     let shapes = [(37, 40), (16, 130), (5, 24), (3, 2080)];
-    let tried = if depth == Depth::Full { ROUTINGS.len() } else { 1 };
-    for (at, layout) in LAYOUTS.into_iter().enumerate() {
+    let tried = if depth == Depth::Full { 2 } else { 1 };
+    for (at, layout) in Layout::ALL.into_iter().enumerate() {
         for i in 0..tried {
             let case = ROUTINGS[(at + i) % ROUTINGS.len()];
-            let size = shapes[(at + i) % if case.0 < 60 { 4 } else { 3 }];
+            let (n, k) = shapes[(at + i) % if case.0 < 60 { 4 } else { 3 }];
+            let size = (n, whole_blocks(layout, k));
             for order in [RowOrder::GateUp, RowOrder::Plain] {
                 let experts = Experts::new(rig, &mut rng, layout, routing(case), order, size, case.3);
                 worst = worst.max(try_gemv(rig, &mut rng, &experts, None));
@@ -411,9 +413,10 @@ fn matrices(rig: &mut Rig, depth: Depth) {
         let routes = random_routes(&mut rng, &routing, n_tokens, n_used);
         let groups = group(rig, grouping, n_tokens, &routes);
         for (i, order) in [RowOrder::GateUp, RowOrder::Plain].into_iter().enumerate() {
-            let layout = LAYOUTS[(at + at / 5 + i) % LAYOUTS.len()];
+            let layout = Layout::ALL[(at + at / 5 + i) % Layout::ALL.len()];
             let experts_per_shard = [routing.n_experts, routing.n_experts.div_ceil(3), 1][at % 3];
-            let size = shapes[(at + i) % shapes.len()];
+            let (n, k) = shapes[(at + i) % shapes.len()];
+            let size = (n, whole_blocks(layout, k));
             let experts = Experts::new(rig, &mut rng, layout, routing, order, size, experts_per_shard);
             worst = worst.max(try_gemm(rig, &mut rng, &experts, &groups, &routes));
         }

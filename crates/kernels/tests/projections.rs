@@ -10,34 +10,11 @@ use qwill_kernels::{
     DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RowOrder, SlotWeight, StepShape, StepState,
     align_row, embed_rows, gemm, gemv, norm_rms,
 };
-use qwill_testkit::{Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask};
-use qwill_weights::{Group, Layout};
+use qwill_testkit::{
+    Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask, whole_blocks,
+};
+use qwill_weights::Layout;
 
-const LAYOUTS: [Layout; 23] = [
-    Layout::F32,
-    Layout::F16,
-    Layout::BF16,
-    Layout::Q8,
-    Layout::Q4,
-    Layout::Q4M,
-    Layout::Q5,
-    Layout::Q5M,
-    Layout::Q2K,
-    Layout::Q3K,
-    Layout::Q4K,
-    Layout::Q5K,
-    Layout::Q6K,
-    Layout::IQ4NL,
-    Layout::IQ4XS,
-    Layout::MXFP4,
-    Layout::F8,
-    Layout::Z4(Group::Of32),
-    Layout::Z4(Group::Of64),
-    Layout::Z4(Group::Of128),
-    Layout::Z8(Group::Of32),
-    Layout::Z8(Group::Of64),
-    Layout::Z8(Group::Of128),
-];
 /// These meet every epilogue; the others differ in `load_w8` only, and meet one each.
 const EVERY_EPILOGUE: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
 const TOLERANCE: f64 = 2e-6;
@@ -57,11 +34,6 @@ fn shape(n_tokens: usize) -> StepShape {
     StepShape { n_tokens: n_tokens as u32, n_kv: n_tokens as u32, n_outputs: 1 }
 }
 
-/// The next row length that a layout allows.
-fn whole_blocks(layout: Layout, k: usize) -> usize {
-    k.next_multiple_of(layout.block_len())
-}
-
 fn abs(values: &[f32]) -> Vec<f32> {
     values.iter().map(|value| value.abs()).collect()
 }
@@ -79,7 +51,7 @@ fn embeddings(rig: &mut Rig, depth: Depth) {
         cases.extend([(130, 600, 16 << 10), (3, 96, 1 << 20)]);
     }
     for (n_rows, k, max_binding) in cases {
-        for layout in LAYOUTS {
+        for layout in Layout::ALL {
             let k = whole_blocks(layout, k);
             let host = HostMatrix::random(&mut rng, layout, n_rows, k);
             let table = host.upload(rig, RowOrder::Plain, max_binding);
@@ -319,7 +291,7 @@ fn variants(depth: Depth) -> Vec<(Layout, Epilogue, bool)> {
         (Epilogue::AddScaled, false),
         (Epilogue::SiluMul, false),
     ];
-    let all = LAYOUTS.into_iter().enumerate().flat_map(|(i, layout)| {
+    let all = Layout::ALL.into_iter().enumerate().flat_map(|(i, layout)| {
         epilogues.into_iter().enumerate().map(move |(j, (epilogue, bias))| (i + j, layout, epilogue, bias))
     });
     // the slice has every layout and every epilogue, not each with each

@@ -12,7 +12,7 @@ mod rng;
 
 pub use compare::Report;
 pub use masks::{Depth, MASKS, Mask};
-pub use matrix::{HostMatrix, padded_rows};
+pub use matrix::{HostMatrix, padded_rows, whole_blocks};
 pub use pollster::block_on;
 pub use rig::Rig;
 pub use rng::Rng;

@@ -196,3 +196,8 @@ pub fn padded_rows(values: &[f32], k: usize) -> Vec<f32> {
     }
     out
 }
+
+/// The next row length that a layout allows.
+pub fn whole_blocks(layout: Layout, k: usize) -> usize {
+    k.next_multiple_of(layout.block_len())
+}

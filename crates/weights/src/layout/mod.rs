@@ -114,6 +114,33 @@ impl Group {
 pub(crate) const F8_GROUP: usize = 128;
 
 impl Layout {
+    /// Every layout that kernels read.
+    pub const ALL: [Self; 23] = [
+        Self::F32,
+        Self::F16,
+        Self::BF16,
+        Self::Q8,
+        Self::Q4,
+        Self::Q4M,
+        Self::Q5,
+        Self::Q5M,
+        Self::Q2K,
+        Self::Q3K,
+        Self::Q4K,
+        Self::Q5K,
+        Self::Q6K,
+        Self::IQ4NL,
+        Self::IQ4XS,
+        Self::MXFP4,
+        Self::F8,
+        Self::Z4(Group::Of32),
+        Self::Z4(Group::Of64),
+        Self::Z4(Group::Of128),
+        Self::Z8(Group::Of32),
+        Self::Z8(Group::Of64),
+        Self::Z8(Group::Of128),
+    ];
+
     /// The layout that holds a data type without loss; `None` for types that are not supported on
     /// the device. F8_E4M3 has one only together with its scales, see [`Tensors`](crate::Tensors).
     pub const fn of(dtype: DType) -> Option<Self> {
