@@ -254,9 +254,8 @@ pub(crate) struct InspectArgs {
     /// A published shape instead, such as qwen3-8b; needs no files
     #[arg(long, value_name = "NAME")]
     pub(crate) shape: Option<String>,
-    /// Plan memory for this many tokens [default: the model's, at most 8192]
-    #[arg(long, value_name = "N")]
-    pub(crate) context: Option<usize>,
+    #[command(flatten)]
+    pub(crate) setup: SetupArgs,
     /// Print one JSON object, with every tensor
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,21 +1,21 @@
-//! `qwill inspect`: what a model is and what it takes, without a GPU.
+//! `qwill inspect`: what a model is, what it takes, and whether the GPU of this machine has it.
 
 use pollster::block_on;
-use qwill::Inspection;
+use qwill::{Inspection, KvType};
 
 use crate::args::InspectArgs;
 use crate::failure::Failure;
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
+    let options = crate::model::options(&args.setup, KvType::F16);
     let inspection = match &args.shape {
-        Some(shape) => Inspection::of_shape(shape, args.context)?,
-        None => block_on(Inspection::of_files(crate::model::files(&args.model)?, args.context))?,
+        Some(shape) => block_on(Inspection::of_shape(shape, &options))?,
+        None => block_on(Inspection::of_files(crate::model::files(&args.model)?, &options))?,
     };
     if args.json {
         println!("{}", serde_json::to_string(&inspection)?);
         return Ok(());
     }
-    let gb = |bytes: u64| bytes as f64 / 1e9;
     println!("{} ({})", inspection.name, inspection.architecture);
     println!(
         "  {:.3} billion weights in {} tensors",
@@ -33,13 +33,11 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         inspection.vocab_size
     );
     println!("  made for {} tokens", inspection.model_context_length);
-    println!(
-        "memory for {} tokens: weights {:.3} GB + cache {:.3} GB (f16) + activations {:.3} GB = {:.3} GB",
-        inspection.memory.context_length,
-        gb(inspection.memory.weights_bytes),
-        gb(inspection.memory.cache_bytes),
-        gb(inspection.memory.activation_bytes),
-        gb(inspection.memory.total_bytes)
-    );
+    let memory = &inspection.memory;
+    println!("memory for {} tokens: {memory}", memory.context_length);
+    match (&memory.device, memory.verdict()) {
+        (Some(device), Some(verdict)) => println!("{}: {verdict}", device.adapter),
+        _ => println!("there is no GPU here to compare that with"),
+    }
     Ok(())
 }

@@ -195,6 +195,9 @@ fn bench_explains_the_time() {
 fn inspect_tokenize_and_devices() {
     let shape = parsed(&["inspect", "--shape", "qwen3-0.6b", "--json"]);
     assert_eq!(shape["n_params"], 596_049_920);
+    assert_eq!(shape["memory"]["fit"]["verdict"], "fits");
+    let long = ["inspect", "--shape", "qwen3-0.6b", "--context", "32768", "--caps", "max-memory=3GiB"];
+    assert!(stdout(&long).contains("does not fit with a context of 32768 tokens"));
     let model = parsed(&["inspect", "-m", &golden("g-qwen2/g-qwen2-Q4_0.gguf"), "--json"]);
     assert_eq!(model["architecture"], "qwen2");
     assert!(model["tensors"].as_array().unwrap().iter().any(|t| t["dtype"] == "Q4_0"));

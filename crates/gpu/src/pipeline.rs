@@ -152,10 +152,17 @@ impl ParamArena {
 
     /// An empty arena for this device.
     pub async fn new(gpu: &Gpu) -> Result<Self, Error> {
-        let align = gpu.device.limits().min_uniform_buffer_offset_alignment.max(Self::BLOCK as u32);
-        let buffer =
-            gpu.buffer("kernel parameters", u64::from(align * Self::CAPACITY), Usage::Uniform).await?;
-        Ok(Self { slots: HashMap::new(), align, buffer })
+        let buffer = gpu.buffer("kernel parameters", Self::bytes(gpu), Usage::Uniform).await?;
+        Ok(Self { slots: HashMap::new(), align: Self::align(gpu), buffer })
+    }
+
+    fn align(gpu: &Gpu) -> u32 {
+        gpu.device.limits().min_uniform_buffer_offset_alignment.max(Self::BLOCK as u32)
+    }
+
+    /// Size of an arena on this device, bytes.
+    pub fn bytes(gpu: &Gpu) -> u64 {
+        u64::from(Self::align(gpu) * Self::CAPACITY)
     }
 
     /// Adds a block of at most [`Self::BLOCK`] bytes; equal blocks share a slot.

@@ -20,7 +20,8 @@ pub enum KvType {
 }
 
 impl KvType {
-    pub(crate) fn name(self) -> &'static str {
+    /// `f32` or `f16`.
+    pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",

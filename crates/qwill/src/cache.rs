@@ -7,19 +7,12 @@ use qwill_models::Rope;
 #[derive(Debug)]
 pub(crate) struct PagePool {
     free: Vec<u32>,
-    n_pages: usize,
 }
 
 impl PagePool {
     /// A pool for `context_length` tokens, rounded up to pages.
     pub(crate) fn new(context_length: usize) -> Self {
-        let n_pages = context_length.div_ceil(PAGE);
-        Self { free: (0..n_pages as u32).rev().collect(), n_pages }
-    }
-
-    /// Pages in all.
-    pub(crate) fn n_pages(&self) -> usize {
-        self.n_pages
+        Self { free: (0..context_length.div_ceil(PAGE) as u32).rev().collect() }
     }
 }
 
@@ -94,7 +87,7 @@ mod tests {
     #[test]
     fn pages_come_back() {
         let mut pool = PagePool::new(100);
-        assert_eq!(pool.n_pages(), 4);
+        assert_eq!(pool.free.len(), 4);
         let mut sequence = Sequence::default();
         assert_eq!(sequence.reserve(33, &mut pool), Some(&[0, 1][..]));
         assert_eq!(sequence.reserve(64, &mut pool), Some(&[][..]));

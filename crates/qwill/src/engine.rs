@@ -3,6 +3,7 @@
 mod buffers;
 mod mixture;
 mod prepare;
+mod sizes;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,8 +16,8 @@ use qwill_kernels::{
 };
 use qwill_models::{Outputs, Plan};
 
-pub(crate) use self::buffers::widest_row_bytes;
 use self::buffers::{Activations, Steering, activations, steering};
+pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
 use crate::Error;
 use crate::cache::{PagePool, Sequence};
 use crate::loader::Loader;
@@ -99,8 +100,9 @@ impl Engine {
     ) -> Result<Self, Error> {
         let kernels = Kernels::new(gpu.clone()).await?;
         let pool = PagePool::new(options.context_length);
-        let activations = activations(&gpu, &plan, options).await?;
-        let steering = steering(&gpu, &plan, options, &pool).await?;
+        let sizes = Sizes::new(&plan, &plan.rope, options)?;
+        let activations = activations(&gpu, &plan, options, &sizes).await?;
+        let steering = steering(&gpu, &sizes).await?;
         let mut engine = Self {
             gpu,
             options,

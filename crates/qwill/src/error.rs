@@ -66,6 +66,9 @@ pub enum Error {
     /// A request that makes no sense.
     #[error("{0}")]
     Request(String),
+    /// A model that the device has no room for.
+    #[error("{0}")]
+    Memory(String),
     /// The GPU.
     #[error(transparent)]
     Gpu(#[from] qwill_gpu::Error),
@@ -104,7 +107,7 @@ impl Error {
             Self::Request(_) => "invalid-request",
             Self::Gpu(Gpu::NoInterface { .. }) => "webgpu-unavailable",
             Self::Gpu(Gpu::NoAdapter { .. } | Gpu::NoDevice { .. }) => "no-adapter",
-            Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
+            Self::Memory(_) | Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
             Self::Gpu(Gpu::Lost(_)) => "device-lost",
             Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_)) | Self::Kernel(_) => "gpu-error",
             Self::Aborted => "aborted",

@@ -1,13 +1,14 @@
 //! What a model is and what it takes, from its files alone.
 
-use qwill_kernels::{GEMM_MAX_TILE_M, KvType, align_row};
+use qwill_gpu::Gpu;
 use qwill_models::Plan;
+use qwill_weights::Layout;
 use serde::Serialize;
 
-use crate::engine::MAX_OUTPUTS;
-use crate::loader::find;
-use crate::model::{DEFAULT_CONTEXT, cache_bytes, plan};
-use crate::{Error, ModelFiles, RandomModel};
+use crate::loader::{WeightSource, find};
+use crate::memory::{DeviceMemory, MemoryPlan, plan_memory};
+use crate::model::{plan, tensors};
+use crate::{Error, LoadOptions, ModelFiles, RandomModel};
 
 /// One tensor of a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,21 +21,6 @@ pub struct TensorSummary {
     pub dtype: Option<String>,
     /// Its bytes in the files.
     pub bytes: u64,
-}
-
-/// Bytes that a model needs on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct MemoryPlan {
-    /// Tokens that the plan is for.
-    pub context_length: usize,
-    /// Weights.
-    pub weights_bytes: u64,
-    /// Key/value cache in f16.
-    pub cache_bytes: u64,
-    /// Activations of a prefill step of 512 tokens.
-    pub activation_bytes: u64,
-    /// All of it.
-    pub total_bytes: u64,
 }
 
 /// A model without its weights.
@@ -69,11 +55,14 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Looks at a model's files.
-    pub async fn of_files(files: ModelFiles, context_length: Option<usize>) -> Result<Self, Error> {
+    /// Looks at a model's files: at their headers, and at no weights. `options` are those that it would be loaded with.
+    ///
+    /// # Errors
+    /// What [`Model::load`](crate::Model::load) would say to the files; that the device is too small is no error here.
+    pub async fn of_files(files: ModelFiles, options: &LoadOptions) -> Result<Self, Error> {
         let opened = files.open().await?;
         let plan = plan(&opened)?;
-        let stored = crate::model::tensors(&opened)?;
+        let stored = tensors(&opened)?;
         let mut tensors: Vec<TensorSummary> = Vec::new();
         for part in plan.tensors() {
             let tensor = find(&stored, plan.architecture, part)?.tensor;
@@ -88,11 +77,14 @@ impl Inspection {
                 bytes: tensor.byte_len,
             });
         }
-        Self::new(opened.name, &plan, context_length, tensors)
+        Self::new(opened.name.clone(), &plan, WeightSource::Checkpoint(stored), options, tensors).await
     }
 
     /// Looks at a published shape; weights count as bf16.
-    pub fn of_shape(shape: &str, context_length: Option<usize>) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Request`] if there is no such shape.
+    pub async fn of_shape(shape: &str, options: &LoadOptions) -> Result<Self, Error> {
         let plan = RandomModel::parse(&format!("{shape}:bf16"))?.plan;
         let tensors = plan
             .tensors()
@@ -104,32 +96,27 @@ impl Inspection {
                 bytes: 2 * tensor.shape.iter().map(|&n| n as u64).product::<u64>(),
             })
             .collect();
-        Self::new(shape.to_lowercase(), &plan, context_length, tensors)
+        Self::new(shape.to_lowercase(), &plan, WeightSource::Random(Layout::BF16), options, tensors).await
     }
 
-    fn new(
+    async fn new(
         name: String,
         plan: &Plan,
-        context_length: Option<usize>,
+        source: WeightSource<'_>,
+        options: &LoadOptions,
         tensors: Vec<TensorSummary>,
     ) -> Result<Self, Error> {
         let dims = &plan.dims;
-        let context_length = context_length.unwrap_or(dims.context_length.min(DEFAULT_CONTEXT));
-        if context_length == 0 || context_length > dims.context_length {
-            return Err(Error::Request(format!(
-                "a context of {context_length} tokens was asked for; this model allows 1 to {}",
-                dims.context_length
-            )));
-        }
-        let weights_bytes = tensors.iter().map(|t| t.bytes).sum();
-        let cache = cache_bytes(plan, context_length, KvType::F16);
-        let heads = dims.n_heads * dims.head_dim;
-        let widths = [dims.hidden_size, dims.hidden_size, 3 * heads, heads, dims.intermediate_size];
-        let rows = 512usize.next_multiple_of(GEMM_MAX_TILE_M as usize);
-        let activation_bytes = (rows * widths.into_iter().map(align_row).sum::<usize>() * 4
-            + MAX_OUTPUTS * align_row(plan.head.width(dims)) * 4
-            + rows * plan.rope.rows().per_position * plan.rope.rotary_dim * 4)
-            as u64;
+        let device = match Gpu::open(&options.gpu_options()?).await {
+            Ok(gpu) => Some(DeviceMemory::of(&gpu)),
+            // A model can be looked at on any machine.
+            Err(qwill_gpu::Error::NoAdapter { .. } | qwill_gpu::Error::NoInterface { .. })
+                if options.adapter.is_none() =>
+            {
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok(Self {
             name,
             architecture: plan.architecture,
@@ -142,13 +129,7 @@ impl Inspection {
             intermediate_size: dims.intermediate_size,
             vocab_size: dims.vocab_size,
             model_context_length: dims.context_length,
-            memory: MemoryPlan {
-                context_length,
-                weights_bytes,
-                cache_bytes: cache,
-                activation_bytes,
-                total_bytes: weights_bytes + cache + activation_bytes,
-            },
+            memory: plan_memory(plan, &source, device.as_ref(), options)?.memory,
             tensors,
         })
     }

@@ -1,14 +1,17 @@
 //! From tensors in files to matrices on the device, a few rows at a time.
 
+mod shape;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use qwill_gpu::{Gpu, Usage, wgpu};
-use qwill_kernels::{DeviceMatrix, FusedNorm, RowOrder, Shard, align_row};
+use qwill_kernels::{DeviceMatrix, FusedNorm, Shard, align_row};
 use qwill_models::{Arrangement, Norm, TensorRef, Weight};
 use qwill_weights::{Container, Layout, Tensor, TensorReader, Tensors};
 
+pub(crate) use self::shape::{MatrixShape, vector_bytes};
 use crate::{Control, Error};
 
 /// How far a load has come.
@@ -28,6 +31,7 @@ const IN_FLIGHT: u64 = 64 << 20;
 const RUN: usize = 16;
 
 /// Where the plan's weights come from.
+#[derive(Clone, Copy)]
 pub(crate) enum WeightSource<'a> {
     /// A checkpoint's tensors.
     Checkpoint(Tensors<'a>),
@@ -82,18 +86,10 @@ impl<'a> Loader<'a> {
             return Ok(loaded.clone());
         }
         let mut loaded = Vec::new();
-        match weight.arrangement {
-            Arrangement::GateUp => loaded.push(Rc::new(self.gate_up(&weight.parts).await?)),
-            Arrangement::Stacked => {
-                let mut parts = &weight.parts[..];
-                while let Some(first) = parts.first() {
-                    let layout = self.layout(first)?;
-                    let same = parts.iter().take_while(|p| self.layout(p).is_ok_and(|l| l == layout)).count();
-                    let (stack, rest) = parts.split_at(same.max(1));
-                    loaded.push(Rc::new(self.stacked(stack, layout).await?));
-                    parts = rest;
-                }
-            }
+        for (shape, parts) in self.source.shapes(self.architecture, weight)? {
+            let matrix = self.allocate(&parts[0].hf, shape).await?;
+            self.place_parts(&matrix, 0, parts, weight.arrangement).await?;
+            loaded.push(Rc::new(matrix));
         }
         self.matrices.insert(weight.clone(), loaded.clone());
         Ok(loaded)
@@ -118,64 +114,32 @@ impl<'a> Loader<'a> {
             }
         }
         values.resize(align_row(values.len()), 0.0);
-        let buffer = self.gpu.buffer(&parts[0].hf, values.len() as u64 * 4, Usage::Storage).await?;
+        let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
         self.upload(&buffer, 0, bytemuck::cast_slice(&values)).await?;
         Ok(buffer)
     }
 
-    fn layout(&self, part: &TensorRef) -> Result<Layout, Error> {
-        match self.source {
-            WeightSource::Random(layout) => Ok(layout),
-            WeightSource::Checkpoint(tensors) => Ok(find(&tensors, self.architecture, part)?.tensor.layout),
-        }
-    }
-
-    /// The layout of all parts, or f32, which holds any of them exactly.
-    fn common_layout<'p>(&self, parts: impl IntoIterator<Item = &'p TensorRef>) -> Result<Layout, Error> {
-        let mut common = None;
-        for part in parts {
-            let layout = self.layout(part)?;
-            if *common.get_or_insert(layout) != layout {
-                return Ok(Layout::F32);
-            }
-        }
-        Ok(common.unwrap_or(Layout::F32))
-    }
-
     /// The matrices of a layer's experts, one under the other; a shard holds whole experts.
     pub(crate) async fn experts(&mut self, experts: &[&Weight]) -> Result<Rc<DeviceMatrix>, Error> {
-        let first = experts[0];
-        let layout = self.common_layout(experts.iter().flat_map(|expert| &expert.parts))?;
-        let (order, rows) = match first.arrangement {
-            Arrangement::GateUp => (RowOrder::GateUp, first.parts[0].shape[0].next_multiple_of(RUN) * 2),
-            Arrangement::Stacked => (RowOrder::Plain, first.n_rows()),
-        };
-        let k = first.parts[0].shape[1];
-        let matrix = self.allocate(&first.parts[0].hf, layout, order, rows * experts.len(), k, rows).await?;
+        let shape = self.source.experts_shape(self.architecture, experts)?;
+        let matrix = self.allocate(&experts[0].parts[0].hf, shape).await?;
         for (index, expert) in experts.iter().enumerate() {
-            match expert.arrangement {
-                Arrangement::GateUp => self.place_gate_up(&matrix, index * rows, &expert.parts).await?,
-                Arrangement::Stacked => self.place_stacked(&matrix, index * rows, &expert.parts).await?,
-            }
+            self.place_parts(&matrix, index * shape.unit, &expert.parts, expert.arrangement).await?;
         }
         Ok(Rc::new(matrix))
     }
 
-    async fn stacked(&mut self, parts: &[TensorRef], layout: Layout) -> Result<DeviceMatrix, Error> {
-        let k = parts[0].shape[1];
-        let n_rows = parts.iter().map(|p| p.shape[0]).sum();
-        let matrix = self.allocate(&parts[0].hf, layout, RowOrder::Plain, n_rows, k, 1).await?;
-        self.place_stacked(&matrix, 0, parts).await?;
-        Ok(matrix)
-    }
-
-    /// Gate and up rows in turns of [`RUN`], padded with zero rows to whole runs.
-    async fn gate_up(&mut self, parts: &[TensorRef]) -> Result<DeviceMatrix, Error> {
-        let layout = self.common_layout(parts)?;
-        let (n_rows, k) = (parts[0].shape[0].next_multiple_of(RUN) * 2, parts[0].shape[1]);
-        let matrix = self.allocate(&parts[0].hf, layout, RowOrder::GateUp, n_rows, k, 2 * RUN).await?;
-        self.place_gate_up(&matrix, 0, parts).await?;
-        Ok(matrix)
+    async fn place_parts(
+        &mut self,
+        matrix: &DeviceMatrix,
+        at: usize,
+        parts: &[TensorRef],
+        arrangement: Arrangement,
+    ) -> Result<(), Error> {
+        match arrangement {
+            Arrangement::GateUp => self.place_gate_up(matrix, at, parts).await,
+            Arrangement::Stacked => self.place_stacked(matrix, at, parts).await,
+        }
     }
 
     /// Writes parts one after the other from row `at`.
@@ -267,38 +231,28 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Makes room for a matrix, in shards of whole `unit`s of rows where a binding does not hold it.
-    async fn allocate(
-        &self,
-        name: &str,
-        layout: Layout,
-        order: RowOrder,
-        n_rows: usize,
-        k: usize,
-        unit: usize,
-    ) -> Result<DeviceMatrix, Error> {
-        let row_bytes = |stream| layout.stream_row_words(stream, k) as u64 * 4;
-        let widest = (0..layout.n_streams()).map(row_bytes).max().unwrap_or(4);
+    /// Makes room for a matrix, in shards where a binding does not hold it.
+    async fn allocate(&self, name: &str, shape: MatrixShape) -> Result<DeviceMatrix, Error> {
+        let MatrixShape { layout, order, n_rows, k, .. } = shape;
         let caps = self.gpu.caps();
-        let room = caps.max_binding.min(caps.max_buffer) / widest;
-        let unit = unit as u64;
-        let per_shard = (room / unit * unit).min(n_rows as u64) as usize;
+        let per_shard = shape.rows_of_shard(caps.max_binding.min(caps.max_buffer));
         if per_shard == 0 {
             return Err(Error::Kernel(format!(
-                "{unit} rows of \"{name}\" must lie in one binding, but take {} bytes, and a binding of this device \
-                 holds {}",
-                widest * unit,
+                "{} rows of \"{name}\" must lie in one binding, but take {} bytes, and a binding of this device holds {}",
+                shape.unit,
+                shape.unit_bytes(),
                 caps.max_binding
             )));
         }
         let mut shards = Vec::new();
         for first_row in (0..n_rows).step_by(per_shard) {
-            let rows = per_shard.min(n_rows - first_row);
+            let n_rows = per_shard.min(n_rows - first_row);
             let mut streams = Vec::new();
             for stream in 0..layout.n_streams() {
-                streams.push(self.gpu.buffer(name, row_bytes(stream) * rows as u64, Usage::Storage).await?);
+                let bytes = shape.row_bytes(stream) * n_rows as u64;
+                streams.push(self.gpu.buffer(name, bytes, Usage::Storage).await?);
             }
-            shards.push(Shard { first_row, n_rows: rows, streams });
+            shards.push(Shard { first_row, n_rows, streams });
         }
         Ok(DeviceMatrix { layout, order, n_rows, k, shards })
     }

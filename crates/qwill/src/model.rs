@@ -4,16 +4,17 @@ use std::rc::Rc;
 
 use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
 use qwill_kernels::KvType;
-use qwill_models::{Direction, Outputs, Plan, RopeScaling};
+use qwill_models::{Direction, Outputs, Plan, Rope, RopeScaling};
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use qwill_weights::Tensors;
 use serde::Serialize;
 use web_time::Instant;
 
 use crate::cache::Sequence;
-use crate::engine::{Engine, EngineOptions, widest_row_bytes};
+use crate::engine::{Engine, EngineOptions, layer_cache_bytes, widest_row_bytes};
 use crate::files::{Opened, Templates};
 use crate::loader::{Loader, WeightSource, find};
+use crate::memory::{DeviceMemory, plan_memory};
 use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel};
 
 /// Context that is set up when nobody asks for another; the model's own when that is shorter.
@@ -39,7 +40,7 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    fn gpu_options(&self) -> Result<GpuOptions, Error> {
+    pub(crate) fn gpu_options(&self) -> Result<GpuOptions, Error> {
         Ok(GpuOptions {
             mask: CapsMask::parse(&self.caps_mask).map_err(|e| Error::Request(e.to_string()))?,
             web_subgroups: self.web_subgroups.map(|(min, max)| SubgroupWidth { min, max }),
@@ -118,10 +119,12 @@ impl Model {
         let bytes_total = tensor_bytes(&opened, &plan)?;
         check_tokenizer(&opened, &plan)?;
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
-        let engine_options = engine_options(&gpu, &mut plan, options)?;
         let source = WeightSource::Checkpoint(tensors(&opened)?);
+        let planned = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
+        planned.memory.check()?;
+        plan.rope = planned.rope;
         let loader = Loader::new(&gpu, plan.architecture, source, bytes_total, progress);
-        let engine = Engine::new(gpu.clone(), plan, engine_options, loader).await?;
+        let engine = Engine::new(gpu.clone(), plan, planned.engine, loader).await?;
         Ok(Self {
             name: opened.name,
             engine,
@@ -138,11 +141,13 @@ impl Model {
     pub async fn random(mut random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
         let started = Instant::now();
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
-        let engine_options = engine_options(&gpu, &mut random.plan, options)?;
         let mut ignore = |_| Control::Continue;
         let source = WeightSource::Random(random.layout);
+        let planned = plan_memory(&random.plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
+        planned.memory.check()?;
+        random.plan.rope = planned.rope;
         let loader = Loader::new(&gpu, random.plan.architecture, source, 0, &mut ignore);
-        let engine = Engine::new(gpu.clone(), random.plan, engine_options, loader).await?;
+        let engine = Engine::new(gpu.clone(), random.plan, planned.engine, loader).await?;
         Ok(Self {
             name: random.name,
             engine,
@@ -174,7 +179,7 @@ impl Model {
                 .filter(|extension| options.context_length > extension.trained_length)
                 .map(|extension| extension.method.clone()),
             weights_bytes: self.weights_bytes,
-            cache_bytes: cache_bytes(&self.engine.plan, options.context_length, options.kv),
+            cache_bytes: 2 * dims.n_layers as u64 * layer_cache_bytes(&self.engine.plan, *options),
             device_bytes: self.engine.gpu.totals().allocated,
             adapter: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
             backend: format!("{:?}", info.backend),
@@ -263,24 +268,25 @@ fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-pub(crate) fn cache_bytes(plan: &Plan, context_length: usize, kv: KvType) -> u64 {
-    let dims = &plan.dims;
-    let positions = context_length.next_multiple_of(qwill_kernels::PAGE);
-    2 * (dims.n_layers * positions * dims.n_kv_heads * dims.head_dim * kv.bytes()) as u64
-}
-
 /// Most tokens of a prefill step.
 const MAX_CHUNK: usize = 4096;
 
 /// Tokens of a prefill step when nobody asks for another number. CPU devices gain nothing from long steps, except that
 /// a mixture's experts then share their weights between more tokens.
-fn default_chunk(gpu: &Gpu, plan: &Plan) -> usize {
+fn default_chunk(device: &DeviceMemory, plan: &Plan) -> usize {
     let is_dense = plan.mixtures().next().is_none();
-    if gpu.caps().is_software && is_dense { 128 } else { 512 }
+    if device.is_software && is_dense { 128 } else { 512 }
 }
 
-/// Chooses the sizes of an engine, and drops from the plan's positions what a context of that size does not need.
-fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<EngineOptions, Error> {
+/// How an engine is set up for a plan.
+pub(crate) struct Setup {
+    /// The plan's positions without what a context of this size does not need.
+    pub(crate) rope: Rope,
+    pub(crate) engine: EngineOptions,
+}
+
+/// Chooses the sizes of an engine.
+pub(crate) fn set_up(plan: &Plan, device: &DeviceMemory, options: &LoadOptions) -> Result<Setup, Error> {
     let longest = plan.dims.context_length;
     let default = if plan.direction == Direction::Both { MAX_CHUNK } else { DEFAULT_CONTEXT };
     let context_length = options.context_length.unwrap_or(longest.min(default));
@@ -291,18 +297,19 @@ fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<E
              scaled positions (--rope-scaling yarn:FACTOR)"
         )));
     }
-    plan.rope = plan.rope.clone().for_context(context_length);
-    let mut chunk = options.prefill_chunk.unwrap_or_else(|| default_chunk(gpu, plan));
+    let rope = plan.rope.clone().for_context(context_length);
+    let mut chunk = options.prefill_chunk.unwrap_or_else(|| default_chunk(device, plan));
     if chunk == 0 || chunk > MAX_CHUNK {
         return Err(Error::Request(format!(
             "a prefill chunk of {chunk} tokens was asked for; 1 to {MAX_CHUNK} are possible"
         )));
     }
-    let largest = MAX_CHUNK.min(gpu.caps().max_binding as usize / widest_row_bytes(plan) / 64 * 64);
+    let rows = device.max_binding_bytes / widest_row_bytes(plan, &rope) as u64 / 64 * 64;
+    let largest = rows.min(MAX_CHUNK as u64) as usize;
     if largest == 0 {
         return Err(Error::Request(format!(
             "a step of 64 tokens does not fit a binding of this device, {} bytes",
-            gpu.caps().max_binding
+            device.max_binding_bytes
         )));
     }
     if plan.direction == Direction::Both {
@@ -314,9 +321,7 @@ fn engine_options(gpu: &Gpu, plan: &mut Plan, options: &LoadOptions) -> Result<E
         }
         chunk = context_length;
     }
-    Ok(EngineOptions {
-        context_length,
-        kv: options.kv_type.unwrap_or(KvType::F16),
-        chunk: chunk.min(context_length).min(largest),
-    })
+    let chunk = chunk.min(context_length).min(largest);
+    let kv = options.kv_type.unwrap_or(KvType::F16);
+    Ok(Setup { rope, engine: EngineOptions { context_length, kv, chunk } })
 }

@@ -1,15 +1,12 @@
 //! Buffers of an engine: activations, and the small ones that steer a step.
 
 use qwill_gpu::{Gpu, Usage, wgpu};
-use qwill_kernels::{
-    GEMM_MAX_TILE_M, Grouping, Groups, PAGE, Routing, SamplerSettings, StepState, TopKWeights, align_row,
-    candidate_count, decode_split,
-};
+use qwill_kernels::{Grouping, Groups};
 use qwill_models::{Mixture, Plan};
 
-use super::{ANGLES_AHEAD, EngineOptions, FEW, MAX_OUTPUTS, RING};
+use super::sizes::{Sizes, groupings};
+use super::{EngineOptions, RING};
 use crate::Error;
-use crate::cache::PagePool;
 
 /// Activations, each `[rows, stride]` f32 with rows in whole GEMM tiles.
 pub(super) struct Activations {
@@ -44,19 +41,6 @@ pub(super) struct MixtureActivations {
     pub(super) many: Groups,
 }
 
-/// How the tokens of a plan choose experts.
-pub(super) fn routing(mixture: &Mixture) -> Routing {
-    Routing {
-        n_experts: mixture.experts.len(),
-        top_k: mixture.top_k,
-        weights: match mixture.weights {
-            qwill_models::TopKWeights::Softmax => TopKWeights::Softmax,
-            qwill_models::TopKWeights::Renormalised => TopKWeights::Renormalised,
-        },
-        has_shared_expert: mixture.shared.is_some(),
-    }
-}
-
 /// Small buffers that steer a step.
 pub(super) struct Steering {
     pub(super) state: wgpu::Buffer,
@@ -72,117 +56,69 @@ pub(super) struct Steering {
     pub(super) staging: Vec<wgpu::Buffer>,
 }
 
-/// Splits of decode attention at the end of the context.
-pub(super) fn max_splits(plan: &Plan, context_length: usize) -> Result<usize, Error> {
-    let split = decode_split(plan.dims.n_heads / plan.dims.n_kv_heads, plan.dims.head_dim)?;
-    Ok(context_length.next_multiple_of(PAGE).div_ceil(split))
-}
-
 pub(super) async fn activations(
     gpu: &Gpu,
     plan: &Plan,
     options: EngineOptions,
+    sizes: &Sizes,
 ) -> Result<Activations, Error> {
-    let dims = &plan.dims;
-    let rows = options.chunk.next_multiple_of(GEMM_MAX_TILE_M as usize);
-    let outputs = MAX_OUTPUTS.next_multiple_of(GEMM_MAX_TILE_M as usize);
-    let matrix = async |label: &str, rows: usize, width: usize| {
-        gpu.buffer(label, (rows * align_row(width) * 4) as u64, Usage::Storage).await
-    };
-    let heads = dims.n_heads * dims.head_dim;
-    let head_inner = plan.head.layers.iter().rev().skip(1).map(|layer| layer.weight.n_rows()).max();
-    let head_inner = head_inner.unwrap_or(1);
+    let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
     Ok(Activations {
-        hidden: matrix("hidden states", rows, dims.hidden_size).await?,
-        normed: matrix("normalised states", rows, dims.hidden_size).await?,
-        qkv: matrix("projected heads", rows, heads + 2 * dims.n_kv_heads * dims.head_dim).await?,
-        q: matrix("queries", rows * plan.rope.rows().n_queries, heads).await?,
-        attended: matrix("attention output", rows, heads).await?,
-        inner: matrix("feed-forward states", rows, dims.intermediate_size).await?,
-        head_in: matrix("output states", outputs, dims.hidden_size).await?,
-        head_inner: matrix("inner output states", outputs, head_inner).await?,
-        outputs: matrix("outputs", outputs, plan.head.width(dims)).await?,
+        hidden: buffer("hidden states").await?,
+        normed: buffer("normalised states").await?,
+        qkv: buffer("projected heads").await?,
+        q: buffer("queries").await?,
+        attended: buffer("attention output").await?,
+        inner: buffer("feed-forward states").await?,
+        head_in: buffer("output states").await?,
+        head_inner: buffer("inner output states").await?,
+        outputs: buffer("outputs").await?,
         mixture: match plan.mixtures().next() {
-            Some(mixture) => Some(mixture_activations(gpu, plan, mixture, options.chunk).await?),
+            Some(mixture) => Some(mixture_activations(gpu, mixture, options, sizes).await?),
             None => None,
         },
     })
 }
 
-/// Room for the mixtures of a plan, which are all of one shape.
 async fn mixture_activations(
     gpu: &Gpu,
-    plan: &Plan,
     mixture: &Mixture,
-    chunk: usize,
+    options: EngineOptions,
+    sizes: &Sizes,
 ) -> Result<MixtureActivations, Error> {
-    let routing = routing(mixture);
-    let storage = async |label: &str, bytes: usize| gpu.buffer(label, bytes as u64, Usage::Storage).await;
-    let matrix =
-        async |label: &str, rows: usize, width: usize| storage(label, rows * align_row(width) * 4).await;
-    let groups = async |max_tokens: usize| -> Result<Groups, Error> {
-        let grouping = Grouping { routing, max_tokens };
-        Ok(Groups {
-            grouping,
-            assignments: storage("tokens by expert", grouping.assignments_bytes()).await?,
-            tiles: storage("tiles of tokens by expert", grouping.tiles_bytes()).await?,
-        })
+    let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
+    let groups = async |grouping: Grouping, assignments, tiles| -> Result<Groups, Error> {
+        Ok(Groups { grouping, assignments: buffer(assignments).await?, tiles: buffer(tiles).await? })
     };
-    let rows = chunk.next_multiple_of(GEMM_MAX_TILE_M as usize);
+    let (few, many) = groupings(mixture, options.chunk);
     Ok(MixtureActivations {
-        router_logits: matrix("router logits", rows, routing.n_logits()).await?,
-        routes: storage("routes", rows * routing.n_slots() * 8).await?,
-        inner: matrix("expert states", chunk * routing.top_k, mixture.intermediate_size).await?,
-        out: matrix("expert outputs", chunk * routing.top_k, plan.dims.hidden_size).await?,
-        few: groups(FEW.min(chunk)).await?,
-        many: groups(chunk).await?,
+        router_logits: buffer("router logits").await?,
+        routes: buffer("routes").await?,
+        inner: buffer("expert states").await?,
+        out: buffer("expert outputs").await?,
+        few: groups(few, "few tokens by expert", "tiles of few tokens by expert").await?,
+        many: groups(many, "tokens by expert", "tiles of tokens by expert").await?,
     })
 }
 
-/// Bytes that a token takes in the widest activation.
-pub(crate) fn widest_row_bytes(plan: &Plan) -> usize {
-    let dims = &plan.dims;
-    let top_k = plan.mixtures().map(|mixture| mixture.top_k).max().unwrap_or(1);
-    let inner = plan.mixtures().map(|mixture| align_row(mixture.intermediate_size)).max().unwrap_or(0);
-    let heads = dims.n_heads * dims.head_dim;
-    [
-        top_k * align_row(dims.hidden_size),
-        top_k * inner,
-        align_row(dims.intermediate_size),
-        align_row(heads + 2 * dims.n_kv_heads * dims.head_dim),
-        plan.rope.rows().n_queries * align_row(heads),
-    ]
-    .into_iter()
-    .max()
-    .unwrap_or(1)
-        * 4
-}
-
-pub(super) async fn steering(
-    gpu: &Gpu,
-    plan: &Plan,
-    options: EngineOptions,
-    pool: &PagePool,
-) -> Result<Steering, Error> {
-    let dims = &plan.dims;
-    let storage = async |label: &str, bytes: usize| gpu.buffer(label, bytes as u64, Usage::Storage).await;
-    let angles = options.chunk.max(ANGLES_AHEAD) * plan.rope.rows().per_position * plan.rope.rotary_dim;
-    let splits = dims.n_heads * max_splits(plan, options.context_length)?;
+pub(super) async fn steering(gpu: &Gpu, sizes: &Sizes) -> Result<Steering, Error> {
+    let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
+    let back = "tokens on their way back";
     let mut staging = Vec::new();
     for _ in 0..RING {
-        staging.push(gpu.buffer("token readback", 4, Usage::Readback).await?);
+        staging.push(gpu.buffer(back, sizes.of(back) / RING as u64, Usage::Readback).await?);
     }
     Ok(Steering {
-        state: storage("step state", size_of::<StepState>()).await?,
-        tokens: storage("tokens", options.chunk * 4).await?,
-        sampler: storage("sampler settings", size_of::<SamplerSettings>()).await?,
-        counts: storage("token counts", dims.vocab_size * 4).await?,
-        candidates: storage("candidates", candidate_count(dims.vocab_size, 1024) * 8).await?,
-        ring: storage("token ring", RING * 4).await?,
-        block_table: storage("block table", pool.n_pages() * 4).await?,
-        rope: storage("rotary table", angles * 4).await?,
-        partial: storage("attention splits", splits * dims.head_dim * 4).await?,
-        stats: storage("attention split statistics", splits * 8).await?,
+        state: buffer("step state").await?,
+        tokens: buffer("tokens").await?,
+        sampler: buffer("sampler settings").await?,
+        counts: buffer("token counts").await?,
+        candidates: buffer("candidates").await?,
+        ring: buffer("token ring").await?,
+        block_table: buffer("block table").await?,
+        rope: buffer("rotary table").await?,
+        partial: buffer("attention splits").await?,
+        stats: buffer("attention split statistics").await?,
         staging,
     })
 }

@@ -7,8 +7,9 @@ use qwill_kernels::{
 use qwill_models::{Expert, Mixture};
 
 use super::Engine;
-use super::buffers::{MixtureActivations, routing};
+use super::buffers::MixtureActivations;
 use super::prepare::side_by_side;
+use super::sizes::routing;
 use crate::Error;
 use crate::loader::Loader;
 

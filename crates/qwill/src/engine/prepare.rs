@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use qwill_gpu::{Usage, wgpu};
 use qwill_kernels::{
-    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, KvType, NormRows, PAGE, Project, RotaryRows,
-    Rotate, RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
+    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RotaryRows, Rotate,
+    RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
 };
 use qwill_models::{Activation, Direction, HeadThen, Op, Outputs, Plan, Projection, Then, Weight};
 
-use super::buffers::{Activations, max_splits};
+use super::buffers::Activations;
+use super::sizes::{layer_cache_bytes, max_splits};
 use super::{Engine, FEW, MAX_OUTPUTS};
 use crate::Error;
 use crate::cache::Sequence;
@@ -55,18 +56,7 @@ impl Engine {
     pub(super) async fn prepare(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
         let plan = self.plan.clone();
         let dims = &plan.dims;
-        let cache_bytes =
-            (self.pool.n_pages() * PAGE * dims.n_kv_heads * dims.head_dim * self.options.kv.bytes()) as u64;
-        if cache_bytes > self.gpu.caps().max_binding {
-            let most = self.gpu.caps().max_binding as usize
-                / (dims.n_kv_heads * dims.head_dim * self.options.kv.bytes());
-            return Err(Error::Request(format!(
-                "a context of {} tokens does not fit a binding of this device; at most {} do{}",
-                self.options.context_length,
-                most / PAGE * PAGE,
-                if self.options.kv == KvType::F32 { ", or twice as many with an f16 cache" } else { "" }
-            )));
-        }
+        let cache_bytes = layer_cache_bytes(&plan, self.options);
         let mut caches = Vec::new();
         for layer in 0..dims.n_layers {
             let keys =

@@ -1,0 +1,191 @@
+//! Bytes of every buffer of an engine but its weights and its cache, before any is made.
+
+use qwill_kernels::{
+    GEMM_MAX_TILE_M, Grouping, PAGE, Routing, SamplerSettings, StepState, TopKWeights, align_row,
+    candidate_count, decode_split,
+};
+use qwill_models::{Mixture, Plan, Rope};
+
+use super::{ANGLES_AHEAD, EngineOptions, FEW, MAX_OUTPUTS, RING};
+use crate::Error;
+
+/// What a buffer is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Activations of a step.
+    Activations,
+    /// Activations of mixtures of experts.
+    Experts,
+    /// Cosines and sines.
+    Rotary,
+    /// Logits or scores, and what they are made from.
+    Outputs,
+    /// What steers a step: state, tokens, sampling, splits of attention.
+    Steering,
+}
+
+/// A buffer that is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) label: &'static str,
+    pub(crate) purpose: Purpose,
+    pub(crate) bytes: u64,
+}
+
+/// The one place that knows how large buffers are: what makes them and what plans memory look here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sizes(Vec<Size>);
+
+impl Sizes {
+    /// Of an engine whose positions are `rope`, which may differ from the plan's for a shorter context.
+    pub(crate) fn new(plan: &Plan, rope: &Rope, options: EngineOptions) -> Result<Self, Error> {
+        let mut sizes = Self::default();
+        sizes.add_activations(plan, rope, options.chunk);
+        if let Some(mixture) = plan.mixtures().next() {
+            sizes.add_mixture(plan, mixture, options.chunk);
+        }
+        sizes.add_steering(plan, rope, options)?;
+        Ok(sizes)
+    }
+
+    fn add_activations(&mut self, plan: &Plan, rope: &Rope, chunk: usize) {
+        let dims = &plan.dims;
+        let rows = whole_tiles(chunk);
+        let heads = dims.n_heads * dims.head_dim;
+        self.add(Purpose::Activations, "hidden states", matrix_bytes(rows, dims.hidden_size));
+        self.add(Purpose::Activations, "normalised states", matrix_bytes(rows, dims.hidden_size));
+        let qkv = heads + 2 * dims.n_kv_heads * dims.head_dim;
+        self.add(Purpose::Activations, "projected heads", matrix_bytes(rows, qkv));
+        self.add(Purpose::Activations, "queries", matrix_bytes(rows * rope.rows().n_queries, heads));
+        self.add(Purpose::Activations, "attention output", matrix_bytes(rows, heads));
+        self.add(Purpose::Activations, "feed-forward states", matrix_bytes(rows, dims.intermediate_size));
+
+        let outputs = whole_tiles(MAX_OUTPUTS);
+        let inner = plan.head.layers.iter().rev().skip(1).map(|layer| layer.weight.n_rows()).max();
+        self.add(Purpose::Outputs, "output states", matrix_bytes(outputs, dims.hidden_size));
+        self.add(Purpose::Outputs, "inner output states", matrix_bytes(outputs, inner.unwrap_or(1)));
+        self.add(Purpose::Outputs, "outputs", matrix_bytes(outputs, plan.head.width(dims)));
+    }
+
+    /// Room for the mixtures of a plan, which are all of one shape.
+    fn add_mixture(&mut self, plan: &Plan, mixture: &Mixture, chunk: usize) {
+        let routing = routing(mixture);
+        let assignments = chunk * routing.top_k;
+        let (few, many) = groupings(mixture, chunk);
+        for (label, bytes) in [
+            ("router logits", matrix_bytes(whole_tiles(chunk), routing.n_logits())),
+            ("routes", whole_tiles(chunk) * routing.n_slots() * 8),
+            ("expert states", matrix_bytes(assignments, mixture.intermediate_size)),
+            ("expert outputs", matrix_bytes(assignments, plan.dims.hidden_size)),
+            ("few tokens by expert", few.assignments_bytes()),
+            ("tiles of few tokens by expert", few.tiles_bytes()),
+            ("tokens by expert", many.assignments_bytes()),
+            ("tiles of tokens by expert", many.tiles_bytes()),
+        ] {
+            self.add(Purpose::Experts, label, bytes);
+        }
+    }
+
+    fn add_steering(&mut self, plan: &Plan, rope: &Rope, options: EngineOptions) -> Result<(), Error> {
+        let dims = &plan.dims;
+        let angles = options.chunk.max(ANGLES_AHEAD) * rope.rows().per_position * rope.rotary_dim;
+        self.add(Purpose::Rotary, "rotary table", angles * 4);
+        let splits = dims.n_heads * max_splits(plan, options.context_length)?;
+        for (label, bytes) in [
+            ("step state", size_of::<StepState>()),
+            ("tokens", options.chunk * 4),
+            ("sampler settings", size_of::<SamplerSettings>()),
+            ("token counts", dims.vocab_size * 4),
+            ("candidates", candidate_count(dims.vocab_size, 1024) * 8),
+            ("token ring", RING * 4),
+            ("tokens on their way back", RING * 4),
+            ("block table", options.context_length.div_ceil(PAGE) * 4),
+            ("attention splits", splits * dims.head_dim * 4),
+            ("attention split statistics", splits * 8),
+        ] {
+            self.add(Purpose::Steering, label, bytes);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, purpose: Purpose, label: &'static str, bytes: usize) {
+        // as buffers are made
+        let bytes = (bytes as u64).max(4).next_multiple_of(4);
+        self.0.push(Size { label, purpose, bytes });
+    }
+
+    /// Bytes of the buffer with that label.
+    pub(crate) fn of(&self, label: &str) -> u64 {
+        self.0.iter().find(|size| size.label == label).expect("every buffer is in the table").bytes
+    }
+
+    /// Bytes of all buffers that are there for something.
+    pub(crate) fn sum(&self, purpose: Purpose) -> u64 {
+        self.0.iter().filter(|size| size.purpose == purpose).map(|size| size.bytes).sum()
+    }
+
+    /// The largest buffer.
+    pub(crate) fn largest(&self) -> Size {
+        self.0.iter().max_by_key(|size| size.bytes).copied().expect("every engine has a step state")
+    }
+}
+
+fn whole_tiles(rows: usize) -> usize {
+    rows.next_multiple_of(GEMM_MAX_TILE_M as usize)
+}
+
+/// Bytes of `rows` rows of f32.
+fn matrix_bytes(rows: usize, width: usize) -> usize {
+    rows * align_row(width) * 4
+}
+
+/// How the tokens of a plan choose experts.
+pub(super) fn routing(mixture: &Mixture) -> Routing {
+    Routing {
+        n_experts: mixture.experts.len(),
+        top_k: mixture.top_k,
+        weights: match mixture.weights {
+            qwill_models::TopKWeights::Softmax => TopKWeights::Softmax,
+            qwill_models::TopKWeights::Renormalised => TopKWeights::Renormalised,
+        },
+        has_shared_expert: mixture.shared.is_some(),
+    }
+}
+
+/// How tokens are grouped by expert in steps of few tokens, and of many.
+pub(super) fn groupings(mixture: &Mixture, chunk: usize) -> (Grouping, Grouping) {
+    let routing = routing(mixture);
+    (Grouping { routing, max_tokens: FEW.min(chunk) }, Grouping { routing, max_tokens: chunk })
+}
+
+/// Splits of decode attention at the end of the context.
+pub(super) fn max_splits(plan: &Plan, context_length: usize) -> Result<usize, Error> {
+    let split = decode_split(plan.dims.n_heads / plan.dims.n_kv_heads, plan.dims.head_dim)?;
+    Ok(context_length.next_multiple_of(PAGE).div_ceil(split))
+}
+
+/// Bytes that a token takes in the widest activation.
+pub(crate) fn widest_row_bytes(plan: &Plan, rope: &Rope) -> usize {
+    let dims = &plan.dims;
+    let top_k = plan.mixtures().map(|mixture| mixture.top_k).max().unwrap_or(1);
+    let inner = plan.mixtures().map(|mixture| align_row(mixture.intermediate_size)).max().unwrap_or(0);
+    let heads = dims.n_heads * dims.head_dim;
+    [
+        top_k * align_row(dims.hidden_size),
+        top_k * inner,
+        align_row(dims.intermediate_size),
+        align_row(heads + 2 * dims.n_kv_heads * dims.head_dim),
+        rope.rows().n_queries * align_row(heads),
+    ]
+    .into_iter()
+    .max()
+    .unwrap_or(1)
+        * 4
+}
+
+/// Bytes of the keys, or of the values, of one layer.
+pub(crate) fn layer_cache_bytes(plan: &Plan, options: EngineOptions) -> u64 {
+    let dims = &plan.dims;
+    let positions = options.context_length.next_multiple_of(PAGE);
+    (positions * dims.n_kv_heads * dims.head_dim * options.kv.bytes()) as u64
+}

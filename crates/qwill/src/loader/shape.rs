@@ -1,0 +1,123 @@
+//! What a weight becomes on the device: known before anything is read or allocated.
+
+use qwill_kernels::{RowOrder, align_row};
+use qwill_models::{Arrangement, TensorRef, Weight};
+use qwill_weights::Layout;
+
+use super::{RUN, WeightSource, find};
+use crate::Error;
+
+/// A matrix on the device, before it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MatrixShape {
+    pub(crate) layout: Layout,
+    pub(crate) order: RowOrder,
+    /// Rows, with the padding of [`RowOrder::GateUp`].
+    pub(crate) n_rows: usize,
+    /// Elements in a row, without padding.
+    pub(crate) k: usize,
+    /// A shard holds a multiple of so many rows.
+    pub(crate) unit: usize,
+}
+
+impl MatrixShape {
+    /// Bytes of a row in a stream.
+    pub(crate) fn row_bytes(&self, stream: usize) -> u64 {
+        self.layout.stream_row_words(stream, self.k) as u64 * 4
+    }
+
+    /// Bytes of the matrix in all streams. Shards do not add any.
+    pub(crate) fn bytes(&self) -> u64 {
+        (0..self.layout.n_streams()).map(|stream| self.row_bytes(stream)).sum::<u64>() * self.n_rows as u64
+    }
+
+    /// Bytes that must lie in one binding.
+    pub(crate) fn unit_bytes(&self) -> u64 {
+        let widest = (0..self.layout.n_streams()).map(|stream| self.row_bytes(stream)).max();
+        widest.unwrap_or(4) * self.unit as u64
+    }
+
+    /// Rows that a shard holds where a binding holds `room` bytes; 0 if that is too little.
+    pub(crate) fn rows_of_shard(&self, room: u64) -> usize {
+        let units = room / self.unit_bytes().max(1);
+        (self.unit as u64).saturating_mul(units).min(self.n_rows as u64) as usize
+    }
+}
+
+/// Bytes of vectors that lie one after the other as f32.
+pub(crate) fn vector_bytes(parts: &[TensorRef]) -> u64 {
+    align_row(parts.iter().map(|part| part.shape[0]).sum()) as u64 * 4
+}
+
+impl WeightSource<'_> {
+    fn layout(&self, architecture: &'static str, part: &TensorRef) -> Result<Layout, Error> {
+        match self {
+            Self::Random(layout) => Ok(*layout),
+            Self::Checkpoint(tensors) => Ok(find(tensors, architecture, part)?.tensor.layout),
+        }
+    }
+
+    /// The layout of all parts, or f32, which holds any of them exactly.
+    fn common_layout<'p>(
+        &self,
+        architecture: &'static str,
+        parts: impl IntoIterator<Item = &'p TensorRef>,
+    ) -> Result<Layout, Error> {
+        let mut common = None;
+        for part in parts {
+            let layout = self.layout(architecture, part)?;
+            if *common.get_or_insert(layout) != layout {
+                return Ok(Layout::F32);
+            }
+        }
+        Ok(common.unwrap_or(Layout::F32))
+    }
+
+    /// The matrices of a weight with the parts that lie in each: one if all share a layout, else one for each run of
+    /// parts that do. Gate and up rows take turns, so that they are always one matrix.
+    pub(crate) fn shapes<'w>(
+        &self,
+        architecture: &'static str,
+        weight: &'w Weight,
+    ) -> Result<Vec<(MatrixShape, &'w [TensorRef])>, Error> {
+        let mut parts = &weight.parts[..];
+        let mut shapes = Vec::new();
+        if weight.arrangement == Arrangement::GateUp {
+            let layout = self.common_layout(architecture, parts)?;
+            let (n_rows, k) = (gate_up_rows(weight), parts[0].shape[1]);
+            let shape = MatrixShape { layout, order: RowOrder::GateUp, n_rows, k, unit: 2 * RUN };
+            return Ok(vec![(shape, parts)]);
+        }
+        while let Some(first) = parts.first() {
+            let layout = self.layout(architecture, first)?;
+            let same =
+                parts.iter().take_while(|p| self.layout(architecture, p).is_ok_and(|l| l == layout)).count();
+            let (stack, rest) = parts.split_at(same.max(1));
+            let n_rows = stack.iter().map(|part| part.shape[0]).sum();
+            let k = first.shape[1];
+            shapes.push((MatrixShape { layout, order: RowOrder::Plain, n_rows, k, unit: 1 }, stack));
+            parts = rest;
+        }
+        Ok(shapes)
+    }
+
+    /// The matrix of a layer's experts, one under the other; an expert is a unit.
+    pub(crate) fn experts_shape(
+        &self,
+        architecture: &'static str,
+        experts: &[&Weight],
+    ) -> Result<MatrixShape, Error> {
+        let first = experts[0];
+        let layout = self.common_layout(architecture, experts.iter().flat_map(|expert| &expert.parts))?;
+        let (order, unit) = match first.arrangement {
+            Arrangement::GateUp => (RowOrder::GateUp, gate_up_rows(first)),
+            Arrangement::Stacked => (RowOrder::Plain, first.n_rows()),
+        };
+        Ok(MatrixShape { layout, order, n_rows: unit * experts.len(), k: first.parts[0].shape[1], unit })
+    }
+}
+
+/// Gate and up rows, each padded to whole runs.
+fn gate_up_rows(weight: &Weight) -> usize {
+    weight.parts[0].shape[0].next_multiple_of(RUN) * 2
+}
