@@ -10,7 +10,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let options = crate::model::options(&args.setup, KvType::F16);
     let inspection = match &args.shape {
         Some(shape) => block_on(Inspection::of_shape(shape, &options))?,
-        None => block_on(Inspection::of_files(crate::model::files(&args.model)?, &options))?,
+        None => block_on(Inspection::of_files(crate::model::headers(&args.model)?, &options))?,
     };
     if args.json {
         println!("{}", serde_json::to_string(&inspection)?);

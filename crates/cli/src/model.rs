@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use pollster::block_on;
-use qwill::hub::{Hub, HubId, HubOptions};
+use qwill::hub::{Hub, HubId, HubOptions, HubProgress};
 use qwill::{Control, KvType, LoadOptions, Model, ModelFiles};
 
 use crate::args::{ModelArgs, SetupArgs};
@@ -13,21 +13,38 @@ use crate::failure::Failure;
 
 /// The files behind `--model`, from the hub if it is an id. What lies on the disk goes first.
 pub(crate) fn files(model: &str) -> Result<ModelFiles, Failure> {
-    if model == "demo" {
-        return Ok(ModelFiles::demo());
-    }
-    let is_file_name = [".gguf", ".safetensors", ".json"].iter().any(|ending| model.ends_with(ending));
-    match model.parse::<HubId>() {
-        Ok(id) if !is_file_name && !Path::new(model).exists() => download(&id),
-        _ => Ok(ModelFiles::from_path(model)?),
+    match hub_id(model) {
+        Some(id) => Ok(Hub::new(HubOptions::from_env()).find(&id)?.fetch(&mut download_bar())?),
+        None => local_files(model),
     }
 }
 
-fn download(id: &HubId) -> Result<ModelFiles, Failure> {
+/// The same files for those who read only headers: weights stay on the hub, if that is where they are.
+pub(crate) fn headers(model: &str) -> Result<ModelFiles, Failure> {
+    match hub_id(model) {
+        Some(id) => Ok(Hub::new(HubOptions::from_env()).find(&id)?.peek(&mut download_bar())?),
+        None => local_files(model),
+    }
+}
+
+fn local_files(model: &str) -> Result<ModelFiles, Failure> {
+    if model == "demo" { Ok(ModelFiles::demo()) } else { Ok(ModelFiles::from_path(model)?) }
+}
+
+/// The id that `--model` is, unless it is a name on the disk.
+fn hub_id(model: &str) -> Option<HubId> {
+    let is_file_name = [".gguf", ".safetensors", ".json"].iter().any(|ending| model.ends_with(ending));
+    let id = model.parse().ok()?;
+    (model != "demo" && !is_file_name && !Path::new(model).exists()).then_some(id)
+}
+
+/// Shows a download.
+fn download_bar() -> impl FnMut(HubProgress<'_>) -> Control {
     let bar =
-        progress_bar("downloading {wide_msg}\n{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left");
+        progress_bar("downloading {wide_msg}\n{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+            .with_finish(ProgressFinish::AndClear);
     let mut begun = false;
-    let files = Hub::new(HubOptions::from_env()).fetch(id, &mut |progress| {
+    move |progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes_done);
         bar.set_message(progress.file.to_owned());
@@ -37,9 +54,7 @@ fn download(id: &HubId) -> Result<ModelFiles, Failure> {
             begun = true;
         }
         Control::Continue
-    });
-    bar.finish_and_clear();
-    Ok(files?)
+    }
 }
 
 /// A bar for bytes; hidden unless a person is watching.
@@ -67,7 +82,15 @@ pub(crate) fn load(args: &ModelArgs, default_kv: KvType) -> Result<Model, Failur
 }
 
 pub(crate) fn load_with(model: &str, options: &LoadOptions) -> Result<Model, Failure> {
-    let files = files(model)?;
+    let files = match hub_id(model) {
+        None => files(model)?,
+        Some(id) => {
+            let found = Hub::new(HubOptions::from_env()).find(&id)?;
+            // Nobody should wait for a download that ends in a refusal.
+            block_on(Model::check(found.peek(&mut download_bar())?, options))?;
+            found.fetch(&mut download_bar())?
+        }
+    };
     let bar = progress_bar("loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     let loaded = block_on(Model::load(files, options, &mut |progress| {
         bar.set_length(progress.bytes_total);

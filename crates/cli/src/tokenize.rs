@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::run::text_or_stdin;
 
 pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Failure> {
-    let tokenizer = block_on(crate::model::files(&args.model)?.tokenizer())?;
+    let tokenizer = block_on(crate::model::headers(&args.model)?.tokenizer())?;
     let specials = if args.no_specials { Specials::AsText } else { Specials::Parse };
     let ids = tokenizer.encode(&text_or_stdin(&args.text)?, specials)?;
     let tokens: Vec<String> = ids.iter().map(|&id| tokenizer.decode(&[id], SpecialsOut::Keep)).collect();

@@ -112,7 +112,15 @@ impl ModelFiles {
 
     /// Only the tokenizer: no weights, no GPU.
     pub async fn tokenizer(self) -> Result<Tokenizer, Error> {
-        self.open().await?.tokenizer.ok_or_else(crate::model::no_tokenizer)
+        let tokenizer = match self.read("config.json").await? {
+            Some(config_json) if self.with_extension(".gguf").is_empty() => {
+                let config = parse_config(&config_json)?;
+                let tokenizer_config = self.read("tokenizer_config.json").await?;
+                self.hugging_face_tokenizer(tokenizer_config.as_deref(), n_rows(&config)).await?
+            }
+            _ => self.open().await?.tokenizer,
+        };
+        tokenizer.ok_or_else(crate::model::no_tokenizer)
     }
 
     pub(crate) async fn open(self) -> Result<Opened, Error> {
@@ -164,11 +172,9 @@ impl ModelFiles {
     ) -> Result<Opened, Error> {
         let index = self.read("model.safetensors.index.json").await?;
         let checkpoint = Checkpoint::open_safetensors(shards, index.as_deref()).await?;
-        let parsed: Value = serde_json::from_slice(&config_json)
-            .map_err(|e| Error::Files(format!("config.json is not JSON: {e}")))?;
+        let parsed = parse_config(&config_json)?;
         let tokenizer_config = self.read("tokenizer_config.json").await?;
-        let n_rows = parsed["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok());
-        let tokenizer = self.hugging_face_tokenizer(tokenizer_config.as_deref(), n_rows).await?;
+        let tokenizer = self.hugging_face_tokenizer(tokenizer_config.as_deref(), n_rows(&parsed)).await?;
         let generation_config = self.read("generation_config.json").await?;
         let generation = GenerationConfig::from_json(
             generation_config.as_deref(),
@@ -212,6 +218,15 @@ impl ModelFiles {
             None => Ok(None),
         }
     }
+}
+
+fn parse_config(json: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(json).map_err(|e| Error::Files(format!("config.json is not JSON: {e}")))
+}
+
+/// Rows of the embedding.
+fn n_rows(config: &Value) -> Option<usize> {
+    config["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok())
 }
 
 fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, Error> {

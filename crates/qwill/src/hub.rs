@@ -15,6 +15,7 @@ mod dialect;
 mod id;
 mod listing;
 mod remote;
+mod remote_source;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -26,7 +27,8 @@ use crate::{Control, ModelFiles};
 use cache::RepoCache;
 pub use id::HubId;
 use listing::{Choice, RepoFile, choose, shards_of};
-use remote::Remote;
+use remote::{Listing, Remote};
+use remote_source::RemoteSource;
 
 /// What goes wrong between an id and its files.
 #[derive(Debug, thiserror::Error)]
@@ -189,68 +191,50 @@ impl HubOptions {
 /// A hub and the cache of its models.
 pub struct Hub {
     options: HubOptions,
-    remote: Remote,
+    remote: Rc<Remote>,
 }
 
 impl Hub {
     /// Asks nothing yet.
     pub fn new(options: HubOptions) -> Self {
-        Self { remote: Remote::new(&options), options }
+        Self { remote: Rc::new(Remote::new(&options)), options }
+    }
+
+    /// Asks the hub what a model consists of. A hub that cannot be reached is no error while the cache has the model.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub fn find(&self, id: &HubId) -> Result<HubModel, HubError> {
+        let cache = RepoCache::new(&self.options.cache, id);
+        let listing = if self.options.offline { None } else { Some(self.remote.list(id)) };
+        let state = match listing {
+            None => State::Cached(self.cached(id, &cache)?),
+            Some(Ok(listing)) => State::Listed(Rc::new(listing)),
+            // the model may be there although the hub is not
+            Some(Err(error @ HubError::Network { .. })) => {
+                State::Cached(self.cached(id, &cache).map_err(|_| error)?)
+            }
+            Some(Err(error)) => return Err(error),
+        };
+        Ok(HubModel { id: id.clone(), remote: self.remote.clone(), cache, state })
     }
 
     /// The files of a model: from the cache if they are there and current, else from the hub.
     ///
-    /// Blocks until they are there. A hub that cannot be reached is no error while the cache has the model.
+    /// Blocks until they are there.
     ///
     /// # Errors
-    /// See [`HubError`]. What came before an error is kept, and the next call goes on from there.
+    /// As [`find`](Self::find) and [`HubModel::fetch`].
     pub fn fetch(
         &self,
         id: &HubId,
         progress: &mut dyn FnMut(HubProgress<'_>) -> Control,
     ) -> Result<ModelFiles, HubError> {
-        let cache = RepoCache::new(&self.options.cache, id);
-        if self.options.offline {
-            return self.cached(id, &cache);
-        }
-        match self.remote.list(id) {
-            Ok(listing) => {
-                let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-                let mut done = 0;
-                let paths = collect(
-                    id,
-                    &names,
-                    |wanted| {
-                        let files: Vec<&RepoFile> =
-                            listing.files.iter().filter(|file| wanted.contains(&file.path)).collect();
-                        let total = done + files.iter().map(|file| file.size).sum::<u64>();
-                        for file in &files {
-                            let mut report = |bytes| {
-                                progress(HubProgress {
-                                    file: &file.path,
-                                    bytes_done: done + bytes,
-                                    bytes_total: total,
-                                })
-                            };
-                            self.remote.fetch(id, &listing, file, &cache, &mut report)?;
-                            cache.link(&listing.commit, file)?;
-                            done += file.size;
-                        }
-                        Ok(())
-                    },
-                    |name| cache.snapshot(&listing.commit).join(name),
-                )?;
-                cache.write_ref(&id.revision, &listing.commit)?;
-                open(id, paths)
-            }
-            // the model may be there although the hub is not
-            Err(error @ HubError::Network { .. }) => self.cached(id, &cache).or(Err(error)),
-            Err(error) => Err(error),
-        }
+        self.find(id)?.fetch(progress)
     }
 
-    /// What the cache has, if that is a whole model.
-    fn cached(&self, id: &HubId, cache: &RepoCache) -> Result<ModelFiles, HubError> {
+    /// Where the files of a model lie in the cache, if it has a whole model.
+    fn cached(&self, id: &HubId, cache: &RepoCache) -> Result<Vec<PathBuf>, HubError> {
         let offline = |missing: String| HubError::Offline {
             id: id.to_string(),
             cache: self.options.cache.clone(),
@@ -260,52 +244,157 @@ impl Hub {
         let names = cache.snapshot_files(&commit);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let path_of = |name: &str| cache.snapshot(&commit).join(name);
-        let paths = collect(id, &names, |_| Ok(()), path_of).map_err(|error| match error {
+        let parts = Parts::choose(id, &names, |_| Ok(()), path_of).map_err(|error| match error {
             HubError::NotFound(reason) => offline(format!(": {reason}")),
             other => other,
         })?;
-        open(id, paths)
+        Ok(parts.in_order().into_iter().map(path_of).collect())
     }
 }
 
-/// Chooses a model's files among `names`, has them brought with `get`, and returns where they lie.
-fn collect(
-    id: &HubId,
-    names: &[&str],
-    mut get: impl FnMut(&[String]) -> Result<(), HubError>,
-    path_of: impl Fn(&str) -> PathBuf,
-) -> Result<Vec<PathBuf>, HubError> {
-    let mut wanted = match choose(id, names)? {
-        Choice::Gguf(files) => {
-            get(&files)?;
-            files
-        }
-        Choice::Checkpoint { mut files, index, shards } => {
-            get(&files)?;
-            let shards = match index {
-                None => shards,
-                Some(index) => {
-                    let path = path_of(&index);
-                    shards_of(&index, &std::fs::read(&path).map_err(HubError::io(&path))?)?
-                }
-            };
-            if let Some(missing) = shards.iter().find(|shard| !names.contains(&shard.as_str())) {
-                return Err(HubError::NotFound(format!(
-                    "{id} names {missing} as part of it, but has no such file"
-                )));
-            }
-            get(&shards)?;
-            files.extend(shards);
-            files
-        }
-    };
-    // A file of a folder may have the name of one at the top, which is the one that counts.
-    wanted.sort_by_key(|name| (name.matches('/').count(), name.clone()));
-    Ok(wanted.iter().map(|name| path_of(name)).collect())
+/// A model that a hub has.
+pub struct HubModel {
+    id: HubId,
+    remote: Rc<Remote>,
+    cache: RepoCache,
+    state: State,
 }
 
-fn open(id: &HubId, paths: Vec<PathBuf>) -> Result<ModelFiles, HubError> {
-    let sources: Result<Vec<_>, _> =
-        paths.iter().map(|path| Ok(Rc::new(FileSource::open(path)?) as Rc<dyn ByteSource>)).collect();
-    Ok(ModelFiles::from_sources(id.name(), sources.map_err(HubError::Weights)?))
+/// Where a model's files are.
+enum State {
+    /// In the cache, and nobody can be asked whether they are current.
+    Cached(Vec<PathBuf>),
+    /// Where the hub says.
+    Listed(Rc<Listing>),
+}
+
+impl HubModel {
+    /// All files: from the cache if they are there and current, else from the hub. Blocks until they are there.
+    ///
+    /// # Errors
+    /// See [`HubError`]. What came before an error is kept, and the next call goes on from there.
+    pub fn fetch(
+        &self,
+        progress: &mut dyn FnMut(HubProgress<'_>) -> Control,
+    ) -> Result<ModelFiles, HubError> {
+        let listing = match &self.state {
+            State::Cached(paths) => return self.open(paths.iter().map(|path| open(path)).collect()),
+            State::Listed(listing) => listing,
+        };
+        let mut bring = self.bringer(listing, progress);
+        let parts = self.choose(listing, &mut bring)?;
+        bring(&parts.weights)?;
+        self.cache.write_ref(&self.id.revision, &listing.commit)?;
+        self.open(parts.in_order().into_iter().map(|name| open(&self.path_of(listing, name))).collect())
+    }
+
+    /// The same files, but weights that are not in the cache stay on the hub: reading them reads from there. For what
+    /// needs no more than their headers. Blocks until the small files are there.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    pub fn peek(&self, progress: &mut dyn FnMut(HubProgress<'_>) -> Control) -> Result<ModelFiles, HubError> {
+        let State::Listed(listing) = &self.state else { return self.fetch(progress) };
+        let parts = self.choose(listing, &mut self.bringer(listing, progress))?;
+        let source = |name: &str| -> Result<Rc<dyn ByteSource>, HubError> {
+            match listing.files.iter().find(|file| file.path == name) {
+                Some(file) if !self.cache.has(file) => {
+                    Ok(Rc::new(RemoteSource::new(&self.remote, &self.id, listing, file)))
+                }
+                file => {
+                    file.map_or(Ok(()), |file| self.cache.link(&listing.commit, file))?;
+                    open(&self.path_of(listing, name))
+                }
+            }
+        };
+        self.open(parts.in_order().into_iter().map(source).collect())
+    }
+
+    fn path_of(&self, listing: &Listing, name: &str) -> PathBuf {
+        self.cache.snapshot(&listing.commit).join(name)
+    }
+
+    fn choose(
+        &self,
+        listing: &Listing,
+        bring: &mut dyn FnMut(&[String]) -> Result<(), HubError>,
+    ) -> Result<Parts, HubError> {
+        let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
+        Parts::choose(&self.id, &names, bring, |name| self.path_of(listing, name))
+    }
+
+    /// What brings files into the cache, and counts them.
+    fn bringer<'a>(
+        &'a self,
+        listing: &'a Listing,
+        progress: &'a mut dyn FnMut(HubProgress<'_>) -> Control,
+    ) -> impl FnMut(&[String]) -> Result<(), HubError> + 'a {
+        let mut done = 0;
+        move |wanted| {
+            let files: Vec<&RepoFile> =
+                listing.files.iter().filter(|file| wanted.contains(&file.path)).collect();
+            let total = done + files.iter().map(|file| file.size).sum::<u64>();
+            for file in &files {
+                let mut report = |bytes| {
+                    progress(HubProgress { file: &file.path, bytes_done: done + bytes, bytes_total: total })
+                };
+                self.remote.fetch(&self.id, listing, file, &self.cache, &mut report)?;
+                self.cache.link(&listing.commit, file)?;
+                done += file.size;
+            }
+            Ok(())
+        }
+    }
+
+    fn open(&self, sources: Result<Vec<Rc<dyn ByteSource>>, HubError>) -> Result<ModelFiles, HubError> {
+        Ok(ModelFiles::from_sources(self.id.name(), sources?))
+    }
+}
+
+fn open(path: &Path) -> Result<Rc<dyn ByteSource>, HubError> {
+    Ok(Rc::new(FileSource::open(path)?))
+}
+
+/// Names of a model's files.
+struct Parts {
+    /// Configuration, tokenizer and the like.
+    companions: Vec<String>,
+    /// Files of weights.
+    weights: Vec<String>,
+}
+
+impl Parts {
+    /// Chooses a model's files among `names`. `bring` gets the companions; what they say decides on the weights.
+    fn choose(
+        id: &HubId,
+        names: &[&str],
+        mut bring: impl FnMut(&[String]) -> Result<(), HubError>,
+        path_of: impl Fn(&str) -> PathBuf,
+    ) -> Result<Self, HubError> {
+        let (companions, index, shards) = match choose(id, names)? {
+            Choice::Gguf(weights) => return Ok(Self { companions: Vec::new(), weights }),
+            Choice::Checkpoint { files, index, shards } => (files, index, shards),
+        };
+        bring(&companions)?;
+        let weights = match index {
+            None => shards,
+            Some(index) => {
+                let path = path_of(&index);
+                shards_of(&index, &std::fs::read(&path).map_err(HubError::io(&path))?)?
+            }
+        };
+        if let Some(missing) = weights.iter().find(|shard| !names.contains(&shard.as_str())) {
+            return Err(HubError::NotFound(format!(
+                "{id} names {missing} as part of it, but has no such file"
+            )));
+        }
+        Ok(Self { companions, weights })
+    }
+
+    /// All names. A file of a folder may have the name of one at the top, which is the one that counts.
+    fn in_order(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.companions.iter().chain(&self.weights).map(String::as_str).collect();
+        names.sort_by_key(|name| (name.matches('/').count(), *name));
+        names
+    }
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::engine::{EngineOptions, Purpose, Sizes, layer_cache_bytes};
 use crate::loader::{MatrixShape, WeightSource, vector_bytes};
-use crate::model::{Setup, set_up};
-use crate::{Error, LoadOptions};
+use crate::model::{Setup, plan, set_up, tensors};
+use crate::{Error, LoadOptions, Model, ModelFiles};
 
 /// The shortest context that a model is given without being asked, where a longer one does not fit.
 const SHORTEST_DEFAULT: usize = 512;
@@ -204,6 +204,23 @@ impl MemoryPlan {
                 Err(Error::Memory(format!("the model {verdict} ({}: {self})", device.adapter)))
             }
         }
+    }
+}
+
+impl Model {
+    /// Whether [`load`](Self::load) would find room: what to ask before a download, for it reads no more of the files
+    /// than their headers.
+    ///
+    /// # Errors
+    /// What [`load`](Self::load) would say before it uploads anything.
+    pub async fn check(files: ModelFiles, options: &LoadOptions) -> Result<MemoryPlan, Error> {
+        let opened = files.open().await?;
+        let plan = plan(&opened)?;
+        let gpu = Gpu::open(&options.gpu_options()?).await?;
+        let source = WeightSource::Checkpoint(tensors(&opened)?);
+        let memory = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?.memory;
+        memory.check()?;
+        Ok(memory)
     }
 }
 

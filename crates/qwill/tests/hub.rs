@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pollster::block_on;
 use qwill::hub::{Hub, HubError, HubOptions};
-use qwill::{Control, ModelFiles};
+use qwill::{Control, Inspection, LoadOptions, ModelFiles};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -82,10 +83,12 @@ fn respond(mut stream: &TcpStream, status: u16, headers: &str, length: usize, bo
 fn answer(stream: &TcpStream, files: &Mutex<Files>) {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let Some(request) = lines.next() else { return };
-    let (mut from, mut token) = (0, String::new());
+    let (mut from, mut until, mut token) = (0, usize::MAX, String::new());
     for line in lines.take_while(|line| !line.is_empty()) {
         if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
-            from = range.trim_end_matches('-').parse().unwrap();
+            let (first, last) = range.split_once('-').unwrap();
+            from = first.parse().unwrap();
+            until = last.parse().map_or(usize::MAX, |last: usize| last + 1);
         } else if line.to_lowercase().starts_with("authorization:") {
             token = format!(" {line}");
         }
@@ -131,16 +134,18 @@ fn answer(stream: &TcpStream, files: &Mutex<Files>) {
     }
     let name = path.strip_prefix("/store/").unwrap_or(&path).to_owned();
     let Some(bytes) = state.contents.get(&name).cloned() else { return respond(stream, 404, "", 0, b"") };
-    state.log.push(format!("{name} {from}{token}"));
+    let end = if until == usize::MAX { String::new() } else { format!("-{until}") };
+    state.log.push(format!("{name} {from}{end}{token}"));
     let fault = (!state.faults.is_empty()).then(|| state.faults.remove(0));
     drop(state);
     let size = bytes.len();
     if from >= size {
         return respond(stream, 416, "", 0, b"");
     }
-    let status = if from > 0 { 206 } else { 200 };
-    let range = |size: usize| format!("content-range: bytes {from}-{}/{size}\r\n", size - 1);
-    let rest = &bytes[from..];
+    let status = if from > 0 || until < usize::MAX { 206 } else { 200 };
+    let until = until.min(size);
+    let range = |size: usize| format!("content-range: bytes {from}-{}/{size}\r\n", until - 1);
+    let rest = &bytes[from..until];
     match fault {
         None => respond(stream, status, &range(size), rest.len(), rest),
         Some(Fault::Drop(n)) => respond(stream, status, &range(size), rest.len(), &rest[..n.min(rest.len())]),
@@ -366,6 +371,72 @@ fn a_checkpoint_comes_without_what_is_not_read_and_works_offline() {
     let shard = cache.0.join("models--a--b/snapshots").join(COMMIT).join("model-2.safetensors");
     std::fs::remove_file(shard).unwrap();
     assert!(fetch(offline, "a/b").unwrap_err().to_string().contains("model-2.safetensors"));
+}
+
+/// Of two files of weights, one brought before and one not.
+#[test]
+fn headers_are_read_without_bringing_weights() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/qwen3-tied");
+    let read = |name: &str| std::fs::read(golden.join(name)).unwrap();
+    let mut weights = read("model.safetensors");
+    let contents = |weights: &[u8]| {
+        ["config.json", "tokenizer.json", "tokenizer_config.json"]
+            .map(|name| (name, read(name)))
+            .into_iter()
+            .chain([("model.safetensors", weights.to_vec())])
+            .collect::<Vec<_>>()
+    };
+    let inspect = |files| block_on(Inspection::of_files(files, &LoadOptions::default())).unwrap();
+    let expected = inspect(ModelFiles::from_path(&golden).unwrap());
+    let (server, cache) = (Server::start(&contents(&weights)), Scratch::new());
+    let peek = |url: &str| {
+        let hub = Hub::new(options(url, &cache));
+        hub.find(&"a/b".parse().unwrap())?.peek(&mut |_| Control::Continue)
+    };
+
+    let inspection = inspect(peek(&server.url).unwrap());
+    assert_eq!((inspection.n_params, &inspection.memory), (expected.n_params, &expected.memory));
+    let read_of_weights = |log: Vec<String>| -> Vec<String> {
+        log.into_iter().filter(|line| line.starts_with("model.safetensors")).collect()
+    };
+    let end = weights.len().min(256 << 10);
+    assert_eq!(read_of_weights(server.take_log()), [format!("model.safetensors 0-{end}")]);
+    assert!(cache.blobs().iter().all(|(_, size)| *size != weights.len() as u64));
+    // no more than peeking is no model to go offline with
+    let offline = HubOptions { offline: true, ..options(&server.url, &cache) };
+    assert!(matches!(fetch(offline, "a/b"), Err(HubError::Offline { .. })));
+
+    // A tokenizer needs no weights at all.
+    let tokenizer = block_on(peek(&server.url).unwrap().tokenizer()).unwrap();
+    assert!(tokenizer.n_tokens() > 0);
+    assert_eq!(server.take_log(), [""; 0]);
+
+    // Faults on the way are as bad for headers as for files.
+    use Fault::*;
+    for faults in [&[Drop(9), Status(503)][..], &[IgnoreRange], &[OtherSize, Silence]] {
+        let files = peek(&server.url).unwrap();
+        server.set_faults(faults);
+        assert_eq!(inspect(files).memory, expected.memory, "{faults:?}");
+    }
+    let files = peek(&server.url).unwrap();
+    server.set_faults(&[Status(500); 5]);
+    let error = block_on(Inspection::of_files(files, &LoadOptions::default())).unwrap_err();
+    assert!(error.to_string().contains("model.safetensors") && error.to_string().contains("500"), "{error}");
+    server.set_faults(&[]);
+    server.take_log();
+
+    // What is in the cache is read there.
+    fetch(options(&server.url, &cache), "a/b").unwrap();
+    assert_eq!(read_of_weights(server.take_log()), ["model.safetensors 0"]);
+    assert_eq!(inspect(peek(&server.url).unwrap()).memory, expected.memory);
+    assert_eq!(server.take_log(), [""; 0]);
+    // Newer weights do not take the place of older ones until they are brought.
+    *weights.last_mut().unwrap() ^= 1;
+    let newer = Server::start(&contents(&weights));
+    peek(&newer.url).unwrap();
+    let offline = HubOptions { offline: true, ..options(&newer.url, &cache) };
+    fetch(offline, "a/b").unwrap();
+    assert!(snapshot(&cache, "model.safetensors") == read("model.safetensors"));
 }
 
 #[test]

@@ -32,6 +32,11 @@ impl RepoCache {
         self.root.join("blobs").join(format!("{digest}.incomplete"))
     }
 
+    /// Whether all of a file's bytes are there.
+    pub(crate) fn has(&self, file: &RepoFile) -> bool {
+        self.blob(&file.digest).metadata().is_ok_and(|meta| meta.len() == file.size)
+    }
+
     pub(crate) fn snapshot(&self, commit: &str) -> PathBuf {
         self.root.join("snapshots").join(commit)
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -77,15 +78,18 @@ impl Remote {
         }
     }
 
-    fn get(&self, url: &str, from: u64) -> Result<Response<Body>, ureq::Error> {
+    /// Asks for bytes from `range.start` on, up to `range.end` if there is an end.
+    fn get(&self, url: &str, range: (u64, Option<u64>)) -> Result<Response<Body>, ureq::Error> {
         // Compressed bytes could neither be counted nor gone on with.
         let mut request = self.agent.get(url).header("accept-encoding", "identity");
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        if from > 0 {
-            request = request.header("range", format!("bytes={from}-"));
-        }
+        request = match range {
+            (0, None) => request,
+            (from, None) => request.header("range", format!("bytes={from}-")),
+            (from, Some(end)) => request.header("range", format!("bytes={from}-{}", end - 1)),
+        };
         request.call()
     }
 
@@ -121,22 +125,77 @@ impl Remote {
 
     /// A small answer, and its headers.
     fn get_page(&self, id: &HubId, url: &str) -> Result<(Vec<u8>, HeaderMap), HubError> {
+        self.insist(id, url, (0, None), |response| {
+            let headers = response.headers().clone();
+            match response.body_mut().with_config().limit(LISTING_BYTES).read_to_vec() {
+                Ok(body) => Ok((body, headers)),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    }
+
+    /// Some bytes of a file, which is not brought here.
+    pub(crate) fn read(
+        &self,
+        id: &HubId,
+        listing: &Listing,
+        file: &RepoFile,
+        range: Range<u64>,
+    ) -> Result<Vec<u8>, HubError> {
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let url = self.url_of(id, listing, file);
+        self.insist(id, &url, (range.start, Some(range.end)), |response| {
+            // A server that ignores ranges begins at 0: what comes before is passed over.
+            let skip = match (response.status().as_u16(), content_range(response.headers())) {
+                (200, _) => range.start,
+                (_, Some((start, total)))
+                    if start == range.start && total.is_none_or(|total| total == file.size) =>
+                {
+                    0
+                }
+                (_, other) => {
+                    return Err(format!(
+                        "the hub sent another part than bytes {range:?} of {}: {other:?}",
+                        file.size
+                    ));
+                }
+            };
+            let mut body = response.body_mut().as_reader();
+            let mut bytes = Vec::new();
+            std::io::copy(&mut body.by_ref().take(skip), &mut std::io::sink())
+                .and_then(|_| body.take(range.end - range.start).read_to_end(&mut bytes))
+                .map_err(|error| error.to_string())?;
+            match bytes.len() as u64 == range.end - range.start {
+                true => Ok(bytes),
+                false => Err(format!("{} of the bytes {range:?} came", bytes.len())),
+            }
+        })
+    }
+
+    /// Asks until `accept` has what it wants of an answer, a few times.
+    fn insist<T>(
+        &self,
+        id: &HubId,
+        url: &str,
+        range: (u64, Option<u64>),
+        mut accept: impl FnMut(&mut Response<Body>) -> Result<T, String>,
+    ) -> Result<T, HubError> {
         let mut attempt = 0;
         loop {
-            let (reason, wait) = match self.get(url, 0) {
+            let (reason, wait) = match self.get(url, range) {
                 Err(error) => (error.to_string(), None),
                 Ok(mut response) => {
                     if let Some(error) = self.refusal(id, url, &response) {
                         return Err(error);
                     }
-                    let wait = retry_after(response.headers());
-                    let headers = response.headers().clone();
                     match response.status().as_u16() {
-                        200 => match response.body_mut().with_config().limit(LISTING_BYTES).read_to_vec() {
-                            Ok(body) => return Ok((body, headers)),
-                            Err(error) => (error.to_string(), None),
+                        200 | 206 => match accept(&mut response) {
+                            Ok(wanted) => return Ok(wanted),
+                            Err(reason) => (reason, None),
                         },
-                        status => (format!("the hub answered {status}"), wait),
+                        status => (format!("the hub answered {status}"), retry_after(response.headers())),
                     }
                 }
             };
@@ -188,6 +247,11 @@ impl Remote {
         header(response.headers(), "x-repo-commit").filter(|commit| is_commit(commit)).map(str::to_owned)
     }
 
+    fn url_of(&self, id: &HubId, listing: &Listing, file: &RepoFile) -> String {
+        let revision = if listing.pinned { &listing.commit } else { &id.revision };
+        self.dialect.file_url(&self.endpoint, id, revision, &file.path)
+    }
+
     /// Brings one file into the cache. `progress` hears how many of its bytes are there.
     pub(crate) fn fetch(
         &self,
@@ -199,7 +263,7 @@ impl Remote {
     ) -> Result<(), HubError> {
         let blob = cache.blob(&file.digest);
         let incomplete = cache.incomplete(&file.digest);
-        let is_there = || blob.metadata().is_ok_and(|meta| meta.len() == file.size);
+        let is_there = || cache.has(file);
         let mut tell = |bytes| match progress(bytes) {
             Control::Continue => Ok(()),
             Control::Stop => Err(HubError::Aborted),
@@ -219,8 +283,7 @@ impl Remote {
         if is_there() {
             return tell(file.size);
         }
-        let revision = if listing.pinned { &listing.commit } else { &id.revision };
-        let url = self.dialect.file_url(&self.endpoint, id, revision, &file.path);
+        let url = self.url_of(id, listing, file);
         let mut last_try = false;
         loop {
             let found = self.bring(id, &url, file, &incomplete, &mut tell)?;
@@ -285,7 +348,7 @@ impl Remote {
         tell: &mut dyn FnMut(u64) -> Result<(), HubError>,
     ) -> Result<Attempt, HubError> {
         let again = |reason: String| Ok(Attempt::Again { reason, wait: None });
-        let response = match self.get(url, partial.len) {
+        let response = match self.get(url, (partial.len, None)) {
             Ok(response) => response,
             Err(error) => return again(error.to_string()),
         };
