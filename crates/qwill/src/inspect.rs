@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::loader::{WeightSource, find};
 use crate::memory::{DeviceMemory, MemoryPlan, plan_memory};
-use crate::model::{plan, tensors};
+use crate::model::{open, plan, tensors};
 use crate::{Error, LoadOptions, ModelFiles, RandomModel};
 
 /// One tensor of a model.
@@ -60,7 +60,7 @@ impl Inspection {
     /// # Errors
     /// What [`Model::load`](crate::Model::load) would say to the files; that the device is too small is no error here.
     pub async fn of_files(files: ModelFiles, options: &LoadOptions) -> Result<Self, Error> {
-        let opened = files.open().await?;
+        let opened = open(files, options).await?;
         let plan = plan(&opened)?;
         let stored = tensors(&opened)?;
         let mut tensors: Vec<TensorSummary> = Vec::new();

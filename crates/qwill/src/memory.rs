@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::engine::{EngineOptions, Purpose, Sizes, layer_cache_bytes};
 use crate::loader::{MatrixShape, WeightSource, vector_bytes};
-use crate::model::{Setup, plan, set_up, tensors};
+use crate::model::{Setup, open, plan, set_up, tensors};
 use crate::{Error, LoadOptions, Model, ModelFiles};
 
 /// The shortest context that a model is given without being asked, where a longer one does not fit.
@@ -214,7 +214,7 @@ impl Model {
     /// # Errors
     /// What [`load`](Self::load) would say before it uploads anything.
     pub async fn check(files: ModelFiles, options: &LoadOptions) -> Result<MemoryPlan, Error> {
-        let opened = files.open().await?;
+        let opened = open(files, options).await?;
         let plan = plan(&opened)?;
         let gpu = Gpu::open(&options.gpu_options()?).await?;
         let source = WeightSource::Checkpoint(tensors(&opened)?);

@@ -111,10 +111,7 @@ impl Model {
     ) -> Result<Self, Error> {
         let started = Instant::now();
         // The files first: what is wrong with them should not be hidden behind a missing GPU.
-        let mut opened = files.open().await?;
-        if let Some(scaling) = options.rope_scaling {
-            opened.config = scaling.apply(&opened.config).map_err(|source| opened.config_error(source))?;
-        }
+        let opened = open(files, options).await?;
         let mut plan = plan(&opened)?;
         let bytes_total = tensor_bytes(&opened, &plan)?;
         check_tokenizer(&opened, &plan)?;
@@ -222,6 +219,15 @@ pub(crate) fn no_tokenizer() -> Error {
     Error::Tokenizer(
         "the model has no tokenizer: tokenizer.json (or vocab.json and merges.txt) is missing beside its weights".into(),
     )
+}
+
+/// A model's files with what `options` say about its configuration.
+pub(crate) async fn open(files: ModelFiles, options: &LoadOptions) -> Result<Opened, Error> {
+    let mut opened = files.open().await?;
+    if let Some(scaling) = options.rope_scaling {
+        opened.config = scaling.apply(&opened.config).map_err(|source| opened.config_error(source))?;
+    }
+    Ok(opened)
 }
 
 /// The plan of a model's files.
