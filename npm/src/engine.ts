@@ -38,9 +38,7 @@ export interface EngineInfo {
   capabilities: string;
 }
 
-export interface EngineChatRequest {
-  messages: unknown[];
-  tools?: unknown[];
+export interface EngineSampling {
   max_tokens?: number;
   stop?: string[];
   temperature?: number;
@@ -51,8 +49,23 @@ export interface EngineChatRequest {
   presence_penalty?: number;
   frequency_penalty?: number;
   seed?: number;
-  enable_thinking?: boolean;
 }
+
+/** Messages, to be answered. */
+export interface EngineConversation extends EngineSampling {
+  messages: unknown[];
+  tools?: unknown[];
+  enable_thinking?: boolean;
+  thinking_budget?: number;
+}
+
+/** Text, to be continued or, with a suffix, to be filled. */
+export interface EngineRawPrompt extends EngineSampling {
+  prompt: string;
+  suffix?: string;
+}
+
+export type EngineChatRequest = EngineConversation | EngineRawPrompt;
 
 /** A call of a tool; `arguments` is JSON text. */
 export interface EngineToolCall {
@@ -88,6 +101,8 @@ export interface EvalCase {
   logits?: "none" | "last" | "all";
   /** Prefill in pieces of this many tokens. */
   chunk?: number;
+  /** The embedding of the tokens, or what a reward or classification model says of them, instead of what is above. */
+  pooled?: "none" | "embedding" | "score";
 }
 
 export interface EvalResult {
@@ -101,7 +116,35 @@ export interface EvalResult {
   greedy: number[];
   /** `[positions, vocabulary]`, flattened; empty unless asked for. */
   logits: Float32Array;
+  /** `[hidden_size]`, of length 1; empty unless asked for. */
+  embedding: Float32Array;
+  /** Null unless asked for. */
+  scores: Scores | null;
 }
+
+/** What a reward or classification model says of a text. */
+export interface Scores {
+  /** Raw scores of the text, one for each label. */
+  last: number[];
+  /** Raw scores of every token, one for each label, from models that score every token. */
+  tokens: number[][] | null;
+  /** The probability that a step is right, for each step of a solution, from process reward models. */
+  steps: number[] | null;
+}
+
+export interface EngineEmbedRequest {
+  text: string;
+  instruction?: string;
+  dimensions?: number;
+}
+
+export interface EngineRerankRequest {
+  query: string;
+  document: string;
+  instruction?: string;
+}
+
+export type EngineScoreRequest = { messages: unknown[] } | { ids: number[] };
 
 export interface BenchRequest {
   prompt_tokens?: number;
@@ -156,6 +199,10 @@ export interface EngineModel {
   /** `onEvent` returns whether to go on. */
   chat(request: EngineChatRequest, onEvent: (event: EngineChatEvent) => boolean): Promise<EngineChatReply>;
   eval(request: EvalCase): Promise<EvalResult>;
+  embed(request: EngineEmbedRequest): Promise<Float32Array>;
+  /** Between 0 and 1. */
+  rerank(request: EngineRerankRequest): Promise<number>;
+  score(request: EngineScoreRequest): Promise<Scores>;
   bench(request: BenchRequest): Promise<BenchReport>;
   tokenize(text: string): Tokens;
   free(): void;

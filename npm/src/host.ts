@@ -36,6 +36,20 @@ export function host(port: Port, startEngine: StartEngine): void {
     }
   }
 
+  /** Runs `work` on one item after the other, as long as the caller wants it. */
+  async function each<Item, T>(
+    items: Item[],
+    signal: AbortSignal,
+    work: (model: EngineModel, item: Item) => Promise<T>,
+  ): Promise<T[]> {
+    const results = [];
+    for (const item of items) {
+      if (signal.aborted) throw aborted();
+      results.push(await use((model) => work(model, item)));
+    }
+    return results;
+  }
+
   function fail(error: QwillError): void {
     if (failure) return;
     failure = error;
@@ -141,14 +155,10 @@ export function host(port: Port, startEngine: StartEngine): void {
           return !signal.aborted;
         }),
       ),
-    async eval(cases, { signal }) {
-      const results = [];
-      for (const item of cases) {
-        if (signal.aborted) throw aborted();
-        results.push(await use((model) => model.eval(item)));
-      }
-      return results;
-    },
+    eval: (cases, { signal }) => each(cases, signal, (model, item) => model.eval(item)),
+    embed: (requests, { signal }) => each(requests, signal, (model, request) => model.embed(request)),
+    rerank: (requests, { signal }) => each(requests, signal, (model, request) => model.rerank(request)),
+    score: (request) => use((model) => model.score(request)),
     bench: (request) => use((model) => model.bench(request)),
     tokenize: (text) => use((model) => model.tokenize(text)),
     async dispose() {

@@ -16,11 +16,28 @@
  */
 
 export type { ChatCompletions, ChatStream } from "./chat.ts";
+export type { CompletionStream, Completions } from "./completions.ts";
 export type { WorkerOption } from "./connect.ts";
 export { type DownloadOptions, downloads, type StorageEstimate, type StoredModel } from "./downloads.ts";
-export type { BenchReport, BenchRequest, BenchRun, EvalCase, EvalResult, Spread, Tokens } from "./engine.ts";
+export type {
+  BenchReport,
+  BenchRequest,
+  BenchRun,
+  EvalCase,
+  EvalResult,
+  Scores,
+  Spread,
+  Tokens,
+} from "./engine.ts";
 export { QwillError, type QwillErrorCode } from "./errors.ts";
 export { type LoadOptions, type LoadProgress, load } from "./load.ts";
 export type { BenchResult, CallOptions, Model, ModelInfo } from "./model.ts";
 export type * from "./openai.ts";
+export type {
+  EmbedOptions,
+  RankedDocument,
+  RerankOptions,
+  ScoredMessage,
+  ScoreInput,
+} from "./pooled.ts";
 export type { HubOptions, ModelSource, RandomModel } from "./source.ts";

@@ -1,7 +1,26 @@
 import { ChatCompletions } from "./chat.ts";
+import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
-import type { BenchReport, BenchRequest, EngineInfo, EvalCase, EvalResult, Tokens } from "./engine.ts";
+import type {
+  BenchReport,
+  BenchRequest,
+  EngineInfo,
+  EvalCase,
+  EvalResult,
+  Scores,
+  Tokens,
+} from "./engine.ts";
 import { QwillError } from "./errors.ts";
+import {
+  type EmbedOptions,
+  type RankedDocument,
+  type RerankOptions,
+  rank,
+  type ScoreInput,
+  toEmbedRequests,
+  toRerankRequests,
+  toScoreRequest,
+} from "./pooled.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
 
@@ -33,7 +52,7 @@ export interface BenchResult extends BenchReport {
   decode_tps: number;
 }
 
-/** Per-call options of everything but chat, where `signal` stands in the request. */
+/** Per-call options of everything but completions, where `signal` stands in the request. */
 export interface CallOptions {
   signal?: AbortSignal;
 }
@@ -44,6 +63,8 @@ export interface CallOptions {
 export class Model {
   readonly info: ModelInfo;
   readonly chat: { readonly completions: ChatCompletions };
+  /** For text that goes to the model as it stands, without a conversation around it. */
+  readonly completions: Completions;
   /** Resolves, never rejects, when the model can no longer be used although nobody disposed of it. */
   readonly lost: Promise<QwillError>;
   readonly #client: Client<Protocol>;
@@ -67,12 +88,33 @@ export class Model {
       deviceBytes: info.device_bytes,
     };
     this.chat = { completions: new ChatCompletions(client, info.name) };
+    this.completions = new Completions(client, info.name);
     this.lost = lost;
   }
 
   /** Token ids of a text and the piece of text that each one stands for. */
   tokenize(text: string, { signal }: CallOptions = {}): Promise<Tokens> {
     return this.#client.call("tokenize", text, { signal });
+  }
+
+  /**
+   * Embeds texts: one vector of length 1 for each, in their order. A single text gives a list of one, as with OpenAI.
+   */
+  async embed(input: string | string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const { signal } = options;
+    return this.#client.call("embed", toEmbedRequests(input, options), { signal });
+  }
+
+  /** Sorts documents by how well they answer a query, the best first. */
+  async rerank(query: string, documents: string[], options: RerankOptions = {}): Promise<RankedDocument[]> {
+    const { signal } = options;
+    const requests = toRerankRequests(query, documents, options);
+    return rank(documents, await this.#client.call("rerank", requests, { signal }), options);
+  }
+
+  /** What a reward or classification model says of a conversation, or of token ids. */
+  async score(input: ScoreInput, { signal }: CallOptions = {}): Promise<Scores> {
+    return this.#client.call("score", toScoreRequest(input), { signal });
   }
 
   /**

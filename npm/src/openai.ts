@@ -1,4 +1,4 @@
-// The shapes of OpenAI's chat completions, as far as qwill speaks them, and what it adds to them.
+// The shapes of OpenAI's chat completions and completions, as far as qwill speaks them, and what it adds to them.
 
 /** A function that the model may call, in OpenAI's shape. */
 export interface ChatTool {
@@ -36,18 +36,19 @@ export type ChatMessage =
     }
   | { role: "tool"; content: string | ChatTextPart[]; tool_call_id?: string };
 
-/** What `chat.completions.create` takes. Options left out follow the model's `generation_config.json`. */
-export interface ChatCompletionRequest {
-  messages: ChatMessage[];
+/** Whether and how a reply is streamed. */
+export interface StreamRequest {
   stream?: boolean | null;
   /** With `include_usage`, usage comes in a chunk of its own with empty `choices`, exactly as OpenAI sends it. */
   stream_options?: { include_usage?: boolean } | null;
-  tools?: ChatTool[];
-  /** `"auto"` lets the model decide, `"none"` hides the tools. */
-  tool_choice?: "auto" | "none";
-  max_tokens?: number | null;
-  /** OpenAI's newer name for `max_tokens`. */
-  max_completion_tokens?: number | null;
+  /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
+  signal?: AbortSignal;
+}
+
+/** How tokens are chosen and when a reply ends. What is left out follows the model's `generation_config.json`. */
+export interface SamplingRequest {
+  /** Default: until the model ends its reply or the context is full. */
+  max_tokens?: number | null | undefined;
   stop?: string | string[] | null;
   /** 0 always takes the most likely token. */
   temperature?: number | null;
@@ -59,25 +60,47 @@ export interface ChatCompletionRequest {
   frequency_penalty?: number | null;
   /** The same seed, prompt and device give the same reply. */
   seed?: number | null;
-  /** Whether a model that can think does. */
-  enable_thinking?: boolean | null;
-  /** Where other servers' clients put it. */
-  chat_template_kwargs?: { enable_thinking?: boolean };
-  /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
-  signal?: AbortSignal;
+  /** Only 1. */
+  n?: 1 | null;
   /** Accepted for the sake of OpenAI clients; the loaded model answers whatever stands here. */
   model?: string;
   user?: string;
   metadata?: Record<string, unknown> | null;
   store?: boolean | null;
-  /** Only 1. */
-  n?: 1 | null;
+}
+
+/** What `chat.completions.create` takes. */
+export interface ChatCompletionRequest extends StreamRequest, SamplingRequest {
+  messages: ChatMessage[];
+  tools?: ChatTool[];
+  /** `"auto"` lets the model decide, `"none"` hides the tools. */
+  tool_choice?: "auto" | "none";
+  /** OpenAI's newer name for `max_tokens`. */
+  max_completion_tokens?: number | null;
+  /** Whether a model that can think does. */
+  enable_thinking?: boolean | null;
+  /** Most tokens of the thoughts, at least 1; longer ones are ended, and the answer follows. */
+  thinking_budget?: number | null;
+  /** Where other servers' clients put it. */
+  chat_template_kwargs?: { enable_thinking?: boolean };
+}
+
+/** What `completions.create` takes. */
+export interface CompletionRequest extends StreamRequest, SamplingRequest {
+  /** Goes to the model as it stands: special tokens by their names, if there is no suffix. */
+  prompt: string;
+  /** The text after the gap that the model fills. Code models of Qwen2.5 and later can. */
+  suffix?: string | null;
 }
 
 /** A request for one whole reply. */
 export type ChatCompletionRequestNonStreaming = ChatCompletionRequest & { stream?: false | null };
 /** A request for a stream. */
 export type ChatCompletionRequestStreaming = ChatCompletionRequest & { stream: true };
+/** A request for one whole completion. */
+export type CompletionRequestNonStreaming = CompletionRequest & { stream?: false | null };
+/** A request for a stream. */
+export type CompletionRequestStreaming = CompletionRequest & { stream: true };
 
 /** Why a reply ended. */
 export type FinishReason = "stop" | "length" | "tool_calls";
@@ -152,6 +175,39 @@ export interface ChatCompletionChunk {
     logprobs: null;
     finish_reason: FinishReason | null;
   }[];
+  /** On the chunk with the finish_reason, or with `include_usage` on an extra last chunk. */
+  usage?: Usage | null;
+  /** Beside `usage`. */
+  timings?: Timings;
+}
+
+/** The text of a completion, or a piece of it. */
+export interface CompletionChoice {
+  text: string;
+  index: 0;
+  logprobs: null;
+  /** Null in every chunk but the last. */
+  finish_reason: FinishReason | null;
+}
+
+/** A whole completion, in OpenAI's shape. */
+export interface Completion {
+  id: string;
+  object: "text_completion";
+  created: number;
+  model: string;
+  choices: [CompletionChoice];
+  usage: Usage;
+  timings: Timings;
+}
+
+/** A piece of a streamed completion, in OpenAI's shape. */
+export interface CompletionChunk {
+  id: string;
+  object: "text_completion";
+  created: number;
+  model: string;
+  choices: CompletionChoice[];
   /** On the chunk with the finish_reason, or with `include_usage` on an extra last chunk. */
   usage?: Usage | null;
   /** Beside `usage`. */

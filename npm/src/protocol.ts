@@ -6,10 +6,14 @@ import type {
   EngineChatEvent,
   EngineChatReply,
   EngineChatRequest,
+  EngineEmbedRequest,
   EngineInfo,
   EngineLoadOptions,
+  EngineRerankRequest,
+  EngineScoreRequest,
   EvalCase,
   EvalResult,
+  Scores,
   Tokens,
 } from "./engine.ts";
 import type { LoadProgress } from "./load.ts";
@@ -29,6 +33,9 @@ export type Protocol = {
   };
   chat: { args: EngineChatRequest; result: EngineChatReply; event: EngineChatEvent };
   eval: { args: EvalCase[]; result: EvalResult[]; event: never };
+  embed: { args: EngineEmbedRequest[]; result: Float32Array[]; event: never };
+  rerank: { args: EngineRerankRequest[]; result: number[]; event: never };
+  score: { args: EngineScoreRequest; result: Scores; event: never };
   bench: { args: BenchRequest; result: BenchReport; event: never };
   tokenize: { args: string; result: Tokens; event: never };
   dispose: { args: undefined; result: undefined; event: never };

@@ -1,9 +1,8 @@
-// Checks a chat request and brings it into the engine's form. What qwill cannot do (yet) is refused by name:
-// an option that is silently ignored costs its user an evening.
+// Checks requests and brings them into the engine's form.
 
-import type { EngineChatRequest } from "./engine.ts";
-import { QwillError } from "./errors.ts";
-import type { ChatCompletionRequest, ChatMessage } from "./openai.ts";
+import { count, finite, invalid, type NotYet, refuseUnknown, text } from "./checks.ts";
+import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine.ts";
+import type { ChatCompletionRequest, ChatMessage, CompletionRequest, SamplingRequest } from "./openai.ts";
 
 const IGNORED = ["model", "user", "metadata", "store", "stream", "stream_options", "signal"];
 
@@ -18,31 +17,40 @@ const NUMBERS = [
   "seed",
 ] as const;
 
-const NOT_YET: Record<string, (value: unknown) => boolean> = {
+const SHARED = [...IGNORED, ...NUMBERS, "max_tokens", "stop"];
+
+const SHARED_NOT_YET: NotYet = {
   n: (value) => value !== 1,
+  logit_bias: (value) => Object.keys(value as object).length > 0,
+};
+
+const CHAT = new Set([
+  ...SHARED,
+  ...["messages", "tools", "tool_choice", "max_completion_tokens"],
+  ...["enable_thinking", "thinking_budget", "chat_template_kwargs"],
+]);
+
+const CHAT_NOT_YET: NotYet = {
+  ...SHARED_NOT_YET,
   logprobs: (value) => value !== false,
   top_logprobs: (value) => value !== 0,
-  logit_bias: (value) => Object.keys(value as object).length > 0,
   response_format: (value) => (value as { type?: unknown }).type !== "text",
 };
 
-const HANDLED = new Set<string>([
-  ...IGNORED,
-  ...NUMBERS,
-  ...["messages", "tools", "tool_choice", "max_tokens", "max_completion_tokens", "stop", "enable_thinking"],
-  "chat_template_kwargs",
-]);
+const COMPLETION = new Set([...SHARED, "prompt", "suffix"]);
 
-export function toEngineRequest(request: ChatCompletionRequest): EngineChatRequest {
-  for (const [key, value] of Object.entries(request)) {
-    if (value === undefined || value === null || HANDLED.has(key)) continue;
-    if (!(key in NOT_YET)) throw invalid(`the option "${key}" is not known`);
-    if (NOT_YET[key]?.(value)) throw invalid(`"${key}": ${JSON.stringify(value)} is not supported yet`);
-  }
-  if (!Array.isArray(request.messages) || request.messages.length === 0) {
-    throw invalid("messages must be a list of at least one message");
-  }
-  const { tool_choice = "auto", tools = [], chat_template_kwargs = {} } = request;
+const COMPLETION_NOT_YET: NotYet = {
+  ...SHARED_NOT_YET,
+  best_of: (value) => value !== 1,
+  echo: (value) => value !== false,
+  logprobs: () => true,
+};
+
+/** The engine's form of a conversation to continue. */
+export function toConversation(request: ChatCompletionRequest): EngineConversation {
+  refuseUnknown(request, CHAT, CHAT_NOT_YET);
+  const { tool_choice = "auto", tools = [], chat_template_kwargs = {}, thinking_budget } = request;
+  const messages = toEngineMessages(request.messages);
   if (tool_choice !== "auto" && tool_choice !== "none") {
     throw invalid(
       `"tool_choice": ${JSON.stringify(tool_choice)} is not supported yet, only "auto" and "none"`,
@@ -54,30 +62,59 @@ export function toEngineRequest(request: ChatCompletionRequest): EngineChatReque
   }
   const enable_thinking = request.enable_thinking ?? chat_template_kwargs.enable_thinking;
   const max_tokens = request.max_completion_tokens ?? request.max_tokens;
-  const stop = typeof request.stop === "string" ? [request.stop] : request.stop;
+  return {
+    messages,
+    ...(tool_choice === "auto" && tools.length > 0 && { tools }),
+    ...(typeof enable_thinking === "boolean" && { enable_thinking }),
+    ...(isGiven(thinking_budget) && { thinking_budget: count("thinking_budget", thinking_budget) }),
+    ...toSampling({ ...request, max_tokens }),
+  };
+}
 
-  const result: EngineChatRequest = { messages: request.messages.map(toEngineMessage) };
-  if (tool_choice === "auto" && tools.length > 0) result.tools = tools;
-  if (max_tokens !== undefined && max_tokens !== null) result.max_tokens = finite("max_tokens", max_tokens);
+/** The engine's form of a text to continue, or of a gap to fill. */
+export function toRawPrompt(request: CompletionRequest): EngineRawPrompt {
+  refuseUnknown(request, COMPLETION, COMPLETION_NOT_YET);
+  const { suffix } = request;
+  return {
+    prompt: text("prompt", request.prompt),
+    ...(isGiven(suffix) && { suffix: text("suffix", suffix) }),
+    ...toSampling(request),
+  };
+}
+
+function toSampling(request: SamplingRequest): EngineSampling {
+  const { max_tokens } = request;
+  const stop = typeof request.stop === "string" ? [request.stop] : request.stop;
+  const result: EngineSampling = {};
+  if (isGiven(max_tokens)) result.max_tokens = finite("max_tokens", max_tokens);
   if (stop && stop.length > 0) result.stop = stop;
-  if (typeof enable_thinking === "boolean") result.enable_thinking = enable_thinking;
   for (const key of NUMBERS) {
     const value = request[key];
-    if (value !== undefined && value !== null) result[key] = finite(key, value);
+    if (isGiven(value)) result[key] = finite(key, value);
   }
   return result;
 }
 
+function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null;
+}
+
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
-function toEngineMessage(message: ChatMessage, index: number): unknown {
-  if (!ROLES.includes(message?.role)) {
-    throw invalid(
-      `messages[${index}].role must be one of ${ROLES.join(", ")}, not ${JSON.stringify(message?.role)}`,
-    );
+/** Messages whose contents are text. */
+export function toEngineMessages(messages: ChatMessage[]): { role: string; content: string }[] {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalid("messages must be a list of at least one message");
   }
-  const role = message.role === "developer" ? "system" : message.role;
-  return { ...message, role, content: toText(message.content ?? "", index) };
+  return messages.map((message, index) => {
+    if (!ROLES.includes(message?.role)) {
+      throw invalid(
+        `messages[${index}].role must be one of ${ROLES.join(", ")}, not ${JSON.stringify(message?.role)}`,
+      );
+    }
+    const role = message.role === "developer" ? "system" : message.role;
+    return { ...message, role, content: toText(message.content ?? "", index) };
+  });
 }
 
 function toText(content: unknown, index: number): string {
@@ -91,13 +128,4 @@ function toText(content: unknown, index: number): string {
     );
   });
   return texts.join("");
-}
-
-function finite(name: string, value: unknown): number {
-  if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw invalid(`${name} must be a number, not ${JSON.stringify(value)}`);
-}
-
-function invalid(message: string): QwillError {
-  return new QwillError("invalid-request", `The request cannot be served: ${message}.`);
 }

@@ -191,6 +191,7 @@ test("a request is brought into the engine's form", async () => {
     seed: null,
     n: 1,
     chat_template_kwargs: { enable_thinking: false },
+    thinking_budget: 64,
   });
   expect(engine.last.request).toEqual({
     messages: [
@@ -204,6 +205,7 @@ test("a request is brought into the engine's form", async () => {
     temperature: 0,
     top_k: 20,
     enable_thinking: false,
+    thinking_budget: 64,
   });
   await model.chat.completions.create({ messages, tools: [tool], tool_choice: "none" });
   expect(engine.last.request).toEqual({ messages });
@@ -221,7 +223,9 @@ test.each<[Record<string, unknown>, RegExp]>([
   [{ messages, chat_template_kwargs: { colour: "red" } }, /"chat_template_kwargs": "colour"/],
   [{ messages, tool_choice: "required" }, /"tool_choice": "required"/],
   [{ messages, temperature: "hot" }, /temperature must be a number, not "hot"/],
-  [{ messages, max_tokens: Number.NaN }, /max_tokens must be a number/],
+  [{ messages, max_tokens: Number.NaN }, /max_tokens must be a number, not NaN/],
+  [{ messages, thinking_budget: 0 }, /thinking_budget must be a positive whole number, not 0/],
+  [{ messages, suffix: "b" }, /"suffix" is not known/],
 ])("%j is refused by name", async (request, message) => {
   const { model } = await setUp();
   const error = await model.chat.completions

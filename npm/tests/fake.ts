@@ -44,9 +44,12 @@ const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 export class FakeEngine implements Engine {
   events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "content", text }));
   reply: Partial<EngineChatReply> = {};
-  /** What `load` and `chat` throw. */
+  /** What `load`, `chat` and the calls for numbers throw. */
   loadError: unknown;
   chatError: unknown;
+  pooledError: unknown;
+  /** The arguments of the calls for numbers. */
+  requests: unknown[] = [];
   /** Reports a fault in the engine. */
   panic: (message: string) => void = () => {};
   /** Everything that happened, in order. */
@@ -74,6 +77,14 @@ export class FakeEngine implements Engine {
     }
     if (this.loadError) throw this.loadError;
     return this.#model();
+  }
+
+  /** A call with numbers for a result. */
+  async #start(method: string, request: unknown): Promise<void> {
+    await tick();
+    this.log.push(method);
+    this.requests.push(request);
+    if (this.pooledError) throw this.pooledError;
   }
 
   #model(): EngineModel {
@@ -114,7 +125,19 @@ export class FakeEngine implements Engine {
           ...this.reply,
         };
       },
-      eval: async ({ name, ids }) => ({
+      embed: async (request) => {
+        await this.#start("embed", request);
+        return Float32Array.of(request.text.length, 0, 1).slice(0, request.dimensions);
+      },
+      rerank: async (request) => {
+        await this.#start("rerank", request);
+        return request.document.length / 10;
+      },
+      score: async (request) => {
+        await this.#start("score", request);
+        return { last: [0.5], tokens: null, steps: [0.25, 0.75] };
+      },
+      eval: async ({ name, ids, pooled }) => ({
         name,
         n: ids.length,
         nll: [],
@@ -122,6 +145,8 @@ export class FakeEngine implements Engine {
         top_logprobs: [],
         greedy: [],
         logits: new Float32Array([0.5, 0.25]),
+        embedding: Float32Array.from(pooled === "embedding" ? [0.6, 0.8] : []),
+        scores: pooled === "score" ? { last: [0.5], tokens: [[0.25], [0.5]], steps: null } : null,
       }),
       bench: async () => {
         const spread = (median: number) => ({ median, min: 0, max: 9 });

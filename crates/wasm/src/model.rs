@@ -7,6 +7,7 @@ use qwill::text::Specials;
 use qwill::weights::ByteSource;
 use qwill::{BenchRequest, ChatRequest, Control, EvalCase, KvType, LoadOptions, ModelFiles, RandomModel};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{error, from_js, qwill_error, to_js};
@@ -44,6 +45,32 @@ struct JsBenchRequest {
     decode_tokens: usize,
     depths: Vec<usize>,
     runs: usize,
+}
+
+/// `EngineEmbedRequest`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsEmbedRequest {
+    text: String,
+    instruction: Option<String>,
+    dimensions: Option<usize>,
+}
+
+/// `EngineRerankRequest`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsRerankRequest {
+    query: String,
+    document: String,
+    instruction: Option<String>,
+}
+
+/// `EngineScoreRequest`
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum JsScoreRequest {
+    Messages(Vec<Value>),
+    Ids(Vec<u32>),
 }
 
 /// `Tokens`
@@ -132,7 +159,32 @@ impl Model {
         let reply = self.0.eval(&case).await.map_err(qwill_error)?;
         let result = to_js(&reply)?;
         Reflect::set(&result, &"logits".into(), &Float32Array::from(&reply.logits[..]))?;
+        Reflect::set(&result, &"embedding".into(), &Float32Array::from(&reply.embedding[..]))?;
+        Reflect::set(&result, &"scores".into(), &to_js(&reply.scores)?)?;
         Ok(result)
+    }
+
+    /// The embedding of a text.
+    pub async fn embed(&mut self, request: JsValue) -> Result<Float32Array, JsValue> {
+        let JsEmbedRequest { text, instruction, dimensions } = from_js(&request)?;
+        let embedding = self.0.embed(&text, instruction.as_deref(), dimensions).await.map_err(qwill_error)?;
+        Ok(Float32Array::from(&embedding[..]))
+    }
+
+    /// How well a document answers a query, between 0 and 1.
+    pub async fn rerank(&mut self, request: JsValue) -> Result<f32, JsValue> {
+        let JsRerankRequest { query, document, instruction } = from_js(&request)?;
+        let scores = self.0.rerank(&query, &[document], instruction.as_deref()).await.map_err(qwill_error)?;
+        Ok(scores[0])
+    }
+
+    /// What a reward or classification model says of a conversation or of token ids.
+    pub async fn score(&mut self, request: JsValue) -> Result<JsValue, JsValue> {
+        let scores = match from_js(&request)? {
+            JsScoreRequest::Messages(messages) => self.0.score(&messages).await,
+            JsScoreRequest::Ids(ids) => self.0.score_ids(&ids).await,
+        };
+        to_js(&scores.map_err(qwill_error)?)
     }
 
     /// Measures prefill and decode.

@@ -1,0 +1,100 @@
+// Numbers for whole texts: what `model.embed`, `model.rerank` and `model.score` take and give.
+
+import { count, invalid, refuseUnknown, text, texts } from "./checks.ts";
+import type { EngineEmbedRequest, EngineRerankRequest, EngineScoreRequest } from "./engine.ts";
+import type { CallOptions } from "./model.ts";
+import type { ChatMessage } from "./openai.ts";
+import { toEngineMessages } from "./request.ts";
+
+export interface EmbedOptions extends CallOptions {
+  /** What the search is for. Makes the texts queries; documents go without one. */
+  instruction?: string | undefined;
+  /** Numbers of each vector, cut from the whole and scaled to length 1 again. Default: all that the model makes. */
+  dimensions?: number | undefined;
+}
+
+export interface RerankOptions extends CallOptions {
+  /** What the search is for. Default: answering a web search query. */
+  instruction?: string | undefined;
+  /** Give only so many, the best. Default: all. */
+  topN?: number | undefined;
+}
+
+/** A document and how well it answers the query. */
+export interface RankedDocument {
+  /** Its place in the list that was given. */
+  index: number;
+  /** From 0, not at all, to 1. */
+  score: number;
+  document: string;
+}
+
+/** A message to be scored. The steps of a solution, for process reward models, may be a list of texts. */
+export type ScoredMessage = ChatMessage | { role: "assistant"; content: string[] };
+
+/** A conversation, or its token ids. */
+export type ScoreInput = ScoredMessage[] | { ids: number[] };
+
+const EMBED = new Set(["instruction", "dimensions", "signal"]);
+const RERANK = new Set(["instruction", "topN", "signal"]);
+const SCORE = new Set(["ids"]);
+
+export function toEmbedRequests(input: unknown, options: EmbedOptions): EngineEmbedRequest[] {
+  refuseUnknown(options, EMBED);
+  const { dimensions } = options;
+  const shared = {
+    ...toInstruction(options),
+    ...(dimensions !== undefined && { dimensions: count("dimensions", dimensions) }),
+  };
+  const all = typeof input === "string" ? [input] : texts("input", input);
+  return all.map((text) => ({ text, ...shared }));
+}
+
+export function toRerankRequests(
+  query: unknown,
+  documents: unknown,
+  options: RerankOptions,
+): EngineRerankRequest[] {
+  refuseUnknown(options, RERANK);
+  if (options.topN !== undefined) count("topN", options.topN);
+  const shared = { query: text("query", query), ...toInstruction(options) };
+  return texts("documents", documents).map((document) => ({ document, ...shared }));
+}
+
+/** The best first; equal ones in the order in which they were given. */
+export function rank(documents: string[], scores: number[], { topN }: RerankOptions): RankedDocument[] {
+  const ranked = scores.map((score, index) => ({ index, score, document: documents[index] ?? "" }));
+  return ranked.sort((a, b) => b.score - a.score).slice(0, topN);
+}
+
+export function toScoreRequest(input: ScoreInput): EngineScoreRequest {
+  if (Array.isArray(input)) return { messages: toScoredMessages(input) };
+  if (typeof input !== "object" || input === null) {
+    throw invalid("score takes a list of messages, or { ids } with a list of token ids");
+  }
+  refuseUnknown(input, SCORE);
+  const { ids } = input;
+  if (!Array.isArray(ids) || !ids.every((id) => Number.isSafeInteger(id) && id >= 0)) {
+    throw invalid("ids must be a list of token ids, whole numbers from 0 on");
+  }
+  return { ids };
+}
+
+/** Steps stay a list: the engine marks the end of each. */
+function toScoredMessages(messages: ScoredMessage[]): unknown[] {
+  const steps = messages.map((message) => {
+    const content: unknown = message?.content;
+    return Array.isArray(content) && content.length > 0 && content.every((step) => typeof step === "string")
+      ? (content as string[])
+      : undefined;
+  });
+  const plain = messages.map((message, index) => (steps[index] ? { ...message, content: "" } : message));
+  return toEngineMessages(plain as ChatMessage[]).map((message, index) => ({
+    ...message,
+    content: steps[index] ?? message.content,
+  }));
+}
+
+function toInstruction({ instruction }: EmbedOptions | RerankOptions): { instruction?: string } {
+  return instruction === undefined ? {} : { instruction: text("instruction", instruction) };
+}
