@@ -208,7 +208,46 @@ export interface EngineModel {
   free(): void;
 }
 
+/** Bytes on the device, by what they are for. */
+export interface EngineMemory {
+  context_length: number;
+  prefill_chunk: number;
+  kv_type: "f32" | "f16";
+  weights_bytes: number;
+  cache_bytes: number;
+  activation_bytes: number;
+  expert_bytes: number;
+  rotary_bytes: number;
+  output_bytes: number;
+  steering_bytes: number;
+  total_bytes: number;
+  device: {
+    adapter: string;
+    max_buffer_bytes: number;
+    max_binding_bytes: number;
+    room: { kind: "known" | "at-least"; bytes: number } | { kind: "unknown" };
+  } | null;
+  fit:
+    | { verdict: "fits" | "unsure" | "with-f16-cache" | "does-not-fit" }
+    | { verdict: "with-context"; context_length: number }
+    | null;
+  obstacle: string | null;
+}
+
+/** A model without its weights, as `qwill inspect` prints it. */
+export interface EngineInspection {
+  name: string;
+  architecture: string;
+  n_params: number;
+  model_context_length: number;
+  memory: EngineMemory;
+}
+
 export interface Engine {
+  /** What a model takes; reads headers only. */
+  inspect(files: EngineFile[], options: EngineLoadOptions): Promise<EngineInspection>;
+  /** Rejects as `load` would for want of memory; reads headers only. */
+  check(files: EngineFile[], options: EngineLoadOptions): Promise<void>;
   /** `onProgress` returns whether to go on. */
   load(
     files: EngineFile[],

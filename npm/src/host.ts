@@ -1,14 +1,14 @@
 // Holds the model and answers the page's calls. Runs inside the worker, or in the page itself when asked to.
 
-import type { Engine, EngineFile, EngineModel } from "./engine.ts";
+import type { Engine, EngineFile, EngineInspection, EngineLoadOptions, EngineModel } from "./engine.ts";
 import { aborted, QwillError, toQwillError } from "./errors.ts";
-import type { IncomingFile } from "./incoming.ts";
-import { openModel } from "./library.ts";
+import type { IncomingFile, RemoteFile } from "./incoming.ts";
+import { openModel, type PeekOptions, peekModel } from "./library.ts";
 import { progressReporter } from "./meter.ts";
 import type { Protocol } from "./protocol.ts";
 import { offeredSubgroups, withRequestDevice } from "./request-device.ts";
 import { type Port, serve } from "./rpc.ts";
-import type { LocalFile } from "./source.ts";
+import type { LocalFile, SourceRef } from "./source.ts";
 import { MemoryStore, openStore } from "./store.ts";
 import { adapterName, requireAdapter } from "./webgpu.ts";
 
@@ -81,16 +81,14 @@ export function host(port: Port, startEngine: StartEngine): void {
         if (!("remote" in source)) return [];
         const store = source.storage === "none" ? new MemoryStore() : await openStore();
         const report = progressReporter(emit);
-        return openModel(source.remote, {
-          store,
-          signal: downloads.signal,
-          token,
-          onProgress(received, total) {
-            const before = downloading;
-            downloading = received < total || total === 0;
-            if (before || downloading) report(received, total);
-          },
-        });
+        const from = { store, signal: downloads.signal, token };
+        const found = await checkFirst(engine, source, from, options);
+        const onProgress = (received: number, total: number) => {
+          const before = downloading;
+          downloading = received < total || total === 0;
+          if (before || downloading) report(received, total);
+        };
+        return openModel(source.remote, { ...from, onProgress }, found);
       };
       try {
         const remote = await openRemote();
@@ -148,6 +146,16 @@ export function host(port: Port, startEngine: StartEngine): void {
       const info = model.info();
       return { ...info, adapter: info.adapter || adapterName(adapter) };
     },
+    async plan({ source, options, wasmUrl, token }, { signal }) {
+      const adapter = await requireAdapter();
+      const engine = await startEngine(wasmUrl, () => {});
+      if ("random" in source) return named(adapter, await engine.inspect([], { ...options, ...source }));
+      const local = source.local.map(fromLocal);
+      const settings = { ...options, name: source.name };
+      if (!("remote" in source)) return named(adapter, await engine.inspect(local, settings));
+      const peek = await peekModel(source.remote, { store: await openStore(), signal, token });
+      return named(adapter, await engine.inspect([...local, ...peek.files], settings));
+    },
     chat: (request, { emit, signal }) =>
       use((model) =>
         model.chat(request, (event) => {
@@ -167,6 +175,37 @@ export function host(port: Port, startEngine: StartEngine): void {
       old?.free();
     },
   });
+}
+
+/** With a name for the device if the engine found none. */
+function named(adapter: GPUAdapter, inspection: EngineInspection): EngineInspection {
+  const { memory } = inspection;
+  if (!memory.device) return inspection;
+  const device = { ...memory.device, adapter: memory.device.adapter || adapterName(adapter) };
+  return { ...inspection, memory: { ...memory, device } };
+}
+
+/** Less than this is there as soon as its headers are. */
+const WORTH_A_CHECK = 64 << 20;
+
+/** Nobody should wait for a download that ends in a refusal. Returns the model's files if they became known. */
+async function checkFirst(
+  engine: Engine,
+  source: Extract<SourceRef, { remote: unknown }>,
+  from: PeekOptions,
+  options: EngineLoadOptions,
+): Promise<RemoteFile[] | undefined> {
+  // Of bare addresses nobody knows the sizes; their headers come first in any case.
+  if (!("hub" in source.remote)) return undefined;
+  const peek = await peekModel(source.remote, from);
+  if (peek.missing < WORTH_A_CHECK) return peek.all;
+  const files = [...source.local.map(fromLocal), ...peek.files];
+  await engine.check(files, { ...options, name: source.name }).catch((thrown: unknown) => {
+    // Loading says whatever else is wrong.
+    const error = toQwillError(thrown);
+    if (error.code === "out-of-memory") throw error;
+  });
+  return peek.all;
 }
 
 function fromLocal({ name, blob }: LocalFile): EngineFile {

@@ -2,7 +2,7 @@
 
 import { QwillError } from "./errors.ts";
 import type { RemoteFile } from "./incoming.ts";
-import { fetchText, Passing, type RequestOptions } from "./ranges.ts";
+import { fetchText, insist, type RequestOptions } from "./ranges.ts";
 
 /** A model on a hub. */
 export interface HubRef {
@@ -70,21 +70,6 @@ function fileUrl({ endpoint, repo }: HubRef, at: string, path: string): string {
   return `${endpoint}${folder}/${repo}/resolve/${at}/${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
-const ATTEMPTS = 3;
-
-async function fetchPage(url: string, options: RequestOptions): Promise<[string, Headers]> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await fetchText(url, options);
-    } catch (error) {
-      if (!(error instanceof Passing)) throw error;
-      // Without network there is nothing to wait for.
-      if (attempt === ATTEMPTS || globalThis.navigator?.onLine === false) throw error.error;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(error.wait ?? 250 * attempt, 30_000)));
-    }
-  }
-}
-
 /** All files of a repository. */
 export async function listHub(hub: HubRef, options: RequestOptions): Promise<RemoteFile[]> {
   const { endpoint } = hub;
@@ -92,9 +77,12 @@ export async function listHub(hub: HubRef, options: RequestOptions): Promise<Rem
   let commit: string | undefined;
   let url: string | undefined = listingUrl(hub);
   while (url) {
-    const [text, headers]: [string, Headers] = await fetchPage(url, options).catch((error: QwillError) => {
-      throw explain(error, hub);
-    });
+    const address: string = url;
+    const [text, headers]: [string, Headers] = await insist(() => fetchText(address, options)).catch(
+      (error: QwillError) => {
+        throw explain(error, hub);
+      },
+    );
     const page = parseEntries(text, url);
     entries.push(...page);
     commit ??= headers.get("x-repo-commit") ?? undefined;

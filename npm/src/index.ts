@@ -33,6 +33,7 @@ export { QwillError, type QwillErrorCode } from "./errors.ts";
 export { type LoadOptions, type LoadProgress, load } from "./load.ts";
 export type { BenchResult, CallOptions, Model, ModelInfo } from "./model.ts";
 export type * from "./openai.ts";
+export { type MemoryPlan, type ModelPlan, type PlanOptions, plan } from "./plan.ts";
 export type {
   EmbedOptions,
   RankedDocument,

@@ -1,6 +1,7 @@
 // The models that this site keeps: which files belong to which, and how they are opened, from the network or without.
 
 import { keyOf } from "./digest.ts";
+import type { EngineFile } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
 import { chooseFiles, type HubRef, hubIdOf, listHub, shardsOf, takesToken } from "./hub.ts";
 import {
@@ -13,7 +14,8 @@ import {
   type RemoteFile,
   unlessLocked,
 } from "./incoming.ts";
-import { requireRoom, type Store } from "./store.ts";
+import { openRemote } from "./remote.ts";
+import { MemoryStore, requireRoom, type Store } from "./store.ts";
 
 /** A model that is somewhere else. */
 export type RemoteModel = { id: string; hub: HubRef } | { id: string; files: RemoteFile[] };
@@ -70,14 +72,56 @@ async function readRecords(store: Store): Promise<Record[]> {
 const writeRecord = (store: Store, record: Record) =>
   store.write(MODELS, recordName(record.id), new Blob([JSON.stringify(record)]));
 
-export interface OpenOptions extends Omit<IncomingOptions, "onProgress"> {
+export type PeekOptions = Omit<IncomingOptions, "onProgress">;
+
+export interface OpenOptions extends PeekOptions {
   /** Bytes of all files together. */
   onProgress?: (received: number, total: number) => void;
 }
 
-/** A model's files, readable while they come in. */
-export async function openModel(model: RemoteModel, given: OpenOptions): Promise<IncomingFile[]> {
-  const options = "hub" in model && !takesToken(model.hub) ? { ...given, token: undefined } : given;
+/** A user's token goes only where it belongs. */
+const withToken = <T extends { token?: string | undefined }>(model: RemoteModel, options: T): T =>
+  "hub" in model && !takesToken(model.hub) ? { ...options, token: undefined } : options;
+
+const WEIGHTS = /\.(gguf|safetensors)$/i;
+
+/** A model's files for those who read only headers. */
+export interface Peek {
+  /** Configuration and weights; weights that are not stored are read where they are. */
+  files: EngineFile[];
+  /** All files of the model. */
+  all: RemoteFile[];
+  /** Bytes of weights that are not stored. */
+  missing: number;
+}
+
+/** Opens what says how a model looks. Keeps nothing. */
+export async function peekModel(model: RemoteModel, given: PeekOptions): Promise<Peek> {
+  const options = withToken(model, given);
+  const { store } = options;
+  const memory = new MemoryStore();
+  const open = (file: RemoteFile) => openIncoming(file, { ...options, store: memory });
+  const before = await readRecord(store, recordName(model.id));
+  const all = await findFiles(model, before, options, open);
+  let missing = 0;
+  const wanted = all.filter(({ name }) => WEIGHTS.test(name) || name === "config.json");
+  const files = wanted.map(async (file) => {
+    if ((await keptOf(store, file)).complete) return openIncoming(file, options);
+    if (!WEIGHTS.test(file.name)) return open(file);
+    const opened = await openRemote(file, options);
+    missing += opened.size;
+    return opened;
+  });
+  return { files: await Promise.all(files), all, missing };
+}
+
+/** A model's files, readable while they come in. `found` spares asking for them if that was done before. */
+export async function openModel(
+  model: RemoteModel,
+  given: OpenOptions,
+  found?: RemoteFile[],
+): Promise<IncomingFile[]> {
+  const options = withToken(model, given);
   const { store } = options;
   // One file that fails stops the others.
   const stop = new AbortController();
@@ -97,7 +141,7 @@ export async function openModel(model: RemoteModel, given: OpenOptions): Promise
       },
     });
   const before = await readRecord(store, recordName(model.id));
-  const files = await findFiles(model, before, options, open);
+  const files = found ?? (await findFiles(model, before, options, open));
   for (const file of files) states.set(file, { received: 0, total: file.size ?? 0 });
   if (store.kind !== "memory") {
     await writeRecord(store, recordOf(model, files));
@@ -122,7 +166,7 @@ export async function openModel(model: RemoteModel, given: OpenOptions): Promise
 async function findFiles(
   model: RemoteModel,
   before: Record | undefined,
-  options: OpenOptions,
+  options: PeekOptions,
   open: (file: RemoteFile) => Promise<IncomingFile>,
 ): Promise<RemoteFile[]> {
   if ("files" in model) return model.files;

@@ -2,9 +2,9 @@ import { connect, type WorkerOption } from "./connect.ts";
 import type { EngineLoadOptions } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
 import { Model } from "./model.ts";
-import type { Protocol } from "./protocol.ts";
+import type { LoadArgs, Protocol } from "./protocol.ts";
 import { Client } from "./rpc.ts";
-import { type HubOptions, type ModelSource, resolveSource } from "./source.ts";
+import { type HubOptions, type ModelSource, resolveSource, type SourceRef } from "./source.ts";
 import { askToKeep } from "./store.ts";
 import { requireWebGpu } from "./webgpu.ts";
 
@@ -52,7 +52,7 @@ export interface LoadOptions extends HubOptions {
 
 /** Loads a model onto the GPU. See the README for what `source` may be. */
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const { signal, onProgress, worker = "auto", wasmUrl } = options;
+  const { signal, onProgress, worker = "auto" } = options;
   if (signal?.aborted) throw aborted(signal);
   const resolved = await resolveSource(source, options);
   requireWebGpu();
@@ -72,18 +72,21 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   const client = new Client<Protocol>(connection.port, die);
   connection.onDeath(die);
   try {
-    const args = {
-      source: resolved,
-      options: engineOptions(options),
-      wasmUrl: wasmUrl && absolute(wasmUrl),
-      token: options.token,
-    };
-    const info = await client.call("load", args, { signal, ...(onProgress && { onEvent: onProgress }) });
+    const info = await client.call("load", loadArgs(resolved, options), {
+      signal,
+      ...(onProgress && { onEvent: onProgress }),
+    });
     return new Model(client, connection, info, lost);
   } catch (error) {
     connection.close();
     throw error;
   }
+}
+
+/** What the worker is told of a load, or of a plan for one. */
+export function loadArgs(source: SourceRef, options: LoadOptions): LoadArgs {
+  const { wasmUrl, token } = options;
+  return { source, options: engineOptions(options), wasmUrl: wasmUrl && absolute(wasmUrl), token };
 }
 
 function absolute(url: string | URL): string {

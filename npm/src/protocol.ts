@@ -8,6 +8,7 @@ import type {
   EngineChatRequest,
   EngineEmbedRequest,
   EngineInfo,
+  EngineInspection,
   EngineLoadOptions,
   EngineRerankRequest,
   EngineScoreRequest,
@@ -19,18 +20,18 @@ import type {
 import type { LoadProgress } from "./load.ts";
 import type { SourceRef } from "./source.ts";
 
+/** Which model, and how it is set up. */
+export interface LoadArgs {
+  source: SourceRef;
+  options: EngineLoadOptions;
+  wasmUrl: string | undefined;
+  /** For the hub. */
+  token: string | undefined;
+}
+
 export type Protocol = {
-  load: {
-    args: {
-      source: SourceRef;
-      options: EngineLoadOptions;
-      wasmUrl: string | undefined;
-      /** For the hub. */
-      token: string | undefined;
-    };
-    result: EngineInfo;
-    event: LoadProgress;
-  };
+  load: { args: LoadArgs; result: EngineInfo; event: LoadProgress };
+  plan: { args: LoadArgs; result: EngineInspection; event: never };
   chat: { args: EngineChatRequest; result: EngineChatReply; event: EngineChatEvent };
   eval: { args: EvalCase[]; result: EvalResult[]; event: never };
   embed: { args: EngineEmbedRequest[]; result: Float32Array[]; event: never };

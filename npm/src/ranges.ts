@@ -28,6 +28,22 @@ export interface RequestOptions {
   patience?: number;
 }
 
+const ATTEMPTS = 3;
+
+/** Does something small again if it fails in passing. */
+export async function insist<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Passing)) throw error;
+      // Without network there is nothing to wait for.
+      if (attempt === ATTEMPTS || globalThis.navigator?.onLine === false) throw error.error;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(error.wait ?? 250 * attempt, PATIENCE)));
+    }
+  }
+}
+
 /** What a server says about a file without sending it. */
 export interface Facts {
   /** Bytes; unknown for servers that compress on the fly or do not say. */

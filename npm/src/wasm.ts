@@ -11,6 +11,8 @@ interface Glue {
   default: (options?: { module_or_path: string }) => Promise<unknown>;
   onPanic: (callback: (message: string) => void) => void;
   Model: { load: Engine["load"] };
+  inspect: Engine["inspect"];
+  check: Engine["check"];
 }
 
 const glue = generated as Glue;
@@ -37,5 +39,9 @@ async function start(wasmUrl: string | undefined): Promise<Engine> {
   glue.onPanic((message) => {
     for (const listener of listeners) listener(message);
   });
-  return { load: (files, options, onProgress) => glue.Model.load(files, options, onProgress) };
+  return {
+    inspect: glue.inspect,
+    check: glue.check,
+    load: (files, options, onProgress) => glue.Model.load(files, options, onProgress),
+  };
 }

@@ -1,7 +1,16 @@
 // A GPU and an engine that exist only as far as the tests look.
 
 import { vi } from "vitest";
-import type { BenchReport, Engine, EngineChatEvent, EngineChatReply, EngineModel } from "../src/engine.ts";
+import type {
+  BenchReport,
+  Engine,
+  EngineChatEvent,
+  EngineChatReply,
+  EngineFile,
+  EngineInspection,
+  EngineMemory,
+  EngineModel,
+} from "../src/engine.ts";
 import { host } from "../src/host.ts";
 
 export class FakeAdapter {
@@ -56,6 +65,50 @@ export class FakeEngine implements Engine {
   log: string[] = [];
   /** The arguments of the last load and chat. */
   last: Record<string, unknown> = {};
+
+  /** What the engine says of a model's memory. */
+  memory: EngineMemory = {
+    context_length: 8192,
+    prefill_chunk: 512,
+    kv_type: "f16",
+    weights_bytes: 100,
+    cache_bytes: 20,
+    activation_bytes: 3,
+    expert_bytes: 0,
+    rotary_bytes: 1,
+    output_bytes: 2,
+    steering_bytes: 4,
+    total_bytes: 130,
+    device: {
+      adapter: "",
+      max_buffer_bytes: 1000,
+      max_binding_bytes: 500,
+      room: { kind: "at-least", bytes: 1000 },
+    },
+    fit: { verdict: "fits" },
+    obstacle: null,
+  };
+  checkError: unknown;
+
+  async inspect(...[files, options]: Parameters<Engine["inspect"]>): Promise<EngineInspection> {
+    this.last.options = options;
+    await this.#readHeaders("inspect", files);
+    const { memory } = this;
+    return { name: "fake", architecture: "qwen3", n_params: 7, model_context_length: 32768, memory };
+  }
+
+  async check(...[files, options]: Parameters<Engine["check"]>): Promise<void> {
+    this.last.options = options;
+    await this.#readHeaders("check", files);
+    if (this.checkError) throw this.checkError;
+  }
+
+  async #readHeaders(what: string, files: EngineFile[]): Promise<void> {
+    for (const file of files) {
+      const text = async (at: number, n: number) => new TextDecoder().decode(await file.read(at, n));
+      this.log.push(`${what} ${file.name} ${await text(0, 4)} ${await text(4, 2)}`);
+    }
+  }
 
   async load(...[files, options, onProgress]: Parameters<Engine["load"]>): Promise<EngineModel> {
     this.log.push("load");

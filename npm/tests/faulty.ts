@@ -73,13 +73,14 @@ export class FaultyServer {
     if (this.sizes) headers.set("content-length", String(body.length));
     if (fault === "wrong-byte") body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1;
     const limit = typeof fault === "object" ? ("drop" in fault ? fault.drop : fault.truncate) : body.length;
+    const step = Math.max(100, body.length >> 6);
     let sent = 0;
     const stream = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         await new Promise((resolve) => setTimeout(resolve, 0));
         if (signal?.aborted) return controller.error(signal.reason);
         if (fault === "silence") return new Promise(() => {});
-        const chunk = body.subarray(sent, Math.min(sent + 100, limit));
+        const chunk = body.subarray(sent, Math.min(sent + step, limit));
         sent += chunk.length;
         if (chunk.length > 0) controller.enqueue(chunk);
         else if (typeof fault === "object" && "drop" in fault) controller.error(new TypeError("reset"));

@@ -251,8 +251,8 @@ pub(crate) struct InspectArgs {
     /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
     #[arg(short, long, default_value = "demo", conflicts_with = "shape")]
     pub(crate) model: String,
-    /// A published shape instead, such as qwen3-8b; needs no files
-    #[arg(long, value_name = "NAME")]
+    /// A published shape instead, such as qwen3-8b, in bf16 or as in qwen3-8b:q4_0; needs no files
+    #[arg(long, value_name = "SHAPE[:FORMAT]")]
     pub(crate) shape: Option<String>,
     #[command(flatten)]
     pub(crate) setup: SetupArgs,

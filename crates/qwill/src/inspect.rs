@@ -1,11 +1,11 @@
 //! What a model is and what it takes, from its files alone.
 
 use qwill_gpu::Gpu;
-use qwill_models::Plan;
+use qwill_models::{Plan, TensorRef};
 use qwill_weights::Layout;
 use serde::Serialize;
 
-use crate::loader::{WeightSource, find};
+use crate::loader::{WeightSource, find, vector_bytes};
 use crate::memory::{DeviceMemory, MemoryPlan, plan_memory};
 use crate::model::{open, plan, tensors};
 use crate::{Error, LoadOptions, ModelFiles, RandomModel};
@@ -19,7 +19,7 @@ pub struct TensorSummary {
     pub shape: Vec<usize>,
     /// Its format; absent without files.
     pub dtype: Option<String>,
-    /// Its bytes in the files.
+    /// Its bytes in the files; without files, on the device.
     pub bytes: u64,
 }
 
@@ -80,12 +80,13 @@ impl Inspection {
         Self::new(opened.name.clone(), &plan, WeightSource::Checkpoint(stored), options, tensors).await
     }
 
-    /// Looks at a published shape; weights count as bf16.
+    /// Looks at a published shape, `SHAPE` or `SHAPE:FORMAT`; without a format weights count as bf16.
     ///
     /// # Errors
-    /// [`Error::Request`] if there is no such shape.
+    /// [`Error::Request`] if there is no such shape or format.
     pub async fn of_shape(shape: &str, options: &LoadOptions) -> Result<Self, Error> {
-        let plan = RandomModel::parse(&format!("{shape}:bf16"))?.plan;
+        let with_format = if shape.contains(':') { shape.to_owned() } else { format!("{shape}:bf16") };
+        let RandomModel { plan, layout, .. } = RandomModel::parse(&with_format)?;
         let tensors = plan
             .tensors()
             .into_iter()
@@ -93,10 +94,10 @@ impl Inspection {
                 name: tensor.hf.clone(),
                 shape: tensor.shape.clone(),
                 dtype: None,
-                bytes: 2 * tensor.shape.iter().map(|&n| n as u64).product::<u64>(),
+                bytes: bytes_in(layout, tensor),
             })
             .collect();
-        Self::new(shape.to_lowercase(), &plan, WeightSource::Random(Layout::BF16), options, tensors).await
+        Self::new(shape.to_lowercase(), &plan, WeightSource::Random(layout), options, tensors).await
     }
 
     async fn new(
@@ -133,4 +134,11 @@ impl Inspection {
             tensors,
         })
     }
+}
+
+/// Bytes of a tensor on the device.
+fn bytes_in(layout: Layout, tensor: &TensorRef) -> u64 {
+    let [rows, k] = tensor.shape[..] else { return vector_bytes(std::slice::from_ref(tensor)) };
+    let words: usize = (0..layout.n_streams()).map(|stream| layout.stream_row_words(stream, k)).sum();
+    (rows * words) as u64 * 4
 }

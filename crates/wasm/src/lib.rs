@@ -8,7 +8,9 @@ mod convert;
 mod file;
 mod model;
 mod panic;
+mod plan;
 
 pub use file::JsFile;
 pub use model::Model;
 pub use panic::on_panic;
+pub use plan::{check, inspect};

@@ -20,7 +20,7 @@ pub struct Model(qwill::Model);
 /// `EngineLoadOptions`
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct JsLoadOptions {
+pub(crate) struct JsLoadOptions {
     name: String,
     context_length: Option<usize>,
     prefill_chunk: Option<usize>,
@@ -28,7 +28,7 @@ struct JsLoadOptions {
     exact: bool,
     caps: String,
     web_subgroups: Option<JsSubgroups>,
-    random: Option<String>,
+    pub(crate) random: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +88,12 @@ impl Default for JsBenchRequest {
 }
 
 impl JsLoadOptions {
-    fn resolve(&self) -> Result<LoadOptions, JsValue> {
+    pub(crate) fn files(&self, files: Vec<JsFile>) -> ModelFiles {
+        let sources = files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>);
+        ModelFiles::from_sources(&self.name, sources.collect())
+    }
+
+    pub(crate) fn resolve(&self) -> Result<LoadOptions, JsValue> {
         let kv_type = match (self.kv_type.as_deref(), self.exact) {
             (None, false) => None,
             (None, true) | (Some("f32"), _) => Some(KvType::F32),
@@ -127,9 +132,7 @@ impl Model {
             let random = RandomModel::parse(random).map_err(qwill_error)?;
             qwill::Model::random(random, &load_options).await
         } else {
-            let sources =
-                files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>).collect();
-            let files = ModelFiles::from_sources(options.name, sources);
+            let files = options.files(files);
             let mut progress = |progress: qwill::LoadProgress| {
                 let (done, total) = (progress.bytes_done as f64, progress.bytes_total as f64);
                 control(on_progress.call2(&JsValue::NULL, &done.into(), &total.into()))

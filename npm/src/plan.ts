@@ -1,0 +1,109 @@
+// What a model would take on this device, and whether it fits: known before anything is downloaded.
+
+import { connect } from "./connect.ts";
+import type { EngineInspection, EngineMemory } from "./engine.ts";
+import { aborted, type QwillError } from "./errors.ts";
+import { type LoadOptions, loadArgs } from "./load.ts";
+import type { Protocol } from "./protocol.ts";
+import { Client } from "./rpc.ts";
+import { type ModelSource, resolveSource } from "./source.ts";
+import { requireWebGpu } from "./webgpu.ts";
+
+/** Those of `load` that have a bearing on memory or on where the model is. */
+export type PlanOptions = Omit<LoadOptions, "onProgress" | "storage">;
+
+/** Bytes on the GPU, by what they are for, and whether they fit. */
+export interface MemoryPlan {
+  /** Tokens that this is for: those asked for, else the most up to 8192 that fit. */
+  contextLength: number;
+  /** Format of the KV cache. */
+  kvType: "f32" | "f16";
+  weightsBytes: number;
+  cacheBytes: number;
+  /** Activations of a prefill step; `expertBytes` are those inside mixtures of experts. */
+  activationBytes: number;
+  expertBytes: number;
+  /** Cosines and sines of positions. */
+  rotaryBytes: number;
+  /** Logits, and what they are made from. */
+  outputBytes: number;
+  /** State and parameters of kernels. */
+  steeringBytes: number;
+  totalBytes: number;
+  /**
+   * - `"fits"`;
+   * - `"unsure"`: it takes more than the browser says is there, so that only trying tells;
+   * - `"with-context"`: not with the context asked for, but with `fittingContextLength`;
+   * - `"with-f16-cache"`: not with an f32 cache, but with an f16 one;
+   * - `"does-not-fit"`: not with any context.
+   */
+  fit: "fits" | "unsure" | "with-context" | "with-f16-cache" | "does-not-fit";
+  fittingContextLength?: number;
+  /** What stands in the way, in words. */
+  obstacle?: string;
+}
+
+export interface ModelPlan {
+  name: string;
+  /** As the checkpoint names it, e.g. `qwen3`. */
+  architecture: string;
+  parameters: number;
+  /** Tokens that the model was made for. */
+  modelContextLength: number;
+  /** The GPU, in the browser's words. */
+  adapter: string;
+  /** Bytes of the largest buffer, and of what a kernel sees of one. */
+  maxBufferBytes: number;
+  maxBindingBytes: number;
+  memory: MemoryPlan;
+}
+
+/** Says what a model would take and whether it fits, from the headers of its files. Downloads and keeps no weights. */
+export async function plan(source: ModelSource, options: PlanOptions = {}): Promise<ModelPlan> {
+  const { signal, worker = "auto" } = options;
+  if (signal?.aborted) throw aborted(signal);
+  const resolved = await resolveSource(source, options);
+  requireWebGpu();
+  const connection = await connect(worker);
+  const die = (error: QwillError) => client.close(error);
+  const client = new Client<Protocol>(connection.port, die);
+  connection.onDeath(die);
+  try {
+    return planOf(await client.call("plan", loadArgs(resolved, options), { signal }));
+  } finally {
+    connection.close();
+  }
+}
+
+function planOf(inspection: EngineInspection): ModelPlan {
+  const { name, architecture, n_params, model_context_length, memory } = inspection;
+  return {
+    name,
+    architecture,
+    parameters: n_params,
+    modelContextLength: model_context_length,
+    adapter: memory.device?.adapter ?? "",
+    maxBufferBytes: memory.device?.max_buffer_bytes ?? 0,
+    maxBindingBytes: memory.device?.max_binding_bytes ?? 0,
+    memory: memoryOf(memory),
+  };
+}
+
+function memoryOf(memory: EngineMemory): MemoryPlan {
+  const { fit, obstacle } = memory;
+  return {
+    contextLength: memory.context_length,
+    kvType: memory.kv_type,
+    weightsBytes: memory.weights_bytes,
+    cacheBytes: memory.cache_bytes,
+    activationBytes: memory.activation_bytes,
+    expertBytes: memory.expert_bytes,
+    rotaryBytes: memory.rotary_bytes,
+    outputBytes: memory.output_bytes,
+    steeringBytes: memory.steering_bytes,
+    totalBytes: memory.total_bytes,
+    fit: fit?.verdict ?? "unsure",
+    ...(fit?.verdict === "with-context" && { fittingContextLength: fit.context_length }),
+    ...(obstacle !== null && { obstacle }),
+  };
+}
