@@ -274,7 +274,8 @@ fn a_hub_that_is_not_there_is_named() {
     assert!(failure(&mut command, 1).contains("http://127.0.0.1:1/api/models/Qwen/Tiny"));
 }
 
-/// A hub with one file, `a/b-GGUF/tiny-Q8_0.gguf`, that sends it slowly; counts the requests for it.
+/// A hub with one file, `a/b-GGUF/tiny-Q8_0.gguf`, that sends it slowly and whole; counts the downloads of it, not those who
+/// look at its header.
 fn hub(bytes: Vec<u8>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
     use std::io::{BufRead, BufReader, Write};
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -299,7 +300,10 @@ fn hub(bytes: Vec<u8>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize
                     stream,
                     "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
                 );
-                if head[0].starts_with("GET /a/b-GGUF/resolve/") {
+                let is_part = head.iter().map(|line| line.to_lowercase()).any(|line| {
+                    line.starts_with("range:") && line.ends_with(|last: char| last.is_ascii_digit())
+                });
+                if head[0].starts_with("GET /a/b-GGUF/resolve/") && !is_part {
                     counter.fetch_add(1, Ordering::Relaxed);
                 }
                 if head[0].starts_with("GET") {
@@ -318,18 +322,18 @@ fn hub(bytes: Vec<u8>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize
 fn processes_that_want_one_model_download_it_once() {
     let (url, requests) = hub(std::fs::read(golden("g-qwen2/g-qwen2-Q8_0.gguf")).unwrap());
     let home = scratch("hf-shared");
-    let tokenize = || {
-        let mut command = qwill(&["tokenize", "-m", "a/b-GGUF", "--json", "Hello"]);
+    let run = || {
+        let mut command = qwill(&["run", "-m", "a/b-GGUF", "--json", "--raw", "--max-tokens", "2", "Hello"]);
         command.env("HF_HOME", &home).env("HF_ENDPOINT", &url);
         command.env_remove("HF_HUB_OFFLINE").env_remove("HF_HUB_CACHE");
         command.stdout(std::process::Stdio::piped()).spawn().unwrap()
     };
-    let running: Vec<_> = (0..3).map(|_| tokenize()).collect();
+    let running: Vec<_> = (0..3).map(|_| run()).collect();
     for process in running {
         let output = process.wait_with_output().unwrap();
         assert!(output.status.success());
-        let tokens: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(!tokens["ids"].as_array().unwrap().is_empty());
+        let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(!reply["ids"].as_array().unwrap().is_empty());
     }
     assert_eq!(requests.load(std::sync::atomic::Ordering::Relaxed), 1);
     std::fs::remove_dir_all(&home).unwrap();
