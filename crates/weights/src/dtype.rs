@@ -33,6 +33,11 @@ macro_rules! dtypes {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// The type of that name, whatever its case.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|dtype| dtype.name().eq_ignore_ascii_case(name))
+            }
+
             /// The number that stands for this type in a GGUF file.
             pub const fn gguf_id(self) -> Option<u32> {
                 match self { $($(Self::$variant => Some($id),)?)* _ => None }
@@ -136,6 +141,23 @@ dtypes! {
     I64 = "I64", 1 elements in 8 bytes, gguf 27, safetensors "I64";
     /// Unsigned 64-bit integers.
     U64 = "U64", 1 elements in 8 bytes, safetensors "U64";
+}
+
+impl DType {
+    /// This format, or the one that llama.cpp takes instead for rows of `row_len` elements when they are not whole blocks
+    /// of it: Q5_0 for Q4_K, Q5_1 for Q5_K, Q8_0 for Q6_K, IQ4_NL for IQ4_XS, Q4_0 for other blocks of 256; and F16 for
+    /// rows that are no multiple of 32.
+    pub fn for_rows_of(self, row_len: usize) -> Self {
+        let fits = |dtype: &Self| row_len.is_multiple_of(dtype.block_len());
+        let smaller = match self {
+            Self::Q4_K => Self::Q5_0,
+            Self::Q5_K => Self::Q5_1,
+            Self::Q6_K => Self::Q8_0,
+            Self::IQ4_XS => Self::IQ4_NL,
+            _ => Self::Q4_0,
+        };
+        [self, smaller].into_iter().find(fits).unwrap_or(Self::F16)
+    }
 }
 
 impl fmt::Display for DType {

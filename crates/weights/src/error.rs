@@ -78,6 +78,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// A tensor cannot be written in another format.
+    #[error("tensor \"{tensor}\": {reason}")]
+    Convert {
+        /// Name of the tensor.
+        tensor: String,
+        /// What is in the way, with the row.
+        reason: String,
+    },
+
     /// The operation does not exist for this data type.
     #[error("{operation} is not supported for {dtype}")]
     Unsupported {

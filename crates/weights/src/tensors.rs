@@ -8,7 +8,7 @@ use crate::layout::empty_streams;
 use crate::packed::fp8::{Fp8, OpenFp8};
 use crate::packed::grouped::{Grouped, OpenGrouped};
 use crate::packed::{Quantization, error};
-use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, repack};
+use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, quantize, repack};
 
 /// The tensors of a model under the names and shapes that its architecture gives them.
 ///
@@ -64,7 +64,7 @@ impl<'c> Tensors<'c> {
             (layout, info.byte_len, Storage::Plain(info))
         };
         let (name, shape) = (name.to_owned(), info.shape.clone());
-        Ok(Some(Tensor { name, shape, layout, byte_len, checkpoint, storage }))
+        Ok(Some(Tensor { name, shape, layout, byte_len, checkpoint, storage, converted: None }))
     }
 
     /// The tensor of that name, put together from the parts of a layer.
@@ -92,6 +92,7 @@ impl<'c> Tensors<'c> {
             byte_len: layer.byte_len(),
             checkpoint,
             storage: Storage::Grouped(layer),
+            converted: None,
         }))
     }
 }
@@ -109,6 +110,8 @@ pub struct Tensor<'c> {
     pub byte_len: u64,
     checkpoint: &'c Checkpoint,
     storage: Storage<'c>,
+    /// What the rows become while they are read.
+    converted: Option<DType>,
 }
 
 #[derive(Clone)]
@@ -127,6 +130,37 @@ impl<'c> Tensor<'c> {
     /// Product of all dimensions but the last. A vector has one row.
     pub fn n_rows(&self) -> usize {
         self.shape.split_last().map_or(1, |(_, outer)| outer.iter().product())
+    }
+
+    /// The type of its rows as [`TensorReader::blocks`] gives them; `None` for a layer of GPTQ, AWQ or FP8, which has
+    /// none.
+    pub fn dtype(&self) -> Option<DType> {
+        match &self.storage {
+            Storage::Plain(info) => Some(self.converted.unwrap_or(info.dtype)),
+            Storage::Fp8(_) | Storage::Grouped(_) => self.converted,
+        }
+    }
+
+    /// The same tensor in another format: its rows are converted while they are read, and everything about it but
+    /// [`format`](Self::format) and [`byte_len`](Self::byte_len) is that of the new format.
+    ///
+    /// # Errors
+    /// [`Error::Convert`] if rows are not whole blocks of that format, or the format has no layout.
+    pub fn converted(mut self, dtype: DType) -> Result<Self, Error> {
+        let error = |reason| Error::Convert { tensor: self.name.clone(), reason };
+        let (k, block) = (self.row_len(), dtype.block_len());
+        if !k.is_multiple_of(block) {
+            return Err(error(format!(
+                "rows of {k} elements cannot be {dtype}, which comes in blocks of {block}"
+            )));
+        }
+        let layout =
+            Layout::of(dtype).ok_or_else(|| error(format!("weights of type {dtype} are not supported")))?;
+        if self.dtype() != Some(dtype) {
+            self.layout = layout;
+            self.converted = Some(dtype);
+        }
+        Ok(self)
     }
 
     /// How the files store it, for people: `Q4_K`, or `GPTQ of 4 bits, 128 inputs a scale`.
@@ -159,7 +193,13 @@ impl<'c> Tensor<'c> {
             Storage::Fp8(layer) => Open::Fp8(layer.open(checkpoint).await?),
             Storage::Grouped(layer) => Open::Grouped(layer.open(checkpoint).await?),
         };
-        Ok(TensorReader { name: self.name.clone(), row_len: self.row_len(), layout: self.layout, open })
+        Ok(TensorReader {
+            name: self.name.clone(),
+            row_len: self.row_len(),
+            layout: self.layout,
+            converted: self.converted,
+            open,
+        })
     }
 }
 
@@ -169,6 +209,7 @@ pub struct TensorReader<'c> {
     name: String,
     row_len: usize,
     layout: Layout,
+    converted: Option<DType>,
     open: Open<'c>,
 }
 
@@ -192,6 +233,9 @@ impl TensorReader<'_> {
             }
             return self.f32_streams(rows).await;
         }
+        if let Some(dtype) = self.converted {
+            return repack(dtype, &self.convert(rows.clone(), dtype).await?, rows.len(), self.row_len);
+        }
         match (&self.open, layout) {
             (Open::Plain(checkpoint, info), _) => {
                 let bytes = read_plain(checkpoint, info, rows.clone()).await?;
@@ -205,12 +249,37 @@ impl TensorReader<'_> {
         }
     }
 
+    /// Some rows as a GGUF file has them: whole blocks of the type that [`Tensor::dtype`] says.
+    ///
+    /// # Errors
+    /// [`Error::Convert`] for a layer of GPTQ, AWQ or FP8 that is not [converted](Tensor::converted); as
+    /// [`values`](Self::values).
+    pub async fn blocks(&self, rows: Range<usize>) -> Result<Vec<u8>, Error> {
+        match (self.converted, &self.open) {
+            (Some(dtype), _) => self.convert(rows, dtype).await,
+            (None, Open::Plain(checkpoint, info)) => read_plain(checkpoint, info, rows).await,
+            (None, Open::Fp8(_) | Open::Grouped(_)) => Err(Error::Convert {
+                tensor: self.name.clone(),
+                reason: "it is packed in a way that GGUF files do not have".to_owned(),
+            }),
+        }
+    }
+
     /// The values of some rows, row-major without padding.
     ///
     /// # Errors
     /// [`Error::Tensor`] and [`Error::Packed`] if there are no such rows, and for scales and 8-bit
-    /// floats that are not finite; and whatever the source says.
+    /// floats that are not finite; [`Error::Convert`] for values that the format cannot hold; and whatever the
+    /// source says.
     pub async fn values(&self, rows: Range<usize>) -> Result<Vec<f32>, Error> {
+        let Some(dtype) = self.converted else { return self.stored_values(rows).await };
+        let blocks = self.convert(rows.clone(), dtype).await?;
+        let mut values = vec![0.0; rows.len() * self.row_len];
+        dequantize(dtype, &blocks, &mut values)?;
+        Ok(values)
+    }
+
+    async fn stored_values(&self, rows: Range<usize>) -> Result<Vec<f32>, Error> {
         match &self.open {
             Open::Plain(checkpoint, info) => {
                 let bytes = read_plain(checkpoint, info, rows.clone()).await?;
@@ -220,6 +289,28 @@ impl TensorReader<'_> {
             }
             Open::Fp8(layer) => layer.values(rows).await,
             Open::Grouped(layer) => layer.values(rows),
+        }
+    }
+
+    /// Some rows in another format than they are stored in.
+    async fn convert(&self, rows: Range<usize>, dtype: DType) -> Result<Vec<u8>, Error> {
+        let values = self.stored_values(rows.clone()).await?;
+        let error = |at: usize, reason: String| {
+            let row = rows.start + at / self.row_len.max(1);
+            Error::Convert { tensor: self.name.clone(), reason: format!("row {row} {reason}") }
+        };
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(error(at, format!("holds {}, which no {dtype} can stand for", values[at])));
+        }
+        let blocks = quantize(dtype, &values)?;
+        match block::overflow(dtype, &blocks) {
+            None => Ok(blocks),
+            Some(block) => {
+                let at = block * dtype.block_len();
+                let largest =
+                    values[at..at + dtype.block_len()].iter().fold(0.0, |max: f32, v| max.max(v.abs()));
+                Err(error(at, format!("holds {largest:e}, which is too large for {dtype}")))
+            }
         }
     }
 

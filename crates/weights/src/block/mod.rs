@@ -22,6 +22,7 @@ pub(crate) mod q5_1;
 pub(crate) mod q5_k;
 pub(crate) mod q6_k;
 mod q8_0;
+mod search;
 mod tq1_0;
 mod tq2_0;
 
@@ -83,9 +84,13 @@ pub fn dequantize(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), Err
     Ok(())
 }
 
-/// Converts `f32` values to whole blocks, with the same result as ggml's reference quantisers.
+/// Converts `f32` values to whole blocks.
 ///
-/// Values that are not finite make their block (and no other) not finite or arbitrary.
+/// F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q4_K have the bytes of ggml's reference quantisers. The others search for
+/// scales in a way of their own, whose errors are as small.
+///
+/// Values that are not finite make their block (and no other) not finite or arbitrary, and so do values beyond what the
+/// format's scale can hold; a [`Tensor`](crate::Tensor) that is quantised while it is read refuses both.
 ///
 /// # Errors
 /// [`Error::Length`] if the values do not fill whole blocks, [`Error::Unsupported`] for formats
@@ -108,7 +113,14 @@ pub fn quantize(dtype: DType, values: &[f32]) -> Result<Vec<u8>, Error> {
         DType::Q5_0 => each(values, &mut out, q5_0::quantize),
         DType::Q5_1 => each(values, &mut out, q5_1::quantize),
         DType::Q8_0 => each(values, &mut out, q8_0::quantize),
-        DType::Q4_K => each(values, &mut out, q4_k::quantize),
+        DType::Q2_K => each_in_parallel(values, &mut out, q2_k::quantize),
+        DType::Q3_K => each_in_parallel(values, &mut out, q3_k::quantize),
+        DType::Q4_K => each_in_parallel(values, &mut out, q4_k::quantize),
+        DType::Q5_K => each_in_parallel(values, &mut out, q5_k::quantize),
+        DType::Q6_K => each_in_parallel(values, &mut out, q6_k::quantize),
+        DType::IQ4_NL => each_in_parallel(values, &mut out, iq4_nl::quantize),
+        DType::IQ4_XS => each_in_parallel(values, &mut out, iq4_xs::quantize),
+        DType::MXFP4 => each_in_parallel(values, &mut out, mxfp4::quantize),
         _ => {
             return Err(Error::Unsupported { operation: "quantising", dtype });
         }
@@ -133,6 +145,40 @@ pub(crate) fn infinite_scale(dtype: DType, bytes: &[u8]) -> Option<usize> {
         .position(|block| fields.iter().any(|&at| block[at + 1] & EXPONENT == EXPONENT))
 }
 
+/// The first block that became infinite because its values are beyond what the format can hold.
+pub(crate) fn overflow(dtype: DType, bytes: &[u8]) -> Option<usize> {
+    let exponent = match dtype {
+        DType::F16 => 0x7C00u16,
+        DType::BF16 => 0x7F80,
+        _ => return infinite_scale(dtype, bytes),
+    };
+    bytes.as_chunks().0.iter().position(|&half| u16::from_le_bytes(half) & exponent == exponent)
+}
+
+/// [`each`] on all cores, for conversions that search.
+fn each_in_parallel<const N: usize, const M: usize>(
+    values: &[f32],
+    out: &mut [u8],
+    convert: impl Fn(&[f32; N], &mut [u8; M]) + Sync,
+) {
+    /// Fewer blocks are not worth a thread.
+    const LEAST: usize = 64;
+    let n_blocks = values.len() / N;
+    // In a browser there is one.
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_threads = n_cores.min(n_blocks / LEAST);
+    if n_threads < 2 {
+        return each(values, out, convert);
+    }
+    let share = n_blocks.div_ceil(n_threads);
+    let convert = &convert;
+    std::thread::scope(|scope| {
+        for (values, out) in values.chunks(share * N).zip(out.chunks_mut(share * M)) {
+            scope.spawn(move || each(values, out, convert));
+        }
+    });
+}
+
 /// Applies `convert` to block after block. The block sizes come from its signature; the callers
 /// have checked that they divide both slices into the same number of blocks.
 fn each<A, B, const N: usize, const M: usize>(
@@ -155,6 +201,14 @@ fn nibbles(bytes: &[u8]) -> [u8; 32] {
         (*low, *high) = (b & 15, b >> 4);
     }
     quants
+}
+
+/// The inverse of [`nibbles`], into the first 16 bytes.
+fn put_nibbles(quants: &[u8; 32], bytes: &mut [u8]) {
+    let (low, high) = quants.split_at(16);
+    for ((&low, &high), b) in low.iter().zip(high).zip(bytes) {
+        *b = low | high << 4;
+    }
 }
 
 /// The little-endian half-precision field at byte `at` of a block.

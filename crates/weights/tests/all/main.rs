@@ -7,5 +7,6 @@ mod golden;
 mod layout;
 mod mutation;
 mod packed;
+mod quantize;
 mod safetensors;
 mod tensors;

@@ -1,7 +1,7 @@
 //! Plain tensors seen through [`Tensors`]: rows of experts, damaged scales, types without a layout.
 
 use pollster::block_on;
-use qwill_weights::{Checkpoint, DType, Layout, Tensors, dequantize, gguf, unpack};
+use qwill_weights::{Checkpoint, DType, Layout, TensorReader, Tensors, dequantize, gguf, quantize, unpack};
 
 use crate::common::{Random, message, open_gguf};
 
@@ -91,5 +91,85 @@ fn types_without_a_layout_are_refused_by_name() {
             message(Tensors::new(&checkpoint, None).unwrap().get("w")),
             format!("model.gguf: tensor \"w\": weights of type {dtype} are not supported")
         );
+    }
+}
+
+#[test]
+fn a_converted_tensor_reads_as_if_it_were_stored_so() {
+    let mut random = Random(5);
+    let values: Vec<f32> = (0..7 * 512).map(|_| random.normal()).collect();
+    let plain = gguf_file("w", &[7, 512], DType::BF16, &quantize(DType::BF16, &values).unwrap());
+    let plain = Tensors::new(&plain, None).unwrap().get("w").unwrap().unwrap();
+    let mut rounded = vec![0.0; values.len()];
+    dequantize(DType::BF16, &quantize(DType::BF16, &values).unwrap(), &mut rounded).unwrap();
+    for dtype in [DType::F32, DType::F16, DType::Q8_0, DType::Q4_0, DType::Q4_K, DType::Q3_K, DType::Q6_K] {
+        let blocks = quantize(dtype, &rounded).unwrap();
+        let stored = gguf_file("w", &[7, 512], dtype, &blocks);
+        let stored = Tensors::new(&stored, None).unwrap().get("w").unwrap().unwrap();
+        let converted = plain.clone().converted(dtype).unwrap();
+        assert_eq!((converted.layout, converted.dtype()), (stored.layout, Some(dtype)));
+        assert_eq!((&converted.shape, converted.byte_len), (&plain.shape, plain.byte_len));
+        let (stored, converted) = (block_on(stored.open()).unwrap(), block_on(converted.open()).unwrap());
+        for rows in [0..7, 2..5, 6..6] {
+            let of =
+                |reader: &TensorReader<'_>, layout| block_on(reader.streams(rows.clone(), layout)).unwrap();
+            let row_bytes = blocks.len() / 7;
+            let part = &blocks[rows.start * row_bytes..rows.end * row_bytes];
+            assert_eq!(block_on(converted.blocks(rows.clone())).unwrap(), part, "{dtype}");
+            assert_eq!(block_on(stored.blocks(rows.clone())).unwrap(), part, "{dtype}");
+            for layout in [Layout::of(dtype).unwrap(), Layout::F32] {
+                assert_eq!(of(&converted, layout), of(&stored, layout), "{dtype} {layout:?}");
+            }
+        }
+    }
+    assert_eq!(plain.clone().converted(DType::BF16).unwrap().dtype(), Some(DType::BF16));
+    assert_eq!(
+        message(plain.clone().converted(DType::IQ2_S).map(drop)),
+        "tensor \"w\": weights of type IQ2_S are not supported"
+    );
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_refused_by_row() {
+    for (dtype, value, reason) in [
+        (DType::Q8_0, f32::NAN, "holds NaN, which no Q8_0 can stand for"),
+        (DType::Q4_K, f32::INFINITY, "holds inf, which no Q4_K can stand for"),
+        (DType::F16, -70_000.0, "holds 7e4, which is too large for F16"),
+        (DType::Q4_0, 1e6, "holds 1e6, which is too large for Q4_0"),
+        (DType::Q6_K, -1e30, "holds 1e30, which is too large for Q6_K"),
+        (DType::BF16, f32::MAX, "holds 3.4028235e38, which is too large for BF16"),
+    ] {
+        let mut values = [0.5; 4 * 256];
+        values[2 * 256 + 131] = value;
+        let file = gguf_file("w", &[4, 256], DType::F32, &quantize(DType::F32, &values).unwrap());
+        let tensor = Tensors::new(&file, None).unwrap().get("w").unwrap().unwrap();
+        let reader = block_on(tensor.converted(dtype).unwrap().open()).unwrap();
+        assert!(block_on(reader.blocks(0..2)).is_ok());
+        let expected = format!("tensor \"w\": row 2 {reason}");
+        assert_eq!(message(block_on(reader.blocks(1..4))), expected);
+        assert_eq!(message(block_on(reader.values(2..3))), expected);
+    }
+    let narrow = gguf_file("w", &[2, 48], DType::F32, &[0; 384]);
+    let narrow = Tensors::new(&narrow, None).unwrap().get("w").unwrap().unwrap();
+    assert_eq!(
+        message(narrow.converted(DType::Q8_0).map(drop)),
+        "tensor \"w\": rows of 48 elements cannot be Q8_0, which comes in blocks of 32"
+    );
+}
+
+#[test]
+fn rows_that_are_not_whole_blocks_get_another_format() {
+    for (dtype, row_len, expected) in [
+        (DType::Q4_K, 512, DType::Q4_K),
+        (DType::Q4_K, 896, DType::Q5_0),
+        (DType::Q5_K, 896, DType::Q5_1),
+        (DType::Q6_K, 96, DType::Q8_0),
+        (DType::Q3_K, 96, DType::Q4_0),
+        (DType::IQ4_XS, 96, DType::IQ4_NL),
+        (DType::Q4_K, 100, DType::F16),
+        (DType::Q8_0, 33, DType::F16),
+        (DType::BF16, 33, DType::BF16),
+    ] {
+        assert_eq!(dtype.for_rows_of(row_len), expected, "{dtype}, {row_len}");
     }
 }
