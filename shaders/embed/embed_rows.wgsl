@@ -1,10 +1,11 @@
 // Looks up the embedding rows of the step's tokens.
 //
-//   y[t, k] = table[tokens[t], k]
+//   y[t, k] = table[tokens[t], k], times scale[k] where given
 //
 // Grid: x = columns in units of 8, 64 an invocation group; y = token. Tokens whose row lies in another shard of the
 // table are left to that shard's dispatch.
-// Bindings: tokens [n_tokens] u32; y [n_tokens, stride] f32; table [rows of the shard, units * 8] in any layout.
+// Bindings: tokens [n_tokens] u32; y [n_tokens, stride] f32; table [rows of the shard, units * 8] in any layout; scale
+// [stride] f32.
 // Needs: nothing.
 struct Params {
     // units of 8 columns in a row of the table
@@ -20,6 +21,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> tokens: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
 //% include "quant/" ~ quant ~ ".wgsl"
+//% if scale
+@group(0) @binding(${ scale_binding }) var<storage, read> scale_of: array<vec4<f32>>;
+//% endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
@@ -31,6 +35,11 @@ fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     }
     let w = load_w8(row, unit, params.units);
     let i = token * params.y_stride + unit * 2u;
+//% if scale
+    y[i] = w.lo * scale_of[unit * 2u];
+    y[i + 1u] = w.hi * scale_of[unit * 2u + 1u];
+//% else
     y[i] = w.lo;
     y[i + 1u] = w.hi;
+//% endif
 }

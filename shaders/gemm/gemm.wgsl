@@ -3,6 +3,7 @@
 //   a[m, n] = sum_k X[m, k] * W[n, k]
 //   store: Y[m, n] = a + bias[n];         relu: Y[m, n] = max(a + bias[n], 0);
 //   add: Y[m, n] += a;                    add_scaled: Y[m, n] += routes[m, slot].weight * a;
+//   store_scaled: Y[m, n] = scale[n] * a;
 //   silu_mul: Y[m, i] = silu(a[m, gate of i]) * a[m, up of i]
 //
 // With experts, the rows of all of them are stacked in W, and a tile of rows of X has one expert, see group_tokens.wgsl:
@@ -14,7 +15,7 @@
 // columns j + 8 c: 64 products for 16 loads at every k. Tiles hold vec4 along k, rows padded to 5 vec4 against bank
 // conflicts.
 // Bindings: X [M, K] f32; Y [M, N] f32; W in any layout; bias [N] f32; routes [M, slots] of (expert, weight
-// bits); tiles; assignments. K is padded to 32 with zeros, the rows of X and Y to whole tiles (what is computed there is never read).
+// bits); scale [N] f32, of all experts; tiles; assignments. K is padded to 32 with zeros, the rows of X and Y to whole tiles (what is computed there is never read).
 // Needs: nothing; 16 KiB of workgroup memory are enough for every variant.
 struct Params {
     // units of 8 columns in a row of W
@@ -46,6 +47,11 @@ struct Params {
 //% if epilogue == "add_scaled"
 @group(0) @binding(${ routes_binding }) var<storage, read> routes: array<vec2<u32>>;
 //% endif
+//% if epilogue == "store_scaled"
+@group(0) @binding(${ scale_binding }) var<storage, read> scale_of: array<f32>;
+// where the factors of these outputs start
+var<private> first_scale: u32;
+//% endif
 //% if experts
 //% include "shared/tile.wgsl"
 @group(0) @binding(${ tiles_binding }) var<storage, read> tiles: array<Tile>;
@@ -73,6 +79,8 @@ fn finish(m: u32, output: u32, a: f32, b: f32) {
 //% elif epilogue == "add_scaled"
     // what pads the last tile has no route; its results are never read
     y[i] += bitcast<f32>(routes[min(m * params.n_slots + params.slot, arrayLength(&routes) - 1u)].y) * a;
+//% elif epilogue == "store_scaled"
+    y[i] = scale_of[first_scale + output] * a;
 //% elif epilogue == "relu"
     y[i] = max(${ sum }, 0.0);
 //% else
@@ -101,6 +109,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first_m = group.y * TILE_M;
     let w_row = min(first_row + lane, params.n_rows - 1u);
     let x_row = first_m + lane;
+//% endif
+//% if epilogue == "store_scaled"
+    first_scale = ${ "tile.expert * params.n_rows" if experts else "params.first_output" };
 //% endif
     for (var unit = 0u; unit < params.units; unit += 2u) {
         workgroupBarrier();

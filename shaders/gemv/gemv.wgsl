@@ -3,17 +3,19 @@
 //   a[n]  = rms * sum_k W[n, k] * x[k] * g[k]   (rms = 1/sqrt(mean(x^2) + eps) and g only with the norm fused in)
 //   store: y[n] = a[n] + bias[n];         relu: y[n] = max(a[n] + bias[n], 0);
 //   add: y[n] += a[n];                    add_scaled: y[n] += routes[slot].weight * a[n];
+//   store_scaled: y[n] = scale[n] * a[n];
 //   silu_mul: y[i] = silu(a[gate row of i]) * a[up row of i]
 //
 // With experts, the rows of all of them are stacked in W and those of a slot's expert count:
-//   silu_mul: y[slot, i] = the same with x;   add: y[n] += sum_slot routes[slot].weight * a[n] with x[slot]
+//   spread: y[slot, n] = one of these, with x for all slots or x[slot];
+//   gather: y[n] += sum_slot routes[slot].weight * a[n] with x[slot]
 //
 // The norm needs no pass of its own: its scalar factors out of the sum, so sum(x^2) rides along.
 // Gate and up rows alternate in runs of 16: output i has its gate in row (i / 16) * 32 + i % 16, its up 16 below.
 // Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: ROWS rows an invocation, so that they share
-// the loads of x, which a CPU device makes one lane at a time). z = slot, for silu_mul with experts.
+// the loads of x, which a CPU device makes one lane at a time). z = slot, where experts are spread.
 // Bindings: x [K] or [slots, K] f32; y [n_rows] or [slots, n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32;
-// routes [slots] of (expert, weight bits). K is padded to 32 with zeros.
+// routes [slots] of (expert, weight bits); scale [n_rows] f32, of all experts. K is padded to 32 with zeros.
 // Needs: nothing; subgroups shorten the sums. "serial" has no barrier at all, which CPU devices reward.
 //% if enable_subgroups
 enable subgroups;
@@ -36,6 +38,8 @@ struct Params {
     first_expert: u32,
     n_experts: u32,
     rows_per_expert: u32,
+    // vec4 columns from a slot's row of x to the next, 0 where all have the same
+    x_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,6 +54,9 @@ struct Params {
 //% endif
 //% if experts or epilogue == "add_scaled"
 @group(0) @binding(${ routes_binding }) var<storage, read> routes: array<vec2<u32>>;
+//% endif
+//% if epilogue == "store_scaled"
+@group(0) @binding(${ scale_binding }) var<storage, read> scale_of: array<f32>;
 //% endif
 
 //% if epilogue == "silu_mul"
@@ -70,6 +77,8 @@ fn finish(output: u32, slot: u32, a: f32, b: f32) {
     y[i] += a;
 //% elif epilogue == "add_scaled"
     y[i] += bitcast<f32>(routes[params.slot].y) * a;
+//% elif epilogue == "store_scaled"
+    y[i] = scale_of[${ "routes[slot].x * params.rows_per_expert + output" if experts else "i" }] * a;
 //% elif epilogue == "relu"
     y[i] = max(${ sum }, 0.0);
 //% else
@@ -114,7 +123,7 @@ fn main(
     let step = ${ wg }u;
 //% endif
     var acc: array<f32, ${ rows + 1 }>;
-//% if experts and epilogue == "silu_mul"
+//% if experts and not gather
     {
         let slot = group.z;
 //% elif experts
@@ -126,16 +135,14 @@ fn main(
         // experts before this shard's wrap around to large numbers
         let expert = routes[slot].x - params.first_expert;
         if (expert >= params.n_experts) {
-            ${ "return" if epilogue == "silu_mul" else "continue" };
+            ${ "continue" if gather else "return" };
         }
         let first_row = expert * params.rows_per_expert;
 //% endif
-//% if experts and epilogue == "add"
+//% if gather
         let weight = bitcast<f32>(routes[slot].y);
-        let src = slot * params.units * 2u;
-//% else
-        let src = 0u;
 //% endif
+        let src = ${ "slot * params.x_stride" if experts else "0u" };
         for (var unit = first_unit; unit < params.units; unit += step) {
             var lo = x[src + unit * 2u];
             var hi = x[src + unit * 2u + 1u];
@@ -144,7 +151,7 @@ fn main(
             lo *= gain[unit * 2u];
             hi *= gain[unit * 2u + 1u];
 //% endif
-//% if experts and epilogue == "add"
+//% if gather
             lo *= weight;
             hi *= weight;
 //% endif

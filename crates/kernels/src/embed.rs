@@ -17,26 +17,40 @@ struct Params {
     n_rows: u32,
 }
 
-pub(crate) fn source(templates: &Templates, layout: Layout) -> KernelSource {
+/// Whether the rows are multiplied by factors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scaled {
+    Yes,
+    No,
+}
+
+pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> KernelSource {
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
     bindings.extend((0..layout.n_streams()).map(|_| Binding::Read));
+    let (scale, scale_binding) = (scaled == Scaled::Yes, bindings.len());
+    bindings.extend(scale.then_some(Binding::Read));
     KernelSource {
-        name: format!("embed_rows {}", quant_name(layout)),
-        wgsl: templates
-            .render("embed/embed_rows.wgsl", context! { quant => quant_value(layout), weights => 3 }),
+        name: format!("embed_rows {} scale={scale}", quant_name(layout)),
+        wgsl: templates.render(
+            "embed/embed_rows.wgsl",
+            context! { quant => quant_value(layout), weights => 3, scale, scale_binding },
+        ),
         bindings,
         constants: vec![],
     }
 }
 
-/// `y[t] = table[tokens[t]]`, one launch for each shard of the table. `y` is `[n_tokens, align_row(k)]`.
+/// `y[t] = table[tokens[t]]`, times the factors of the columns where given, `[align_row(k)]` f32; one launch for each shard
+/// of the table. `y` is `[n_tokens, align_row(k)]`.
 pub async fn embed_rows(
     kernels: &mut Kernels,
     table: &DeviceMatrix,
     tokens: &wgpu::Buffer,
     y: &wgpu::Buffer,
+    scale: Option<&wgpu::Buffer>,
 ) -> Result<Vec<Launch>, Error> {
-    let source = source(&kernels.templates, table.layout);
+    let scaled = if scale.is_some() { Scaled::Yes } else { Scaled::No };
+    let source = source(&kernels.templates, table.layout, scaled);
     let mut launches = Vec::new();
     for shard in &table.shards {
         let params = Params {
@@ -47,6 +61,7 @@ pub async fn embed_rows(
         };
         let mut buffers = vec![tokens, y];
         buffers.extend(&shard.streams);
+        buffers.extend(scale);
         let columns = table.units().div_ceil(64);
         let grid = move |shape: &crate::StepShape| Grid([columns, shape.n_tokens, 1]);
         let mut launch = kernels.launch("embed_rows", &source, Some(&params), &buffers, grid).await?;

@@ -6,25 +6,42 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
+use crate::gemv::Experts;
+use crate::matrix::check_epilogue;
 use crate::tuning::gemv_shape;
 use crate::{
     DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
     StepShape, Templates, align_row, gemm, gemv,
 };
 
+/// Which rows a projection by experts reads and writes. A token has a slot for each of its experts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpertRows {
+    /// From the rows of tokens to those of their slots: gate and up.
+    Spread,
+    /// From the rows of slots to the rows of slots.
+    Slots,
+    /// From the rows of slots to those of tokens, as the sum over slots times their weights: down, for a single token.
+    /// [`combine_experts`] does the same to what [`ExpertRows::Slots`] gives.
+    Gather,
+}
+
 /// A projection by the experts of a layer, each with rows of its own.
-///
-/// Matrices in [`RowOrder::GateUp`] take the input of the layer to `silu(gate) * up` for each chosen expert; those in
-/// [`RowOrder::Plain`] take that down again.
 #[derive(Debug, Clone)]
 pub struct ExpertProject {
     /// The rows of all experts, expert after expert; each shard holds whole experts.
     pub matrix: Rc<DeviceMatrix>,
     /// How tokens choose experts.
     pub routing: Routing,
-    /// Input, rows of `align_row(k)` f32: `[n_tokens]` rows for gate and up, `[n_tokens * top_k]` for down.
+    /// Which rows are read and written.
+    pub rows: ExpertRows,
+    /// What happens to the product, in the rows of slots; [`ExpertRows::Gather`] adds.
+    pub epilogue: Epilogue,
+    /// Factors of the rows of all experts, f32, for [`Epilogue::StoreScaled`].
+    pub scale: Option<wgpu::Buffer>,
+    /// Input, rows of `align_row(k)` f32, one a token or one a slot.
     pub x: wgpu::Buffer,
-    /// Output, rows of `y_stride` f32.
+    /// Output, rows of `y_stride` f32, one a token or one a slot.
     pub y: wgpu::Buffer,
     /// Elements in a row of the output. Columns past the outputs are left alone: they must be zero where the next
     /// projection reads them.
@@ -53,8 +70,20 @@ impl ExpertProject {
                 self.matrix.order
             )));
         }
+        check_epilogue(self.epilogue, self.matrix.order, self.scale.as_ref())?;
+        let is_known = match self.rows {
+            ExpertRows::Gather => self.epilogue == Epilogue::Add,
+            _ => !matches!(self.epilogue, Epilogue::Relu | Epilogue::AddScaled),
+        };
+        if !is_known {
+            return Err(Error::Shape(format!(
+                "projections by experts do not go with {} in {:?} rows",
+                self.epilogue.name(),
+                self.rows
+            )));
+        }
         let rows = self.rows_per_expert();
-        let outputs = if self.matrix.order == RowOrder::GateUp { rows / 2 } else { rows };
+        let outputs = self.epilogue.outputs(rows);
         if self.y_stride < outputs {
             return Err(Error::Shape(format!(
                 "{outputs} outputs of an expert do not fit rows of {} elements",
@@ -76,8 +105,9 @@ impl ExpertProject {
 
 /// Projects token 0 through the experts in its `routes`; one launch a shard, which reads the rows of chosen experts only.
 ///
-/// - gate and up: `y[slot] = silu(gate) * up` of row 0 of `x`, with its norm fused in where given;
-/// - down: `y[0] += sum_slot weight[slot] * down(x[slot])`, slots in order.
+/// - [`ExpertRows::Spread`]: `y[slot]` from row 0 of `x`, with its norm fused in where given;
+/// - [`ExpertRows::Slots`]: `y[slot]` from `x[slot]`;
+/// - [`ExpertRows::Gather`]: `y[0] += sum_slot weight[slot] * W x[slot]`, slots in order.
 ///
 /// `routes` is what [`route_experts`](crate::route_experts) writes. The slot of a shared expert is not looked at.
 pub async fn gemv_experts(
@@ -88,12 +118,17 @@ pub async fn gemv_experts(
 ) -> Result<Vec<Launch>, Error> {
     project.check()?;
     let matrix = &project.matrix;
-    let epilogue = match matrix.order {
-        RowOrder::GateUp => Epilogue::SiluMul,
-        RowOrder::Plain if norm.is_some() => {
-            return Err(Error::Shape("a norm goes with gate and up of experts, not with down".into()));
-        }
-        RowOrder::Plain => Epilogue::Add,
+    if norm.is_some() && project.rows != ExpertRows::Spread {
+        return Err(Error::Shape("a norm goes with the rows of tokens, not with those of slots".into()));
+    }
+    let epilogue = project.epilogue;
+    let experts = match project.rows {
+        ExpertRows::Spread | ExpertRows::Slots => Experts::Spread,
+        ExpertRows::Gather => Experts::Gather,
+    };
+    let x_stride = match project.rows {
+        ExpertRows::Spread => 0,
+        ExpertRows::Slots | ExpertRows::Gather => matrix.units() * 2,
     };
     let variant = gemv::Variant {
         layout: matrix.layout,
@@ -101,7 +136,7 @@ pub async fn gemv_experts(
         epilogue,
         norm: norm.is_some(),
         bias: false,
-        experts: true,
+        experts,
     };
     let source = gemv::source(&kernels.templates, kernels.gpu.caps(), &variant);
     let rows_per_expert = project.rows_per_expert();
@@ -120,14 +155,16 @@ pub async fn gemv_experts(
             first_expert,
             n_experts,
             rows_per_expert: rows_per_expert as u32,
+            x_stride,
             ..Default::default()
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
         buffers.extend(norm.map(|n| &n.gain));
         buffers.push(routes);
+        buffers.extend(&project.scale);
         let mut grid = Grid::folded(n_outputs.div_ceil(variant.outputs()));
-        if epilogue == Epilogue::SiluMul {
+        if experts == Experts::Spread {
             grid.0[2] = top_k as u32;
         }
         launches.push(kernels.launch("gemv_experts", &source, Some(&params), &buffers, move |_| grid).await?);
@@ -151,8 +188,8 @@ fn check_indices(rows: usize, stride: usize) -> Result<(), Error> {
 
 /// Projects all tokens of a step through their experts; one launch a shard.
 ///
-/// - gate and up: `y[token * top_k + slot] = silu(gate) * up` of `x[token]`;
-/// - down: `y[token * top_k + slot] = down(x[token * top_k + slot])`, for [`combine_experts`] to add up.
+/// - [`ExpertRows::Spread`]: `y[token * top_k + slot]` from `x[token]`;
+/// - [`ExpertRows::Slots`]: `y[token * top_k + slot]` from `x[token * top_k + slot]`.
 ///
 /// `groups` is what [`group_tokens`](crate::group_tokens) made of the step's routes.
 pub async fn gemm_experts(
@@ -172,9 +209,15 @@ pub async fn gemm_experts(
     let matrix = &project.matrix;
     let top_k = project.routing.top_k;
     check_indices(grouping.max_tokens * top_k, project.y_stride.max(align_row(matrix.k)))?;
-    let (epilogue, sharing) = match matrix.order {
-        RowOrder::GateUp => (Epilogue::SiluMul, top_k as u32),
-        RowOrder::Plain => (Epilogue::Store, 1),
+    let epilogue = project.epilogue;
+    let sharing = match project.rows {
+        ExpertRows::Spread => top_k as u32,
+        ExpertRows::Slots => 1,
+        ExpertRows::Gather => {
+            return Err(Error::Shape(
+                "steps of many tokens keep the rows of slots; combine_experts gathers them".into(),
+            ));
+        }
     };
     let tile_m = grouping.tile_m();
     let variant = gemm::Variant { layout: matrix.layout, epilogue, bias: false, tile_m, experts: true };
@@ -196,6 +239,7 @@ pub async fn gemm_experts(
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
+        buffers.extend(&project.scale);
         buffers.extend([&groups.tiles, &groups.assignments]);
         let tiles_n = (rows_per_expert as u32).div_ceil(64);
         let grid =

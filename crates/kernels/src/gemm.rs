@@ -41,7 +41,8 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     let bias_binding = weights + layout.n_streams();
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
-    let tiles_binding = routes_binding + usize::from(epilogue == Epilogue::AddScaled);
+    let scale_binding = routes_binding + usize::from(epilogue == Epilogue::AddScaled);
+    let tiles_binding = scale_binding + usize::from(epilogue == Epilogue::StoreScaled);
     bindings.resize(tiles_binding + if experts { 2 } else { 0 }, Binding::Read);
     KernelSource {
         name: format!(
@@ -57,6 +58,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
                 bias,
                 bias_binding,
                 routes_binding,
+                scale_binding,
                 experts,
                 tiles_binding,
                 epilogue => epilogue.name(),
@@ -103,6 +105,7 @@ pub async fn gemm(
         buffers.extend(&shard.streams);
         buffers.extend(&project.bias);
         buffers.extend(project.slot_weight.as_ref().map(|weight| &weight.routes));
+        buffers.extend(&project.scale);
         let tiles_n = (shard.n_rows as u32).div_ceil(64);
         let grid = move |shape: &StepShape| {
             let m = match rows {

@@ -23,6 +23,7 @@ pub(crate) struct Params {
     pub(crate) first_expert: u32,
     pub(crate) n_experts: u32,
     pub(crate) rows_per_expert: u32,
+    pub(crate) x_stride: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +33,29 @@ pub(crate) struct Variant {
     pub(crate) epilogue: Epilogue,
     pub(crate) norm: bool,
     pub(crate) bias: bool,
-    /// The rows are those of the experts in a token's routes.
-    pub(crate) experts: bool,
+    /// Whose rows the matrix has.
+    pub(crate) experts: Experts,
+}
+
+/// Whose rows a matrix has, and what becomes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Experts {
+    /// Nobody's: it has no experts.
+    None,
+    /// Those of the experts in a token's routes, with a row of outputs for each slot.
+    Spread,
+    /// The same, with the weighted sum of all slots as output.
+    Gather,
+}
+
+impl Experts {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Spread => "spread",
+            Self::Gather => "gather",
+        }
+    }
 }
 
 impl Variant {
@@ -55,17 +77,19 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     let bias_binding = norm_binding + usize::from(norm);
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
-    let routed = experts || epilogue == Epilogue::AddScaled;
-    bindings.resize(routes_binding + usize::from(routed), Binding::Read);
+    let routed = experts != Experts::None || epilogue == Epilogue::AddScaled;
+    let scale_binding = routes_binding + usize::from(routed);
+    bindings.resize(scale_binding + usize::from(epilogue == Epilogue::StoreScaled), Binding::Read);
     let subgroups = shape.reduction == Reduction::Subgroup;
     KernelSource {
         name: format!(
-            "gemv {} {} {} wg{} rows{} norm={norm} bias={bias} experts={experts}",
+            "gemv {} {} {} wg{} rows{} norm={norm} bias={bias} experts={}",
             quant_name(layout),
             shape.reduction.name(),
             epilogue.name(),
             shape.workgroup,
-            shape.rows
+            shape.rows,
+            experts.name()
         ),
         wgsl: templates.render(
             "gemv/gemv.wgsl",
@@ -77,7 +101,9 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
                 bias,
                 bias_binding,
                 routes_binding,
-                experts,
+                scale_binding,
+                experts => experts != Experts::None,
+                gather => experts == Experts::Gather,
                 epilogue => epilogue.name(),
                 reduction => shape.reduction.name(),
                 subgroups,
@@ -105,7 +131,7 @@ pub async fn gemv(
         epilogue: project.epilogue,
         norm: norm.is_some(),
         bias: project.bias.is_some(),
-        experts: false,
+        experts: Experts::None,
     };
     let source = source(&kernels.templates, kernels.gpu.caps(), &variant);
     let mut launches = Vec::new();
@@ -125,6 +151,7 @@ pub async fn gemv(
         buffers.extend(norm.map(|n| &n.gain));
         buffers.extend(&project.bias);
         buffers.extend(project.slot_weight.as_ref().map(|weight| &weight.routes));
+        buffers.extend(&project.scale);
         let grid = Grid::folded((n_outputs as u32).div_ceil(variant.outputs()));
         let mut launch = kernels.launch("gemv", &source, Some(&params), &buffers, move |_| grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);

@@ -16,6 +16,7 @@ mod norm;
 mod permutations;
 mod routing;
 mod sample;
+mod silu_mul;
 mod templates;
 mod tuning;
 
@@ -23,7 +24,7 @@ pub use attention::{
     Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, Visibility, decode_split,
 };
 pub use embed::embed_rows;
-pub use experts::{ExpertProject, combine_experts, gemm_experts, gemv_experts};
+pub use experts::{ExpertProject, ExpertRows, combine_experts, gemm_experts, gemv_experts};
 pub use gemm::gemm;
 pub use gemv::gemv;
 pub use grouping::{Grouping, Groups, group_tokens};
@@ -35,5 +36,6 @@ pub use routing::{Routing, TopKWeights, route_experts};
 pub use sample::{
     SampleBuffers, SamplerSettings, candidate_count, keep_for, sample_token, select_candidates,
 };
+pub use silu_mul::silu_mul;
 pub use templates::Templates;
 pub use tuning::GEMM_MAX_TILE_M;

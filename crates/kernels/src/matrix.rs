@@ -87,6 +87,8 @@ pub enum Epilogue {
     Add,
     /// `y += w * a` with the [`SlotWeight`] of the row.
     AddScaled,
+    /// `y = s * a` with the [`Project::scale`] of the output.
+    StoreScaled,
     /// `y = silu(gate) * up`, for matrices in [`RowOrder::GateUp`].
     SiluMul,
 }
@@ -98,6 +100,7 @@ impl Epilogue {
             Self::Relu => "relu",
             Self::Add => "add",
             Self::AddScaled => "add_scaled",
+            Self::StoreScaled => "store_scaled",
             Self::SiluMul => "silu_mul",
         }
     }
@@ -143,6 +146,8 @@ pub struct Project {
     pub epilogue: Epilogue,
     /// The weights of the rows, for [`Epilogue::AddScaled`].
     pub slot_weight: Option<SlotWeight>,
+    /// Factors of all outputs of `y`, f32, for [`Epilogue::StoreScaled`].
+    pub scale: Option<wgpu::Buffer>,
 }
 
 impl Project {
@@ -169,14 +174,33 @@ impl Project {
                 )));
             }
         }
-        if (self.epilogue == Epilogue::SiluMul) != (self.matrix.order == RowOrder::GateUp) {
-            return Err(Error::Shape(format!(
-                "rows in {:?} order do not go with {}",
-                self.matrix.order,
-                self.epilogue.name()
-            )));
+        check_epilogue(self.epilogue, self.matrix.order, self.scale.as_ref())
+    }
+}
+
+/// Refuses epilogues that do not go with the order of the rows, and factors that are missing or not used.
+pub(crate) fn check_epilogue(
+    epilogue: Epilogue,
+    order: RowOrder,
+    scale: Option<&wgpu::Buffer>,
+) -> Result<(), Error> {
+    // stored as they are, gate and up rows give gate and up outputs in turns
+    let fits = match order {
+        RowOrder::GateUp => matches!(epilogue, Epilogue::SiluMul | Epilogue::Store),
+        RowOrder::Plain => epilogue != Epilogue::SiluMul,
+    };
+    if !fits {
+        return Err(Error::Shape(format!("rows in {order:?} order do not go with {}", epilogue.name())));
+    }
+    match (epilogue, scale) {
+        (Epilogue::StoreScaled, None) => {
+            Err(Error::Shape("the epilogue store_scaled needs the factors of the outputs".into()))
         }
-        Ok(())
+        (Epilogue::StoreScaled, Some(_)) | (_, None) => Ok(()),
+        (other, Some(_)) => Err(Error::Shape(format!(
+            "factors of the outputs go with the epilogue store_scaled, not with {}",
+            other.name()
+        ))),
     }
 }
 

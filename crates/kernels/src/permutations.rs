@@ -3,11 +3,25 @@
 use qwill_gpu::{Caps, KernelSource, SubgroupWidth};
 use qwill_weights::Layout;
 
+use crate::embed::Scaled;
+use crate::gemv::Experts;
 use crate::tuning::{GemvShape, Reduction};
 use crate::{
     Attend, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Visibility, attention, embed,
-    experts, gemm, gemv, grouping, norm, routing, sample,
+    experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
 };
+
+/// Layouts of low-rank adapters.
+const ADAPTERS: [Layout; 3] = [Layout::F32, Layout::F16, Layout::BF16];
+
+const EPILOGUES: [Epilogue; 6] = [
+    Epilogue::Store,
+    Epilogue::Relu,
+    Epilogue::Add,
+    Epilogue::AddScaled,
+    Epilogue::StoreScaled,
+    Epilogue::SiluMul,
+];
 
 const GEMV_SHAPES: [GemvShape; 5] = [
     GemvShape { reduction: Reduction::Subgroup, workgroup: 64, rows: 4 },
@@ -39,10 +53,11 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     let templates = &Templates::default();
     let mut all = Vec::new();
     for layout in Layout::ALL {
-        all.push(embed::source(templates, layout));
-        for epilogue in
-            [Epilogue::Store, Epilogue::Relu, Epilogue::Add, Epilogue::AddScaled, Epilogue::SiluMul]
-        {
+        all.push(embed::source(templates, layout, Scaled::No));
+        for epilogue in EPILOGUES {
+            if epilogue == Epilogue::StoreScaled && !ADAPTERS.contains(&layout) {
+                continue;
+            }
             for bias in [false, true] {
                 if bias && !epilogue.takes_bias() {
                     continue;
@@ -55,7 +70,8 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
                 }
                 for norm in [false, true] {
                     for shape in GEMV_SHAPES {
-                        let variant = gemv::Variant { layout, shape, epilogue, norm, bias, experts: false };
+                        let experts = Experts::None;
+                        let variant = gemv::Variant { layout, shape, epilogue, norm, bias, experts };
                         all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
                     }
                 }
@@ -67,15 +83,35 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
                 all.push(gemm::source(templates, &variant));
             }
         }
-        for (epilogue, norm) in
-            [(Epilogue::SiluMul, false), (Epilogue::SiluMul, true), (Epilogue::Add, false)]
-        {
+        for (epilogue, norm, experts) in [
+            (Epilogue::SiluMul, false, Experts::Spread),
+            (Epilogue::SiluMul, true, Experts::Spread),
+            (Epilogue::Store, true, Experts::Spread),
+            (Epilogue::Add, false, Experts::Gather),
+        ] {
             for shape in GEMV_SHAPES {
-                let variant = gemv::Variant { layout, shape, epilogue, norm, bias: false, experts: true };
+                let variant = gemv::Variant { layout, shape, epilogue, norm, bias: false, experts };
                 all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
             }
         }
     }
+    for layout in ADAPTERS {
+        all.push(embed::source(templates, layout, Scaled::Yes));
+        for epilogue in [Epilogue::StoreScaled, Epilogue::Add] {
+            for tile_m in [16, 32] {
+                let variant = gemm::Variant { layout, epilogue, bias: false, tile_m, experts: true };
+                all.push(gemm::source(templates, &variant));
+            }
+            for norm in [false, true] {
+                for shape in GEMV_SHAPES {
+                    let experts = Experts::Spread;
+                    let variant = gemv::Variant { layout, shape, epilogue, norm, bias: false, experts };
+                    all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
+                }
+            }
+        }
+    }
+    all.push(silu_mul::source(templates));
     for (subgroups, is_software) in [(true, false), (false, false), (true, true)] {
         let caps = &caps(is_web, subgroups, is_software);
         all.push(norm::source(templates, caps));

@@ -48,6 +48,7 @@ const FILES: &[(&str, &str)] = shader_files![
     "quant/zero.wgsl",
     "embed/embed_rows.wgsl",
     "norm/norm_rms.wgsl",
+    "gated/silu_mul.wgsl",
     "gemv/gemv.wgsl",
     "gemm/gemm.wgsl",
     "moe/combine_experts.wgsl",

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use qwill_kernels::cpu::{self, Finish, Tile};
 use qwill_kernels::{
-    DeviceMatrix, Epilogue, ExpertProject, FusedNorm, Grouping, Groups, Project, Routing, RowOrder,
-    SlotWeight, StepShape, StepState, TopKWeights, align_row, combine_experts, gemm_experts, gemv,
+    DeviceMatrix, Epilogue, ExpertProject, ExpertRows, FusedNorm, Grouping, Groups, Project, Routing,
+    RowOrder, SlotWeight, StepShape, StepState, TopKWeights, align_row, combine_experts, gemm_experts, gemv,
     gemv_experts, group_tokens, route_experts,
 };
 use qwill_testkit::{
@@ -148,10 +148,40 @@ impl Experts {
     }
 
     /// Outputs of an expert with padding.
-    fn n_outputs(&self) -> usize {
-        match self.matrix.order {
-            RowOrder::GateUp => self.rows_per_expert / 2,
-            RowOrder::Plain => self.rows_per_expert,
+    fn n_outputs(&self, epilogue: Epilogue) -> usize {
+        match epilogue {
+            Epilogue::SiluMul => self.rows_per_expert / 2,
+            _ => self.rows_per_expert,
+        }
+    }
+
+    /// What an epilogue makes of the sums of `experts`, in `y` as it was before; and how far that moves when the sums move
+    /// by their magnitudes.
+    fn finish(
+        &self,
+        epilogue: Epilogue,
+        experts: &[u32],
+        (sums, magnitudes): (Vec<f64>, Vec<f64>),
+        y: &[f32],
+        factors: &[f32],
+    ) -> (Vec<f64>, Vec<f64>) {
+        match epilogue {
+            Epilogue::SiluMul => silu_mul(&sums, &magnitudes),
+            Epilogue::Add => {
+                let scale = magnitudes.iter().zip(y).map(|(m, y)| m + f64::from(y.abs())).collect();
+                (cpu::finish(&sums, Finish::Add(y)), scale)
+            }
+            Epilogue::StoreScaled => {
+                let rows = self.rows_per_expert;
+                let factors: Vec<f32> = experts
+                    .iter()
+                    .flat_map(|&expert| &factors[expert as usize * rows..][..rows])
+                    .copied()
+                    .collect();
+                let scale = magnitudes.iter().zip(&factors).map(|(m, f)| m * f64::from(f.abs())).collect();
+                (cpu::finish(&sums, Finish::StoreScaled(&factors)), scale)
+            }
+            _ => (sums, magnitudes),
         }
     }
 
@@ -214,22 +244,43 @@ fn chosen(routing: &Routing, routes: &[[u32; 2]]) -> (Vec<u32>, Vec<f32>) {
     slots.map(|&[expert, bits]| (expert, f32::from_bits(bits))).unzip()
 }
 
+/// Order of the matrix, rows and epilogue of everything that a layer with an adapter does.
+const FORMS: [(RowOrder, ExpertRows, Epilogue); 6] = [
+    (RowOrder::GateUp, ExpertRows::Spread, Epilogue::SiluMul),
+    (RowOrder::Plain, ExpertRows::Gather, Epilogue::Add),
+    (RowOrder::GateUp, ExpertRows::Spread, Epilogue::Store),
+    (RowOrder::Plain, ExpertRows::Spread, Epilogue::StoreScaled),
+    (RowOrder::Plain, ExpertRows::Slots, Epilogue::StoreScaled),
+    (RowOrder::Plain, ExpertRows::Slots, Epilogue::Add),
+];
+
 /// Runs `gemv_experts`; returns the worst error.
-fn try_gemv(rig: &mut Rig, rng: &mut Rng, experts: &Experts, gain: Option<&[f32]>) -> f64 {
+fn try_gemv(
+    rig: &mut Rig,
+    rng: &mut Rng,
+    experts: &Experts,
+    rows: ExpertRows,
+    epilogue: Epilogue,
+    gain: Option<&[f32]>,
+) -> f64 {
     let Experts { routing, k, .. } = *experts;
-    let n = experts.n_outputs();
-    let is_down = experts.matrix.order == RowOrder::Plain;
+    let n = experts.n_outputs(epilogue);
     let routes = random_routes(rng, &routing, 1, routing.n_experts);
     let (ids, weights) = chosen(&routing, &routes);
-    let x = rng.floats(if is_down { routing.top_k * k } else { k }, 2.0);
+    let x = rng.floats(if rows == ExpertRows::Spread { k } else { routing.top_k * k }, 2.0);
     let stride = n + 3;
-    let y = match is_down {
-        true => rng.floats(n, 1.0),
-        false => vec![UNTOUCHED; routing.top_k * n],
+    let y_rows = if rows == ExpertRows::Gather { 1 } else { routing.top_k };
+    let y = match epilogue {
+        Epilogue::Add => rng.floats(y_rows * n, 1.0),
+        _ => vec![UNTOUCHED; y_rows * n],
     };
+    let factors = rng.floats(experts.matrix.n_rows, 2.0);
     let project = ExpertProject {
         matrix: experts.matrix.clone(),
         routing,
+        rows,
+        epilogue,
+        scale: (epilogue == Epilogue::StoreScaled).then(|| rig.upload("factors", &factors)),
         x: rig.upload("x", &padded_rows(&x, k)),
         y: rig.upload("y", &spread(&y, n, stride)),
         y_stride: stride,
@@ -244,21 +295,19 @@ fn try_gemv(rig: &mut Rig, rng: &mut Rng, experts: &Experts, gain: Option<&[f32]
     );
     rig.run(&launches, shape(1));
     let (sums, magnitudes) = experts.sums(&ids, &x, gain);
-    let (wanted, scale) = match is_down {
-        true => {
-            let y_magnitudes: Vec<f32> = y.iter().map(|y| y.abs()).collect();
-            (
-                cpu::combine_experts(&y, &sums, &weights, n),
-                cpu::combine_experts(&y_magnitudes, &magnitudes, &weights, n),
-            )
-        }
-        false => silu_mul(&sums, &magnitudes),
+    let (wanted, scale) = if rows == ExpertRows::Gather {
+        let y_magnitudes: Vec<f32> = y.iter().map(|y| y.abs()).collect();
+        (
+            cpu::combine_experts(&y, &sums, &weights, n),
+            cpu::combine_experts(&y_magnitudes, &magnitudes, &weights, n),
+        )
+    } else {
+        experts.finish(epilogue, &ids, (sums, magnitudes), &y, &factors)
     };
     let (wanted, scale) = (spread(&wanted, n, stride), spread(&scale, n, stride));
     let what = format!(
-        "{:?} {:?} {routing:?}, {n} outputs of {k}, {} shards, norm {}",
+        "{:?} {rows:?} {epilogue:?} {routing:?}, {n} outputs of {k}, {} shards, norm {}",
         experts.matrix.layout,
-        experts.matrix.order,
         launches.len(),
         norm.is_some()
     );
@@ -290,12 +339,15 @@ fn vectors(rig: &mut Rig, depth: Depth) {
             let case = ROUTINGS[(at + i) % ROUTINGS.len()];
             let (n, k) = shapes[(at + i) % if case.0 < 60 { 4 } else { 3 }];
             let size = (n, whole_blocks(layout, k));
-            for order in [RowOrder::GateUp, RowOrder::Plain] {
+            // the first two in every layout, the others in turn
+            let others =
+                FORMS[2..].iter().skip((at + i) % 2).step_by(if depth == Depth::Full { 2 } else { 1 });
+            for &(order, rows, epilogue) in FORMS[..2].iter().chain(others) {
                 let experts = Experts::new(rig, &mut rng, layout, routing(case), order, size, case.3);
-                worst = worst.max(try_gemv(rig, &mut rng, &experts, None));
-                if order == RowOrder::GateUp {
+                worst = worst.max(try_gemv(rig, &mut rng, &experts, rows, epilogue, None));
+                if rows == ExpertRows::Spread {
                     let gain = rng.floats(size.1, 2.0);
-                    worst = worst.max(try_gemv(rig, &mut rng, &experts, Some(&gain)));
+                    worst = worst.max(try_gemv(rig, &mut rng, &experts, rows, epilogue, Some(&gain)));
                 }
             }
         }
@@ -367,36 +419,50 @@ fn groups(rig: &mut Rig, depth: Depth) {
 }
 
 /// Runs `gemm_experts` on a step; returns the worst error.
-fn try_gemm(rig: &mut Rig, rng: &mut Rng, experts: &Experts, groups: &Groups, routes: &[[u32; 2]]) -> f64 {
+fn try_gemm(
+    rig: &mut Rig,
+    rng: &mut Rng,
+    experts: &Experts,
+    (rows, epilogue): (ExpertRows, Epilogue),
+    groups: &Groups,
+    routes: &[[u32; 2]],
+) -> f64 {
     let Experts { routing, k, .. } = *experts;
-    let n = experts.n_outputs();
+    let n = experts.n_outputs(epilogue);
     let n_tokens = routes.len() / routing.n_slots();
     let n_rows = groups.grouping.max_tokens * routing.top_k;
-    let is_down = experts.matrix.order == RowOrder::Plain;
     let (ids, _) = chosen(&routing, routes);
-    let x = rng.floats(if is_down { ids.len() } else { n_tokens } * k, 2.0);
+    let x = rng.floats(if rows == ExpertRows::Spread { n_tokens } else { ids.len() } * k, 2.0);
     let stride = n + 3;
+    let y = match epilogue {
+        Epilogue::Add => rng.floats(ids.len() * n, 1.0),
+        _ => vec![UNTOUCHED; ids.len() * n],
+    };
+    let mut y_before = spread(&y, n, stride);
+    y_before.resize(n_rows * stride, UNTOUCHED);
+    let factors = rng.floats(experts.matrix.n_rows, 2.0);
     let project = ExpertProject {
         matrix: experts.matrix.clone(),
         routing,
+        rows,
+        epilogue,
+        scale: (epilogue == Epilogue::StoreScaled).then(|| rig.upload("factors", &factors)),
         x: rig.upload("x", &padded_rows(&x, k)),
-        y: rig.upload("y", &vec![UNTOUCHED; n_rows * stride]),
+        y: rig.upload("y", &y_before),
         y_stride: stride,
     };
     let launches = block_on(gemm_experts(&mut rig.kernels, &project, groups)).unwrap();
     assert_eq!(launches.iter().map(|launch| launch.weight_bytes).sum::<u64>(), experts.matrix.bytes());
     rig.run(&launches, shape(n_tokens));
     let found: Vec<f32> = rig.read(&project.y);
-    let (sums, magnitudes) = experts.sums(&ids, &x, None);
-    let (wanted, scale) = if is_down { (sums, magnitudes) } else { silu_mul(&sums, &magnitudes) };
+    let (wanted, scale) = experts.finish(epilogue, &ids, experts.sums(&ids, &x, None), &y, &factors);
     let (mut wanted, mut scale) = (spread(&wanted, n, stride), spread(&scale, n, stride));
     // rows of tokens that this step does not have
     wanted.resize(n_rows * stride, UNTOUCHED.into());
     scale.resize(n_rows * stride, 1.0);
     let what = format!(
-        "{:?} {:?} {:?}, {n_tokens} tokens, {n} outputs of {k}, {} shards",
+        "{:?} {rows:?} {epilogue:?} {:?}, {n_tokens} tokens, {n} outputs of {k}, {} shards",
         experts.matrix.layout,
-        experts.matrix.order,
         groups.grouping,
         launches.len()
     );
@@ -412,13 +478,21 @@ fn matrices(rig: &mut Rig, depth: Depth) {
         let routing = grouping.routing;
         let routes = random_routes(&mut rng, &routing, n_tokens, n_used);
         let groups = group(rig, grouping, n_tokens, &routes);
-        for (i, order) in [RowOrder::GateUp, RowOrder::Plain].into_iter().enumerate() {
+        let forms = FORMS.iter().map(|&(order, rows, epilogue)| match rows {
+            ExpertRows::Gather => (order, ExpertRows::Slots, Epilogue::Store),
+            _ => (order, rows, epilogue),
+        });
+        for (i, (order, rows, epilogue)) in forms.enumerate() {
+            // the first two for every grouping, the others in turn
+            if i >= 2 && i % 2 != at % 2 && depth == Depth::Full {
+                continue;
+            }
             let layout = Layout::ALL[(at + at / 5 + i) % Layout::ALL.len()];
             let experts_per_shard = [routing.n_experts, routing.n_experts.div_ceil(3), 1][at % 3];
             let (n, k) = shapes[(at + i) % shapes.len()];
             let size = (n, whole_blocks(layout, k));
             let experts = Experts::new(rig, &mut rng, layout, routing, order, size, experts_per_shard);
-            worst = worst.max(try_gemm(rig, &mut rng, &experts, &groups, &routes));
+            worst = worst.max(try_gemm(rig, &mut rng, &experts, (rows, epilogue), &groups, &routes));
         }
     }
     record("gemm_experts", rig, worst);
@@ -475,7 +549,7 @@ fn layers(rig: &mut Rig, depth: Depth) {
         let (sums, magnitudes) = gate_up.sums(&ids, &x, None);
         let inner_rows: Vec<f32> = silu_mul(&sums, &magnitudes)
             .0
-            .chunks_exact(gate_up.n_outputs())
+            .chunks_exact(gate_up.n_outputs(Epilogue::SiluMul))
             .flat_map(|row| row[..inner].iter().map(|&value| value as f32))
             .collect();
         let (sums, magnitudes) = down.sums(&ids, &inner_rows, None);
@@ -502,6 +576,9 @@ fn layers(rig: &mut Rig, depth: Depth) {
             let up = ExpertProject {
                 matrix: gate_up.matrix.clone(),
                 routing,
+                rows: ExpertRows::Spread,
+                epilogue: Epilogue::SiluMul,
+                scale: None,
                 x: x.clone(),
                 y: between.clone(),
                 y_stride: align_row(inner),
@@ -509,6 +586,9 @@ fn layers(rig: &mut Rig, depth: Depth) {
             let down = ExpertProject {
                 matrix: down.matrix.clone(),
                 routing,
+                rows: if is_decode { ExpertRows::Gather } else { ExpertRows::Slots },
+                epilogue: if is_decode { Epilogue::Add } else { Epilogue::Store },
+                scale: None,
                 x: between.clone(),
                 y: if is_decode { y.clone() } else { out.clone() },
                 y_stride: align_row(hidden),
@@ -606,6 +686,9 @@ fn projections_that_no_kernel_does_are_refused() {
     let project = |rows_per_shard, order, y_stride, n_experts| ExpertProject {
         matrix: Rc::new(host.upload_shards(rig, order, rows_per_shard)),
         routing: Routing { n_experts, ..routing },
+        rows: ExpertRows::Slots,
+        epilogue: Epilogue::Store,
+        scale: None,
         x: buffer.clone(),
         y: buffer.clone(),
         y_stride,
@@ -630,7 +713,46 @@ fn projections_that_no_kernel_does_are_refused() {
         assert_eq!(error.to_string(), wanted);
     }
     let error = block_on(gemv_experts(&mut rig.kernels, &project, Some(&norm), &buffer)).err().unwrap();
-    assert_eq!(error.to_string(), "a norm goes with gate and up of experts, not with down");
+    assert_eq!(error.to_string(), "a norm goes with the rows of tokens, not with those of slots");
+    for (rows, epilogue, has_scale, wanted) in [
+        (
+            ExpertRows::Slots,
+            Epilogue::Relu,
+            false,
+            "projections by experts do not go with relu in Slots rows",
+        ),
+        (
+            ExpertRows::Gather,
+            Epilogue::Store,
+            false,
+            "projections by experts do not go with store in Gather rows",
+        ),
+        (ExpertRows::Slots, Epilogue::SiluMul, false, "rows in Plain order do not go with silu_mul"),
+        (
+            ExpertRows::Slots,
+            Epilogue::StoreScaled,
+            false,
+            "the epilogue store_scaled needs the factors of the outputs",
+        ),
+        (
+            ExpertRows::Slots,
+            Epilogue::Store,
+            true,
+            "factors of the outputs go with the epilogue store_scaled, not with store",
+        ),
+    ] {
+        let scale = has_scale.then(|| buffer.clone());
+        let project = ExpertProject { rows, epilogue, scale, ..project.clone() };
+        let error = block_on(gemv_experts(&mut rig.kernels, &project, None, &buffer)).err().unwrap();
+        assert_eq!(error.to_string(), wanted);
+    }
+    let gather = ExpertProject { rows: ExpertRows::Gather, epilogue: Epilogue::Add, ..project.clone() };
+    let same = Groups { grouping: Grouping { routing, max_tokens: 2 }, ..groups.clone() };
+    let error = block_on(gemm_experts(&mut rig.kernels, &gather, &same)).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "steps of many tokens keep the rows of slots; combine_experts gathers them"
+    );
     let error = block_on(gemm_experts(&mut rig.kernels, &project, &groups)).err().unwrap();
     assert!(error.to_string().starts_with("tokens grouped for Routing { n_experts: 16, top_k: 3"), "{error}");
 
@@ -654,6 +776,7 @@ fn projections_that_no_kernel_does_are_refused() {
             bias: has_bias.then(|| buffer.clone()),
             epilogue,
             slot_weight: slot.map(|slot| SlotWeight { routes: buffer.clone(), slot, n_slots: 2 }),
+            scale: None,
         };
         block_on(gemv(&mut rig.kernels, &project, None)).err().unwrap().to_string()
     };

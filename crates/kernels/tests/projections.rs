@@ -8,7 +8,7 @@ use std::rc::Rc;
 use qwill_kernels::cpu::{self, Finish};
 use qwill_kernels::{
     DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RowOrder, SlotWeight, StepShape, StepState,
-    align_row, embed_rows, gemm, gemv, norm_rms,
+    align_row, embed_rows, gemm, gemv, norm_rms, silu_mul,
 };
 use qwill_testkit::{
     Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask, whole_blocks,
@@ -29,6 +29,7 @@ under_every_mask!(embeddings);
 under_every_mask!(norms);
 under_every_mask!(vectors);
 under_every_mask!(matrices);
+under_every_mask!(activations);
 
 fn shape(n_tokens: usize) -> StepShape {
     StepShape { n_tokens: n_tokens as u32, n_kv: n_tokens as u32, n_outputs: 1 }
@@ -60,18 +61,25 @@ fn embeddings(rig: &mut Rig, depth: Depth) {
             tokens.extend((0..7).map(|_| rng.below(n_rows) as u32));
             let y = rig.upload("y", &vec![UNTOUCHED; tokens.len() * align_row(k)]);
             let tokens_buffer = rig.upload("tokens", &tokens);
-            let launches = block_on(embed_rows(&mut rig.kernels, &table, &tokens_buffer, &y)).unwrap();
-            assert_eq!(launches.len(), table.shards.len());
-            rig.run(&launches, shape(tokens.len()));
-            let found: Vec<f32> = rig.read(&y);
-            let wanted: Vec<f32> =
-                cpu::embed_rows(&host.values, k, &tokens).iter().map(|&v| v as f32).collect();
-            assert_eq!(
-                found,
-                padded_rows(&wanted, k),
-                "{layout:?} {n_rows}x{k} in {} shards",
-                table.shards.len()
-            );
+            let scale = rng.floats(k, 2.0);
+            let scale_buffer = rig.upload("scale", &padded_rows(&scale, k));
+            for scale in [None, Some(&scale[..])] {
+                let buffer = scale.map(|_| &scale_buffer);
+                let launches =
+                    block_on(embed_rows(&mut rig.kernels, &table, &tokens_buffer, &y, buffer)).unwrap();
+                assert_eq!(launches.len(), table.shards.len());
+                rig.run(&launches, shape(tokens.len()));
+                let found: Vec<f32> = rig.read(&y);
+                let wanted: Vec<f32> =
+                    cpu::embed_rows(&host.values, k, &tokens, scale).iter().map(|&v| v as f32).collect();
+                assert_eq!(
+                    found,
+                    padded_rows(&wanted, k),
+                    "{layout:?} {n_rows}x{k} in {} shards, scaled {}",
+                    table.shards.len(),
+                    scale.is_some()
+                );
+            }
         }
     }
 }
@@ -136,6 +144,8 @@ struct Inputs {
     bias: Option<Vec<f32>>,
     /// (expert, weight) of every row and slot.
     routes: Vec<(u32, f32)>,
+    /// The factor of each output.
+    factors: Vec<f32>,
     gain: Vec<f32>,
 }
 
@@ -163,6 +173,7 @@ impl Inputs {
             host,
             bias: case.has_bias.then(|| rng.floats(y_stride, 1.0)),
             routes: rng.floats(m * N_SLOTS, 1.0).into_iter().map(|weight| (7, weight)).collect(),
+            factors: rng.floats(y_stride, 2.0),
             gain: rng.floats(case.k, 2.0),
         }
     }
@@ -181,6 +192,8 @@ impl Inputs {
                     self.routes.iter().map(|&(expert, weight)| [expert, weight.to_bits()]).collect();
                 SlotWeight { routes: rig.upload("routes", &routes), slot: SLOT, n_slots: N_SLOTS }
             }),
+            scale: (self.case.epilogue == Epilogue::StoreScaled)
+                .then(|| rig.upload("factors", &self.factors)),
         }
     }
 
@@ -193,6 +206,7 @@ impl Inputs {
             Epilogue::Relu => Finish::Relu(bias),
             Epilogue::Add => Finish::Add(&y_before[from..]),
             Epilogue::AddScaled => Finish::AddScaled(&y_before[from..], self.routes[m * N_SLOTS + SLOT].1),
+            Epilogue::StoreScaled => Finish::StoreScaled(&self.factors[from..]),
             Epilogue::SiluMul => Finish::SiluMul,
         };
         let mut row: Vec<f64> = y_before.iter().map(|&y| y.into()).collect();
@@ -209,6 +223,9 @@ impl Inputs {
                     let (gate, up) = (i / 16 * 32 + i % 16, i / 16 * 32 + i % 16 + 16);
                     // 1.1 bounds the slope of silu
                     1.1 * magnitudes[gate] * sums[up].abs() + sums[gate].abs() * magnitudes[up]
+                }
+                Epilogue::StoreScaled => {
+                    magnitudes[i] * f64::from(self.factors[self.case.first_output + i].abs())
                 }
                 _ => magnitudes[i] + wanted[self.case.first_output + i].abs(),
             };
@@ -290,13 +307,14 @@ fn variants(depth: Depth) -> Vec<(Layout, Epilogue, bool)> {
         (Epilogue::Add, false),
         (Epilogue::AddScaled, false),
         (Epilogue::SiluMul, false),
+        (Epilogue::StoreScaled, false),
     ];
     let all = Layout::ALL.into_iter().enumerate().flat_map(|(i, layout)| {
         epilogues.into_iter().enumerate().map(move |(j, (epilogue, bias))| (i + j, layout, epilogue, bias))
     });
     // the slice has every layout and every epilogue, not each with each
     let is_full = |layout| depth == Depth::Full && EVERY_EPILOGUE.contains(&layout);
-    all.filter(|(diagonal, layout, ..)| is_full(*layout) || diagonal % 7 == 6)
+    all.filter(|(diagonal, layout, ..)| is_full(*layout) || diagonal % 8 == 7)
         .map(|(_, layout, epilogue, bias)| (layout, epilogue, bias))
         .collect()
 }
@@ -364,4 +382,62 @@ fn matrices(rig: &mut Rig, depth: Depth) {
         }
     }
     record("gemm", rig, worst);
+}
+
+/// Gate and up stored as they are and then combined give the bits of the fused epilogue.
+fn activations(rig: &mut Rig, depth: Depth) {
+    let mut rng = Rng::new(5);
+    let mut worst: f64 = 0.0;
+    // (rows, outputs before the padding of gate and up, columns, rows of a token)
+    let mut cases: Vec<(usize, usize, usize, usize)> = vec![(3, 37, 40, 1), (6, 16, 130, 2)];
+    if depth == Depth::Full {
+        cases.extend([(1, 5, 24, 1), (17, 150, 64, 1), (21, 29, 72, 3)]);
+    }
+    for (m, n, k, rows_per_token) in cases {
+        let n_rows = n.next_multiple_of(16) * 2;
+        let (x_stride, y_stride) = (align_row(n_rows), n_rows / 2 + 3);
+        let matrix = Rc::new(HostMatrix::random(&mut rng, Layout::BF16, n_rows, k).upload(
+            rig,
+            RowOrder::GateUp,
+            1 << 20,
+        ));
+        let padded = m.next_multiple_of(qwill_kernels::GEMM_MAX_TILE_M as usize);
+        let mut x = padded_rows(&rng.floats(m * k, 2.0), k);
+        x.resize(padded * align_row(k), 0.0);
+        let x = rig.upload("x", &x);
+        let wide = rig.empty("gate and up", padded * x_stride * 4);
+        let project = |epilogue, y: &qwill_gpu::wgpu::Buffer, y_stride| Project {
+            matrix: matrix.clone(),
+            x: x.clone(),
+            y: y.clone(),
+            y_stride,
+            first_output: 0,
+            bias: None,
+            epilogue,
+            slot_weight: None,
+            scale: None,
+        };
+        let untouched = vec![UNTOUCHED; padded * y_stride];
+        let (fused, apart) = (rig.upload("fused", &untouched), rig.upload("apart", &untouched));
+        let step = shape(m / rows_per_token);
+        let kernels = &mut rig.kernels;
+        let fuse = project(Epilogue::SiluMul, &fused, y_stride);
+        let store = project(Epilogue::Store, &wide, x_stride);
+        let fuse = block_on(gemm(kernels, &fuse, NormRows::All, m)).unwrap();
+        let store = block_on(gemm(kernels, &store, NormRows::All, m)).unwrap();
+        let combine = block_on(silu_mul(kernels, &wide, n_rows, rows_per_token, &apart, y_stride)).unwrap();
+        rig.run(fuse.iter().chain(&store), shape(m));
+        rig.run([&combine], step);
+        let (fused, found): (Vec<f32>, Vec<f32>) = (rig.read(&fused), rig.read(&apart));
+        assert_eq!(found[..m * y_stride], fused[..m * y_stride], "{m} rows, {n} outputs of {k}");
+        let wide: Vec<f32> = rig.read(&wide);
+        let stored: Vec<f32> =
+            wide.chunks_exact(x_stride).take(m).flat_map(|row| &row[..n_rows]).copied().collect();
+        let wanted = cpu::silu_mul(&stored, n_rows);
+        let found: Vec<f32> =
+            found.chunks_exact(y_stride).take(m).flat_map(|row| &row[..n_rows / 2]).copied().collect();
+        let report = Report::new(&found, &wanted, |i| wanted[i].abs() + 1e-30);
+        worst = worst.max(report.expect(&format!("{m} rows, {n} outputs"), TOLERANCE));
+    }
+    record("silu_mul", rig, worst);
 }

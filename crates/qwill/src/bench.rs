@@ -103,6 +103,7 @@ pub struct BenchReport {
 impl Model {
     /// Measures prefill and decode.
     pub async fn bench(&mut self, request: &BenchRequest) -> Result<BenchReport, Error> {
+        self.engine.use_adapters(None)?;
         let n_vocab = self.engine.plan.dims.vocab_size;
         let deepest = request.depths.iter().max().copied().unwrap_or(0);
         let needed = deepest + request.prompt_tokens + request.decode_tokens;

@@ -3,6 +3,8 @@
 use qwill_kernels::PAGE;
 use qwill_models::Rope;
 
+use crate::engine::AdapterSet;
+
 /// Physical pages that no sequence owns.
 #[derive(Debug)]
 pub(crate) struct PagePool {
@@ -22,6 +24,8 @@ pub(crate) struct Sequence {
     tokens: Vec<u32>,
     pages: Vec<u32>,
     n_prompt: usize,
+    /// What the tokens were read with.
+    adapters: AdapterSet,
 }
 
 impl Sequence {
@@ -36,12 +40,20 @@ impl Sequence {
     }
 
     /// Starts on a prompt: keeps what it has in common with the cache, if its keys are turned as `rope` turns those of a
-    /// prompt of this length; returns how many tokens that are.
-    pub(crate) fn start(&mut self, prompt: &[u32], rope: &Rope, pool: &mut PagePool) -> usize {
-        let is_same = rope.prompt_class(prompt.len()) == rope.prompt_class(self.n_prompt);
+    /// prompt of this length and were made with the same adapters; returns how many tokens that are.
+    pub(crate) fn start(
+        &mut self,
+        prompt: &[u32],
+        rope: &Rope,
+        adapters: &AdapterSet,
+        pool: &mut PagePool,
+    ) -> usize {
+        let is_same =
+            rope.prompt_class(prompt.len()) == rope.prompt_class(self.n_prompt) && self.adapters == *adapters;
         let kept = if is_same { self.common_prefix(prompt) } else { 0 };
         self.truncate(kept, pool);
         self.n_prompt = prompt.len();
+        self.adapters.clone_from(adapters);
         kept
     }
 

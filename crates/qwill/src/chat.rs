@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use self::reader::ReplyReader;
 use crate::generate::{Generation, generate};
-use crate::{Control, Error, FinishReason, Model, SamplingOptions, Timings};
+use crate::{AdapterUse, Control, Error, FinishReason, Model, SamplingOptions, Timings};
 
 /// A conversation to be continued.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct ChatRequest {
     /// Most tokens of the thoughts, at least 1. Longer ones are ended by a sentence that Qwen3 was trained on, and the
     /// answer follows.
     pub thinking_budget: Option<usize>,
+    /// The adapters to answer with; absent: those that [`Model::select_adapters`] named.
+    pub adapters: Option<Vec<AdapterUse>>,
 }
 
 impl ChatRequest {
@@ -130,6 +132,7 @@ impl Model {
                 "thinking_budget is 0, but must be at least 1; enable_thinking: false answers without thoughts".into(),
             ));
         }
+        self.engine.use_adapters(request.adapters.as_deref())?;
         let prompt = self.prompt(request)?;
         let tokenizer = self.tokenizer()?.clone();
         let sampler = request.sampling.resolve(&self.generation, tokenizer.n_tokens())?;

@@ -1,9 +1,11 @@
 //! A model on the device: weights, activations, cache, and the launches of every kind of step.
 
+mod adapters;
 mod buffers;
 mod mixture;
 mod prepare;
 mod sizes;
+mod stage;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,8 +18,11 @@ use qwill_kernels::{
 };
 use qwill_models::{Outputs, Plan};
 
+pub(crate) use self::adapters::AdapterSet;
+use self::adapters::Adapters;
 use self::buffers::{Activations, Steering, activations, steering};
 pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
+use self::stage::{BySize, Size, Stage, run};
 use crate::Error;
 use crate::cache::{PagePool, Sequence};
 use crate::loader::Loader;
@@ -38,16 +43,6 @@ pub(crate) struct EngineOptions {
     pub(crate) kv: KvType,
     /// Tokens of the largest prefill step.
     pub(crate) chunk: usize,
-}
-
-/// Launches of one layer stack, for one token, for up to [`FEW`], or for a whole chunk.
-#[derive(Default)]
-struct Launches {
-    layers: Vec<Launch>,
-    /// The final norm.
-    norm: Vec<Launch>,
-    /// What follows the norm.
-    head: Vec<Launch>,
 }
 
 /// How far the head goes.
@@ -74,9 +69,13 @@ pub(crate) struct Engine {
     kernels: Kernels,
     activations: Activations,
     steering: Steering,
-    one: Launches,
-    few: Launches,
-    many: Launches,
+    /// Up to the residual stream of the last layer.
+    layers: Stage,
+    /// The final norm.
+    norm: BySize<Vec<Launch>>,
+    /// What follows the norm.
+    head: Stage,
+    adapters: Adapters,
     /// By candidates kept per chunk.
     samplers: HashMap<usize, Vec<Launch>>,
     angles: Angles,
@@ -110,9 +109,10 @@ impl Engine {
             kernels,
             activations,
             steering,
-            one: Launches::default(),
-            few: Launches::default(),
-            many: Launches::default(),
+            layers: Stage::default(),
+            norm: BySize::default(),
+            head: Stage::default(),
+            adapters: Adapters::default(),
             samplers: HashMap::new(),
             angles: Angles { positions: 0..0, n_prompt: 0 },
             next_staging: 0,
@@ -127,7 +127,8 @@ impl Engine {
     /// Dispatches and weight bytes of one decode step with sampling.
     pub(crate) fn decode_cost(&self) -> StepCost {
         let sampler = self.samplers.values().next().map_or(0, Vec::len);
-        let launches = || self.one.layers.iter().chain(&self.one.norm).chain(&self.one.head);
+        let launches =
+            || self.layers.launches.one.iter().chain(&self.norm.one).chain(&self.head.launches.one);
         StepCost {
             dispatches: launches().count() + sampler,
             weight_bytes: launches().map(|l| l.weight_bytes).sum(),
@@ -136,7 +137,7 @@ impl Engine {
 
     /// Dispatches of a decode step in one layer, the largest over layers.
     pub(crate) fn decode_dispatches_per_layer(&self) -> f64 {
-        self.one.layers.len() as f64 / self.plan.dims.n_layers as f64
+        self.layers.launches.one.len() as f64 / self.plan.dims.n_layers as f64
     }
 
     fn write_state(&self, state: &StepState) {
@@ -155,9 +156,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Keeps of the cache what it has in common with a prompt; returns how many tokens that is.
+    /// Keeps of the cache what it has in common with a prompt that is read with the adapters in use; returns how many tokens
+    /// that is.
     pub(crate) fn start(&mut self, sequence: &mut Sequence, prompt: &[u32]) -> usize {
-        sequence.start(prompt, &self.plan.rope, &mut self.pool)
+        sequence.start(prompt, &self.plan.rope, self.adapters.active(), &mut self.pool)
     }
 
     /// Makes the rotary table hold `positions` of a sequence; returns its first position. The table is short and moves
@@ -177,12 +179,6 @@ impl Engine {
         self.angles.positions.start as u32
     }
 
-    fn run<'a>(launches: impl IntoIterator<Item = &'a Launch>, step: &mut Step<'a>, shape: &StepShape) {
-        for launch in launches {
-            step.run(&launch.dispatch, launch.grid(shape));
-        }
-    }
-
     /// Puts `tokens` into the cache, at most a chunk of them, and leaves their hidden states for [`Self::head`].
     fn prefill_chunk(&mut self, sequence: &mut Sequence, tokens: &[u32]) -> Result<StepState, Error> {
         let position = sequence.len();
@@ -197,13 +193,13 @@ impl Engine {
         self.write_state(&state);
         let shape =
             StepShape { n_tokens: state.n_tokens, n_kv: state.position + state.n_tokens, n_outputs: 0 };
-        let launches = match tokens.len() {
-            1 => &self.one,
-            2..=FEW => &self.few,
-            _ => &self.many,
+        let size = match tokens.len() {
+            1 => Size::One,
+            2..=FEW => Size::Few,
+            _ => Size::Many,
         };
         let mut step = self.gpu.step();
-        Self::run(&launches.layers, &mut step, &shape);
+        self.layers.run(size, &self.adapters.layers(), &mut step, &shape);
         step.submit();
         sequence.push(tokens);
         Ok(state)
@@ -215,10 +211,10 @@ impl Engine {
         let shape =
             StepShape { n_tokens: last.n_tokens, n_kv: last.position + last.n_tokens, n_outputs: n as u32 };
         let mut step = self.gpu.step();
-        let launches = if n == 1 { &self.one } else { &self.many };
-        Self::run(&launches.norm, &mut step, &shape);
+        let size = if n == 1 { Size::One } else { Size::Many };
+        run(self.norm.get(size), &mut step, &shape);
         if until == Until::Outputs {
-            Self::run(&launches.head, &mut step, &shape);
+            self.head.run(size, &self.adapters.head(), &mut step, &shape);
         }
         step
     }
@@ -326,7 +322,7 @@ impl Engine {
         self.write_state(&state);
         let shape = StepShape { n_tokens: 1, n_kv: state.position, n_outputs: 1 };
         let mut step = self.gpu.step();
-        Self::run(&self.samplers[&sampler], &mut step, &shape);
+        run(&self.samplers[&sampler], &mut step, &shape);
         step.submit_and_read(&self.steering.ring, u64::from(state.ring_slot) * 4, &staging, 4)
     }
 
@@ -346,10 +342,10 @@ impl Engine {
         self.write_state(&StepState { rope_first, ..state });
         let shape = StepShape { n_tokens: 1, n_kv: state.position + 1, n_outputs: 1 };
         let mut step = self.gpu.step();
-        Self::run(&self.one.layers, &mut step, &shape);
-        Self::run(&self.one.norm, &mut step, &shape);
-        Self::run(&self.one.head, &mut step, &shape);
-        Self::run(&self.samplers[&sampler], &mut step, &shape);
+        self.layers.run(Size::One, &self.adapters.layers(), &mut step, &shape);
+        run(&self.norm.one, &mut step, &shape);
+        self.head.run(Size::One, &self.adapters.head(), &mut step, &shape);
+        run(&self.samplers[&sampler], &mut step, &shape);
         Ok(step.submit_and_read(&self.steering.ring, u64::from(state.ring_slot) * 4, &staging, 4))
     }
 

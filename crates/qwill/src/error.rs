@@ -63,6 +63,9 @@ pub enum Error {
         /// How to get more room, if that is possible.
         hint: String,
     },
+    /// A low-rank adapter that does not fit the model, or is of a kind that is not supported.
+    #[error("{0}")]
+    Adapter(String),
     /// A request that makes no sense.
     #[error("{0}")]
     Request(String),
@@ -95,7 +98,9 @@ impl Error {
         use qwill_gpu::Error as Gpu;
         match self {
             Self::Files(_) => "file-not-found",
-            Self::Weights(_) | Self::MissingTensor { .. } | Self::Shape { .. } => "invalid-file",
+            Self::Weights(_) | Self::MissingTensor { .. } | Self::Shape { .. } | Self::Adapter(_) => {
+                "invalid-file"
+            }
             Self::Model { source: qwill_models::Error::UnknownArchitecture { .. }, .. } => {
                 "unknown-architecture"
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use qwill_models::Outputs;
 
 use crate::generate::{Generation, generate};
-use crate::{Control, Error, Model, SamplingOptions, Scores};
+use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Scores};
 
 /// Which logits to return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub struct EvalCase {
     pub chunk: Option<usize>,
     /// Embedding or score instead of what is above.
     pub pooled: Pooled,
+    /// The adapters to evaluate with; absent: those that [`Model::select_adapters`] named.
+    pub adapters: Option<Vec<AdapterUse>>,
 }
 
 /// A token and its log probability.
@@ -97,6 +99,7 @@ fn log_sum_exp(row: &[f32]) -> f64 {
 impl Model {
     /// Evaluates one case on an empty cache.
     pub async fn eval(&mut self, case: &EvalCase) -> Result<EvalReply, Error> {
+        self.engine.use_adapters(case.adapters.as_deref())?;
         let n_vocab = self.engine.plan.dims.vocab_size;
         let ids = &case.ids;
         self.check_ids(ids).map_err(|error| match error {
@@ -124,11 +127,11 @@ impl Model {
         match case.pooled {
             Pooled::None => {}
             Pooled::Embedding => {
-                reply.embedding = self.embed_ids(ids, None).await?;
+                reply.embedding = self.embedding(ids, None).await?;
                 return Ok(reply);
             }
             Pooled::Score => {
-                reply.scores = Some(self.score_ids(ids).await?);
+                reply.scores = Some(self.scores(ids).await?);
                 return Ok(reply);
             }
         }

@@ -99,14 +99,14 @@ impl ModelFiles {
         self.files.iter().find(|file| base_name(file.name()) == name)
     }
 
-    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.find(name) {
             Some(file) => Ok(Some(file.read(0..file.len()).await?)),
             None => Ok(None),
         }
     }
 
-    fn with_extension(&self, extension: &str) -> Vec<Rc<dyn ByteSource>> {
+    pub(crate) fn with_extension(&self, extension: &str) -> Vec<Rc<dyn ByteSource>> {
         self.files.iter().filter(|file| file.name().ends_with(extension)).cloned().collect()
     }
 
@@ -139,13 +139,23 @@ impl ModelFiles {
     }
 
     fn no_model(&self, reason: &str) -> Error {
-        let names: Vec<&str> = self.files.iter().map(|file| base_name(file.name())).collect();
-        let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
         Error::Files(format!(
             "\"{}\" is no model: {reason}. A model is a .gguf file, or config.json, tokenizer.json and .safetensors \
-             files; found: {found}",
-            self.name
+             files; found: {}",
+            self.name,
+            self.listing()
         ))
+    }
+
+    /// The name, for people.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What there is, for people.
+    pub(crate) fn listing(&self) -> String {
+        let names: Vec<&str> = self.files.iter().map(|file| base_name(file.name())).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     }
 
     async fn open_gguf(self, files: Vec<Rc<dyn ByteSource>>) -> Result<Opened, Error> {

@@ -28,7 +28,7 @@ const CHUNK: usize = 8 << 20;
 /// Bytes handed to the device before its staging memory is waited for.
 const IN_FLIGHT: u64 = 64 << 20;
 /// Gate and up rows alternate in runs of this many, see `shaders/gemv/gemv.wgsl`.
-const RUN: usize = 16;
+pub(crate) const RUN: usize = 16;
 
 /// Where the plan's weights come from.
 #[derive(Clone, Copy)]

@@ -47,6 +47,16 @@ impl Model {
     /// The embedding of a text given as tokens: the normalised state of the last one, cut to its first `dimensions` numbers
     /// (Matryoshka representation learning, arXiv 2205.13147), then scaled to length 1.
     pub async fn embed_ids(&mut self, ids: &[u32], dimensions: Option<usize>) -> Result<Vec<f32>, Error> {
+        self.engine.use_adapters(None)?;
+        self.embedding(ids, dimensions).await
+    }
+
+    /// The same with the adapters that are in use.
+    pub(crate) async fn embedding(
+        &mut self,
+        ids: &[u32],
+        dimensions: Option<usize>,
+    ) -> Result<Vec<f32>, Error> {
         self.check_ids(ids)?;
         let hidden_size = self.engine.plan.dims.hidden_size;
         let dimensions = dimensions.unwrap_or(hidden_size);
@@ -81,6 +91,12 @@ impl Model {
 
     /// The scores of a text given as tokens.
     pub async fn score_ids(&mut self, ids: &[u32]) -> Result<Scores, Error> {
+        self.engine.use_adapters(None)?;
+        self.scores(ids).await
+    }
+
+    /// The same with the adapters that are in use.
+    pub(crate) async fn scores(&mut self, ids: &[u32]) -> Result<Scores, Error> {
         self.check_ids(ids)?;
         let Outputs::Scores { n_labels, of, pad_token } = self.engine.plan.head.outputs else {
             return Err(Error::Request(
@@ -182,6 +198,7 @@ impl Model {
                 };
                 let (yes, no) = (answer("yes")?, answer("no")?);
                 self.check_ids(ids)?;
+                self.engine.use_adapters(None)?;
                 let kept = self.start_pooled(ids);
                 self.engine.prefill(&mut self.sequence, &ids[kept..])?;
                 let logits = self.engine.read_outputs(1).await?;

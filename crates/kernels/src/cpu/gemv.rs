@@ -11,6 +11,8 @@ pub enum Finish<'a> {
     Add(&'a [f32]),
     /// `y[n] += weight * a[n]`, (y, weight).
     AddScaled(&'a [f32], f32),
+    /// `y[n] = scale[n] * a[n]`
+    StoreScaled(&'a [f32]),
     /// `y[i] = silu(a[gate of i]) * a[up of i]`, `silu(s) = s / (1 + exp(-s))`, with gate and up rows in turns of 16
     /// as [`interleave_gate_up`] lays them.
     SiluMul,
@@ -43,6 +45,9 @@ pub fn finish(sums: &[f64], how: Finish<'_>) -> Vec<f64> {
         Finish::Relu(bias) => finish(sums, Finish::Store(bias)).into_iter().map(|y| y.max(0.0)).collect(),
         Finish::AddScaled(y, weight) => {
             sums.iter().zip(y).map(|(&sum, &y)| f64::from(y) + f64::from(weight) * sum).collect()
+        }
+        Finish::StoreScaled(scale) => {
+            sums.iter().zip(scale).map(|(&sum, &scale)| f64::from(scale) * sum).collect()
         }
         Finish::SiluMul => sums
             .chunks_exact(32)

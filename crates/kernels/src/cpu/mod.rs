@@ -19,6 +19,7 @@ mod rotate_heads;
 mod route_experts;
 mod sample_token;
 mod select_candidates;
+mod silu_mul;
 mod visibility;
 
 pub use attend_decode::{Partial, attend_decode};
@@ -36,6 +37,7 @@ pub use rotate_heads::{Rotated, rotate_heads};
 pub use route_experts::route_experts;
 pub use sample_token::{Drawn, Kept, sample_token, uniform_number};
 pub use select_candidates::{Candidate, adjusted, select_candidates};
+pub use silu_mul::silu_mul;
 
 /// `sum_k a[k] * b[k]`.
 fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -1,15 +1,16 @@
 //! Bound launches of mixtures of experts.
 
 use qwill_kernels::{
-    Epilogue, ExpertProject, Project, SlotWeight, align_row, combine_experts, gemm_experts, gemv_experts,
-    group_tokens, route_experts,
+    Epilogue, ExpertProject, ExpertRows, Launch, Project, SlotWeight, align_row, combine_experts,
+    gemm_experts, gemv_experts, group_tokens, route_experts,
 };
-use qwill_models::{Expert, Mixture};
+use qwill_models::{Expert, Mixture, Weight};
 
 use super::Engine;
 use super::buffers::MixtureActivations;
 use super::prepare::side_by_side;
 use super::sizes::routing;
+use super::stage::{BySize, ExpertWork, Target, Work};
 use crate::Error;
 use crate::loader::Loader;
 
@@ -40,13 +41,14 @@ impl Engine {
             bias: None,
             epilogue: Epilogue::Store,
             slot_weight: None,
+            scale: None,
         });
-        self.push_projects(&router, Some(&norm)).await?;
-        for launches in [&mut self.one, &mut self.few, &mut self.many] {
-            launches.layers.push(route_experts(&mut self.kernels, &routing, &router_logits, &routes).await?);
+        self.push_projects(&mixture.router, router, Some(norm.clone())).await?;
+        for launches in self.layers.launches.all_mut() {
+            launches.push(route_experts(&mut self.kernels, &routing, &router_logits, &routes).await?);
         }
 
-        let mut shared_down = Vec::new();
+        let mut shared_down = None;
         if let Some(shared) = &mixture.shared {
             let y_stride = align_row(shared.intermediate_size);
             let gate_up = loader.weight(&shared.expert.gate_up).await?;
@@ -59,10 +61,11 @@ impl Engine {
                 bias: None,
                 epilogue: Epilogue::SiluMul,
                 slot_weight: None,
+                scale: None,
             });
-            self.push_projects(&gate_up, Some(&norm)).await?;
+            self.push_projects(&shared.expert.gate_up, gate_up, Some(norm.clone())).await?;
             let down = loader.weight(&shared.expert.down).await?;
-            shared_down = side_by_side(down, |matrix, first_output| Project {
+            let down = side_by_side(down, |matrix, first_output| Project {
                 matrix,
                 x: shared_inner.clone(),
                 y: hidden.clone(),
@@ -75,37 +78,76 @@ impl Engine {
                     slot: routing.top_k,
                     n_slots: routing.n_slots(),
                 }),
+                scale: None,
             });
+            shared_down = Some((&shared.expert.down, down));
         }
 
-        let matrices = |part: fn(&Expert) -> &_| mixture.experts.iter().map(part).collect::<Vec<_>>();
+        let weights =
+            |part: fn(&Expert) -> &Weight| mixture.experts.iter().map(part).cloned().collect::<Vec<_>>();
+        let (gate_up_weights, down_weights) =
+            (weights(|expert| &expert.gate_up), weights(|expert| &expert.down));
         let gate_up = ExpertProject {
-            matrix: loader.experts(&matrices(|expert| &expert.gate_up)).await?,
+            matrix: loader.experts(&gate_up_weights.iter().collect::<Vec<_>>()).await?,
             routing,
+            rows: ExpertRows::Spread,
+            epilogue: Epilogue::SiluMul,
+            scale: None,
             x: hidden.clone(),
             y: inner.clone(),
             y_stride: align_row(mixture.intermediate_size),
         };
         let down = ExpertProject {
-            matrix: loader.experts(&matrices(|expert| &expert.down)).await?,
+            matrix: loader.experts(&down_weights.iter().collect::<Vec<_>>()).await?,
             routing,
+            rows: ExpertRows::Gather,
+            epilogue: Epilogue::Add,
+            scale: None,
             x: inner,
             y: hidden.clone(),
             y_stride: align_row(hidden_size),
         };
-        let kernels = &mut self.kernels;
-        self.one.layers.extend(gemv_experts(kernels, &gate_up, Some(&norm), &routes).await?);
-        self.one.layers.extend(gemv_experts(kernels, &down, None, &routes).await?);
-        let gate_up = ExpertProject { x: normed, ..gate_up };
-        let down = ExpertProject { y: out.clone(), ..down };
-        for (launches, groups) in [(&mut self.few, &few), (&mut self.many, &many)] {
-            let layers = &mut launches.layers;
-            layers.push(group_tokens(kernels, &self.steering.state, &routes, groups).await?);
-            layers.extend(gemm_experts(kernels, &gate_up, groups).await?);
-            layers.extend(gemm_experts(kernels, &down, groups).await?);
-            layers
-                .push(combine_experts(kernels, &groups.grouping, &routes, &out, hidden_size, &hidden).await?);
+        let gate_up = ExpertWork {
+            many: ExpertProject { x: normed, ..gate_up.clone() },
+            one: gate_up,
+            norm: Some(norm),
+        };
+        let slots = ExpertProject {
+            rows: ExpertRows::Slots,
+            epilogue: Epilogue::Store,
+            y: out.clone(),
+            ..down.clone()
+        };
+        let down = ExpertWork { one: down, many: slots, norm: None };
+
+        for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
+            launches.push(group_tokens(&mut self.kernels, &self.steering.state, &routes, groups).await?);
         }
-        self.push_projects(&shared_down, None).await
+        for (work, weights) in [(gate_up, gate_up_weights), (down, down_weights)] {
+            let bound = self.bind_experts(&work).await?;
+            self.layers.push_site(bound, Target { weights: weights.into(), work: Work::Experts(work) });
+        }
+        for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
+            let grouping = &groups.grouping;
+            launches.push(
+                combine_experts(&mut self.kernels, grouping, &routes, &out, hidden_size, &hidden).await?,
+            );
+        }
+        match shared_down {
+            Some((weight, projects)) => self.push_projects(weight, projects, None).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Binds a projection by experts for steps of every size.
+    pub(super) async fn bind_experts(&mut self, work: &ExpertWork) -> Result<BySize<Vec<Launch>>, Error> {
+        let MixtureActivations { routes, few, many, .. } =
+            self.activations.mixture.as_ref().expect("a plan with a mixture has its activations");
+        let kernels = &mut self.kernels;
+        Ok(BySize {
+            one: gemv_experts(kernels, &work.one, work.norm.as_ref(), routes).await?,
+            few: gemm_experts(kernels, &work.many, few).await?,
+            many: gemm_experts(kernels, &work.many, many).await?,
+        })
     }
 }

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use qwill_gpu::{Usage, wgpu};
 use qwill_kernels::{
-    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, NormRows, Project, RotaryRows, Rotate,
+    Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, Launch, NormRows, Project, RotaryRows, Rotate,
     RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
 };
-use qwill_models::{Activation, Direction, HeadThen, Op, Outputs, Plan, Projection, Then, Weight};
+use qwill_models::{Activation, Direction, HeadThen, Op, Outputs, Plan, Projection, TensorRef, Then, Weight};
 
 use super::buffers::Activations;
 use super::sizes::{layer_cache_bytes, max_splits};
+use super::stage::{BySize, Target, Work};
 use super::{Engine, FEW, MAX_OUTPUTS};
 use crate::Error;
 use crate::cache::Sequence;
@@ -100,8 +101,8 @@ impl Engine {
                         v_cache,
                         qk_norm: norms.as_ref(),
                     };
-                    for launches in [&mut self.one, &mut self.few, &mut self.many] {
-                        launches.layers.push(self.kernels.rotate_heads(&shape, &buffers).await?);
+                    for launches in self.layers.launches.all_mut() {
+                        launches.push(self.kernels.rotate_heads(&shape, &buffers).await?);
                     }
                 }
                 Op::Mix(mixture) => self.prepare_mixture(loader, mixture).await?,
@@ -125,9 +126,10 @@ impl Engine {
                         stats: &self.steering.stats,
                     };
                     let splits = max_splits(&plan, self.options.context_length)?;
-                    self.one.layers.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
-                    for launches in [&mut self.few, &mut self.many] {
-                        launches.layers.push(self.kernels.attend_prefill(&shape, &buffers).await?);
+                    let launches = &mut self.layers.launches;
+                    launches.one.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
+                    for launches in launches.of_many() {
+                        launches.push(self.kernels.attend_prefill(&shape, &buffers).await?);
                     }
                 }
             }
@@ -136,14 +138,14 @@ impl Engine {
     }
 
     async fn prepare_embedding(&mut self, loader: &mut Loader<'_>, weight: &Weight) -> Result<(), Error> {
+        let mut bound = BySize::<Vec<Launch>>::default();
+        let (hidden, tokens) = (&self.activations.hidden, &self.steering.tokens);
         for table in loader.weight(weight).await? {
-            for launches in [&mut self.one, &mut self.few, &mut self.many] {
-                let hidden = &self.activations.hidden;
-                launches
-                    .layers
-                    .extend(embed_rows(&mut self.kernels, &table, &self.steering.tokens, hidden).await?);
+            for launches in bound.all_mut() {
+                launches.extend(embed_rows(&mut self.kernels, &table, tokens, hidden, None).await?);
             }
         }
+        self.layers.push_site(bound, Target { weights: [weight.clone()].into(), work: Work::Embed });
         Ok(())
     }
 
@@ -188,43 +190,61 @@ impl Engine {
             bias: bias.clone(),
             epilogue: epilogue(projection.then),
             slot_weight: None,
+            scale: None,
         });
         if let Some(norm) = &norm {
             self.push_norm(norm).await?;
         }
-        self.push_projects(&projects, norm.as_ref()).await
+        self.push_projects(&projection.weight, projects, norm).await
     }
 
     /// Normalises the residual stream of steps of many tokens; those of one do it in their projections.
     pub(super) async fn push_norm(&mut self, norm: &FusedNorm) -> Result<(), Error> {
         let n_cols = self.plan.dims.hidden_size;
         let Activations { hidden, normed, .. } = &self.activations;
-        for launches in [&mut self.few, &mut self.many] {
+        let launches = &mut self.layers.launches;
+        for launches in launches.of_many() {
             let (state, rows) = (&self.steering.state, NormRows::All);
-            launches
-                .layers
-                .push(norm_rms(&mut self.kernels, state, hidden, norm, n_cols, rows, normed).await?);
+            launches.push(norm_rms(&mut self.kernels, state, hidden, norm, n_cols, rows, normed).await?);
         }
         Ok(())
     }
 
-    /// Binds projections for every kind of step; with a norm they are of what [`Self::push_norm`] normalised last.
+    /// Adds the projections of a weight; with a norm they are of what [`Self::push_norm`] normalised last.
     pub(super) async fn push_projects(
         &mut self,
-        projects: &[Project],
-        norm: Option<&FusedNorm>,
+        weight: &Weight,
+        projects: Vec<Project>,
+        norm: Option<FusedNorm>,
     ) -> Result<(), Error> {
-        for project in projects {
-            self.one.layers.extend(gemv(&mut self.kernels, project, norm).await?);
+        let mut bound = BySize::<Vec<Launch>>::default();
+        for project in &projects {
+            bound.append(self.bind_project(project, norm.as_ref(), NormRows::All).await?);
         }
-        for project in projects {
-            let x = if norm.is_some() { &self.activations.normed } else { &project.x }.clone();
-            let project = Project { x, ..project.clone() };
-            for (launches, max_rows) in [(&mut self.few, FEW), (&mut self.many, self.options.chunk)] {
-                launches.layers.extend(gemm(&mut self.kernels, &project, NormRows::All, max_rows).await?);
-            }
-        }
+        let work = Work::Project { projects, norm, rows: NormRows::All };
+        self.layers.push_site(bound, Target { weights: [weight.clone()].into(), work });
         Ok(())
+    }
+
+    /// Binds a projection for steps of every size. The output layers know one row and many.
+    pub(super) async fn bind_project(
+        &mut self,
+        project: &Project,
+        norm: Option<&FusedNorm>,
+        rows: NormRows,
+    ) -> Result<BySize<Vec<Launch>>, Error> {
+        let kernels = &mut self.kernels;
+        let one = gemv(kernels, project, norm).await?;
+        let x = if norm.is_some() { &self.activations.normed } else { &project.x }.clone();
+        let project = Project { x, ..project.clone() };
+        let (few, many) = match rows {
+            NormRows::All => {
+                let few = gemm(kernels, &project, rows, FEW).await?;
+                (few, gemm(kernels, &project, rows, self.options.chunk).await?)
+            }
+            NormRows::Outputs => (Vec::new(), gemm(kernels, &project, rows, MAX_OUTPUTS).await?),
+        };
+        Ok(BySize { one, few, many })
     }
 
     async fn prepare_head(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
@@ -232,12 +252,10 @@ impl Engine {
         let norm: FusedNorm = loader.norm(&head.norm).await?;
         let n_cols = self.plan.dims.hidden_size;
         let (hidden, head_in) = (self.activations.hidden.clone(), self.activations.head_in.clone());
-        for launches in [&mut self.one, &mut self.many] {
+        for launches in [&mut self.norm.one, &mut self.norm.many] {
             let state = &self.steering.state;
             let rows = NormRows::Outputs;
-            launches
-                .norm
-                .push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
+            launches.push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
         }
         let mut x = head_in;
         for (index, layer) in head.layers.iter().enumerate() {
@@ -249,6 +267,7 @@ impl Engine {
             };
             let projects =
                 side_by_side(loader.weight(&layer.weight).await?, |matrix, first_output| Project {
+                    scale: None,
                     matrix,
                     x: x.clone(),
                     y: y.clone(),
@@ -261,12 +280,18 @@ impl Engine {
                     },
                     slot_weight: None,
                 });
-            for project in projects {
-                self.one.head.extend(gemv(&mut self.kernels, &project, None).await?);
-                self.many
-                    .head
-                    .extend(gemm(&mut self.kernels, &project, NormRows::Outputs, MAX_OUTPUTS).await?);
+            let mut bound = BySize::<Vec<Launch>>::default();
+            for project in &projects {
+                bound.append(self.bind_project(project, None, NormRows::Outputs).await?);
             }
+            let mut weight = layer.weight.clone();
+            if head.outputs == Outputs::Logits && is_last {
+                // an adapter of a tied head changes the head, not the embedding
+                let shape = [weight.n_rows(), n_cols];
+                weight = Weight::single(TensorRef::new("lm_head.weight", "output.weight", &shape));
+            }
+            let work = Work::Project { projects, norm: None, rows: NormRows::Outputs };
+            self.head.push_site(bound, Target { weights: [weight].into(), work });
             x = y;
         }
         Ok(())

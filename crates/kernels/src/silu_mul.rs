@@ -1,0 +1,50 @@
+//! The activation between gate and up and down, where it could not be fused.
+
+use bytemuck::NoUninit;
+use minijinja::context;
+use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+
+use crate::{Error, Kernels, Launch, StepShape, Templates, align_row};
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct Params {
+    n_outputs: u32,
+    x_stride: u32,
+    y_stride: u32,
+}
+
+pub(crate) fn source(templates: &Templates) -> KernelSource {
+    KernelSource {
+        name: "silu_mul".into(),
+        wgsl: templates.render("gated/silu_mul.wgsl", context! {}),
+        bindings: vec![Binding::Params, Binding::Read, Binding::ReadWrite],
+        constants: vec![],
+    }
+}
+
+/// `y[r, i] = silu(gate of i) * (up of i)` for the outputs of a matrix of `n_rows` rows in
+/// [`RowOrder::GateUp`](crate::RowOrder::GateUp), stored as they are: `x` is `[rows, align_row(n_rows)]` f32, `y` is
+/// `[rows, y_stride]` f32, and every token of a step has `rows_per_token` rows.
+pub async fn silu_mul(
+    kernels: &mut Kernels,
+    x: &wgpu::Buffer,
+    n_rows: usize,
+    rows_per_token: usize,
+    y: &wgpu::Buffer,
+    y_stride: usize,
+) -> Result<Launch, Error> {
+    let n_outputs = n_rows / 2;
+    if !n_rows.is_multiple_of(32) || y_stride < n_outputs {
+        return Err(Error::Shape(format!(
+            "{n_rows} gate and up rows do not go into rows of {y_stride} elements; their number must be a multiple of \
+             32, and the rows must hold half of them"
+        )));
+    }
+    let source = source(&kernels.templates);
+    let params =
+        Params { n_outputs: n_outputs as u32, x_stride: align_row(n_rows) as u32, y_stride: y_stride as u32 };
+    let columns = params.n_outputs.div_ceil(64);
+    let grid = move |shape: &StepShape| Grid([columns, shape.n_tokens, rows_per_token as u32]);
+    kernels.launch("silu_mul", &source, Some(&params), &[x, y], grid).await
+}
