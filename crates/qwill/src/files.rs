@@ -23,7 +23,7 @@ impl std::fmt::Debug for ModelFiles {
 }
 
 /// The last part of a path or URL.
-fn base_name(name: &str) -> &str {
+pub(crate) fn base_name(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 

@@ -8,6 +8,7 @@ use qwill_models::{Arrangement, TensorRef, Weight};
 use qwill_weights::{Checkpoint, Container, DType, Layout, Tensor, Tensors};
 
 use super::config::LoraConfig;
+use crate::files::base_name;
 use crate::loader::RUN;
 use crate::{Error, ModelFiles};
 
@@ -126,9 +127,10 @@ impl LoraFile {
             let json = files.read("adapter_config.json").await?;
             let json = json.ok_or_else(|| no_adapter("there is no adapter_config.json"))?;
             let config = LoraConfig::from_json(&json)?;
-            let shards = files.with_extension(".safetensors");
+            let mut shards = files.with_extension(".safetensors");
+            shards.retain(|file| base_name(file.name()).starts_with("adapter_model"));
             if shards.is_empty() {
-                return Err(no_adapter("there are no .safetensors files"));
+                return Err(no_adapter("there is no adapter_model.safetensors"));
             }
             (Checkpoint::open_safetensors(shards, None).await?, Scaling::Peft(config))
         } else {
