@@ -173,7 +173,8 @@ impl Engine {
         let wide = self.wide().await?;
         let stride = rows_on_device(&target.weights[0]);
         let (gate_up, y, y_stride, rows_per_token) = match &target.work {
-            Work::Experts(ExpertWork { one, many, norm }) => {
+            Work::Experts(work) => {
+                let ExpertWork { one, many, norm } = &**work;
                 let store = |base: &ExpertProject| ExpertProject {
                     epilogue: Epilogue::Store,
                     y: wide.clone(),

@@ -76,7 +76,7 @@ pub(super) enum Work {
         rows: NormRows,
     },
     /// A projection by the experts of a layer.
-    Experts(ExpertWork),
+    Experts(Box<ExpertWork>),
 }
 
 /// A projection by experts as steps of each size do it.
