@@ -32,6 +32,14 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         inspection.intermediate_size,
         inspection.vocab_size
     );
+    if inspection.n_experts > 0 {
+        println!(
+            "  {} of {} experts a token: {:.3} billion weights",
+            inspection.top_k,
+            inspection.n_experts,
+            inspection.n_active_params as f64 / 1e9
+        );
+    }
     println!("  made for {} tokens", inspection.model_context_length);
     let memory = &inspection.memory;
     println!("memory for {} tokens: {memory}", memory.context_length);

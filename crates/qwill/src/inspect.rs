@@ -32,6 +32,12 @@ pub struct Inspection {
     pub architecture: &'static str,
     /// Weights.
     pub n_params: u64,
+    /// Weights that a token meets: all but the experts that it does not go to.
+    pub n_active_params: u64,
+    /// Experts of a sparse layer; 0 without any.
+    pub n_experts: usize,
+    /// Experts that a token goes to.
+    pub top_k: usize,
     /// Layers.
     pub n_layers: usize,
     /// Width of the residual stream.
@@ -118,10 +124,14 @@ impl Inspection {
             }
             Err(error) => return Err(error.into()),
         };
+        let mixture = plan.mixtures().next();
         Ok(Self {
             name,
             architecture: plan.architecture,
             n_params: plan.n_params(),
+            n_active_params: plan.n_active_params(),
+            n_experts: mixture.map_or(0, |mixture| mixture.experts.len()),
+            top_k: mixture.map_or(0, |mixture| mixture.top_k),
             n_layers: dims.n_layers,
             hidden_size: dims.hidden_size,
             n_heads: dims.n_heads,

@@ -125,7 +125,8 @@ impl Engine {
         }
         for (work, weights) in [(gate_up, gate_up_weights), (down, down_weights)] {
             let bound = self.bind_experts(&work).await?;
-            self.layers.push_site(bound, Target { weights: weights.into(), work: Work::Experts(Box::new(work)) });
+            self.layers
+                .push_site(bound, Target { weights: weights.into(), work: Work::Experts(Box::new(work)) });
         }
         for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
             let grouping = &groups.grouping;
