@@ -1,75 +1,161 @@
 // The checkpoints in tests/golden against the float32 reference, in both browsers, through the npm package.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
-import path from "node:path";
-import test from "node:test";
+import test, { suite } from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
-import { GOLDEN, servePackage } from "./lib/site.mjs";
+import { ggufs, goldenFolders, modelFiles } from "./lib/goldens.mjs";
+import { servePackage } from "./lib/site.mjs";
 
-const TOLERANCE = 2e-4;
-const CHECKPOINTS = ["qwen2-tied", "qwen2-untied", "qwen2-headdim", "qwen3-tied", "qwen3-f32"];
-// Every fallback on one checkpoint of each family; natively they run on all. Software devices have kernels of their
-// own, so `no-software` brings those of real GPUs in, with subgroups in Chromium.
-const MASKS = ["no-software", "no-software,no-subgroups,no-f16,no-dot4,max-binding=64KiB"];
-const MASKED = ["qwen2-untied", "qwen3-tied"];
+// The same as in crates/qwill/tests/golden.rs: largest logit differences, and how close two experts may be for a token
+// to go to either.
+const EXACT = 2e-4;
+const EXACT_QUANTISED = 5e-4;
+const ROUTER_GAP = 1e-4;
+
+const FLOATS = [
+  "qwen1-plain",
+  "qwen1-ntk",
+  "qwen1-ntk-logn",
+  "qwen2-tied",
+  "qwen2-untied",
+  "qwen2-headdim",
+  "qwen2-swa",
+  "qwen2-yarn",
+  "qwen2-linear",
+  "qwen2-dynamic",
+  "qwen2-dca",
+  "qwen2-dca-odd",
+  "qwen2moe-a27",
+  "qwen2moe-mix",
+  "qwen2moe-dead",
+  "qwen3-tied",
+  "qwen3-f32",
+  "qwen3moe-128",
+  "qwen3moe-swa",
+];
+const QUANTISED = [
+  "q-qwen2-awq",
+  "q-qwen2-gptq4-act",
+  "q-qwen2-gptq4-g128",
+  "q-qwen2-gptq8",
+  "q-qwen2moe-gptq4",
+  "q-qwen3-fp8",
+  "q-qwen3moe-fp8",
+];
+const GGUF = ["g-qwen2", "g-qwen2moe", "g-qwen3-k", "g-qwen3moe-k"];
+/** Those that give no logits; pooled.test.mjs compares them. */
+const POOLED = ["qwen2-prm", "qwen2-rm", "qwen2-seqcls", "qwen3-embed", "qwen3-seqcls"];
+
 // Enough to cross a page of the cache in prefill and another one while decoding.
-const SOME = { prompts: ["L33"], contextLength: 96 };
+const SHORT = ["L7", "L33"];
+/** Tokens to continue with. */
+const GREEDY = { L33: 48, L130: 8, L620: 8 };
+/** What lies in positions shows in long prompts only. */
+const LONG = [
+  "qwen1-ntk",
+  "qwen1-ntk-logn",
+  "qwen2-swa",
+  "qwen2-yarn",
+  "qwen2-dynamic",
+  "qwen2-dca",
+  "qwen2-dca-odd",
+  "qwen3moe-swa",
+];
 
-const inFolder = (name) =>
-  readdirSync(path.join(GOLDEN, name)).filter(
-    (file) => /\.(json|safetensors|txt)$/.test(file) && !file.includes("expected"),
-  );
+// Chromium's software device takes a second to compile a GEMM, and steps of at most 16 tokens need half of them.
+const SMALL_STEP = 16;
+/** One of each kind also runs with the larger tiles. */
+const LARGE_STEPS = [
+  "qwen1-ntk-logn",
+  "qwen2-untied",
+  "qwen2-swa",
+  "qwen2-dca",
+  "qwen2moe-mix",
+  "qwen3-tied",
+  "qwen3moe-128",
+  "q-qwen3-fp8",
+  "g-qwen3-k-Q4_K_M",
+  "g-qwen3moe-k-Q4_K_M",
+];
+
+// Every fallback on one checkpoint of each kind; natively they run on all. Software devices have kernels of their
+// own, so `no-software` brings those of real GPUs in, with subgroups in Chromium.
+const MASKS = ["no-software", "no-software,no-subgroups,no-f16,no-dot4,max-binding=384KiB"];
+const MASKED = ["qwen2-untied", "qwen2moe-mix", "qwen3-tied", "g-qwen3-k-Q4_K_M"];
+const SOME = { prompts: ["L33"], perplexity: false, contextLength: 96 };
+/** Their perplexities are compared, too. */
+const PERPLEXITY = ["qwen2-untied", "qwen3-tied"];
+
+const prompts = (name) => {
+  if (LONG.includes(name)) return [...SHORT, "L130", "L620"];
+  return FLOATS.includes(name) ? ["L1", ...SHORT, "L130"] : SHORT;
+};
+
+const golden = (base, name, files, expected, tolerance) => ({
+  name,
+  base,
+  files,
+  expected,
+  prompts: prompts(name),
+  perplexity: PERPLEXITY.includes(name),
+  contextLength: 704,
+  ...(!LARGE_STEPS.includes(name) && { prefillChunk: SMALL_STEP }),
+  tolerance,
+});
 
 const goldens = [
-  ...CHECKPOINTS.map((name) => ({ name, base: name, files: inFolder(name), expected: "expected" })),
-  ...["F16", "Q8_0", "Q4_0"].map((type) => ({
-    name: `g-qwen2-${type}`,
-    base: "g-qwen2",
-    files: [`g-qwen2-${type}.gguf`],
-    expected: `g-qwen2-${type}.expected`,
-  })),
+  ...FLOATS.map((name) => golden(name, name, modelFiles(name), "expected", EXACT)),
+  ...QUANTISED.map((name) => golden(name, name, modelFiles(name), "expected", EXACT_QUANTISED)),
+  ...GGUF.flatMap((folder) =>
+    ggufs(folder).map((name) => golden(folder, name, [`${name}.gguf`], `${name}.expected`, EXACT_QUANTISED)),
+  ),
 ];
 
 const runs = goldens.flatMap((golden) => [
   golden,
   ...(MASKED.includes(golden.name) ? MASKS.map((caps) => ({ ...golden, ...SOME, caps })) : []),
-  ...(golden.name === "qwen3-tied" ? [{ ...golden, prompts: ["L130"], chunk: 48 }] : []),
+  ...(golden.name === "qwen3-tied" ? [{ ...golden, prompts: ["L130"], perplexity: false, chunk: 48 }] : []),
 ]);
 
-assert.ok(existsSync(GOLDEN), `${GOLDEN} is missing`);
+test("no checkpoint is left out", () => {
+  const known = [...FLOATS, ...QUANTISED, ...GGUF, ...POOLED, "scripts", "templates", "tokenizers"];
+  assert.deepEqual(goldenFolders().sort(), known.sort());
+});
 
-for (const [browserName, launch] of Object.entries(LAUNCHERS)) {
-  test(browserName, async (t) => {
-    const server = await servePackage();
-    t.after(() => server.close());
-    const browser = await launch();
-    t.after(() => browser.close());
-    const tab = await browser.open();
-    await tab.goto(`${server.url}/blank.html`);
-    for (const { name, caps, chunk, ...golden } of runs) {
-      const variant = [name, caps, chunk && `in chunks of ${chunk}`].filter(Boolean).join(", ");
-      await t.test(variant, async (t) => {
-        const base = `${server.url}/golden/${golden.base}`;
-        const begun = performance.now();
-        const result = await tab.evaluate(
-          async (golden) => {
-            const { checkGolden } = await import("/golden.js");
-            return checkGolden(golden);
-          },
-          { ...golden, base, ...(caps && { caps }), ...(chunk && { chunk }) },
-        );
-        const largest = Math.max(...Object.values(result.maxDiff));
-        const ms = Math.round(performance.now() - begun);
-        const perplexity = result.perplexity ?? 0;
-        t.diagnostic(
-          `logits off by ${largest.toExponential(1)}, perplexity by ${perplexity.toExponential(1)}, ${ms} ms`,
-        );
-        assert.deepEqual(result.wrongGreedy, []);
-        assert.ok(Object.keys(result.maxDiff).length > 0, JSON.stringify(result.maxDiff));
-        assert.ok(largest <= TOLERANCE, JSON.stringify(result.maxDiff));
-        assert.ok(Math.abs(perplexity) <= 1e-4, `perplexity is off by ${perplexity}`);
-      });
-    }
-  });
-}
+suite("logits and greedy tokens", { concurrency: true }, () => {
+  for (const [browserName, launch] of Object.entries(LAUNCHERS)) {
+    test(browserName, async (t) => {
+      const server = await servePackage();
+      t.after(() => server.close());
+      const browser = await launch();
+      t.after(() => browser.close());
+      const tab = await browser.open();
+      await tab.goto(`${server.url}/blank.html`);
+      for (const { name, tolerance, ...golden } of runs) {
+        const { caps, chunk } = golden;
+        const variant = [name, caps, chunk && `in chunks of ${chunk}`].filter(Boolean).join(", ");
+        await t.test(variant, async (t) => {
+          const base = `${server.url}/golden/${golden.base}`;
+          const begun = performance.now();
+          const { maxDiff, wrongGreedy, perplexity } = await tab.evaluate(
+            async (golden) => {
+              const { checkGolden } = await import("/golden.js");
+              return checkGolden(golden);
+            },
+            { ...golden, base, greedyTokens: GREEDY, routerGap: ROUTER_GAP },
+          );
+          const largest = Math.max(...Object.values(maxDiff));
+          const ms = Math.round(performance.now() - begun);
+          t.diagnostic(`logits off by ${largest.toExponential(1)}, ${ms} ms`);
+          assert.deepEqual(wrongGreedy, []);
+          assert.deepEqual(Object.keys(maxDiff), golden.prompts);
+          assert.ok(largest <= tolerance, JSON.stringify(maxDiff));
+          if (golden.perplexity) {
+            const off = perplexity.measured / perplexity.expected - 1;
+            assert.ok(Math.abs(off) <= 1e-4, `perplexity is off by ${off}`);
+          }
+        });
+      }
+    });
+  }
+});

@@ -107,6 +107,25 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       assert.ok(ids.length > 2);
     });
 
+    await t.test("completes text, streamed or not", async () => {
+      const { whole, text, last } = await tab.evaluate(async () => {
+        const request = { prompt: "The sky is", max_tokens: 12, temperature: 0 };
+        const whole = await model.completions.create(request);
+        let text = "";
+        let last;
+        for await (const chunk of await model.completions.create({ ...request, stream: true })) {
+          text += chunk.choices[0].text;
+          last = chunk;
+        }
+        return { whole, text, last };
+      });
+      assert.ok(text.length > 0);
+      assert.equal(whole.choices[0].text, text);
+      assert.equal(whole.object, "text_completion");
+      assert.equal(last.choices[0].finish_reason, whole.choices[0].finish_reason);
+      assert.equal(last.usage.completion_tokens, whole.usage.completion_tokens);
+    });
+
     await t.test(
       "a stopped stream ends with usage, an aborted one throws, and the model goes on",
       async () => {
@@ -147,6 +166,45 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         const content = "one two three ".repeat(20_000);
         return failure(model.chat.completions.create({ messages: [{ role: "user", content }] }));
       });
+    });
+
+    await t.test("fills a gap, and ends thoughts whose budget is spent", async () => {
+      const { middle, plain, thoughts } = await tab.evaluate(async () => {
+        const read = async (name) => (await fetch(`/golden/qwen3-tied/${name}`)).blob();
+        const json = async (name) => JSON.parse(await (await read(name)).text());
+        // A tokenizer that knows all of a gap, no token that ends a reply, and a template that opens the thoughts.
+        const tokenizer = await json("tokenizer.json");
+        const [added] = tokenizer.added_tokens;
+        tokenizer.added_tokens.push({ ...added, id: 436, content: "<|fim_suffix|>" });
+        const config = { ...(await json("config.json")), eos_token_id: 447 };
+        const chat_template =
+          "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>a\n<think>\n";
+        const files = {
+          "config.json": JSON.stringify(config),
+          "generation_config.json": JSON.stringify({ eos_token_id: 447 }),
+          "tokenizer.json": JSON.stringify(tokenizer),
+          "tokenizer_config.json": JSON.stringify({ eos_token: "!", chat_template }),
+          "model.safetensors": await read("model.safetensors"),
+        };
+        const coder = await qwill.load(Object.entries(files).map(([name, data]) => new File([data], name)));
+        const gap = { prompt: "fn add(", suffix: ") <|fim_middle|>", max_tokens: 4, temperature: 0 };
+        const middle = await coder.completions.create(gap);
+        const plain = await coder.completions.create({ ...gap, suffix: null });
+        const thoughts = await coder.chat.completions.create({
+          messages: hello,
+          thinking_budget: 7,
+          max_tokens: 100,
+          temperature: 0,
+        });
+        await coder.dispose();
+        return { middle, plain, thoughts };
+      });
+      assert.ok(middle.usage.prompt_tokens > plain.usage.prompt_tokens + 3, JSON.stringify(middle.usage));
+      assert.notEqual(middle.choices[0].text, plain.choices[0].text);
+      const [{ message, finish_reason }] = thoughts.choices;
+      assert.match(message.reasoning_content, /limited time by the user/);
+      assert.ok(message.content.length > 0);
+      assert.equal(finish_reason, "length");
     });
 
     await t.test("after dispose the model says so", async () => {

@@ -1,83 +1,66 @@
 // Runs a golden checkpoint through the npm package and says how far it is from the reference.
 
 import { load } from "/npm/dist/index.js";
+import { fetchExpected, largestDifference } from "./expected.js";
 
 /**
- * @param {{ base: string, files: string[], expected: string, prompts?: string[], contextLength?: number, caps?: string, chunk?: number }} golden
- * @returns {Promise<{ adapter: string, maxDiff: Record<string, number>, wrongGreedy: string[], perplexity: number }>}
+ * @param {{ base: string, files: string[], expected: string, prompts: string[],
+ *   greedyTokens: Record<string, number>, perplexity: boolean, routerGap: number, contextLength?: number, prefillChunk?: number, caps?: string, chunk?: number }} golden
+ * @returns {Promise<{ maxDiff: Record<string, number>, wrongGreedy: string[],
+ *   perplexity?: { measured: number, expected: number } }>}
  */
-export async function checkGolden({ base, files, expected, prompts, chunk, ...options }) {
-  const [numbers, tensors] = await Promise.all([
-    fetch(`${base}/${expected}.json`).then((response) => response.json()),
-    fetch(`${base}/${expected}.safetensors`).then(async (response) =>
-      parseSafetensors(await response.arrayBuffer()),
-    ),
-  ]);
-  const urls = files.map((file) => `${base}/${file}`);
-  const model = await load(urls, { exact: true, ...options });
+export async function checkGolden(golden) {
+  const { base, files, expected, prompts, greedyTokens, perplexity, routerGap, chunk, ...options } = golden;
+  const [numbers, tensors] = await fetchExpected(`${base}/${expected}`);
+  const model = await load(
+    files.map((file) => `${base}/${file}`),
+    { exact: true, ...options },
+  );
   try {
-    const wanted = Object.entries(numbers.prompts).filter(([name]) => prompts?.includes(name) ?? true);
-    const cases = wanted.map(([name, ids]) => {
-      const greedy = numbers.greedy[name]?.ids.length ?? 0;
-      const whole = tensors.has(`logits.${name}.all`) || tensors.has(`logits.${name}.at`);
-      return { name, ids, greedy, logits: whole ? "all" : "last", ...(chunk && { chunk }) };
-    });
-    if (!prompts) cases.push({ name: "perplexity", ids: numbers.perplexity.ids, logits: "none" });
+    const continuation = (name) => numbers.greedy[name]?.ids.slice(0, greedyTokens[name] ?? 0) ?? [];
+    const cases = prompts.map((name) => ({
+      name,
+      ids: numbers.prompts[name],
+      greedy: continuation(name).length,
+      logits: "all",
+      ...(chunk && { chunk }),
+    }));
     const results = await model.eval(cases);
-
     const maxDiff = {};
     const wrongGreedy = [];
-    for (const { name, logits, greedy } of results) {
-      if (name === "perplexity") continue;
-      const vocab =
-        tensors.get(`logits.${name}.last`)?.length ??
-        tensors.get(`logits.${name}.all`).length / numbers.prompts[name].length;
-      const row = (position) => logits.subarray(position * vocab, (position + 1) * vocab);
-      const rows = logits.length / vocab;
-      const compare = (kind, got, want) => {
-        maxDiff[`${name}.${kind}`] = largestDifference(got, want);
-      };
-      const all = tensors.get(`logits.${name}.all`);
-      const at = tensors.get(`logits.${name}.at`);
-      const last = tensors.get(`logits.${name}.last`);
-      if (all) compare("all", logits, all);
-      if (last) compare("last", row(rows - 1), last);
-      if (at) {
-        const picked = numbers.at_positions[name].flatMap((position) => [...row(position)]);
-        compare("at", picked, at);
+    for (const { name, n, logits, greedy } of results) {
+      const vocab = logits.length / n;
+      const gaps = numbers.router_gap?.[name];
+      const differences = [];
+      for (const [position, want] of expectedRows(name, n, numbers, tensors)) {
+        if (gaps && gaps[position] < routerGap) continue;
+        const got = logits.subarray(position * vocab, (position + 1) * vocab);
+        differences.push(largestDifference(got, want));
       }
-      const want = numbers.greedy[name]?.ids ?? [];
+      if (differences.length > 0) maxDiff[name] = Math.max(...differences);
+      const want = continuation(name);
       if (want.join() !== greedy.join()) wrongGreedy.push(`${name}: ${greedy} instead of ${want}`);
     }
-    const measured = results.find((result) => result.name === "perplexity");
-    const perplexity = measured && measured.perplexity / numbers.perplexity.value - 1;
-    return { adapter: model.info.adapter, maxDiff, wrongGreedy, perplexity };
+    if (!perplexity) return { maxDiff, wrongGreedy };
+    const [{ perplexity: measured }] = await model.eval([{ name: "", ids: numbers.perplexity.ids }]);
+    return { maxDiff, wrongGreedy, perplexity: { measured, expected: numbers.perplexity.value } };
   } finally {
     await model.dispose();
   }
 }
 
-function largestDifference(got, want) {
-  if (got.length !== want.length) return Number.POSITIVE_INFINITY;
-  let largest = 0;
-  for (let i = 0; i < want.length; i++) {
-    const difference = Math.abs(got[i] - want[i]);
-    // Also catches NaN, for which every comparison is false.
-    if (!(difference <= largest)) largest = difference;
-    if (Number.isNaN(largest)) return Number.POSITIVE_INFINITY;
-  }
-  return largest;
-}
-
-/** The float32 tensors of a safetensors file. */
-function parseSafetensors(buffer) {
-  const headerLength = Number(new DataView(buffer).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, headerLength)));
-  const tensors = new Map();
-  for (const [name, { dtype, data_offsets: offsets }] of Object.entries(header)) {
-    if (name === "__metadata__" || dtype !== "F32") continue;
-    const [start, end] = offsets;
-    tensors.set(name, new Float32Array(buffer.slice(8 + headerLength + start, 8 + headerLength + end)));
-  }
-  return tensors;
+/** Positions of a prompt with the logits that are known there: of all, of the last, of some. */
+function expectedRows(name, n, { at_positions: positions }, tensors) {
+  const all = tensors.get(`logits.${name}.all`);
+  const at = tensors.get(`logits.${name}.at`);
+  const last = tensors.get(`logits.${name}.last`);
+  const rows = (tensor, places) => {
+    const vocab = tensor.length / places.length;
+    return places.map((place, i) => [place, tensor.subarray(i * vocab, (i + 1) * vocab)]);
+  };
+  return [
+    ...(all ? rows(all, [...Array(n).keys()]) : []),
+    ...(at ? rows(at, positions[name]) : []),
+    ...(last ? rows(last, [n - 1]) : []),
+  ];
 }
