@@ -39,6 +39,24 @@ pub(crate) struct Opened {
     pub(crate) config_file: String,
 }
 
+/// All files of a split GGUF, `NAME-00001-of-00003.gguf` and so on, if the path is one of them; else the path itself.
+#[cfg(not(target_arch = "wasm32"))]
+fn parts(path: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let numbers = |stem: &str| {
+        let (name, count) = stem.rsplit_once("-of-")?;
+        let (name, number) = name.rsplit_once('-')?;
+        let is_number = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+        (is_number(number) && is_number(count)).then(|| Some((name.to_owned(), count.parse().ok()?)))?
+    };
+    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".gguf"));
+    match stem.and_then(numbers) {
+        Some((name, count)) => (1..=count)
+            .map(|n: u32| path.with_file_name(format!("{name}-{n:05}-of-{count:05}.gguf")))
+            .collect(),
+        None => vec![path.to_owned()],
+    }
+}
+
 impl Opened {
     /// An error about the configuration, with the file that it came from.
     pub(crate) fn config_error(&self, source: qwill_models::Error) -> Error {
@@ -59,7 +77,7 @@ impl ModelFiles {
         Self { name: name.into(), files }
     }
 
-    /// A GGUF file or a Hugging Face directory.
+    /// A GGUF file, the first or any other part of one that is split, or a Hugging Face directory.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn from_path(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
         use qwill_weights::FileSource;
@@ -67,7 +85,11 @@ impl ModelFiles {
         let shown = path.display();
         let name = path.file_stem().map_or_else(|| shown.to_string(), |s| s.to_string_lossy().into_owned());
         if path.is_file() {
-            return Ok(Self { name, files: vec![Rc::new(FileSource::open(path)?)] });
+            let mut files: Vec<Rc<dyn ByteSource>> = Vec::new();
+            for part in parts(path) {
+                files.push(Rc::new(FileSource::open(&part)?));
+            }
+            return Ok(Self { name, files });
         }
         if !path.exists() {
             return Err(Error::Files(format!(
@@ -276,4 +298,31 @@ fn gguf_generation(metadata: &Metadata, tokenizer: Option<&Tokenizer>) -> Result
     json.insert("eos_token_id".into(), json!(ends));
     let bytes = serde_json::to_vec(&json).unwrap_or_default();
     Ok(GenerationConfig::from_json(Some(&bytes), None, None)?)
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use std::path::Path;
+
+    use super::parts;
+
+    #[test]
+    fn parts_of_a_split_file() {
+        let names = |path: &str| {
+            let parts = parts(Path::new(path));
+            parts.iter().map(|part| part.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let all = [
+            "a/Q-8B-Q4-00001-of-00003.gguf",
+            "a/Q-8B-Q4-00002-of-00003.gguf",
+            "a/Q-8B-Q4-00003-of-00003.gguf",
+        ];
+        assert_eq!(names(all[0]), all);
+        assert_eq!(names(all[1]), all);
+        for whole in
+            ["Qwen3-8B-Q4_K_M.gguf", "one-of-a-kind.gguf", "a-1-of-2.gguf", "x-00001-of-00002.safetensors"]
+        {
+            assert_eq!(names(whole), [whole]);
+        }
+    }
 }

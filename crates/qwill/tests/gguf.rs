@@ -153,3 +153,41 @@ fn dequantised(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
     files.push(Rc::new(FileSource::open(golden(name).join("config.json")).unwrap()));
     ModelFiles::from_sources(name, files)
 }
+
+/// A file split in three, of which any part may be named.
+#[test]
+fn a_split_file_is_one_model() {
+    let whole = golden("g-qwen2/g-qwen2-Q8_0.gguf");
+    let checkpoint =
+        block_on(Checkpoint::open_gguf(vec![Rc::new(FileSource::open(&whole).unwrap())])).unwrap();
+    let tensors: Vec<_> = checkpoint.tensors().collect();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let part = |n: usize| directory.join(format!("tiny-{n:05}-of-00003.gguf"));
+    for (at, tensors) in tensors.chunks(tensors.len().div_ceil(3)).enumerate() {
+        let mut writer = gguf::Writer::new();
+        if at == 0 {
+            for (key, value) in checkpoint.metadata().iter() {
+                writer.metadata(key, value.clone());
+            }
+        }
+        writer.metadata("split.no", at as u16);
+        writer.metadata("split.count", 3u16);
+        for tensor in tensors {
+            writer.tensor(&tensor.name, &tensor.shape, tensor.dtype).unwrap();
+        }
+        let mut body = writer.start(Vec::new()).unwrap();
+        for tensor in tensors {
+            let bytes = block_on(checkpoint.read_rows(tensor, 0..tensor.n_rows())).unwrap();
+            body.write(&tensor.name, &bytes).unwrap();
+        }
+        std::fs::write(part(at + 1), body.finish().unwrap()).unwrap();
+    }
+    let ids: Vec<u32> = (1..20).collect();
+    let wanted = logits(ModelFiles::from_path(&whole).unwrap(), &ids, "");
+    for n in 1..=3 {
+        assert_eq!(logits(ModelFiles::from_path(part(n)).unwrap(), &ids, ""), wanted);
+    }
+    std::fs::remove_file(part(2)).unwrap();
+    let error = ModelFiles::from_path(part(1)).unwrap_err().to_string();
+    assert!(error.contains("tiny-00002-of-00003.gguf"), "{error}");
+}
