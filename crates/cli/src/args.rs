@@ -1,6 +1,8 @@
 //! Arguments of every command.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qwill::{KvType, RopeScaling, SamplingOptions};
@@ -86,6 +88,28 @@ pub(crate) struct SetupArgs {
     /// Use the adapter whose name contains this (see qwill devices)
     #[arg(long, value_name = "NAME", env = "QWILL_ADAPTER")]
     pub(crate) adapter: Option<String>,
+    /// Add a low-rank adapter: a directory with adapter_config.json, or a GGUF file; its change times SCALE (may be given
+    /// several times)
+    #[arg(long, value_name = "DIR[:SCALE]")]
+    pub(crate) lora: Vec<LoraArg>,
+}
+
+/// A low-rank adapter and how much of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LoraArg {
+    pub(crate) path: PathBuf,
+    pub(crate) scale: f32,
+}
+
+impl FromStr for LoraArg {
+    type Err = Infallible;
+
+    /// What follows the last colon is a scale if it is a number; paths may have colons too.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let scaled = text.rsplit_once(':').and_then(|(path, scale)| Some((path, scale.parse().ok()?)));
+        let (path, scale) = scaled.unwrap_or((text, 1.0));
+        Ok(Self { path: path.into(), scale })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -290,5 +314,18 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn adapters_have_a_scale_behind_the_last_colon() {
+        for (text, path, scale) in [
+            ("style", "style", 1.0),
+            ("a/style:0.5", "a/style", 0.5),
+            ("style:-1", "style", -1.0),
+            (r"C:\style", r"C:\style", 1.0),
+            ("a:b:2", "a:b", 2.0),
+        ] {
+            assert_eq!(text.parse(), Ok(super::LoraArg { path: path.into(), scale }));
+        }
     }
 }

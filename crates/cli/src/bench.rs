@@ -23,9 +23,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
                 Some(n_layers) => random.with_layers(n_layers)?,
                 None => random,
             };
-            block_on(Model::random(random, &options))?
+            let mut model = block_on(Model::random(random, &options))?;
+            crate::model::add_adapters(&mut model, &args.setup.lora)?;
+            model
         }
-        None => crate::model::load_with(&args.model, &options)?,
+        None => crate::model::load_with(&args.model, &options, &args.setup.lora)?,
     };
     let report = block_on(model.bench(&request))?;
     if args.json {

@@ -6,9 +6,9 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use pollster::block_on;
 use qwill::hub::{Hub, HubId, HubOptions, HubProgress};
-use qwill::{Control, KvType, LoadOptions, Model, ModelFiles};
+use qwill::{AdapterUse, Control, KvType, LoadOptions, Model, ModelFiles};
 
-use crate::args::{ModelArgs, SetupArgs};
+use crate::args::{LoraArg, ModelArgs, SetupArgs};
 use crate::failure::Failure;
 
 /// The files behind `--model`, from the hub if it is an id. What lies on the disk goes first.
@@ -78,10 +78,10 @@ pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
 
 /// Loads the model, with a progress bar when a person is watching.
 pub(crate) fn load(args: &ModelArgs, default_kv: KvType) -> Result<Model, Failure> {
-    load_with(&args.model, &options(&args.setup, default_kv))
+    load_with(&args.model, &options(&args.setup, default_kv), &args.setup.lora)
 }
 
-pub(crate) fn load_with(model: &str, options: &LoadOptions) -> Result<Model, Failure> {
+pub(crate) fn load_with(model: &str, options: &LoadOptions, adapters: &[LoraArg]) -> Result<Model, Failure> {
     let files = match hub_id(model) {
         None => files(model)?,
         Some(id) => {
@@ -98,10 +98,23 @@ pub(crate) fn load_with(model: &str, options: &LoadOptions) -> Result<Model, Fai
         Control::Continue
     }));
     bar.finish_and_clear();
-    let loaded = loaded?;
+    let mut loaded = loaded?;
     let info = loaded.info();
     if let Some(method) = &info.context_extension {
         eprintln!("a context of {} tokens, longer than in training, by {method}", info.context_length);
     }
+    add_adapters(&mut loaded, adapters)?;
     Ok(loaded)
+}
+
+/// Loads the adapters that the arguments name, and uses them for everything that names none. Each is called what its
+/// directory or file is called.
+pub(crate) fn add_adapters(model: &mut Model, adapters: &[LoraArg]) -> Result<(), Failure> {
+    let mut uses = Vec::new();
+    for LoraArg { path, scale } in adapters {
+        let name = path.file_stem().map_or_else(|| path.to_string_lossy(), |stem| stem.to_string_lossy());
+        block_on(model.load_adapter(ModelFiles::from_path(path)?, &name))?;
+        uses.push(AdapterUse { name: name.into_owned(), scale: *scale });
+    }
+    Ok(model.select_adapters(&uses)?)
 }

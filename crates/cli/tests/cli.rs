@@ -131,6 +131,32 @@ fn eval_writes_embeddings_and_scores() {
 
 /// A model trained for 96 tokens takes more only where its positions are scaled, and says how.
 #[test]
+fn adapters_are_added() {
+    let (input, output) = (scratch("lora-in.json"), scratch("lora-out.json"));
+    std::fs::write(
+        &input,
+        r#"{"cases":[{"name":"with","ids":[5,6,7]},{"name":"without","ids":[5,6,7],"adapters":[]},
+            {"name":"half","ids":[5,6,7],"adapters":[{"name":"lora-stacked","scale":0.5}]}]}"#,
+    )
+    .unwrap();
+    let (input, output) = (input.to_str().unwrap(), output.to_str().unwrap());
+    let (model, adapter) = (golden("qwen2-untied"), golden("lora-stacked"));
+    let eval = |adapter: &str| {
+        stdout(&["eval", "-m", &model, "--lora", adapter, "--input", input, "--output", output]);
+        let results: Value = serde_json::from_slice(&std::fs::read(output).unwrap()).unwrap();
+        [0, 1, 2].map(|case| results["cases"][case]["nll"][0].as_f64().unwrap())
+    };
+    let [with, without, half] = eval(&adapter);
+    assert!(with != without && half != with && half != without);
+    assert_eq!(eval(&format!("{adapter}:0.5")), [half, without, half]);
+
+    let missing = failure(&mut qwill(&["run", "-m", &model, "--lora", "/no/such/adapter", "hi"]), 1);
+    assert!(missing.contains("/no/such/adapter"), "{missing}");
+    let other = failure(&mut qwill(&["run", "-m", &model, "--lora", &golden("lora-qwen1"), "hi"]), 1);
+    assert!(other.contains("was made for another model"), "{other}");
+}
+
+#[test]
 fn a_longer_context_is_asked_for() {
     let run = |more: &[&str]| {
         let model = golden("qwen2-dynamic");

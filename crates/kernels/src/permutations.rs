@@ -98,7 +98,7 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     for layout in ADAPTERS {
         all.push(embed::source(templates, layout, Scaled::Yes));
         for epilogue in [Epilogue::StoreScaled, Epilogue::Add] {
-            for tile_m in [16, 32] {
+            for tile_m in [16, 64] {
                 let variant = gemm::Variant { layout, epilogue, bias: false, tile_m, experts: true };
                 all.push(gemm::source(templates, &variant));
             }

@@ -307,14 +307,18 @@ impl Binder<'_> {
         let reduced = self.engine.reduced(factors.rank).await?;
         let scale = self.scale(&factors.scales).await?;
         let name = &site.weights[0].parts[0].hf;
-        let unit = if site.weights.len() > 1 { (factors.rank, factors.n_rows) } else { (1, 1) };
+        // shards hold whole experts
+        let (a_unit, b_unit) = match site.work {
+            Work::Experts(_) => (factors.rank, factors.n_rows),
+            Work::Embed | Work::Project { .. } => (1, 1),
+        };
         let n_b = factors.n_rows * site.weights.len();
-        let b = self.matrix(name, factors.dtype, &factors.b, n_b, unit.1).await?;
+        let b = self.matrix(name, factors.dtype, &factors.b, n_b, b_unit).await?;
         let mut added = BySize::<Vec<Launch>>::default();
         match &site.work {
             Work::Embed => {
                 let vocab_size = site.weights[0].parts[0].shape[0];
-                let table = self.matrix(name, factors.dtype, &factors.a, vocab_size, 1).await?;
+                let table = self.matrix(name, factors.dtype, &factors.a, vocab_size, a_unit).await?;
                 let engine = &mut *self.engine;
                 for launches in added.all_mut() {
                     let (kernels, tokens) = (&mut engine.kernels, &engine.steering.tokens);
@@ -326,7 +330,7 @@ impl Binder<'_> {
             }
             Work::Project { projects, norm, rows } => {
                 let first = &projects[0];
-                let a = self.matrix(name, factors.dtype, &factors.a, factors.rank, 1).await?;
+                let a = self.matrix(name, factors.dtype, &factors.a, factors.rank, a_unit).await?;
                 let stride = align_row(factors.rank);
                 let reduce = Project {
                     scale: Some(scale),
@@ -357,7 +361,7 @@ impl Binder<'_> {
             }
             Work::Experts(work) => {
                 let n_a = factors.rank * site.weights.len();
-                let a = self.matrix(name, factors.dtype, &factors.a, n_a, unit.0).await?;
+                let a = self.matrix(name, factors.dtype, &factors.a, n_a, a_unit).await?;
                 let engine = &mut *self.engine;
                 let wide = match site.is_gate_up() {
                     true => Some((engine.wide().await?, factors.n_rows)),
@@ -366,10 +370,9 @@ impl Binder<'_> {
                 let (one, many) = (&work.one, &work.many);
                 let reduce = |base: &ExpertProject| ExpertProject {
                     matrix: a.clone(),
-                    rows: if base.rows == ExpertRows::Spread {
-                        ExpertRows::Spread
-                    } else {
-                        ExpertRows::Slots
+                    rows: match base.rows {
+                        ExpertRows::Spread => ExpertRows::Spread,
+                        ExpertRows::Slots | ExpertRows::Gather => ExpertRows::Slots,
                     },
                     epilogue: Epilogue::StoreScaled,
                     scale: Some(scale.clone()),
@@ -381,10 +384,9 @@ impl Binder<'_> {
                     let (y, y_stride) = wide.clone().unwrap_or_else(|| (base.y.clone(), base.y_stride));
                     ExpertProject {
                         matrix: b.clone(),
-                        rows: if base.rows == ExpertRows::Gather {
-                            ExpertRows::Gather
-                        } else {
-                            ExpertRows::Slots
+                        rows: match base.rows {
+                            ExpertRows::Gather => ExpertRows::Gather,
+                            ExpertRows::Spread | ExpertRows::Slots => ExpertRows::Slots,
                         },
                         epilogue: Epilogue::Add,
                         scale: None,
