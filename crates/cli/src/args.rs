@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use qwill::{KvType, RopeScaling, SamplingOptions};
+use qwill::{Existing, KvType, RopeScaling, SamplingOptions, WeightFormat};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +39,10 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Show a model's configuration, tensors and memory plan
     Inspect(InspectArgs),
+    /// Convert a model to a GGUF file in another number format
+    Quantize(QuantizeArgs),
+    /// Write a GGUF file of a published shape with random weights, to measure with
+    Random(RandomArgs),
     /// Show the token ids of a text
     Tokenize(TokenizeArgs),
     /// List the GPUs of this machine
@@ -79,6 +83,9 @@ pub(crate) struct SetupArgs {
     /// Number format of the key/value cache [default: f16; eval: f32]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv_type: Option<KvArg>,
+    /// Convert float weights to this format while they are loaded: q8_0, q4_k, q4_0, … (see qwill quantize --help)
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) quantize: Option<WeightFormat>,
     /// Scale positions for a longer context: yarn:FACTOR, dynamic or none [default: as the model says]
     #[arg(long, value_name = "SCALING")]
     pub(crate) rope_scaling: Option<RopeScaling>,
@@ -283,6 +290,48 @@ pub(crate) struct InspectArgs {
     /// Print one JSON object, with every tensor
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A file that is written.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The GGUF file to write
+    #[arg(value_name = "OUT.gguf")]
+    pub(crate) output: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl TargetArgs {
+    pub(crate) fn existing(&self) -> Existing {
+        if self.force { Existing::Replace } else { Existing::Keep }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuantizeArgs {
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, mxfp4, q3_k or q2_k; as in
+    /// llama.cpp, the output matrix becomes q6_k below q8_0, and norms and routers stay floats
+    #[arg(short, long = "type", value_name = "FORMAT")]
+    pub(crate) format: WeightFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RandomArgs {
+    /// A published shape and a format, such as qwen3-8b:q4_0
+    #[arg(value_name = "SHAPE:FORMAT")]
+    pub(crate) shape: String,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Number of layers [default: the shape's]
+    #[arg(long, value_name = "N")]
+    pub(crate) layers: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! `qwill bench`: how fast it is, and what explains it.
 
 use pollster::block_on;
-use qwill::{BenchReport, BenchRequest, KvType, Model, RandomModel};
+use qwill::{BenchReport, BenchRequest, KvType, Model};
 
 use crate::args::BenchArgs;
 use crate::failure::Failure;
@@ -18,11 +18,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     options.context_length.get_or_insert(deepest + args.prompt_tokens + args.decode_tokens);
     let mut model = match &args.random {
         Some(shape) => {
-            let random = RandomModel::parse(shape)?;
-            let random = match args.layers {
-                Some(n_layers) => random.with_layers(n_layers)?,
-                None => random,
-            };
+            if options.quantize.is_some() {
+                let reason =
+                    "--quantize is for models; the format of random weights is named after their shape";
+                return Err(qwill::Error::Request(reason.into()).into());
+            }
+            let random = crate::random::model(shape, args.layers)?;
             let mut model = block_on(Model::random(random, &options))?;
             crate::model::add_adapters(&mut model, &args.setup.lora)?;
             model

@@ -8,6 +8,8 @@ mod eval;
 mod failure;
 mod inspect;
 mod model;
+mod quantize;
+mod random;
 mod run;
 mod tokenize;
 
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::eval(args),
         Command::Bench(args) => bench::bench(args),
         Command::Inspect(args) => inspect::inspect(args),
+        Command::Quantize(args) => quantize::quantize(args),
+        Command::Random(args) => random::random(args),
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Devices(args) => devices::devices(args),
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use pollster::block_on;
 use qwill::hub::{Hub, HubId, HubOptions, HubProgress};
-use qwill::{AdapterUse, Control, KvType, LoadOptions, Model, ModelFiles};
+use qwill::{AdapterUse, Control, KvType, LoadOptions, LoadProgress, Model, ModelFiles};
 
 use crate::args::{LoraArg, ModelArgs, SetupArgs};
 use crate::failure::Failure;
@@ -58,10 +58,19 @@ fn download_bar() -> impl FnMut(HubProgress<'_>) -> Control {
 }
 
 /// A bar for bytes; hidden unless a person is watching.
-fn progress_bar(template: &str) -> ProgressBar {
+pub(crate) fn progress_bar(template: &str) -> ProgressBar {
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template(template).expect("the templates are constant"));
     bar
+}
+
+/// Shows progress on a bar.
+pub(crate) fn shown_on(bar: &ProgressBar) -> impl FnMut(LoadProgress) -> Control {
+    move |progress| {
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes_done);
+        Control::Continue
+    }
 }
 
 /// How the arguments want a model to be set up.
@@ -72,6 +81,7 @@ pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
         caps_mask: setup.caps.clone(),
         adapter: setup.adapter.clone(),
         rope_scaling: setup.rope_scaling,
+        quantize: setup.quantize,
         ..LoadOptions::default()
     }
 }
@@ -92,11 +102,7 @@ pub(crate) fn load_with(model: &str, options: &LoadOptions, adapters: &[LoraArg]
         }
     };
     let bar = progress_bar("loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
-    let loaded = block_on(Model::load(files, options, &mut |progress| {
-        bar.set_length(progress.bytes_total);
-        bar.set_position(progress.bytes_done);
-        Control::Continue
-    }));
+    let loaded = block_on(Model::load(files, options, &mut shown_on(&bar)));
     bar.finish_and_clear();
     let mut loaded = loaded?;
     let info = loaded.info();

@@ -245,6 +245,11 @@ fn failures_are_one_line_with_the_right_status() {
         (vec!["run", "--tools", "/no/tools.json", "Hi"], 1, "/no/tools.json"),
         (vec!["bench", "--random", "qwen9-1t", "-n", "1"], 1, "qwen3-0.6b"),
         (vec!["bench", "--random", "qwen3-0.6b:q1", "-n", "1"], 1, "q4_0"),
+        (vec!["bench", "--random", "qwen3-0.6b", "--quantize", "q8_0", "-n", "1"], 1, "--quantize"),
+        (vec!["run", "--quantize", "q4_k_m", "Hi"], 2, "there is no weight format"),
+        (vec!["quantize", "demo", "/no/such/out.gguf", "--type", "q4_k"], 1, "no such directory"),
+        (vec!["quantize", "demo", "out.gguf", "--type", "iq1_s"], 2, "q4_k, q4_1"),
+        (vec!["random", "qwen3-0.6b:q4_0", "/no/such/out.gguf", "--layers", "1"], 1, "no such directory"),
         (vec!["inspect", "--shape", "qwen3-0.6b", "--context", "0"], 1, "context"),
     ] {
         let message = failure(&mut qwill(&arguments), status);
@@ -253,6 +258,26 @@ fn failures_are_one_line_with_the_right_status() {
             assert_eq!(message.lines().count(), 1, "{message}");
         }
     }
+}
+
+#[test]
+fn quantize_writes_a_file_and_keeps_what_is_there() {
+    let file = scratch("quantized.gguf").display().to_string();
+    let golden = golden("qwen3-tied");
+    assert_eq!(stdout(&["quantize", &golden, &file, "--type", "Q4_0"]), "");
+    let info = parsed(&["inspect", "-m", &file, "--json"]);
+    let dtype = |name: &str| {
+        let tensors = info["tensors"].as_array().unwrap();
+        tensors.iter().find(|t| t["name"] == name).unwrap()["dtype"].clone()
+    };
+    assert_eq!(dtype("blk.0.ffn_up.weight"), "Q4_0");
+    assert_eq!(dtype("blk.0.attn_norm.weight"), "F32");
+    let message = failure(&mut qwill(&["quantize", &golden, &file, "--type", "q8_0"]), 1);
+    assert!(message.contains("already there"), "{message}");
+    stdout(&["quantize", &golden, &file, "--type", "q8_0", "--force"]);
+    let reply = parsed(&["run", "-m", &file, "--json", "--raw", "--max-tokens", "3", "Hello"]);
+    assert!(reply["ids"].as_array().unwrap().len() <= 3);
+    std::fs::remove_file(&file).unwrap();
 }
 
 /// Only Linux lets a test take the drivers away.

@@ -1,9 +1,27 @@
-//! GGUF metadata as a `config.json`.
+//! GGUF metadata as a `config.json`, and back.
 
-use qwill_weights::{Checkpoint, Error, Metadata};
+use qwill_weights::{Checkpoint, Error, Metadata, Value as Stored};
 use serde_json::{Map, Value, json};
 
-use crate::Config;
+use crate::{Config, Outputs, Plan};
+
+/// Where files of ours keep the configuration that GGUF has no keys for, as a JSON object. Other programs pass over it.
+const OWN_KEY: &str = "qwill.config";
+
+/// What goes there when it is in use: the keys, and the flag that switches them on, where there is one.
+const OWN: &[(Option<&str>, &[&str])] = &[
+    (
+        Some("use_sliding_window"),
+        &["use_sliding_window", "sliding_window", "max_window_layers", "layer_types"],
+    ),
+    (Some("use_dynamic_ntk"), &["use_dynamic_ntk"]),
+    (Some("use_logn_attn"), &["use_logn_attn"]),
+    (
+        None,
+        &["seq_length", "layer_windows", "dual_chunk_attention_config", "rope_scaling", "rope_parameters"],
+    ),
+    (None, &["qkv_bias", "num_labels", "id2label", "is_causal"]),
+];
 
 /// Makes the `config.json` that a GGUF file's metadata stands for (GGUF specification, "LLM" keys).
 ///
@@ -20,6 +38,7 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
         ("num_attention_heads", "attention.head_count"),
         ("num_key_value_heads", "attention.head_count_kv"),
         ("head_dim", "attention.key_length"),
+        ("kv_channels", "attention.key_length"),
         ("intermediate_size", "feed_forward_length"),
         ("max_position_embeddings", "context_length"),
         ("seq_length", "context_length"),
@@ -33,8 +52,12 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
             config.insert(hf.into(), json!(n));
         }
     }
-    for (hf, gguf) in [("rms_norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")]
-    {
+    let numbers = [
+        ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+        ("rope_theta", "rope.freq_base"),
+        ("rotary_emb_base", "rope.freq_base"),
+    ];
+    for (hf, gguf) in numbers {
         if let Some(n) = metadata.get_f64(&key(gguf))? {
             // f32 in the file: 1e-6 must not become 9.999999974752427e-7
             config.insert(hf.into(), json!((n as f32).to_string().parse::<f64>().unwrap_or(n)));
@@ -57,6 +80,14 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
         config.insert("vocab_size".into(), json!(rows));
     }
     config.insert("tie_word_embeddings".into(), json!(checkpoint.tensor("output.weight").is_none()));
+    if let Some(own) = metadata.get_str(OWN_KEY)? {
+        let wrong = || Error::KeyType {
+            key: OWN_KEY.to_owned(),
+            expected: "a JSON object",
+            found: Stored::from(own).to_string(),
+        };
+        config.extend(serde_json::from_str::<Map<String, Value>>(own).map_err(|_| wrong())?);
+    }
     Ok(Config::new(Value::Object(config)))
 }
 
@@ -102,4 +133,99 @@ fn rope_scaling(metadata: &Metadata, key: &dyn Fn(&str) -> String) -> Result<Opt
         scaling.insert("original_max_position_embeddings".into(), json!(original));
     }
     Ok(Some(Value::Object(scaling)))
+}
+
+/// The metadata that a GGUF file of this model has ("LLM" keys of the specification, and `general.architecture`): the
+/// inverse of [`config_from_gguf`]. `plan` is the plan of `config`.
+///
+/// Windows, dual chunks, dynamic NTK, LogN attention and heads other than a language model's have no keys; they are kept
+/// under a key of ours, so that other programs see the model without them.
+pub fn gguf_from_config(config: &Config, plan: &Plan) -> Vec<(String, Stored)> {
+    let architecture = plan.architecture.replace('_', "");
+    let dims = &plan.dims;
+    let count = |key: &'static str| config.count_opt(key).ok().flatten();
+    let is_first_family = architecture == "qwen";
+    let counts = [
+        ("block_count", Some(dims.n_layers)),
+        (
+            "context_length",
+            count("max_position_embeddings").or(count("n_positions")).or(Some(dims.context_length)),
+        ),
+        ("embedding_length", Some(dims.hidden_size)),
+        // GGUF files of Qwen1 count both halves, as its configuration does
+        (
+            "feed_forward_length",
+            if is_first_family { Some(2 * dims.intermediate_size) } else { count("intermediate_size") },
+        ),
+        ("attention.head_count", Some(dims.n_heads)),
+        ("attention.head_count_kv", Some(dims.n_kv_heads)),
+        ("attention.key_length", Some(dims.head_dim)),
+        ("attention.value_length", Some(dims.head_dim)),
+        ("rope.dimension_count", Some(plan.rope.rotary_dim)),
+        ("expert_count", count("num_experts")),
+        ("expert_used_count", count("num_experts_per_tok")),
+        ("expert_feed_forward_length", count("moe_intermediate_size")),
+        ("expert_shared_feed_forward_length", count("shared_expert_intermediate_size")),
+        // the last token's state
+        ("pooling_type", (plan.head.outputs == Outputs::States).then_some(3)),
+    ];
+    let key = |name: &str| format!("{architecture}.{name}");
+    let mut metadata = vec![("general.architecture".to_owned(), Stored::from(architecture.as_str()))];
+    metadata.extend(counts.into_iter().filter_map(|(name, n)| Some((key(name), Stored::U32(n? as u32)))));
+
+    let scaling = config.get("rope_parameters").or_else(|| config.get("rope_scaling"));
+    let number = |of: Option<&Value>, name: &str| of.and_then(|of| of.get(name)).and_then(Value::as_f64);
+    let theta = number(scaling, "rope_theta")
+        .or_else(|| {
+            config.get("rope_theta").or_else(|| config.get("rotary_emb_base")).and_then(Value::as_f64)
+        })
+        .unwrap_or(10_000.0);
+    metadata.push((key("rope.freq_base"), Stored::F32(theta as f32)));
+    metadata.push((key("attention.layer_norm_rms_epsilon"), Stored::F32(dims.rms_norm_eps)));
+    let kind = scaling.and_then(|s| s.get("rope_type").or_else(|| s.get("type"))).and_then(Value::as_str);
+    if let Some(kind) = kind.filter(|kind| ["linear", "yarn"].contains(kind)) {
+        metadata.push((key("rope.scaling.type"), Stored::from(kind)));
+        let original = number(scaling, "original_max_position_embeddings");
+        let implied = original.and_then(|n| Some(count("max_position_embeddings")? as f64 / n));
+        if let Some(factor) = number(scaling, "factor").or(implied) {
+            metadata.push((key("rope.scaling.factor"), Stored::F32(factor as f32)));
+        }
+        if let Some(original) = original {
+            metadata.push((key("rope.scaling.original_context_length"), Stored::U32(original as u32)));
+        }
+    }
+    if let Some(is_renormalised) = config.get("norm_topk_prob").and_then(Value::as_bool)
+        && is_renormalised != (architecture == "qwen3moe")
+    {
+        metadata.push((key("expert_weights_norm"), Stored::Bool(is_renormalised)));
+    }
+    if config.get("is_causal") == Some(&json!(false)) {
+        metadata.push((key("attention.causal"), Stored::Bool(false)));
+    }
+    let own = own_keys(config);
+    if !own.is_empty() {
+        metadata.push((OWN_KEY.to_owned(), Stored::String(Value::Object(own).to_string())));
+    }
+    metadata
+}
+
+fn own_keys(config: &Config) -> Map<String, Value> {
+    let is_on = |flag: &Option<&str>| flag.is_none_or(|flag| config.get(flag) == Some(&json!(true)));
+    let keys = OWN.iter().filter(|(flag, _)| is_on(flag)).flat_map(|(_, keys)| *keys);
+    let mut own: Map<String, Value> =
+        keys.filter_map(|&key| Some((key.to_owned(), config.get(key)?.clone()))).collect();
+    if own.contains_key("seq_length") {
+        // Qwen1 has two lengths, of which GGUF keeps the longer
+        own.extend(
+            config.get("max_position_embeddings").map(|n| ("max_position_embeddings".to_owned(), n.clone())),
+        );
+    }
+    let class = config.get("architectures").and_then(|a| a.get(0)).and_then(Value::as_str);
+    if let Some(class) =
+        class.filter(|class| !class.ends_with("LMHeadModel") && !class.ends_with("ForCausalLM"))
+    {
+        own.insert("architectures".into(), json!([class]));
+        own.extend(config.get("pad_token_id").map(|id| ("pad_token_id".to_owned(), id.clone())));
+    }
+    own
 }

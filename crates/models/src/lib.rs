@@ -21,7 +21,7 @@ mod rope_scaling;
 mod shapes;
 
 pub use config::{Config, Error};
-pub use gguf::config_from_gguf;
+pub use gguf::{config_from_gguf, gguf_from_config};
 pub use plan::{
     Activation, Arrangement, Attention, Dims, Direction, Expert, ExpertSlice, Head, HeadLayer, HeadThen,
     Mixture, Norm, Op, Outputs, Plan, Projection, Rotation, Scored, SharedExpert, TensorRef, Then,

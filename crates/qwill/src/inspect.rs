@@ -1,14 +1,13 @@
 //! What a model is and what it takes, from its files alone.
 
 use qwill_gpu::Gpu;
-use qwill_models::{Plan, TensorRef};
-use qwill_weights::Layout;
+use qwill_models::Plan;
 use serde::Serialize;
 
-use crate::loader::{WeightSource, find, vector_bytes};
+use crate::loader::{WeightSource, find};
 use crate::memory::{DeviceMemory, MemoryPlan, plan_memory};
-use crate::model::{open, plan, tensors};
-use crate::{Error, LoadOptions, ModelFiles, RandomModel};
+use crate::model::{conversions, open, plan, tensors};
+use crate::{Error, LoadOptions, ModelFiles, RandomModel, RandomTokenizer};
 
 /// One tensor of a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,7 +67,8 @@ impl Inspection {
     pub async fn of_files(files: ModelFiles, options: &LoadOptions) -> Result<Self, Error> {
         let opened = open(files, options).await?;
         let plan = plan(&opened)?;
-        let stored = tensors(&opened)?;
+        let conversions = conversions(&plan, options);
+        let stored = tensors(&opened)?.converting(&conversions);
         let mut tensors: Vec<TensorSummary> = Vec::new();
         for part in plan.tensors() {
             let tensor = find(&stored, plan.architecture, part)?.tensor;
@@ -83,7 +83,7 @@ impl Inspection {
                 bytes: tensor.byte_len,
             });
         }
-        Self::new(opened.name.clone(), &plan, WeightSource::Checkpoint(stored), options, tensors).await
+        Self::new(opened.name.clone(), &plan, WeightSource(stored), options, tensors).await
     }
 
     /// Looks at a published shape, `SHAPE` or `SHAPE:FORMAT`; without a format weights count as bf16.
@@ -92,18 +92,8 @@ impl Inspection {
     /// [`Error::Request`] if there is no such shape or format.
     pub async fn of_shape(shape: &str, options: &LoadOptions) -> Result<Self, Error> {
         let with_format = if shape.contains(':') { shape.to_owned() } else { format!("{shape}:bf16") };
-        let RandomModel { plan, layout, .. } = RandomModel::parse(&with_format)?;
-        let tensors = plan
-            .tensors()
-            .into_iter()
-            .map(|tensor| TensorSummary {
-                name: tensor.hf.clone(),
-                shape: tensor.shape.clone(),
-                dtype: None,
-                bytes: bytes_in(layout, tensor),
-            })
-            .collect();
-        Self::new(shape.to_lowercase(), &plan, WeightSource::Random(layout), options, tensors).await
+        let files = RandomModel::parse(&with_format)?.files(RandomTokenizer::None)?;
+        Ok(Self { name: shape.to_lowercase(), ..Self::of_files(files, options).await? })
     }
 
     async fn new(
@@ -144,11 +134,4 @@ impl Inspection {
             tensors,
         })
     }
-}
-
-/// Bytes of a tensor on the device.
-fn bytes_in(layout: Layout, tensor: &TensorRef) -> u64 {
-    let [rows, k] = tensor.shape[..] else { return vector_bytes(std::slice::from_ref(tensor)) };
-    let words: usize = (0..layout.n_streams()).map(|stream| layout.stream_row_words(stream, k)).sum();
-    (rows * words) as u64 * 4
 }

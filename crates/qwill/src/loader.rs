@@ -30,25 +30,20 @@ const IN_FLIGHT: u64 = 64 << 20;
 /// Gate and up rows alternate in runs of this many, see `shaders/gemv/gemv.wgsl`.
 pub(crate) const RUN: usize = 16;
 
-/// Where the plan's weights come from.
+/// Where the plan's weights come from: a checkpoint's tensors.
 #[derive(Clone, Copy)]
-pub(crate) enum WeightSource<'a> {
-    /// A checkpoint's tensors.
-    Checkpoint(Tensors<'a>),
-    /// Random ones of one layout, for benchmarks.
-    Random(Layout),
-}
+pub(crate) struct WeightSource<'a>(pub(crate) Tensors<'a>);
 
 /// Where the rows of one part come from.
-enum Rows<'a> {
-    Stored(Box<(StoredPart<'a>, TensorReader<'a>)>),
-    Random { name: String, k: usize },
+struct Rows<'a> {
+    part: StoredPart<'a>,
+    reader: TensorReader<'a>,
 }
 
 /// The rows of a stored tensor that a part of the plan means: all of them, or those of one expert.
 pub(crate) struct StoredPart<'c> {
     pub(crate) tensor: Tensor<'c>,
-    rows: Range<usize>,
+    pub(crate) rows: Range<usize>,
 }
 
 impl StoredPart<'_> {
@@ -104,14 +99,9 @@ impl<'a> Loader<'a> {
     pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<wgpu::Buffer, Error> {
         let mut values: Vec<f32> = Vec::new();
         for part in parts {
-            match self.source {
-                WeightSource::Random(_) => values.resize(values.len() + part.shape[0], 1.0),
-                WeightSource::Checkpoint(tensors) => {
-                    let part = find(&tensors, self.architecture, part)?;
-                    values.extend(part.tensor.open().await?.values(part.rows.clone()).await?);
-                    self.advance(part.bytes())?;
-                }
-            }
+            let part = find(&self.source.0, self.architecture, part)?;
+            values.extend(part.tensor.open().await?.values(part.rows.clone()).await?);
+            self.advance(part.bytes())?;
         }
         values.resize(align_row(values.len()), 0.0);
         let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
@@ -202,14 +192,9 @@ impl<'a> Loader<'a> {
 
     /// Makes ready to read the rows of a part.
     async fn open(&self, part: &TensorRef) -> Result<Rows<'a>, Error> {
-        match self.source {
-            WeightSource::Random(_) => Ok(Rows::Random { name: part.hf.clone(), k: part.shape[1] }),
-            WeightSource::Checkpoint(tensors) => {
-                let part = find(&tensors, self.architecture, part)?;
-                let reader = part.tensor.open().await?;
-                Ok(Rows::Stored(Box::new((part, reader))))
-            }
-        }
+        let part = find(&self.source.0, self.architecture, part)?;
+        let reader = part.tensor.open().await?;
+        Ok(Rows { part, reader })
     }
 
     /// Rows as the streams of a layout.
@@ -219,16 +204,11 @@ impl<'a> Loader<'a> {
         layout: Layout,
         rows: Range<usize>,
     ) -> Result<Vec<Vec<u32>>, Error> {
-        match source {
-            Rows::Random { name, k } => Ok(crate::random::streams(layout, name, rows.start, rows.len(), *k)),
-            Rows::Stored(stored) => {
-                let (part, reader) = &**stored;
-                let rows = part.rows.start + rows.start..part.rows.start + rows.end;
-                let streams = reader.streams(rows.clone(), layout).await?;
-                self.advance(part.tensor.bytes_of(rows))?;
-                Ok(streams)
-            }
-        }
+        let start = source.part.rows.start;
+        let rows = start + rows.start..start + rows.end;
+        let streams = source.reader.streams(rows.clone(), layout).await?;
+        self.advance(source.part.tensor.bytes_of(rows))?;
+        Ok(streams)
     }
 
     /// Makes room for a matrix, in shards where a binding does not hold it.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::engine::{EngineOptions, Purpose, Sizes, layer_cache_bytes};
 use crate::loader::{MatrixShape, WeightSource, vector_bytes};
-use crate::model::{Setup, open, plan, set_up, tensors};
+use crate::model::{Setup, conversions, open, plan, set_up, tensors};
 use crate::{Error, LoadOptions, Model, ModelFiles};
 
 /// The shortest context that a model is given without being asked, where a longer one does not fit.
@@ -217,7 +217,8 @@ impl Model {
         let opened = open(files, options).await?;
         let plan = plan(&opened)?;
         let gpu = Gpu::open(&options.gpu_options()?).await?;
-        let source = WeightSource::Checkpoint(tensors(&opened)?);
+        let conversions = conversions(&plan, options);
+        let source = WeightSource(tensors(&opened)?.converting(&conversions));
         let memory = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?.memory;
         memory.check()?;
         Ok(memory)

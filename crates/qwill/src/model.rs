@@ -1,12 +1,13 @@
 //! A loaded model: the public face of the runtime.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
 use qwill_kernels::KvType;
 use qwill_models::{Direction, Outputs, Plan, Rope, RopeScaling};
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
-use qwill_weights::Tensors;
+use qwill_weights::{DType, Tensors};
 use serde::Serialize;
 use web_time::Instant;
 
@@ -15,7 +16,8 @@ use crate::engine::{Engine, EngineOptions, layer_cache_bytes, widest_row_bytes};
 use crate::files::{Opened, Templates};
 use crate::loader::{Loader, WeightSource, find};
 use crate::memory::{DeviceMemory, plan_memory};
-use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel};
+use crate::weight_format::TensorFormats;
+use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel, RandomTokenizer, WeightFormat};
 
 /// Context that is set up when nobody asks for another; the model's own when that is shorter.
 pub(crate) const DEFAULT_CONTEXT: usize = 8192;
@@ -25,6 +27,9 @@ pub(crate) const DEFAULT_CONTEXT: usize = 8192;
 pub struct LoadOptions {
     /// Tokens of prompt and reply together; absent: the model's, at most 8192.
     pub context_length: Option<usize>,
+    /// Converts weights that the files hold as floats to this format while they are loaded; what is quantised already
+    /// stays as it is. The same as loading what [`quantize`](crate::quantize) writes.
+    pub quantize: Option<WeightFormat>,
     /// Cache format; absent: f16.
     pub kv_type: Option<KvType>,
     /// Tokens of a prefill step; absent: 512 (128 on a CPU device).
@@ -116,7 +121,8 @@ impl Model {
         let bytes_total = tensor_bytes(&opened, &plan)?;
         check_tokenizer(&opened, &plan)?;
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
-        let source = WeightSource::Checkpoint(tensors(&opened)?);
+        let conversions = conversions(&plan, options);
+        let source = WeightSource(tensors(&opened)?.converting(&conversions));
         let planned = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
         planned.memory.check()?;
         plan.rope = planned.rope;
@@ -135,26 +141,8 @@ impl Model {
     }
 
     /// Makes a model with random weights: for benchmarks only, it has no tokenizer.
-    pub async fn random(mut random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
-        let started = Instant::now();
-        let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
-        let mut ignore = |_| Control::Continue;
-        let source = WeightSource::Random(random.layout);
-        let planned = plan_memory(&random.plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
-        planned.memory.check()?;
-        random.plan.rope = planned.rope;
-        let loader = Loader::new(&gpu, random.plan.architecture, source, 0, &mut ignore);
-        let engine = Engine::new(gpu.clone(), random.plan, planned.engine, loader).await?;
-        Ok(Self {
-            name: random.name,
-            engine,
-            sequence: Sequence::default(),
-            tokenizer: None,
-            templates: Templates::default(),
-            generation: GenerationConfig::default(),
-            weights_bytes: 0,
-            load_ms: started.elapsed().as_secs_f64() * 1e3,
-        })
+    pub async fn random(random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
+        Self::load(random.files(RandomTokenizer::None)?, options, &mut |_| Control::Continue).await
     }
 
     /// What this model is.
@@ -246,6 +234,12 @@ fn has_output_matrix(opened: &Opened, plan: &Plan) -> Result<bool, Error> {
     let is_bare_decoder = tensors.get("embed_tokens.weight")?.is_some();
     let mut parts = plan.head.layers.iter().flat_map(|layer| &layer.weight.parts);
     Ok(!is_bare_decoder || parts.all(|part| find(&tensors, plan.architecture, part).is_ok()))
+}
+
+/// The types that tensors are converted to while they are loaded.
+pub(crate) fn conversions(plan: &Plan, options: &LoadOptions) -> HashMap<String, DType> {
+    let formats = options.quantize.map(|format| TensorFormats::of_model(format, plan));
+    formats.map(|formats| formats.by_name(plan)).unwrap_or_default()
 }
 
 /// The tensors of a model's files.

@@ -114,6 +114,8 @@ pub(crate) fn python_json(value: &Json) -> Result<String, Error> {
 #[derive(Clone)]
 pub struct ChatTemplate {
     environment: Arc<Environment<'static>>,
+    /// As it was given.
+    source: Arc<str>,
     /// Variables that the template has besides those of a conversation.
     presets: Map<String, Json>,
 }
@@ -139,10 +141,10 @@ impl ChatTemplate {
         environment.set_debug(true);
         python::install(&mut environment);
         // Jinja2 reads every kind of line end as this one.
-        let source = source.replace("\r\n", "\n").replace('\r', "\n");
-        let source = slices::rewrite(&without_generation_tags(&source));
-        environment.add_template_owned(NAME, source).map_err(|e| describe(&e))?;
-        Ok(Self { environment: Arc::new(environment), presets: Map::new() })
+        let text = source.replace("\r\n", "\n").replace('\r', "\n");
+        let text = slices::rewrite(&without_generation_tags(&text));
+        environment.add_template_owned(NAME, text).map_err(|e| describe(&e))?;
+        Ok(Self { environment: Arc::new(environment), source: source.into(), presets: Map::new() })
     }
 
     /// The format of a model family, for checkpoints that come without a template.
@@ -150,6 +152,12 @@ impl ChatTemplate {
         let mut template = Self::new(family.source())?;
         template.presets = family.presets();
         Ok(template)
+    }
+
+    /// The template as it was given.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// The text of the prompt.

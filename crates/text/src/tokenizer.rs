@@ -58,6 +58,8 @@ struct Inner {
     library: tokenizers::Tokenizer,
     /// One more than the highest id.
     n_tokens: usize,
+    /// How text is cut into words.
+    pattern: &'static str,
     config: TokenizerConfig,
 }
 
@@ -82,6 +84,11 @@ impl Tokenizer {
     /// From the metadata of a GGUF file.
     pub fn from_gguf(parts: GgufTokenizer) -> Result<Self, Error> {
         Self::with(gguf::from_gguf(parts)?)
+    }
+
+    /// What a GGUF file says of this tokenizer, with a token for each of `n_rows` embeddings.
+    pub fn to_gguf(&self, n_rows: usize) -> Result<GgufTokenizer, Error> {
+        gguf::to_gguf(self, n_rows)
     }
 
     /// From `qwen.tiktoken` of Qwen1.

@@ -1,5 +1,6 @@
 //! A checkpoint as the matrices of a model, however many tensors it spreads each over.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -24,6 +25,7 @@ use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, qua
 pub struct Tensors<'c> {
     checkpoint: &'c Checkpoint,
     quantization: Quantization,
+    conversions: Option<&'c HashMap<String, DType>>,
 }
 
 impl<'c> Tensors<'c> {
@@ -33,7 +35,14 @@ impl<'c> Tensors<'c> {
     /// [`Error::Container`] for a quantisation that is not supported.
     pub fn new(checkpoint: &'c Checkpoint, quantization_config: Option<&Value>) -> Result<Self, Error> {
         let quantization = quantization_config.map_or(Ok(Quantization::None), Quantization::read)?;
-        Ok(Self { checkpoint, quantization })
+        Ok(Self { checkpoint, quantization, conversions: None })
+    }
+
+    /// The same tensors, those with these names [converted](Tensor::converted) to these types if they are stored as
+    /// floats.
+    #[must_use]
+    pub fn converting(self, types: &'c HashMap<String, DType>) -> Self {
+        Self { conversions: Some(types), ..self }
     }
 
     /// The checkpoint itself.
@@ -64,7 +73,14 @@ impl<'c> Tensors<'c> {
             (layout, info.byte_len, Storage::Plain(info))
         };
         let (name, shape) = (name.to_owned(), info.shape.clone());
-        Ok(Some(Tensor { name, shape, layout, byte_len, checkpoint, storage, converted: None }))
+        let tensor = Tensor { name, shape, layout, byte_len, checkpoint, storage, converted: None };
+        let wanted = self.conversions.and_then(|types| types.get(&tensor.name));
+        match wanted {
+            Some(&dtype) if [DType::F32, DType::F16, DType::BF16].contains(&info.dtype) => {
+                tensor.converted(dtype).map(Some)
+            }
+            _ => Ok(Some(tensor)),
+        }
     }
 
     /// The tensor of that name, put together from the parts of a layer.

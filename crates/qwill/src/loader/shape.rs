@@ -51,10 +51,7 @@ pub(crate) fn vector_bytes(parts: &[TensorRef]) -> u64 {
 
 impl WeightSource<'_> {
     fn layout(&self, architecture: &'static str, part: &TensorRef) -> Result<Layout, Error> {
-        match self {
-            Self::Random(layout) => Ok(*layout),
-            Self::Checkpoint(tensors) => Ok(find(tensors, architecture, part)?.tensor.layout),
-        }
+        Ok(find(&self.0, architecture, part)?.tensor.layout)
     }
 
     /// The layout of all parts, or f32, which holds any of them exactly.

@@ -1,6 +1,9 @@
 //! The tokenizer inside a GGUF file.
 
+use serde::Deserialize;
+
 use super::parts::{self, Added, Parts};
+use super::{Tokenizer, alphabet};
 use crate::Error;
 
 const FILE: &str = "the GGUF file";
@@ -61,6 +64,55 @@ pub(super) fn from_gguf(file: GgufTokenizer) -> Result<Parts, Error> {
         parts.vocab.insert(token, id);
     }
     Ok(parts)
+}
+
+/// What the library says of a model of byte pairs.
+#[derive(Deserialize)]
+struct BytePairs {
+    merges: Vec<(String, String)>,
+}
+
+/// The inverse of [`from_gguf`].
+pub(super) fn to_gguf(tokenizer: &Tokenizer, n_rows: usize) -> Result<GgufTokenizer, Error> {
+    let model = tokenizer.inner.library.get_model();
+    // The library gives merges away only in its own file format.
+    let pairs = serde_json::to_value(model).and_then(BytePairs::deserialize);
+    let pairs = pairs.map_err(|source| Error::Json { file: "the tokenizer", source })?;
+    let mut file = GgufTokenizer {
+        model: "gpt2".to_owned(),
+        pre: if tokenizer.inner.pattern == parts::LETTERS { "qwen2" } else { "qwen35" }.to_owned(),
+        merges: pairs.merges.iter().map(|(left, right)| format!("{left} {right}")).collect(),
+        ..GgufTokenizer::default()
+    };
+    for id in 0..n_rows.max(tokenizer.n_tokens()) as u32 {
+        let (token, kind) = match (tokenizer.added(id), model_token(tokenizer, id)) {
+            (Some(added), _) if added.special => (added.content.clone(), CONTROL),
+            (Some(added), _) => (added.content.clone(), USER_DEFINED),
+            (None, Some(token)) => (token, NORMAL),
+            (None, None) => (format!("[PAD{id}]"), UNUSED),
+        };
+        file.tokens.push(token);
+        file.token_types.push(kind);
+    }
+    Ok(file)
+}
+
+fn model_token(tokenizer: &Tokenizer, id: u32) -> Option<String> {
+    use tokenizers::Model as _;
+    tokenizer.inner.library.get_model().id_to_token(id)
+}
+
+impl GgufTokenizer {
+    /// A vocabulary of the 256 bytes and some control tokens after them, filled up to `n_rows`: for models that were
+    /// never trained.
+    pub fn of_bytes(control_tokens: &[&str], n_rows: usize) -> Self {
+        let bytes = (0..=255).map(|byte| (alphabet::spell(&[byte]), NORMAL));
+        let control = control_tokens.iter().map(|&token| (token.to_owned(), CONTROL));
+        let used = 256 + control_tokens.len();
+        let padding = (used..n_rows).map(|id| (format!("[PAD{id}]"), UNUSED));
+        let (tokens, token_types) = bytes.chain(control).chain(padding).unzip();
+        Self { model: "gpt2".to_owned(), pre: "qwen2".to_owned(), tokens, token_types, merges: Vec::new() }
+    }
 }
 
 /// `[PAD151669]`, the name that converters give to rows without a token.

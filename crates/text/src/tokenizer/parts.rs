@@ -88,7 +88,7 @@ impl Parts {
         }
         let n_tokens = self.end()? as usize;
         let library = self.library().map_err(|error| Error::tokenizer(self.file, error.to_string()))?;
-        Ok(Inner { library, n_tokens, config: self.config })
+        Ok(Inner { library, n_tokens, pattern: self.pattern, config: self.config })
     }
 
     fn library(&mut self) -> tokenizers::Result<tokenizers::Tokenizer> {

@@ -153,6 +153,11 @@ pub struct Body<W> {
 }
 
 impl<W: io::Write> Body<W> {
+    /// The announced tensors; their offsets count from the end of the header.
+    pub fn tensors(&self) -> &[TensorInfo] {
+        &self.tensors
+    }
+
     /// Writes the next bytes of the tensor `name`, in as many calls as the caller likes. The
     /// tensors come in the order in which they were announced.
     ///

@@ -1,0 +1,208 @@
+//! Writes models as GGUF files, converted to another number format on the way.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use qwill_models::{Plan, TensorRef, gguf_from_config};
+use qwill_text::GgufTokenizer;
+use qwill_weights::{Array, ByteSource, Container, DType, Tensors, Value, gguf};
+
+use crate::files::Opened;
+use crate::loader::find;
+use crate::new_file::{Existing, NewFile, failed};
+use crate::weight_format::{TensorFormats, WeightFormat};
+use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel, RandomTokenizer};
+
+/// Bytes that are in memory at a time, as f32.
+const CHUNK: usize = 16 << 20;
+
+/// Writes a model as one GGUF file that llama.cpp and this library read, its matrices in another format.
+///
+/// Layers of GPTQ, AWQ and FP8 are converted like floats, since GGUF has no such blocks; what is in a block format of GGUF
+/// stays as it is, since quantising twice only loses. `progress` is told about bytes that were read and may stop it.
+///
+/// # Errors
+/// [`Error::Files`] if the file is there already or cannot be written, [`Error::Weights`] with the tensor and the row for
+/// weights that are not finite or too large for the format, and whatever opening the files says.
+pub async fn quantize(
+    files: ModelFiles,
+    format: WeightFormat,
+    to: &Path,
+    existing: Existing,
+    progress: &mut dyn FnMut(LoadProgress) -> Control,
+) -> Result<(), Error> {
+    let opened = files.open().await?;
+    let plan = crate::model::plan(&opened)?;
+    let tensors = crate::model::tensors(&opened)?;
+    let bytes_total = crate::model::tensor_bytes(&opened, &plan)?;
+    let mut writer = gguf::Writer::new();
+    for (key, value) in metadata(&opened, &plan)? {
+        writer.metadata(key, value);
+    }
+    writer.metadata("general.quantization_version", 2u32);
+    writer.metadata("general.file_type", format.file_type());
+    let formats = TensorFormats::of_model(format, &plan);
+    let announced = file_tensors(&plan);
+    let mut dtypes = Vec::new();
+    for tensor in &announced {
+        let dtype = stored_dtype(&tensors, &plan, &formats, tensor.parts[0])?;
+        writer.tensor(&tensor.name, &tensor.shape, dtype)?;
+        dtypes.push(dtype);
+    }
+
+    let mut file = NewFile::create(to, existing)?;
+    let mut body = writer.start(&mut file).map_err(|e| failed(to, e))?;
+    let mut bytes_done = 0;
+    for (tensor, dtype) in announced.iter().zip(dtypes) {
+        for part in &tensor.parts {
+            let found = find(&tensors, plan.architecture, part)?;
+            let reader = found.tensor.clone().converted(dtype)?.open().await?;
+            let chunk = (CHUNK / 4 / found.tensor.row_len().max(1)).max(1);
+            for first in found.rows.clone().step_by(chunk) {
+                let rows = first..(first + chunk).min(found.rows.end);
+                let blocks = reader.blocks(rows.clone()).await?;
+                body.write(&tensor.name, &blocks).map_err(|e| failed(to, e))?;
+                bytes_done += found.tensor.bytes_of(rows);
+                if progress(LoadProgress { bytes_done, bytes_total }) == Control::Stop {
+                    return Err(Error::Aborted);
+                }
+            }
+        }
+    }
+    body.finish().map_err(|e| failed(to, e))?;
+    file.finish()
+}
+
+impl RandomModel {
+    /// Writes the model as a GGUF file, with a tokenizer of bytes. `progress` is told about bytes that were written and may
+    /// stop it.
+    ///
+    /// # Errors
+    /// [`Error::Files`] if the file is there already or cannot be written.
+    pub async fn write(
+        &self,
+        to: &Path,
+        existing: Existing,
+        progress: &mut dyn FnMut(LoadProgress) -> Control,
+    ) -> Result<(), Error> {
+        let source = self.source(RandomTokenizer::Bytes)?;
+        let mut file = NewFile::create(to, existing)?;
+        for start in (0..source.len()).step_by(CHUNK) {
+            let end = (start + CHUNK as u64).min(source.len());
+            file.write_all(&source.read(start..end).await?).map_err(|e| file.failed(e))?;
+            if progress(LoadProgress { bytes_done: end, bytes_total: source.len() }) == Control::Stop {
+                return Err(Error::Aborted);
+            }
+        }
+        file.finish()
+    }
+}
+
+/// A tensor of a GGUF file, and what it is made of: one part, or the matrices of all experts.
+pub(crate) struct FileTensor<'p> {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) parts: Vec<&'p TensorRef>,
+}
+
+/// The tensors of a plan as a GGUF file has them, in order of use.
+pub(crate) fn file_tensors(plan: &Plan) -> Vec<FileTensor<'_>> {
+    let mut tensors: Vec<FileTensor<'_>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for part in plan.tensors() {
+        let place = *places.entry(&part.gguf).or_insert(tensors.len());
+        if let Some(tensor) = tensors.get_mut(place) {
+            tensor.parts.push(part);
+            continue;
+        }
+        let shape = match part.expert {
+            Some(slice) => [&[slice.n_experts], &part.shape[..]].concat(),
+            // llama.cpp has the gate of the shared expert as a vector
+            None if part.gguf.ends_with("ffn_gate_inp_shexp.weight") => vec![part.shape[1]],
+            None => part.shape.clone(),
+        };
+        tensors.push(FileTensor { name: part.gguf.clone(), shape, parts: vec![part] });
+    }
+    tensors
+}
+
+/// The type that a tensor has in the new file.
+fn stored_dtype(
+    tensors: &Tensors<'_>,
+    plan: &Plan,
+    formats: &TensorFormats,
+    part: &TensorRef,
+) -> Result<DType, Error> {
+    let own = find(tensors, plan.architecture, part)?.tensor.dtype();
+    Ok(match (formats.dtype(part), own) {
+        (Some(_), Some(own)) if own.block_len() > 1 => own,
+        (Some(dtype), _) => dtype,
+        (None, _) => DType::F32,
+    })
+}
+
+type KeyValue = (String, Value);
+
+/// What the new file says about the model: all that a GGUF file said, or what the files beside safetensors mean.
+fn metadata(opened: &Opened, plan: &Plan) -> Result<Vec<KeyValue>, Error> {
+    if opened.checkpoint.container() == Container::Gguf {
+        let old = opened.checkpoint.metadata().iter();
+        let kept = old.filter(|(key, _)| !key.starts_with("split."));
+        return Ok(kept.map(|(key, value)| (key.to_owned(), value.clone())).collect());
+    }
+    let mut all = gguf_from_config(&opened.config, plan);
+    all.push(("general.type".to_owned(), Value::from("model")));
+    all.push(("general.name".to_owned(), Value::from(opened.name.as_str())));
+    let Some(tokenizer) = &opened.tokenizer else { return Ok(all) };
+    all.extend(tokenizer_metadata(tokenizer.to_gguf(plan.dims.vocab_size)?));
+    let mut put = |key: &str, value: Value| all.push((key.to_owned(), value));
+
+    let generation = &opened.generation;
+    let bos = opened.config.get("bos_token_id").and_then(serde_json::Value::as_u64);
+    let ids = [
+        ("bos", bos.map(|id| id as u32)),
+        ("eos", generation.eos_ids.first().copied()),
+        ("eot", generation.eos_ids.get(1).copied()),
+        ("padding", generation.pad_id),
+    ];
+    for (name, id) in ids {
+        if let Some(id) = id {
+            put(&format!("tokenizer.ggml.{name}_token_id"), Value::U32(id));
+        }
+    }
+    if !tokenizer.encode_for_embedding("")?.is_empty() {
+        put("tokenizer.ggml.add_eos_token", Value::Bool(true));
+    }
+    if generation.do_sample {
+        put("general.sampling.temp", Value::F32(generation.temperature));
+        put("general.sampling.top_k", Value::I32(generation.top_k as i32));
+        put("general.sampling.top_p", Value::F32(generation.top_p));
+        put("general.sampling.min_p", Value::F32(generation.min_p));
+    }
+    let source =
+        |template: &Option<qwill_text::ChatTemplate>| template.as_ref().map(|t| t.source().to_owned());
+    let (plain, tools) = (source(&opened.templates.plain), source(&opened.templates.tools));
+    if let Some(tools) = tools.filter(|tools| Some(tools) != plain.as_ref()) {
+        put("tokenizer.chat_template.tool_use", Value::String(tools));
+    }
+    if let Some(plain) = plain {
+        put("tokenizer.chat_template", Value::String(plain));
+    }
+    Ok(all)
+}
+
+/// The keys of a tokenizer.
+pub(crate) fn tokenizer_metadata(tokenizer: GgufTokenizer) -> Vec<KeyValue> {
+    let list = |strings: &[String]| Value::Array(strings.iter().collect::<Array>());
+    [
+        ("tokenizer.ggml.model", Value::String(tokenizer.model)),
+        ("tokenizer.ggml.pre", Value::String(tokenizer.pre)),
+        ("tokenizer.ggml.tokens", list(&tokenizer.tokens)),
+        ("tokenizer.ggml.token_type", Value::Array(Array::from(&tokenizer.token_types[..]))),
+        ("tokenizer.ggml.merges", list(&tokenizer.merges)),
+        ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}

@@ -1,0 +1,220 @@
+//! Weights in another format: converted while they are loaded, or written as a GGUF file first. Both must be the same
+//! model, bit for bit.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use pollster::block_on;
+use qwill::text::Specials;
+use qwill::weights::{ByteSource, DType, FileSource, MemorySource};
+use qwill::{
+    Control, Error, EvalCase, EvalReply, Existing, KvType, LoadOptions, Model, ModelFiles, RandomModel,
+    RandomTokenizer, WantedLogits, WeightFormat, quantize,
+};
+use serde_json::Value;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+}
+
+fn files(name: &str) -> ModelFiles {
+    ModelFiles::from_path(golden(name)).unwrap()
+}
+
+/// A file of this process that is removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn format(name: &str) -> WeightFormat {
+    name.parse().unwrap()
+}
+
+fn convert(files: ModelFiles, to: &str, path: &Path) -> Result<(), Error> {
+    block_on(quantize(files, format(to), path, Existing::Keep, &mut |_| Control::Continue))
+}
+
+fn load(files: ModelFiles, quantize: Option<&str>) -> Model {
+    let options = LoadOptions {
+        kv_type: Some(KvType::F32),
+        context_length: Some(192),
+        quantize: quantize.map(format),
+        ..LoadOptions::default()
+    };
+    block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap()
+}
+
+/// All logits of 33 tokens, and what greedily follows them.
+fn eval(model: &mut Model, name: &str) -> EvalReply {
+    let expected = std::fs::read(golden(name).join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
+    let ids = serde_json::from_value(expected["prompts"]["L33"].clone()).unwrap();
+    let case = EvalCase { ids, greedy: 12, logits: WantedLogits::All, ..EvalCase::default() };
+    block_on(model.eval(&case)).unwrap()
+}
+
+/// The rms of the difference over the deviation of the logits.
+fn apart(a: &[f32], b: &[f32]) -> f64 {
+    let mean = b.iter().map(|&b| f64::from(b)).sum::<f64>() / b.len() as f64;
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    (squares / b.iter().map(|&b| (f64::from(b) - mean).powi(2)).sum::<f64>()).sqrt()
+}
+
+#[test]
+fn a_file_is_what_loading_makes_of_the_floats() {
+    for name in [
+        "qwen1-plain",
+        "qwen1-ntk-logn",
+        "qwen2-tied",
+        "qwen2-untied",
+        "qwen2-headdim",
+        "qwen2-swa",
+        "qwen2-yarn",
+        "qwen2-dca",
+        "qwen2moe-a27",
+        "qwen2moe-mix",
+        "qwen3-tied",
+        "qwen3-f32",
+        "qwen3moe-128",
+        "qwen3moe-swa",
+    ] {
+        let original = eval(&mut load(files(name), None), name);
+        // Measured: f16 at most 1.3e-4, q8_0 0.016 (0.05 with experts, which may be others), q4_k 0.19 (0.35).
+        for to in ["f16", "q8_0", "q4_k"] {
+            let file = Scratch::new(&format!("{name}-{to}.gguf"));
+            convert(files(name), to, &file.0).unwrap();
+            let mut written = load(ModelFiles::from_path(&file.0).unwrap(), None);
+            let mut loaded = load(files(name), Some(to));
+            let (a, b) = (eval(&mut written, name), eval(&mut loaded, name));
+            assert_eq!(a.greedy, b.greedy, "{name} {to}");
+            let worst = a.logits.iter().zip(&b.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(a.logits == b.logits, "{name} {to}: logits differ by {worst:e}");
+            let apart = apart(&a.logits, &original.logits);
+            println!("{name} {to}: {apart:.2e}");
+            for text in ["Hello wörld\n<|im_end|> 12345", "中文  \u{1F600}"] {
+                let ids = |model: &Model| model.tokenize(text, Specials::Parse).unwrap();
+                assert_eq!(ids(&written), ids(&loaded), "{name}");
+            }
+            assert_eq!(written.generation_config().eos_ids, loaded.generation_config().eos_ids);
+        }
+    }
+}
+
+/// GGUF has no blocks of GPTQ, AWQ and FP8, so that their values are converted.
+#[test]
+fn packed_layers_are_converted_by_value() {
+    for name in ["q-qwen2-awq", "q-qwen2-gptq4-act", "q-qwen3-fp8", "q-qwen2moe-gptq4"] {
+        let file = Scratch::new(&format!("{name}.gguf"));
+        convert(files(name), "f32", &file.0).unwrap();
+        let original = eval(&mut load(files(name), None), name);
+        let written = eval(&mut load(ModelFiles::from_path(&file.0).unwrap(), None), name);
+        assert_eq!(original.greedy, written.greedy, "{name}");
+        let apart = apart(&written.logits, &original.logits);
+        assert!(apart < 1e-5, "{name}: {apart:e}");
+    }
+}
+
+#[test]
+fn what_is_quantised_stays_as_it_is() {
+    let name = "g-qwen3-k/g-qwen3-k-Q4_K_M.gguf";
+    let file = Scratch::new("again.gguf");
+    convert(files(name), "q2_k", &file.0).unwrap();
+    let eval = |files, quantize| {
+        let case = EvalCase { ids: vec![5, 6, 7, 8], logits: WantedLogits::All, ..EvalCase::default() };
+        block_on(load(files, quantize).eval(&case)).unwrap().logits
+    };
+    let original = eval(files(name), None);
+    assert_eq!(original, eval(files(name), Some("q2_k")));
+    let written = || ModelFiles::from_path(&file.0).unwrap();
+    assert_eq!(original, eval(written(), None));
+    let tokenize =
+        |files: ModelFiles| block_on(files.tokenizer()).unwrap().encode("Hi <|im_end|>", Specials::Parse);
+    assert_eq!(tokenize(files(name)).unwrap(), tokenize(written()).unwrap());
+}
+
+/// The demo's matrices are Q8_0 already; what else a GGUF file says is kept too.
+#[test]
+fn metadata_of_gguf_files_is_kept() {
+    let name = "g-qwen2/g-qwen2-F16.gguf";
+    let file = Scratch::new("kept.gguf");
+    convert(files(name), "q8_0", &file.0).unwrap();
+    let open = |path: &Path| {
+        let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(path).unwrap());
+        block_on(qwill::weights::Checkpoint::open_gguf(vec![source])).unwrap()
+    };
+    let (old, new) = (open(&golden(name)), open(&file.0));
+    for (key, value) in old.metadata().iter() {
+        let is_ours = ["general.file_type", "general.quantization_version"].contains(&key);
+        assert!(is_ours || new.metadata().get(key) == Some(value), "{key}");
+    }
+    assert_eq!(new.metadata().get_u64("general.file_type").unwrap(), Some(7));
+    for tensor in new.tensors() {
+        let expected = if tensor.shape.len() == 2 { DType::Q8_0 } else { DType::F32 };
+        assert_eq!((tensor.dtype, &tensor.shape), (expected, &old.tensor(&tensor.name).unwrap().shape));
+    }
+}
+
+#[test]
+fn failures_say_what_is_wrong_and_leave_nothing() {
+    let there = Scratch::new("there.gguf");
+    let partial = there.0.with_extension("gguf.partial");
+    std::fs::write(&there.0, b"precious").unwrap();
+    let message = convert(files("qwen3-f32"), "q8_0", &there.0).unwrap_err().to_string();
+    assert!(message.contains("there.gguf") && message.contains("already there"), "{message}");
+    let stop = &mut |_| Control::Stop;
+    let stopped = block_on(quantize(files("qwen3-f32"), format("q8_0"), &there.0, Existing::Replace, stop));
+    assert!(matches!(stopped, Err(Error::Aborted)));
+    assert_eq!(std::fs::read(&there.0).unwrap(), b"precious");
+    assert!(!partial.exists());
+    let nowhere = Path::new("/no/such/directory/a.gguf");
+    let message = convert(files("qwen3-f32"), "q8_0", nowhere).unwrap_err().to_string();
+    assert!(
+        message.contains("/no/such/directory/a.gguf") && message.contains("no such directory"),
+        "{message}"
+    );
+
+    // One weight of the file is infinite.
+    let mut bytes = std::fs::read(golden("qwen3-f32/model.safetensors")).unwrap();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    let config = FileSource::open(golden("qwen3-f32/config.json")).unwrap();
+    let sources: Vec<Rc<dyn ByteSource>> =
+        vec![Rc::new(MemorySource::new("model.safetensors", bytes)), Rc::new(config)];
+    let message =
+        convert(ModelFiles::from_sources("broken", sources), "q8_0", &Scratch::new("broken.gguf").0);
+    let message = message.unwrap_err().to_string();
+    assert!(
+        message.contains("tensor \"") && message.contains("row ") && message.contains("holds inf"),
+        "{message}"
+    );
+    block_on(quantize(files("qwen3-f32"), format("q8_0"), &there.0, Existing::Replace, &mut |_| {
+        Control::Continue
+    }))
+    .unwrap();
+    assert!(!partial.exists() && std::fs::read(&there.0).unwrap().starts_with(b"GGUF"));
+}
+
+/// The file, and the same weights made up while they are loaded.
+#[test]
+fn random_models_are_the_same_with_and_without_a_file() {
+    let random = RandomModel::parse("qwen2.5-0.5b:q3_k").unwrap().with_layers(1).unwrap();
+    let file = Scratch::new("random.gguf");
+    block_on(random.write(&file.0, Existing::Keep, &mut |_| Control::Continue)).unwrap();
+    let case = EvalCase { ids: vec![1, 2, 3], greedy: 3, logits: WantedLogits::Last, ..EvalCase::default() };
+    let mut written = load(ModelFiles::from_path(&file.0).unwrap(), None);
+    let written =
+        (block_on(written.eval(&case)).unwrap(), written.tokenize("Hi<|im_end|>", Specials::Parse).unwrap());
+    let made_up = block_on(load(random.files(RandomTokenizer::None).unwrap(), None).eval(&case)).unwrap();
+    assert_eq!((written.0.logits, written.0.greedy), (made_up.logits, made_up.greedy));
+    assert_eq!(written.1, [72, 105, 258]);
+}
