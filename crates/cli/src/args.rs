@@ -318,7 +318,7 @@ pub(crate) struct QuantizeArgs {
     pub(crate) target: TargetArgs,
     /// f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, mxfp4, q3_k or q2_k; as in
     /// llama.cpp, the output matrix becomes q6_k below q8_0, and norms and routers stay floats
-    #[arg(short, long = "type", value_name = "FORMAT")]
+    #[arg(long = "type", value_name = "FORMAT")]
     pub(crate) format: WeightFormat,
 }
 

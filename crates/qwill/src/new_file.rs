@@ -29,7 +29,7 @@ impl NewFile {
         if path.exists() && existing == Existing::Keep {
             let shown = path.display();
             return Err(Error::Files(format!(
-                "\"{shown}\" is already there; choose another name, or replace it"
+                "\"{shown}\" is already there; choose another name, or replace it (--force)"
             )));
         }
         let mut partial = path.as_os_str().to_owned();
