@@ -1,6 +1,7 @@
 //! Random weights of a published shape, as a GGUF file that is made up while it is read: benchmarks without a download.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -118,8 +119,8 @@ impl RandomSource {
         let values: Vec<f32> = (0..PIECES * PIECE).map(|_| 0.02 * random.normal()).collect();
         let mut pieces = HashMap::new();
         for tensor in &tensors {
-            if !pieces.contains_key(&tensor.dtype) {
-                pieces.insert(tensor.dtype, quantize(tensor.dtype, &values)?);
+            if let Entry::Vacant(entry) = pieces.entry(tensor.dtype) {
+                entry.insert(quantize(tensor.dtype, &values)?);
             }
         }
         let end = tensors.last().map_or(header.len() as u64, |tensor| tensor.offset + tensor.byte_len);

@@ -377,13 +377,15 @@ fn adapters_that_do_not_fit_are_refused() {
 #[test]
 fn requests_for_what_is_not_there_are_refused() {
     let mut model = load("qwen2-untied", "");
-    let mut refused =
-        |model: &mut Model, uses: &[AdapterUse]| match block_on(model.eval(&case(&[1, 2], uses))) {
-            Err(error @ Error::Request(_)) => error.to_string(),
-            other => panic!("{uses:?}: {other:?}"),
-        };
+    let refused = |model: &mut Model, uses: &[AdapterUse]| match block_on(model.eval(&case(&[1, 2], uses))) {
+        Err(error @ Error::Request(_)) => error.to_string(),
+        other => panic!("{uses:?}: {other:?}"),
+    };
     let (one, two) = (AdapterUse::new("lora-qwen2"), AdapterUse::new("lora-stacked"));
-    assert!(refused(&mut model, &[one.clone()]).contains("no adapter \"lora-qwen2\"; loaded are: none"));
+    assert!(
+        refused(&mut model, std::slice::from_ref(&one))
+            .contains("no adapter \"lora-qwen2\"; loaded are: none")
+    );
     add(&mut model, "lora-qwen2");
     assert!(refused(&mut model, &[one.clone(), two]).contains("\"lora-stacked\"; loaded are: lora-qwen2"));
     assert!(refused(&mut model, &[one.clone(), one.clone()]).contains("named twice"));
