@@ -202,14 +202,14 @@ pub fn gguf_from_config(config: &Config, plan: &Plan) -> Vec<(String, Stored)> {
     if config.get("is_causal") == Some(&json!(false)) {
         metadata.push((key("attention.causal"), Stored::Bool(false)));
     }
-    let own = own_keys(config);
+    let own = own_keys(config, plan);
     if !own.is_empty() {
         metadata.push((OWN_KEY.to_owned(), Stored::String(Value::Object(own).to_string())));
     }
     metadata
 }
 
-fn own_keys(config: &Config) -> Map<String, Value> {
+fn own_keys(config: &Config, plan: &Plan) -> Map<String, Value> {
     let is_on = |flag: &Option<&str>| flag.is_none_or(|flag| config.get(flag) == Some(&json!(true)));
     let keys = OWN.iter().filter(|(flag, _)| is_on(flag)).flat_map(|(_, keys)| *keys);
     let mut own: Map<String, Value> =
@@ -221,11 +221,20 @@ fn own_keys(config: &Config) -> Map<String, Value> {
         );
     }
     let class = config.get("architectures").and_then(|a| a.get(0)).and_then(Value::as_str);
-    if let Some(class) =
-        class.filter(|class| !class.ends_with("LMHeadModel") && !class.ends_with("ForCausalLM"))
-    {
+    let generates = |class: &&str| class.ends_with("LMHeadModel") || class.ends_with("ForCausalLM");
+    if let Some(class) = class.filter(|class| !generates(class)) {
         own.insert("architectures".into(), json!([class]));
         own.extend(config.get("pad_token_id").map(|id| ("pad_token_id".to_owned(), id.clone())));
+    } else if plan.head.outputs == Outputs::States {
+        // An embedding model under the name of a language model: without its own, a file without an output matrix
+        // would be taken for one that uses the embedding twice.
+        own.insert("architectures".into(), json!([base_class(plan.architecture)]));
     }
     own
+}
+
+/// The class of a family without a head: `Qwen3MoeModel` for `qwen3_moe`.
+fn base_class(architecture: &str) -> String {
+    let capitalised = architecture.split('_').map(|part| part[..1].to_uppercase() + &part[1..]);
+    capitalised.collect::<String>() + "Model"
 }

@@ -151,3 +151,25 @@ fn awkward_values_neither_panic_nor_leave_their_block() {
         assert!(back[..n - 1].iter().all(|v| v.abs() < 0.02), "{dtype}: {back:?}");
     }
 }
+
+/// Blocks of values whose magnitudes have nothing to do with each other, as no model has them.
+#[test]
+fn no_error_is_larger_than_the_largest_value() {
+    let mut random = Random(13);
+    for dtype in QUANTISED {
+        for _ in 0..300 {
+            let values: Vec<f32> = (0..dtype.block_len())
+                .map(|_| match random.below(4) {
+                    0 => 0.0,
+                    1 => random.normal() * 1e3,
+                    2 => random.normal() * 2f32.powi(random.below(40) as i32 - 30),
+                    _ => random.normal(),
+                })
+                .collect();
+            let largest = values.iter().fold(0.0, |max: f32, v| max.max(v.abs()));
+            for (v, b) in values.iter().zip(round_trip(dtype, &values)) {
+                assert!((v - b).abs() <= largest, "{dtype}: {v} became {b}, beside {largest}");
+            }
+        }
+    }
+}
