@@ -339,9 +339,9 @@ class Incoming {
   }
 
   async #need(part: number): Promise<Blob> {
+    if (this.#failure) throw this.#failure;
     const found = this.#parts[part];
     if (found) return found;
-    if (this.#failure) throw this.#failure;
     await new Promise<void>((resolve, reject) => this.#waiters.push({ part, resolve, reject }));
     return this.#need(part);
   }
@@ -357,6 +357,7 @@ class Incoming {
     try {
       return new Uint8Array(await bytes.arrayBuffer());
     } catch (error) {
+      if (this.#failure) throw this.#failure;
       const message = `${this.#file.name} cannot be read any more; was it deleted? Load the model again.`;
       throw new QwillError("file-not-found", message, { cause: error });
     }
@@ -370,16 +371,16 @@ class Incoming {
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     try {
-      const checked = this.#check();
-      checked.catch(() => {});
+      const checked = this.#check().catch((error: unknown) => this.#fail(error));
       this.#work();
       for (let seen = 0; seen < this.#workers.length; ) {
         const workers = this.#workers;
         seen = workers.length;
         await Promise.all(workers);
       }
-      if (this.#failure) throw this.#failure;
+      // After a failure it is over soon, but may still take the parts away.
       await checked;
+      if (this.#failure) throw this.#failure;
       this.#manifest.complete = true;
       await this.#writeManifest();
     } catch (error) {
@@ -396,12 +397,15 @@ class Incoming {
     if (!digest) return;
     const found = await digestOf(digest.kind, this.#inOrder());
     if (found === digest.hex) return;
-    await this.forget();
-    throw new QwillError(
-      "checksum-mismatch",
-      `${this.#file.name} came with the checksum ${found}, but the hub lists ${digest.hex}. What came was thrown ` +
-        "away; load the model again, or use another mirror.",
+    // Whoever reads meanwhile should hear this, not that the parts are gone.
+    this.#fail(
+      new QwillError(
+        "checksum-mismatch",
+        `${this.#file.name} came with the checksum ${found}, but the hub lists ${digest.hex}. What came was thrown ` +
+          "away; load the model again, or use another mirror.",
+      ),
     );
+    await this.forget();
   }
 
   async *#inOrder(): AsyncGenerator<Blob> {

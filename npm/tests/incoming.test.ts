@@ -194,6 +194,18 @@ test("a wrong byte is found, and what came is thrown away", async () => {
   expect(gets()[0]).toContain("bytes=0-");
 });
 
+test("who reads while it is thrown away hears why", async () => {
+  server.faults = ["wrong-byte"];
+  const incoming = await open(listed);
+  let reading: Promise<unknown> | undefined;
+  store.remove = (folder) => {
+    reading = incoming.read(0, incoming.size).catch((error: unknown) => error);
+    return MemoryStore.prototype.remove.call(store, folder);
+  };
+  await expect(incoming.finished).rejects.toMatchObject({ code: "checksum-mismatch" });
+  expect(await reading).toMatchObject({ code: "checksum-mismatch" });
+});
+
 test("git's checksum of a small file", async () => {
   const { oid } = server.entry("m.gguf", "/m.gguf");
   expect(same(await whole({ ...listed, digest: { kind: "git", hex: oid } }), bytes)).toBe(true);
