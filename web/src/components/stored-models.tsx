@@ -28,8 +28,8 @@ export function StoredModels({ isShown, onOpen }: Props) {
   const remove = async (model: StoredModel) => {
     try {
       await downloads.delete(model.id);
-      setNews(`${labelOf(model)} was deleted.`);
       await look();
+      setNews(`${labelOf(model)} was deleted.`);
     } catch (error) {
       setNews((error as Error).message);
     }
