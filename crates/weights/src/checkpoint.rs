@@ -176,6 +176,16 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Tensor`] if there are no such rows, and whatever the source says.
     pub async fn read_rows(&self, t: &TensorInfo, rows: Range<usize>) -> Result<Vec<u8>, Error> {
+        let (source, place) = self.place(t, rows)?;
+        source::read_exactly(source, place).await
+    }
+
+    /// Where `rows` of a tensor lie.
+    pub(crate) fn place(
+        &self,
+        t: &TensorInfo,
+        rows: Range<usize>,
+    ) -> Result<(&dyn ByteSource, Range<u64>), Error> {
         let Some(source) = self.sources.get(t.source) else {
             return Err(Error::tensor("checkpoint", &t.name, format!("there is no source {}", t.source)));
         };
@@ -191,7 +201,7 @@ impl Checkpoint {
         let (Some(start), Some(end)) = (place(rows.start), place(rows.end)) else {
             return Err(Error::tensor(source.name(), &t.name, format!("rows {rows:?} lie beyond any file")));
         };
-        source::read_exactly(&**source, start..end).await
+        Ok((&**source, start..end))
     }
 }
 

@@ -22,6 +22,7 @@ pub mod gguf;
 mod layout;
 mod metadata;
 mod packed;
+mod plain;
 mod safetensors;
 mod source;
 mod tensor;

@@ -20,6 +20,12 @@ pub trait ByteSource {
         self.len() == 0
     }
 
+    /// The file on disk that this is, if it is one: threads may read that at once.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn as_file(&self) -> Option<&FileSource> {
+        None
+    }
+
     /// Reads exactly the bytes of `range`.
     ///
     /// # Errors
@@ -118,6 +124,11 @@ impl FileSource {
         &self.path
     }
 
+    /// Fills `buf` with the bytes from `offset` on.
+    pub(crate) fn read_into(&self, buf: &mut [u8], offset: u64) -> Result<(), Error> {
+        self.read_at(buf, offset).map_err(|source| Error::Io { file: self.name.clone(), source })
+    }
+
     fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
         #[cfg(unix)]
         {
@@ -151,10 +162,13 @@ impl ByteSource for FileSource {
         self.len
     }
 
+    fn as_file(&self) -> Option<&FileSource> {
+        Some(self)
+    }
+
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
         let mut buf = vec![0; checked_len(&self.name, self.len, &range)?];
-        self.read_at(&mut buf, range.start)
-            .map_err(|source| Error::Io { file: self.name.clone(), source })?;
+        self.read_into(&mut buf, range.start)?;
         Ok(buf)
     }
 }

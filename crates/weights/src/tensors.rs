@@ -9,7 +9,7 @@ use crate::layout::empty_streams;
 use crate::packed::fp8::{Fp8, OpenFp8};
 use crate::packed::grouped::{Grouped, OpenGrouped};
 use crate::packed::{Quantization, error};
-use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, quantize, repack};
+use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, plain, quantize, repack};
 
 /// The tensors of a model under the names and shapes that its architecture gives them.
 ///
@@ -253,10 +253,7 @@ impl TensorReader<'_> {
             return repack(dtype, &self.convert(rows.clone(), dtype).await?, rows.len(), self.row_len);
         }
         match (&self.open, layout) {
-            (Open::Plain(checkpoint, info), _) => {
-                let bytes = read_plain(checkpoint, info, rows.clone()).await?;
-                repack(info.dtype, &bytes, rows.len(), self.row_len)
-            }
+            (Open::Plain(checkpoint, info), _) => plain::streams(checkpoint, info, rows).await,
             (Open::Fp8(layer), Layout::F8) => layer.streams(rows).await,
             (Open::Grouped(layer), Layout::Z4(group) | Layout::Z8(group)) => {
                 layer.streams(rows, layout, group)
@@ -273,7 +270,7 @@ impl TensorReader<'_> {
     pub async fn blocks(&self, rows: Range<usize>) -> Result<Vec<u8>, Error> {
         match (self.converted, &self.open) {
             (Some(dtype), _) => self.convert(rows, dtype).await,
-            (None, Open::Plain(checkpoint, info)) => read_plain(checkpoint, info, rows).await,
+            (None, Open::Plain(checkpoint, info)) => plain::read(checkpoint, info, rows).await,
             (None, Open::Fp8(_) | Open::Grouped(_)) => Err(Error::Convert {
                 tensor: self.name.clone(),
                 reason: "it is packed in a way that GGUF files do not have".to_owned(),
@@ -298,7 +295,7 @@ impl TensorReader<'_> {
     async fn stored_values(&self, rows: Range<usize>) -> Result<Vec<f32>, Error> {
         match &self.open {
             Open::Plain(checkpoint, info) => {
-                let bytes = read_plain(checkpoint, info, rows.clone()).await?;
+                let bytes = plain::read(checkpoint, info, rows.clone()).await?;
                 let mut values = vec![0.0; rows.len() * self.row_len];
                 dequantize(info.dtype, &bytes, &mut values)?;
                 Ok(values)
@@ -343,25 +340,5 @@ impl TensorReader<'_> {
             }
         }
         Ok(streams)
-    }
-}
-
-/// Reads rows of a tensor that stands alone, and refuses scales that devices cannot hold.
-async fn read_plain(
-    checkpoint: &Checkpoint,
-    info: &TensorInfo,
-    rows: Range<usize>,
-) -> Result<Vec<u8>, Error> {
-    let bytes = checkpoint.read_rows(info, rows.clone()).await?;
-    match block::infinite_scale(info.dtype, &bytes) {
-        None => Ok(bytes),
-        Some(i) => {
-            let row = rows.start + i / (info.row_len() / info.dtype.block_len()).max(1);
-            Err(Error::tensor(
-                checkpoint.sources()[info.source].name(),
-                &info.name,
-                format!("the file is damaged: a scale in row {row} is infinite or not a number"),
-            ))
-        }
     }
 }

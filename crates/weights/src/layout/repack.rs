@@ -1,5 +1,5 @@
 use super::{Layout, planes};
-use crate::block::{iq4_nl, iq4_xs, mxfp4, q2_k, q3_k, q4_0, q4_1, q4_k, q5_0, q5_1, q5_k, q6_k};
+use crate::block::{iq4_xs, q2_k, q3_k, q5_0, q5_1, q5_k};
 use crate::{DType, Error};
 
 /// Turns `n_rows` stored rows of `k` elements into the streams of [`Layout::of`] their type, one
@@ -28,77 +28,96 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
         });
     }
     let mut streams = empty_streams(layout, n_rows, k)?;
+    repack_into(dtype, bytes, n_rows, &mut streams.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
+    Ok(streams)
+}
+
+/// As [`repack`], into words of zeros; the caller has checked all lengths.
+pub(crate) fn repack_into(dtype: DType, bytes: &[u8], n_rows: usize, streams: &mut [&mut [u32]]) {
     let rows = Rows { bytes, n_rows };
     match dtype {
-        DType::F32 | DType::F16 | DType::BF16 => rows.each(&mut streams, |row, [words]| copy(row, words)),
-        DType::Q8_0 => rows.blocks(&mut streams, |i, block: &[u8; 34], [quants, scales]| {
+        DType::F32 | DType::F16 | DType::BF16 => rows.each(streams, |row, [words]| copy(row, words)),
+        DType::Q8_0 => rows.blocks(streams, |i, block: &[u8; 34], [quants, scales]| {
             copy(&block[2..], &mut quants[8 * i..]);
             put_half(block, scales, i);
         }),
-        DType::Q4_0 => rows.blocks(&mut streams, |i, block, [quants, scales]| {
-            planes::put::<4>(&q4_0::quants(block), 0, &mut quants[4 * i..]);
+        DType::Q4_0 => rows.blocks(streams, |i, block, [quants, scales]| {
+            let block: &[u8; 18] = block;
+            planes::put_nibbles(&block[2..], &mut quants[4 * i..4 * i + 4]);
             put_half(block, scales, i);
         }),
-        DType::Q4_1 => rows.blocks(&mut streams, |i, block, [quants, scales]| {
-            planes::put::<4>(&q4_1::quants(block), 0, &mut quants[4 * i..]);
+        DType::Q4_1 => rows.blocks(streams, |i, block, [quants, scales]| {
+            let block: &[u8; 20] = block;
+            planes::put_nibbles(&block[4..], &mut quants[4 * i..4 * i + 4]);
             copy(&block[..4], &mut scales[i..]);
         }),
-        DType::Q5_0 => rows.blocks(&mut streams, |i, block, [low, high, scales]| {
+        DType::Q5_0 => rows.blocks(streams, |i, block, [low, high, scales]| {
             let quants = q5_0::quants(block);
             planes::put::<4>(&quants, 0, &mut low[4 * i..]);
             planes::put::<1>(&quants, 4, &mut high[i..]);
             put_half(block, scales, i);
         }),
-        DType::Q5_1 => rows.blocks(&mut streams, |i, block, [low, high, scales]| {
+        DType::Q5_1 => rows.blocks(streams, |i, block, [low, high, scales]| {
             let quants = q5_1::quants(block);
             planes::put::<4>(&quants, 0, &mut low[4 * i..]);
             planes::put::<1>(&quants, 4, &mut high[i..]);
             copy(&block[..4], &mut scales[i..]);
         }),
-        DType::Q2_K => rows.blocks(&mut streams, |i, block, [quants, scales]| {
+        DType::Q2_K => rows.blocks(streams, |i, block, [quants, scales]| {
             planes::put::<2>(&q2_k::quants(block), 0, &mut quants[16 * i..]);
             copy(&block[..16], &mut scales[5 * i..]);
             copy(&block[80..], &mut scales[5 * i + 4..]);
         }),
-        DType::Q3_K => rows.blocks(&mut streams, |i, block, [low, high, scales]| {
+        DType::Q3_K => rows.blocks(streams, |i, block, [low, high, scales]| {
             let quants = q3_k::quants(block);
             planes::put::<2>(&quants, 0, &mut low[16 * i..]);
             planes::put::<1>(&quants, 2, &mut high[8 * i..]);
             copy(&block[96..], &mut scales[4 * i..]);
         }),
-        DType::Q4_K => rows.blocks(&mut streams, |i, block, [quants, scales]| {
-            planes::put::<4>(&q4_k::quants(block), 0, &mut quants[32 * i..]);
+        DType::Q4_K => rows.blocks(streams, |i, block, [quants, scales]| {
+            let block: &[u8; 144] = block;
+            for (bytes, words) in block[16..].chunks(32).zip(quants[32 * i..].chunks_mut(8)) {
+                planes::put_nibbles(bytes, words);
+            }
             copy(&block[..16], &mut scales[4 * i..]);
         }),
-        DType::Q5_K => rows.blocks(&mut streams, |i, block, [low, high, scales]| {
+        DType::Q5_K => rows.blocks(streams, |i, block, [low, high, scales]| {
             let quants = q5_k::quants(block);
             planes::put::<4>(&quants, 0, &mut low[32 * i..]);
             planes::put::<1>(&quants, 4, &mut high[8 * i..]);
             copy(&block[..16], &mut scales[4 * i..]);
         }),
-        DType::Q6_K => rows.blocks(&mut streams, |i, block, [low, high, scales]| {
-            let quants = q6_k::quants(block);
-            planes::put::<4>(&quants, 0, &mut low[32 * i..]);
-            planes::put::<2>(&quants, 4, &mut high[16 * i..]);
+        DType::Q6_K => rows.blocks(streams, |i, block, [low, high, scales]| {
+            let block: &[u8; 210] = block;
+            for half in 0..2 {
+                planes::put_nibbles(&block[64 * half..64 * half + 64], &mut low[32 * i + 16 * half..][..16]);
+                planes::put_pairs(
+                    &block[128 + 32 * half..160 + 32 * half],
+                    &mut high[16 * i + 8 * half..][..8],
+                );
+            }
             copy(&block[192..], &mut scales[5 * i..]);
         }),
-        DType::IQ4_NL => rows.blocks(&mut streams, |i, block, [quants, scales]| {
-            planes::put::<4>(&iq4_nl::quants(block), 0, &mut quants[4 * i..]);
+        DType::IQ4_NL => rows.blocks(streams, |i, block, [quants, scales]| {
+            let block: &[u8; 18] = block;
+            planes::put_nibbles(&block[2..], &mut quants[4 * i..4 * i + 4]);
             put_half(block, scales, i);
         }),
-        DType::IQ4_XS => rows.blocks(&mut streams, |i, block, [quants, scales, d]| {
-            planes::put::<4>(&iq4_xs::quants(block), 0, &mut quants[32 * i..]);
+        DType::IQ4_XS => rows.blocks(streams, |i, block, [quants, scales, d]| {
+            for (bytes, words) in block[8..].chunks(16).zip(quants[32 * i..].chunks_mut(4)) {
+                planes::put_nibbles(bytes, words);
+            }
             copy(&iq4_xs::scales(block).map(|scale| scale as u8), &mut scales[2 * i..]);
             put_half(block, d, i);
         }),
-        DType::MXFP4 => rows.blocks(&mut streams, |i, block, [quants, exponents]| {
-            planes::put::<4>(&mxfp4::quants(block), 0, &mut quants[4 * i..]);
+        DType::MXFP4 => rows.blocks(streams, |i, block, [quants, exponents]| {
+            let block: &[u8; 17] = block;
+            planes::put_nibbles(&block[1..], &mut quants[4 * i..4 * i + 4]);
             exponents[i / 4] |= u32::from(block[0]) << (i % 4 * 8);
         }),
         // No other type has a layout.
         _ => {}
     }
-    Ok(streams)
 }
 
 /// Streams of zeros for `n_rows` rows of `k` elements.
@@ -130,8 +149,8 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     /// Calls `convert` with each row and its words in the streams.
-    fn each<const S: usize>(self, streams: &mut [Vec<u32>], convert: impl Fn(&[u8], &mut [&mut [u32]; S])) {
-        let Ok(streams) = <&mut [Vec<u32>; S]>::try_from(streams) else { return };
+    fn each<const S: usize>(self, streams: &mut [&mut [u32]], convert: impl Fn(&[u8], &mut [&mut [u32]; S])) {
+        let Ok(streams) = <&mut [&mut [u32]; S]>::try_from(streams) else { return };
         if self.bytes.is_empty() {
             return;
         }
@@ -147,7 +166,7 @@ impl Rows<'_> {
     /// Calls `convert` with each block, its place in its row, and the words of that row.
     fn blocks<const BYTES: usize, const S: usize>(
         self,
-        streams: &mut [Vec<u32>],
+        streams: &mut [&mut [u32]],
         convert: impl Fn(usize, &[u8; BYTES], &mut [&mut [u32]; S]),
     ) {
         self.each(streams, |row, words| {

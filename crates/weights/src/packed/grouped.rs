@@ -3,7 +3,7 @@ use std::ops::Range;
 use half::{bf16, f16};
 
 use super::{SCALE_TYPES, check_rows, check_shape, check_type, error, read, read_scales};
-use crate::layout::{copy, empty_streams, put_plane};
+use crate::layout::{copy, empty_streams, put_plane, share_rows, split_rows};
 use crate::{Checkpoint, DType, Error, Group, Layout, TensorInfo};
 
 /// Which nibble of an AWQ word holds column `8c + i`: the columns lie in the order 0, 2, 4, 6, 1, 3,
@@ -226,29 +226,58 @@ impl OpenGrouped<'_> {
         let n_in = self.layer.n_in;
         let mut streams = empty_streams(layout, rows.len(), n_in)?;
         let padded = n_in.next_multiple_of(32);
-        let row_words = [0, 1].map(|stream| layout.stream_row_words(stream, n_in));
-        let last_group = self.group_of[n_in - 1] as usize * self.layer.n_out;
-        let first_row = rows.start;
-        // In blocks of rows, so that the columns of a block stay in the cache while they become rows.
-        for first in rows.clone().step_by(64) {
-            let block = first..rows.end.min(first + 64);
-            let mut quants = self.quants(block.clone(), padded);
-            for (o, quants) in block.zip(quants.chunks_exact_mut(padded)) {
-                // A weight of zero is the zero point.
-                quants[n_in..].fill(self.zeros[last_group + o]);
-                let words = &mut streams[0][(o - first_row) * row_words[0]..][..row_words[0]];
-                match self.layer.scheme.bits {
-                    4 => put_plane::<4>(quants, 0, words),
-                    _ => copy(quants, words),
-                }
-                let words = &mut streams[1][(o - first_row) * row_words[1]..][..row_words[1]];
-                for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
-                    let at = groups[0] as usize * self.layer.n_out + o;
-                    *word = self.scale_bits(at) | u32::from(self.zeros[at]) << 16;
+        share_rows(layout, n_in, rows.len(), rows.len() * n_in, &mut streams, |share, mut words| {
+            let share = rows.start + share.start..rows.start + share.end;
+            // In blocks of rows, so that the columns of a block stay in the cache while they become rows.
+            for first in share.clone().step_by(64) {
+                let block = first..share.end.min(first + 64);
+                let mut part = split_rows(layout, n_in, &mut words, block.len());
+                let (quants, groups) = part.split_at_mut(1);
+                self.put_quants(block.clone(), padded, quants[0]);
+                let n_groups = groups[0].len() / block.len();
+                for (o, words) in block.zip(groups[0].chunks_exact_mut(n_groups)) {
+                    for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
+                        let at = groups[0] as usize * self.layer.n_out + o;
+                        *word = self.scale_bits(at) | u32::from(self.zeros[at]) << 16;
+                    }
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(streams)
+    }
+
+    /// Fills words of zeros with the quants of some rows, which are padded with weights of zero.
+    fn put_quants(&self, rows: Range<usize>, padded: usize, words: &mut [u32]) {
+        let Grouped { n_in, n_out, scheme, .. } = self.layer;
+        let last_group = self.group_of[n_in - 1] as usize * n_out;
+        let row_words = words.len() / rows.len();
+        if (scheme.packing, scheme.bits) == (Packing::Input, 4) {
+            // Eight inputs of a row share a word here as there, in another order.
+            for (o, words) in rows.clone().zip(words.chunks_exact_mut(row_words)) {
+                words[n_in / 8..].fill(u32::from(self.zeros[last_group + o]) * 0x1111_1111);
+            }
+            // Eight stored rows at a time, so that what is written is half a line of the cache.
+            let stored = self.qweight.as_chunks::<4>().0;
+            for (at, stored) in stored.chunks(8 * n_out).enumerate() {
+                for (o, words) in rows.clone().zip(words.chunks_exact_mut(row_words)) {
+                    for (word, stored) in words[8 * at..].iter_mut().zip(stored[o..].iter().step_by(n_out)) {
+                        *word = reorder_nibbles(u32::from_le_bytes(*stored));
+                    }
+                }
+            }
+            return;
+        }
+        let mut quants = self.quants(rows.clone(), padded);
+        let by_row = quants.chunks_exact_mut(padded).zip(words.chunks_exact_mut(row_words));
+        for (o, (quants, words)) in rows.zip(by_row) {
+            // A weight of zero is the zero point.
+            quants[n_in..].fill(self.zeros[last_group + o]);
+            match scheme.bits {
+                4 => put_plane::<4>(quants, 0, words),
+                _ => copy(quants, words),
+            }
+        }
     }
 
     /// A scale in the form of the layouts, the one that it has in the file.
@@ -302,4 +331,13 @@ fn nibbles(word: u32) -> u64 {
     x = (x | x << 16) & 0x0000_FFFF_0000_FFFF;
     x = (x | x << 8) & 0x00FF_00FF_00FF_00FF;
     (x | x << 4) & 0x0F0F_0F0F_0F0F_0F0F
+}
+
+/// A word of eight quants in order, as a plane of 4 bits has them: the upper four go between the lower four.
+fn reorder_nibbles(word: u32) -> u32 {
+    let spread = |half: u32| {
+        let bytes = (half | half << 8) & 0x00FF_00FF;
+        (bytes | bytes << 4) & 0x0F0F_0F0F
+    };
+    spread(word & 0xFFFF) | spread(word >> 16) << 4
 }
