@@ -1,7 +1,7 @@
 //! Loading takes as much of the heap for a large model as for a small one: weights pass through it piece by piece.
 //!
 //! What a software GPU calls its own memory is not counted: it does not come from Rust's allocator. The numbers of a
-//! file of 4 GB are in `tests/bench/load-*.json`, see there how they were taken.
+//! file of 4 GB are in `tests/bench/load.json`.
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
