@@ -117,7 +117,7 @@ fn a_file_is_what_loading_makes_of_the_floats() {
         // A token may go to another expert, which is worth several logits. Rows are too short for Q4_K, so that they
         // are Q5_0.
         let factor = if name.contains("moe") { 2.0 } else { 1.0 };
-        for (to, bound) in [("f16", 5e-3), ("q8_0", 0.06), ("q4_k", 0.3)] {
+        for (to, bound) in [("f16", 5e-3), ("q8_0", 0.05), ("q4_k", 0.35)] {
             let apart = check(name, &|| files(name), to, &case, &original.logits);
             println!("{name} {to}: {apart:.2e}");
             assert!(apart < factor * bound, "{name} {to}: {apart:e}");
