@@ -13,7 +13,9 @@ export interface EngineFile {
 export interface EngineLoadOptions {
   context_length?: number;
   prefill_chunk?: number;
+  quantize?: string;
   kv_type?: string;
+  rope_scaling?: string;
   exact?: boolean;
   /** Capabilities to take away, e.g. `no-subgroups,max-binding=128MiB`. */
   caps?: string;
@@ -31,11 +33,25 @@ export interface EngineInfo {
   n_params: number;
   context_length: number;
   model_context_length: number;
+  context_extension: string | null;
   weights_bytes: number;
   device_bytes: number;
   adapter: string;
   backend: string;
   capabilities: string;
+}
+
+/** An adapter that a call uses; without a scale at its own. */
+export interface EngineAdapterUse {
+  name: string;
+  scale?: number;
+}
+
+/** A loaded low-rank adapter. */
+export interface EngineAdapter {
+  name: string;
+  n_params: number;
+  device_bytes: number;
 }
 
 export interface EngineSampling {
@@ -49,6 +65,7 @@ export interface EngineSampling {
   presence_penalty?: number;
   frequency_penalty?: number;
   seed?: number;
+  adapters?: EngineAdapterUse[];
 }
 
 /** Messages, to be answered. */
@@ -103,6 +120,8 @@ export interface EvalCase {
   chunk?: number;
   /** The embedding of the tokens, or what a reward or classification model says of them, instead of what is above. */
   pooled?: "none" | "embedding" | "score";
+  /** The low-rank adapters to evaluate with. Default: those that are selected. */
+  adapters?: EngineAdapterUse[];
 }
 
 export interface EvalResult {
@@ -205,6 +224,11 @@ export interface EngineModel {
   score(request: EngineScoreRequest): Promise<Scores>;
   bench(request: BenchRequest): Promise<BenchReport>;
   tokenize(text: string): Tokens;
+  loadAdapter(files: EngineFile[], name: string): Promise<EngineAdapter>;
+  unloadAdapter(name: string): void;
+  adapters(): EngineAdapter[];
+  /** Sets the adapters of calls that name none. */
+  selectAdapters(uses: EngineAdapterUse[]): void;
   free(): void;
 }
 

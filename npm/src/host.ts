@@ -2,14 +2,13 @@
 
 import type { Engine, EngineFile, EngineInspection, EngineLoadOptions, EngineModel } from "./engine.ts";
 import { aborted, QwillError, toQwillError } from "./errors.ts";
-import type { IncomingFile, RemoteFile } from "./incoming.ts";
-import { openModel, type PeekOptions, peekModel } from "./library.ts";
-import { progressReporter } from "./meter.ts";
+import { fromLocal, type RemoteSource, withFiles } from "./files.ts";
+import type { RemoteFile } from "./incoming.ts";
+import { type PeekOptions, peekModel } from "./library.ts";
 import type { Protocol } from "./protocol.ts";
 import { offeredSubgroups, withRequestDevice } from "./request-device.ts";
 import { type Port, serve } from "./rpc.ts";
-import type { LocalFile, SourceRef } from "./source.ts";
-import { MemoryStore, openStore } from "./store.ts";
+import { openStore } from "./store.ts";
 import { adapterName, requireAdapter } from "./webgpu.ts";
 
 /** Fetches and starts the wasm module. `onPanic` hears of a fault in it, after which it must not be used. */
@@ -68,46 +67,9 @@ export function host(port: Port, startEngine: StartEngine): void {
           ),
         ),
       );
-      let downloading = false;
-      // What a read fails with says more than what the engine makes of it, and what the first download fails with
-      // says more than that: it ends the others.
-      let readError: unknown;
-      let downloadError: unknown;
-      // A load that fails has no use for the rest of its files.
-      const downloads = new AbortController();
-      const abort = () => downloads.abort();
-      signal.addEventListener("abort", abort, { once: true });
-      const openRemote = async (): Promise<IncomingFile[]> => {
-        if (!("remote" in source)) return [];
-        const store = source.storage === "none" ? new MemoryStore() : await openStore();
-        const report = progressReporter(emit);
-        const from = { store, signal: downloads.signal, token };
-        const found = await checkFirst(engine, source, from, options);
-        const onProgress = (received: number, total: number) => {
-          const before = downloading;
-          downloading = received < total || total === 0;
-          if (before || downloading) report(received, total);
-        };
-        return openModel(source.remote, { ...from, onProgress }, found);
-      };
-      try {
-        const remote = await openRemote();
-        for (const { finished } of remote) {
-          finished.catch((error: unknown) => {
-            downloadError ??= error;
-          });
-        }
-        const files: EngineFile[] = "random" in source ? [] : [...source.local.map(fromLocal), ...remote];
-        const watched = files.map((file) => ({
-          name: file.name,
-          size: file.size,
-          read: (offset: number, length: number) =>
-            file.read(offset, length).catch((error: unknown) => {
-              readError = error;
-              throw error;
-            }),
-        }));
-        model = await withRequestDevice(
+      const find = (remote: RemoteSource, from: PeekOptions) => checkFirst(engine, remote, from, options);
+      const start = (files: EngineFile[], isComing: () => boolean) =>
+        withRequestDevice(
           {
             subgroups: subgroups !== undefined,
             onDevice: (device) =>
@@ -124,26 +86,28 @@ export function host(port: Port, startEngine: StartEngine): void {
               ...(subgroups && { web_subgroups: subgroups }),
               ...("random" in source ? { random: source.random } : { name: source.name }),
             };
-            return engine.load(watched, { ...options, ...extra }, (loaded, total) => {
+            return engine.load(files, { ...options, ...extra }, (loaded, total) => {
               // While files come in, their arrival is the progress; the upload keeps pace with it.
-              if (!downloading) emit({ stage: "load", loaded, total });
+              if (!isComing()) emit({ stage: "load", loaded, total });
               return !signal.aborted;
             });
           },
         );
-        // A checksum is known at the end only, and a model that fails it must not be used.
-        await Promise.all(remote.map((file) => file.finished));
-      } catch (error) {
-        abort();
-        model?.free();
-        model = undefined;
-        throw signal.aborted ? aborted() : (downloadError ?? readError ?? error);
-      }
-      if (signal.aborted) {
-        model.free();
-        throw aborted();
-      }
-      const info = model.info();
+      const loaded = await withFiles(source, {
+        signal,
+        token,
+        find,
+        report: emit,
+        async use(files, isComing) {
+          model = await start(files, isComing);
+          return model;
+        },
+        undo(loaded) {
+          model = undefined;
+          loaded.free();
+        },
+      });
+      const info = loaded.info();
       return { ...info, adapter: info.adapter || adapterName(adapter) };
     },
     async plan({ source, options, wasmUrl, token }, { signal }) {
@@ -168,6 +132,23 @@ export function host(port: Port, startEngine: StartEngine): void {
     rerank: (requests, { signal }) => each(requests, signal, (model, request) => model.rerank(request)),
     score: (request) => use((model) => model.score(request)),
     bench: (request) => use((model) => model.bench(request)),
+    loadAdapter: ({ source, name, token }, { emit, signal }) =>
+      use((model) =>
+        withFiles(source, {
+          signal,
+          token,
+          report: emit,
+          use: (files) => model.loadAdapter(files, name),
+          undo: () => model.unloadAdapter(name),
+        }),
+      ),
+    async unloadAdapter(name) {
+      await use((model) => model.unloadAdapter(name));
+    },
+    adapters: () => use((model) => model.adapters()),
+    async selectAdapters(uses) {
+      await use((model) => model.selectAdapters(uses));
+    },
     tokenize: (text) => use((model) => model.tokenize(text)),
     async dispose() {
       const old = model;
@@ -191,7 +172,7 @@ const WORTH_A_CHECK = 64 << 20;
 /** Nobody should wait for a download that ends in a refusal. Returns the model's files if they became known. */
 async function checkFirst(
   engine: Engine,
-  source: Extract<SourceRef, { remote: unknown }>,
+  source: RemoteSource,
   from: PeekOptions,
   options: EngineLoadOptions,
 ): Promise<RemoteFile[] | undefined> {
@@ -206,19 +187,4 @@ async function checkFirst(
     if (error.code === "out-of-memory") throw error;
   });
   return peek.all;
-}
-
-function fromLocal({ name, blob }: LocalFile): EngineFile {
-  return {
-    name,
-    size: blob.size,
-    async read(offset, length) {
-      try {
-        return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
-      } catch (error) {
-        const message = `${name} cannot be read any more; was it moved, changed or deleted?`;
-        throw new QwillError("file-not-found", message, { cause: error });
-      }
-    },
-  };
 }

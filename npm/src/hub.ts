@@ -144,7 +144,7 @@ function explain(error: QwillError, { endpoint, repo, revision }: HubRef): Qwill
 const INDEX = "model.safetensors.index.json";
 const COMPANIONS = new RegExp(
   [
-    "^(config|generation_config|vocab|modules|1_Pooling/config|model\\.safetensors\\.index)\\.json$",
+    "^(config|generation_config|adapter_config|vocab|modules|1_Pooling/config|model\\.safetensors\\.index)\\.json$",
     "^merges\\.txt$",
     "^tokenizer[^/]*\\.json$",
     "^[^/]*\\.tiktoken$",

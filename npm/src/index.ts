@@ -15,6 +15,7 @@
  * @module
  */
 
+export type { AdapterInfo, AdapterLoadOptions, Adapters, AdapterUse } from "./adapters.ts";
 export type { ChatCompletions, ChatStream } from "./chat.ts";
 export type { CompletionStream, Completions } from "./completions.ts";
 export type { WorkerOption } from "./connect.ts";
@@ -30,7 +31,7 @@ export type {
   Tokens,
 } from "./engine.ts";
 export { QwillError, type QwillErrorCode } from "./errors.ts";
-export { type LoadOptions, type LoadProgress, load } from "./load.ts";
+export { type LoadOptions, type LoadProgress, load, type RopeScaling, type WeightFormat } from "./load.ts";
 export type { BenchResult, CallOptions, Model, ModelInfo } from "./model.ts";
 export type * from "./openai.ts";
 export { type MemoryPlan, type ModelPlan, type PlanOptions, plan } from "./plan.ts";
@@ -41,4 +42,4 @@ export type {
   ScoredMessage,
   ScoreInput,
 } from "./pooled.ts";
-export type { HubOptions, ModelSource, RandomModel } from "./source.ts";
+export type { HubOptions, ModelSource, RandomModel, StorageOptions } from "./source.ts";

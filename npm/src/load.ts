@@ -4,8 +4,13 @@ import { aborted, QwillError } from "./errors.ts";
 import { Model } from "./model.ts";
 import type { LoadArgs, Protocol } from "./protocol.ts";
 import { Client } from "./rpc.ts";
-import { type HubOptions, type ModelSource, resolveSource, type SourceRef } from "./source.ts";
-import { askToKeep } from "./store.ts";
+import {
+  type HubOptions,
+  type ModelSource,
+  resolveToLoad,
+  type SourceRef,
+  type StorageOptions,
+} from "./source.ts";
 import { requireWebGpu } from "./webgpu.ts";
 
 /** How far a load has come. */
@@ -22,15 +27,18 @@ export interface LoadProgress {
   secondsLeft?: number;
 }
 
-export interface LoadOptions extends HubOptions {
+/** A number format that float weights are converted to. */
+export type WeightFormat =
+  | ("f32" | "f16" | "bf16" | "q8_0" | "q6_k" | "q5_k" | "q5_1" | "q5_0")
+  | ("q4_k" | "q4_1" | "q4_0" | "iq4_nl" | "iq4_xs" | "mxfp4" | "q3_k" | "q2_k");
+
+/** YaRN to so many times the length that the model was trained for, a base that grows with the text, or neither. */
+export type RopeScaling = `yarn:${number}` | "dynamic" | "none";
+
+export interface LoadOptions extends HubOptions, StorageOptions {
   onProgress?: (progress: LoadProgress) => void;
   /** Abandons the load, downloads included; it rejects with code `"aborted"`. */
   signal?: AbortSignal;
-  /**
-   * `"keep"`, the default: what is downloaded is stored, so that it is there the next time, without network too, and
-   * an interrupted download goes on where it stopped. `"none"`: it is forgotten with the page.
-   */
-  storage?: "keep" | "none";
   /** Tokens that prompt and reply may have together. Default: what the model was trained for, or what fits. */
   contextLength?: number;
   /**
@@ -40,6 +48,13 @@ export interface LoadOptions extends HubOptions {
   worker?: WorkerOption;
   /** Where `qwill_wasm_bg.wasm` lies, if not beside this package. */
   wasmUrl?: string | URL;
+  /**
+   * Convert weights that the files hold as floats while they are loaded, to take less of the GPU's memory. What is
+   * quantised already stays as it is. Default: nothing is converted.
+   */
+  quantize?: WeightFormat;
+  /** How positions are scaled, for contexts beyond the model's own. Default: as its configuration says. */
+  ropeScaling?: RopeScaling;
   /** Format of the KV cache. */
   kvType?: "f32" | "f16";
   /** Tokens of a prefill step. */
@@ -54,12 +69,8 @@ export interface LoadOptions extends HubOptions {
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
   const { signal, onProgress, worker = "auto" } = options;
   if (signal?.aborted) throw aborted(signal);
-  const resolved = await resolveSource(source, options);
+  const resolved = await resolveToLoad(source, options);
   requireWebGpu();
-  if ("remote" in resolved) {
-    if (options.storage === "none") resolved.storage = "none";
-    if (resolved.storage === "keep") askToKeep();
-  }
   const connection = await connect(worker);
   let reportLoss: (error: QwillError) => void = () => {};
   const lost = new Promise<QwillError>((resolve) => {
@@ -94,7 +105,7 @@ function absolute(url: string | URL): string {
 }
 
 function engineOptions(options: LoadOptions): EngineLoadOptions {
-  const { contextLength, prefillChunk, kvType, exact, caps } = options;
+  const { contextLength, prefillChunk, quantize, ropeScaling, kvType, exact, caps } = options;
   for (const [name, value] of Object.entries({ contextLength, prefillChunk })) {
     if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
     throw new QwillError("invalid-request", `${name} must be a positive whole number, not ${value}.`);
@@ -102,6 +113,8 @@ function engineOptions(options: LoadOptions): EngineLoadOptions {
   return {
     ...(contextLength !== undefined && { context_length: contextLength }),
     ...(prefillChunk !== undefined && { prefill_chunk: prefillChunk }),
+    ...(quantize !== undefined && { quantize }),
+    ...(ropeScaling !== undefined && { rope_scaling: ropeScaling }),
     ...(kvType !== undefined && { kv_type: kvType }),
     ...(exact !== undefined && { exact }),
     ...(caps !== undefined && { caps }),

@@ -1,3 +1,4 @@
+import { Adapters } from "./adapters.ts";
 import { ChatCompletions } from "./chat.ts";
 import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
@@ -38,6 +39,8 @@ export interface ModelInfo {
   contextLength: number;
   /** Tokens that the model was made for. */
   modelContextLength: number;
+  /** How positions are extended, where the context is longer than what the model was trained for. */
+  contextExtension?: string;
   parameters: number;
   /** Bytes of the weights in the files. */
   weightsBytes: number;
@@ -65,6 +68,8 @@ export class Model {
   readonly chat: { readonly completions: ChatCompletions };
   /** For text that goes to the model as it stands, without a conversation around it. */
   readonly completions: Completions;
+  /** Low-rank adapters (LoRA): small changes to the model, chosen request by request. */
+  readonly adapters: Adapters;
   /** Resolves, never rejects, when the model can no longer be used although nobody disposed of it. */
   readonly lost: Promise<QwillError>;
   readonly #client: Client<Protocol>;
@@ -83,11 +88,13 @@ export class Model {
       capabilities: info.capabilities,
       contextLength: info.context_length,
       modelContextLength: info.model_context_length,
+      ...(info.context_extension !== null && { contextExtension: info.context_extension }),
       parameters: info.n_params,
       weightsBytes: info.weights_bytes,
       deviceBytes: info.device_bytes,
     };
     this.chat = { completions: new ChatCompletions(client, info.name) };
+    this.adapters = new Adapters(client);
     this.completions = new Completions(client, info.name);
     this.lost = lost;
   }

@@ -1,5 +1,7 @@
 // The shapes of OpenAI's chat completions and completions, as far as qwill speaks them, and what it adds to them.
 
+import type { AdapterUse } from "./adapters.ts";
+
 /** A function that the model may call, in OpenAI's shape. */
 export interface ChatTool {
   type: "function";
@@ -60,6 +62,8 @@ export interface SamplingRequest {
   frequency_penalty?: number | null;
   /** The same seed, prompt and device give the same reply. */
   seed?: number | null;
+  /** qwill's: the low-rank adapters to answer with. Default: those that `model.adapters.select` named. */
+  adapters?: AdapterUse[] | null;
   /** Only 1. */
   n?: 1 | null;
   /** Accepted for the sake of OpenAI clients; the loaded model answers whatever stands here. */

@@ -3,6 +3,8 @@
 import type {
   BenchReport,
   BenchRequest,
+  EngineAdapter,
+  EngineAdapterUse,
   EngineChatEvent,
   EngineChatReply,
   EngineChatRequest,
@@ -18,13 +20,21 @@ import type {
   Tokens,
 } from "./engine.ts";
 import type { LoadProgress } from "./load.ts";
-import type { SourceRef } from "./source.ts";
+import type { FileSource, SourceRef } from "./source.ts";
 
 /** Which model, and how it is set up. */
 export interface LoadArgs {
   source: SourceRef;
   options: EngineLoadOptions;
   wasmUrl: string | undefined;
+  /** For the hub. */
+  token: string | undefined;
+}
+
+/** Which adapter, and what requests call it. */
+export interface AdapterArgs {
+  source: FileSource;
+  name: string;
   /** For the hub. */
   token: string | undefined;
 }
@@ -38,6 +48,10 @@ export type Protocol = {
   rerank: { args: EngineRerankRequest[]; result: number[]; event: never };
   score: { args: EngineScoreRequest; result: Scores; event: never };
   bench: { args: BenchRequest; result: BenchReport; event: never };
+  loadAdapter: { args: AdapterArgs; result: EngineAdapter; event: LoadProgress };
+  unloadAdapter: { args: string; result: undefined; event: never };
+  adapters: { args: undefined; result: EngineAdapter[]; event: never };
+  selectAdapters: { args: EngineAdapterUse[]; result: undefined; event: never };
   tokenize: { args: string; result: Tokens; event: never };
   dispose: { args: undefined; result: undefined; event: never };
 };

@@ -1,5 +1,6 @@
 // Checks requests and brings them into the engine's form.
 
+import { toAdapterUses } from "./adapters.ts";
 import { count, finite, invalid, type NotYet, refuseUnknown, text } from "./checks.ts";
 import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine.ts";
 import type { ChatCompletionRequest, ChatMessage, CompletionRequest, SamplingRequest } from "./openai.ts";
@@ -17,7 +18,7 @@ const NUMBERS = [
   "seed",
 ] as const;
 
-const SHARED = [...IGNORED, ...NUMBERS, "max_tokens", "stop"];
+const SHARED = [...IGNORED, ...NUMBERS, "max_tokens", "stop", "adapters"];
 
 const SHARED_NOT_YET: NotYet = {
   n: (value) => value !== 1,
@@ -83,11 +84,12 @@ export function toRawPrompt(request: CompletionRequest): EngineRawPrompt {
 }
 
 function toSampling(request: SamplingRequest): EngineSampling {
-  const { max_tokens } = request;
+  const { max_tokens, adapters } = request;
   const stop = typeof request.stop === "string" ? [request.stop] : request.stop;
   const result: EngineSampling = {};
   if (isGiven(max_tokens)) result.max_tokens = finite("max_tokens", max_tokens);
   if (stop && stop.length > 0) result.stop = stop;
+  if (isGiven(adapters)) result.adapters = toAdapterUses(adapters);
   for (const key of NUMBERS) {
     const value = request[key];
     if (isGiven(value)) result[key] = finite(key, value);

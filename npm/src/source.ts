@@ -4,6 +4,7 @@ import { QwillError } from "./errors.ts";
 import { HUGGING_FACE, hubIdOf, parseHubId } from "./hub.ts";
 import type { RemoteFile } from "./incoming.ts";
 import type { RemoteModel } from "./library.ts";
+import { askToKeep } from "./store.ts";
 
 /** A shape and a format, such as `"qwen3-0.6b:q4_0"`, filled with random weights: for benchmarks. */
 export interface RandomModel {
@@ -30,7 +31,7 @@ export type ModelSource =
   | FileSystemDirectoryHandle
   | RandomModel;
 
-/** Where models come from by id, and whether what is downloaded stays. */
+/** Where models come from by id. */
 export interface HubOptions {
   /** Branch, tag or commit of a hub id. */
   revision?: string;
@@ -40,14 +41,23 @@ export interface HubOptions {
   endpoint?: string | URL;
 }
 
+/** What becomes of downloads. */
+export interface StorageOptions {
+  /**
+   * `"keep"`, the default: what is downloaded is stored, so that it is there the next time, without network too, and
+   * an interrupted download goes on where it stopped. `"none"`: it is forgotten with the page.
+   */
+  storage?: "keep" | "none";
+}
+
 /** A file at hand. */
 export interface LocalFile {
   name: string;
   blob: Blob;
 }
 
-/** A model that can be sent to a worker. */
-export type SourceRef =
+/** Files that can be sent to a worker. */
+export type FileSource =
   | { name: string; local: LocalFile[] }
   | {
       name: string;
@@ -55,8 +65,10 @@ export type SourceRef =
       remote: RemoteModel;
       /** What ships with the page is not worth keeping twice. */
       storage: "keep" | "none";
-    }
-  | RandomModel;
+    };
+
+/** A model that can be sent to a worker. */
+export type SourceRef = FileSource | RandomModel;
 
 /** The shipped model; bundlers see this pattern and copy the file. */
 const demoUrl = () => new URL("../wasm/qwill-demo-q8_0.gguf", import.meta.url);
@@ -94,6 +106,19 @@ export async function resolveSource(source: ModelSource, options: HubOptions = {
     'There is nothing to load: give "demo", a hub id such as "Qwen/Qwen3-0.6B", the URL of a .gguf file, the URLs ' +
       "of a checkpoint's files, a File, or the files of a checkpoint folder.",
   );
+}
+
+/** As `resolveSource`, for what is about to be loaded: it stays here unless `storage` says otherwise. */
+export async function resolveToLoad(
+  source: ModelSource,
+  options: HubOptions & StorageOptions,
+): Promise<SourceRef> {
+  const resolved = await resolveSource(source, options);
+  if ("remote" in resolved) {
+    if (options.storage === "none") resolved.storage = "none";
+    if (resolved.storage === "keep") askToKeep();
+  }
+  return resolved;
 }
 
 function fromHub(text: string, options: HubOptions): SourceRef | undefined {

@@ -4,6 +4,7 @@ import { vi } from "vitest";
 import type {
   BenchReport,
   Engine,
+  EngineAdapter,
   EngineChatEvent,
   EngineChatReply,
   EngineFile,
@@ -53,6 +54,8 @@ const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 export class FakeEngine implements Engine {
   events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "content", text }));
   reply: Partial<EngineChatReply> = {};
+  contextExtension: string | null = null;
+  adapters: EngineAdapter[] = [];
   /** What `load`, `chat` and the calls for numbers throw. */
   loadError: unknown;
   chatError: unknown;
@@ -132,6 +135,14 @@ export class FakeEngine implements Engine {
     return this.#model();
   }
 
+  async #loadAdapter(files: EngineFile[], name: string): Promise<EngineAdapter> {
+    const adapter = { name, n_params: 5, device_bytes: 20 };
+    for (const file of files) await file.read(0, file.size);
+    this.log.push(`adapter ${name} of ${files.map((file) => file.name)}`);
+    this.adapters.push(adapter);
+    return adapter;
+  }
+
   /** A call with numbers for a result. */
   async #start(method: string, request: unknown): Promise<void> {
     await tick();
@@ -149,6 +160,7 @@ export class FakeEngine implements Engine {
         backend: "webgpu",
         context_length: 4096,
         model_context_length: 32768,
+        context_extension: this.contextExtension,
         n_params: 7,
         weights_bytes: 14,
         device_bytes: 28,
@@ -207,6 +219,17 @@ export class FakeEngine implements Engine {
         return { results: [run], adapter: "fake" } as unknown as BenchReport;
       },
       tokenize: (text) => ({ ids: [...text].map((c) => c.charCodeAt(0)), tokens: [...text] }),
+      loadAdapter: (files, name) => this.#loadAdapter(files, name),
+      unloadAdapter: (name) => {
+        const message = `there is no adapter "${name}"`;
+        const at = this.adapters.findIndex((adapter) => adapter.name === name);
+        if (at < 0) throw Object.assign(new Error(message), { code: "invalid-request" });
+        this.adapters.splice(at, 1);
+      },
+      adapters: () => [...this.adapters],
+      selectAdapters: (uses) => {
+        this.last.selected = uses;
+      },
       free: () => this.log.push("free"),
     };
   }

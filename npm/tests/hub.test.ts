@@ -65,6 +65,11 @@ test("of a checkpoint only what is read is taken, the top before folders", () =>
   expect(() => chosen("a/b:Q8_0", names)).toThrow(/no .gguf files/);
 });
 
+test("an adapter comes with its configuration", () => {
+  const names = ["README.md", "adapter_config.json", "adapter_model.safetensors", "training_args.bin"];
+  expect(chosen("a/b", names)).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+});
+
 test("an index names the shards", () => {
   const repo = files(["config.json", "model.safetensors.index.json", "m-1.safetensors", "stray.safetensors"]);
   const { files: companions, index } = chooseFiles(ref("a/b"), repo);

@@ -50,6 +50,14 @@ describe("load", () => {
     expect(engine.last.options).toEqual({ name: "tiny", caps: "no-f16, no-subgroups" });
   });
 
+  test("passes a number format and a scaling of positions on, and says how the context is extended", async () => {
+    const { engine, worker } = setUp();
+    engine.contextExtension = "YaRN, factor 4";
+    const model = await load(gguf, { worker, quantize: "q4_k", ropeScaling: "yarn:4" });
+    expect(engine.last.options).toMatchObject({ quantize: "q4_k", rope_scaling: "yarn:4" });
+    expect(model.info.contextExtension).toBe("YaRN, factor 4");
+  });
+
   test("passes a random shape on", async () => {
     const { engine, worker } = setUp();
     await load({ random: "qwen3-0.6b:q4_0" }, { worker });

@@ -1,11 +1,15 @@
 //! The model, as `EngineModel` of `npm/src/engine.ts` describes it.
 
+use std::fmt::Display;
 use std::rc::Rc;
+use std::str::FromStr;
 
 use js_sys::{Float32Array, Function, Reflect};
 use qwill::text::Specials;
 use qwill::weights::ByteSource;
-use qwill::{BenchRequest, ChatRequest, Control, EvalCase, KvType, LoadOptions, ModelFiles, RandomModel};
+use qwill::{
+    AdapterUse, BenchRequest, ChatRequest, Control, EvalCase, KvType, LoadOptions, ModelFiles, RandomModel,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
@@ -24,7 +28,9 @@ pub(crate) struct JsLoadOptions {
     name: String,
     context_length: Option<usize>,
     prefill_chunk: Option<usize>,
+    quantize: Option<String>,
     kv_type: Option<String>,
+    rope_scaling: Option<String>,
     exact: bool,
     caps: String,
     web_subgroups: Option<JsSubgroups>,
@@ -87,10 +93,20 @@ impl Default for JsBenchRequest {
     }
 }
 
+fn model_files(name: &str, files: Vec<JsFile>) -> ModelFiles {
+    let sources = files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>);
+    ModelFiles::from_sources(name, sources.collect())
+}
+
+/// What an option's text means.
+fn parsed<T: FromStr<Err: Display>>(text: Option<&str>) -> Result<Option<T>, JsValue> {
+    let value = text.map(str::parse).transpose();
+    value.map_err(|e: T::Err| error("invalid-request", &e.to_string()))
+}
+
 impl JsLoadOptions {
     pub(crate) fn files(&self, files: Vec<JsFile>) -> ModelFiles {
-        let sources = files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>);
-        ModelFiles::from_sources(&self.name, sources.collect())
+        model_files(&self.name, files)
     }
 
     pub(crate) fn resolve(&self) -> Result<LoadOptions, JsValue> {
@@ -105,7 +121,9 @@ impl JsLoadOptions {
         };
         Ok(LoadOptions {
             context_length: self.context_length,
+            quantize: parsed(self.quantize.as_deref())?,
             kv_type,
+            rope_scaling: parsed(self.rope_scaling.as_deref())?,
             prefill_chunk: self.prefill_chunk,
             caps_mask: self.caps.clone(),
             web_subgroups: self.web_subgroups.as_ref().map(|widths| (widths.min, widths.max)),
@@ -188,6 +206,31 @@ impl Model {
             JsScoreRequest::Ids(ids) => self.0.score_ids(&ids).await,
         };
         to_js(&scores.map_err(qwill_error)?)
+    }
+
+    /// Loads a low-rank adapter under a name.
+    #[wasm_bindgen(js_name = loadAdapter)]
+    pub async fn load_adapter(&mut self, files: Vec<JsFile>, name: &str) -> Result<JsValue, JsValue> {
+        let adapter = self.0.load_adapter(model_files(name, files), name).await;
+        to_js(&adapter.map_err(qwill_error)?)
+    }
+
+    /// Frees an adapter.
+    #[wasm_bindgen(js_name = unloadAdapter)]
+    pub fn unload_adapter(&mut self, name: &str) -> Result<(), JsValue> {
+        self.0.unload_adapter(name).map_err(qwill_error)
+    }
+
+    /// The loaded adapters.
+    pub fn adapters(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.0.adapters())
+    }
+
+    /// Sets the adapters of calls that name none.
+    #[wasm_bindgen(js_name = selectAdapters)]
+    pub fn select_adapters(&mut self, uses: JsValue) -> Result<(), JsValue> {
+        let uses: Vec<AdapterUse> = from_js(&uses)?;
+        self.0.select_adapters(&uses).map_err(qwill_error)
     }
 
     /// Measures prefill and decode.

@@ -1,3 +1,4 @@
+import type { ModelInfo } from "qwill";
 import { useRef, useState } from "preact/hooks";
 import { labelOf } from "../drop.ts";
 import { bytes, count, seconds } from "../format.ts";
@@ -102,6 +103,12 @@ export function ModelDialog({ isOpen, state, onClose, onOpen }: Props) {
   );
 }
 
+/** `131,072 tokens · YaRN …` */
+function context({ contextLength, contextExtension }: ModelInfo): string {
+  const tokens = `${contextLength.toLocaleString("en")} tokens`;
+  return contextExtension === undefined ? tokens : `${tokens} · ${contextExtension}`;
+}
+
 function Facts({ state }: { state: Extract<ModelState, { kind: "ready" }> }) {
   const { info } = state.model;
   const facts: [string, string][] = [
@@ -109,7 +116,7 @@ function Facts({ state }: { state: Extract<ModelState, { kind: "ready" }> }) {
     ["Architecture", info.architecture],
     ["Parameters", count(info.parameters)],
     ["Weights", bytes(info.weightsBytes)],
-    ["Context", `${info.contextLength.toLocaleString("en")} tokens`],
+    ["Context", context(info)],
     ["GPU", info.adapter],
     ["Loaded in", seconds(state.loadMs)],
   ];

@@ -71,7 +71,15 @@ const INDEX: &str = "model.safetensors.index.json";
 
 /// Small files of a checkpoint that are read.
 fn is_companion(path: &str) -> bool {
-    let exact = ["config.json", "generation_config.json", "vocab.json", "merges.txt", "modules.json", INDEX];
+    let exact = [
+        "config.json",
+        "generation_config.json",
+        "adapter_config.json",
+        "vocab.json",
+        "merges.txt",
+        "modules.json",
+        INDEX,
+    ];
     exact.contains(&path)
         || path == "1_Pooling/config.json"
         || (!path.contains('/')
@@ -294,6 +302,12 @@ mod tests {
                 .contains("neither .safetensors")
         );
         assert!(chosen("a/b:Q8_0", &repo).unwrap_err().contains("no .gguf files"));
+    }
+
+    #[test]
+    fn an_adapter_comes_with_its_configuration() {
+        let repo = ["README.md", "adapter_config.json", "adapter_model.safetensors", "training_args.bin"];
+        assert_eq!(chosen("a/b", &repo).unwrap(), ["adapter_config.json", "adapter_model.safetensors"]);
     }
 
     #[test]

@@ -1,0 +1,96 @@
+// `model.adapters`: low-rank adapters (LoRA) beside a loaded model.
+
+import { finite, invalid, refuseUnknown, text } from "./checks.ts";
+import type { EngineAdapter, EngineAdapterUse } from "./engine.ts";
+import { aborted, QwillError } from "./errors.ts";
+import type { LoadProgress } from "./load.ts";
+import type { Protocol } from "./protocol.ts";
+import type { Client } from "./rpc.ts";
+import { type HubOptions, type ModelSource, resolveToLoad, type StorageOptions } from "./source.ts";
+
+/** A loaded adapter. */
+export interface AdapterInfo {
+  /** What requests call it. */
+  name: string;
+  parameters: number;
+  /** Bytes of its matrices on the GPU. */
+  deviceBytes: number;
+}
+
+/** An adapter that a request uses. */
+export interface AdapterUse {
+  name: string;
+  /** Its change is multiplied by this, besides the adapter's own scale. Default: 1; 0 leaves it out. */
+  scale?: number;
+}
+
+export interface AdapterLoadOptions extends HubOptions, StorageOptions {
+  /** What requests will call it. Default: the name of the repository, the folder or the file. */
+  name?: string;
+  /** Hears of the download. */
+  onProgress?: (progress: LoadProgress) => void;
+  /** Abandons the load, downloads included; it rejects with code `"aborted"`. */
+  signal?: AbortSignal;
+}
+
+/** The adapters of one model. */
+export class Adapters {
+  readonly #client: Client<Protocol>;
+
+  constructor(client: Client<Protocol>) {
+    this.#client = client;
+  }
+
+  /**
+   * Loads an adapter beside the model: `adapter_config.json` and `adapter_model.safetensors` as PEFT saves them, or a
+   * GGUF file, from wherever `load` takes models. Requests that do not name it are as fast as before.
+   */
+  async load(source: ModelSource, options: AdapterLoadOptions = {}): Promise<AdapterInfo> {
+    const { signal, onProgress, token } = options;
+    if (signal?.aborted) throw aborted(signal);
+    const resolved = await resolveToLoad(source, options);
+    if ("random" in resolved) {
+      throw new QwillError("invalid-source", "An adapter comes from files; there are no random ones.");
+    }
+    const name = options.name === undefined ? resolved.name : text("name", options.name);
+    const args = { source: resolved, name, token };
+    const events = onProgress && { onEvent: onProgress };
+    return infoOf(await this.#client.call("loadAdapter", args, { signal, ...events }));
+  }
+
+  /** Frees an adapter. Requests that name it fail from now on, and it is no longer selected. */
+  async unload(name: string): Promise<void> {
+    await this.#client.call("unloadAdapter", text("name", name));
+  }
+
+  /** The loaded adapters, in the order in which they were loaded. */
+  async list(): Promise<AdapterInfo[]> {
+    return (await this.#client.call("adapters", undefined)).map(infoOf);
+  }
+
+  /** Sets what every call uses that does not name its adapters: none before this is called. */
+  async select(adapters: AdapterUse[]): Promise<void> {
+    await this.#client.call("selectAdapters", toAdapterUses(adapters));
+  }
+}
+
+const USE = new Set(["name", "scale"]);
+
+/** Checks the adapters of a request. */
+export function toAdapterUses(adapters: unknown): EngineAdapterUse[] {
+  if (!Array.isArray(adapters)) throw invalid("adapters must be a list of { name, scale }");
+  return adapters.map((use: AdapterUse, index) => {
+    if (typeof use !== "object" || use === null) {
+      throw invalid(`adapters[${index}] must be { name, scale }, not ${JSON.stringify(use)}`);
+    }
+    refuseUnknown(use, USE);
+    const name = text(`adapters[${index}].name`, use.name);
+    return use.scale === undefined
+      ? { name }
+      : { name, scale: finite(`adapters[${index}].scale`, use.scale) };
+  });
+}
+
+function infoOf({ name, n_params, device_bytes }: EngineAdapter): AdapterInfo {
+  return { name, parameters: n_params, deviceBytes: device_bytes };
+}
