@@ -236,7 +236,7 @@ export interface EngineModel {
 export interface EngineMemory {
   context_length: number;
   prefill_chunk: number;
-  kv_type: "f32" | "f16";
+  kv_type: "f32" | "f16" | "q8";
   weights_bytes: number;
   cache_bytes: number;
   activation_bytes: number;
@@ -254,6 +254,7 @@ export interface EngineMemory {
   fit:
     | { verdict: "fits" | "unsure" | "with-f16-cache" | "does-not-fit" }
     | { verdict: "with-context"; context_length: number }
+    | { verdict: "with-q8-cache"; context_length: number | null }
     | null;
   obstacle: string | null;
 }

@@ -17,7 +17,7 @@ export interface MemoryPlan {
   /** Tokens that this is for: those asked for, else the most up to 8192 that fit. */
   contextLength: number;
   /** Format of the KV cache. */
-  kvType: "f32" | "f16";
+  kvType: "f32" | "f16" | "q8";
   weightsBytes: number;
   cacheBytes: number;
   /** Activations of a prefill step; `expertBytes` are those inside mixtures of experts. */
@@ -35,9 +35,10 @@ export interface MemoryPlan {
    * - `"unsure"`: it takes more than the browser says is there, so that only trying tells;
    * - `"with-context"`: not with the context asked for, but with `fittingContextLength`;
    * - `"with-f16-cache"`: not with an f32 cache, but with an f16 one;
+   * - `"with-q8-cache"`: not with the cache asked for, but with a q8 one, or with `fittingContextLength` if that is there;
    * - `"does-not-fit"`: not with any context.
    */
-  fit: "fits" | "unsure" | "with-context" | "with-f16-cache" | "does-not-fit";
+  fit: "fits" | "unsure" | "with-context" | "with-f16-cache" | "with-q8-cache" | "does-not-fit";
   fittingContextLength?: number;
   /** What stands in the way, in words. */
   obstacle?: string;
@@ -91,6 +92,7 @@ function planOf(inspection: EngineInspection): ModelPlan {
 
 function memoryOf(memory: EngineMemory): MemoryPlan {
   const { fit, obstacle } = memory;
+  const fittingContextLength = fit && "context_length" in fit ? fit.context_length : null;
   return {
     contextLength: memory.context_length,
     kvType: memory.kv_type,
@@ -103,7 +105,7 @@ function memoryOf(memory: EngineMemory): MemoryPlan {
     steeringBytes: memory.steering_bytes,
     totalBytes: memory.total_bytes,
     fit: fit?.verdict ?? "unsure",
-    ...(fit?.verdict === "with-context" && { fittingContextLength: fit.context_length }),
+    ...(fittingContextLength !== null && { fittingContextLength }),
     ...(obstacle !== null && { obstacle }),
   };
 }

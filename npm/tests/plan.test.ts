@@ -77,6 +77,11 @@ test("what does not fit comes with what would", async () => {
     obstacle: "it takes 130 bytes",
   });
   expect(engine.log).toEqual(["inspect x.gguf GGUF .."]);
+  for (const context_length of [64, null]) {
+    engine.memory.fit = { verdict: "with-q8-cache", context_length };
+    const { memory } = await plan(new File(["GGUF.."], "x.gguf"), { worker: fakeWorker(engine) });
+    expect([memory.fit, memory.fittingContextLength ?? null]).toEqual(["with-q8-cache", context_length]);
+  }
   const { architecture } = await plan({ random: "qwen3-0.6b:q4_0" }, { worker: fakeWorker(engine) });
   expect(architecture).toBe("qwen3");
   expect(engine.last.options).toEqual({ random: "qwen3-0.6b:q4_0" });

@@ -65,13 +65,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var s = array<f32, GROUP>();
         if (position < end && position >= seen) {
             let page = block_table[position / PAGE];
-            let base = (page * params.n_kv_heads + kv_head) * D4 * PAGE + position % PAGE;
+            let base = (page * params.n_kv_heads + kv_head) * UNITS * PAGE + position % PAGE;
 //% if dual_chunks
             let apart = min(state.position / params.stride - position / params.stride, 2u);
             let q_base = (apart * params.n_kv_heads + kv_head) * GROUP * D4;
 //% endif
             for (var d = 0u; d < D4; d++) {
-                let k = load_k(base + d * PAGE);
+                let k = load_k(base, d);
                 for (var g = 0u; g < GROUP; g++) {
 //% if dual_chunks
                     s[g] += dot(q[q_base + g * D4 + d], k);
@@ -133,7 +133,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var t = slice; t < end - first; t += SLICES) {
             let position = first + t;
             let page = block_table[position / PAGE];
-            let v = load_v(((page * params.n_kv_heads + kv_head) * PAGE + position % PAGE) * D4 + d);
+            let v = load_v(((page * params.n_kv_heads + kv_head) * PAGE + position % PAGE) * UNITS, d);
             for (var g = 0u; g < GROUP; g++) {
                 acc[g] += p[g * SPLIT + t] * v;
             }

@@ -82,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let page = block_table[block];
         workgroupBarrier();
         var s = array<f32, SCORED>();
-        let k_base = (page * params.n_kv_heads + kv_head) * D4 * PAGE + key;
+        let k_base = (page * params.n_kv_heads + kv_head) * UNITS * PAGE + key;
         let key_position = block * PAGE + key;
 //% if dual_chunks
         var q_base = array<u32, SCORED>();
@@ -94,7 +94,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
 //% endif
         for (var i = 0u; i < D4; i++) {
-            let k = load_k(k_base + i * PAGE);
+            let k = load_k(k_base, i);
             for (var r = 0u; r < SCORED; r++) {
 //% if dual_chunks
                 s[r] += dot(q[q_base[r] + i], k);
@@ -148,9 +148,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             for (var r = 0u; r < SUMMED; r++) {
                 acc[r] *= decay[min(summed + r, ROWS - 1u)];
             }
-            let v_base = (page * params.n_kv_heads + kv_head) * PAGE * D4 + d;
+            let v_base = (page * params.n_kv_heads + kv_head) * PAGE * UNITS;
             for (var t = 0u; t < 32u; t++) {
-                let v = load_v(v_base + t * D4);
+                let v = load_v(v_base + t * UNITS, d);
                 for (var r = 0u; r < SUMMED; r++) {
                     acc[r] += s_tile[min(summed + r, ROWS - 1u) * 32u + t] * v;
                 }

@@ -3,11 +3,13 @@
 //   h = head of qkv;  q, k: h *= weight / sqrt(mean(h^2) + eps)  (only with QK-norm)
 //   q, k: (h[i], h[i + R/2]) rotated by the angle position * freq[i] for i < R/2; the other dimensions pass
 //   q *= scale (1 / sqrt(head_dim)), so that attention needs no multiplication per score
+//   8-bit caches: 32 elements of a key or value become round(127 * h / max |h|) and the scale max |h| / 127
 //
 // The table has ROWS angles for a position: the first turns keys, QUERIES of them from FIRST_QUERY on turn queries, each
 // into a query of its own (dual chunk attention has three, LogN one that also scales).
 // Grid: one invocation for 8 dimensions of one head of one token, 64 a workgroup: x folded. Every invocation sums the
-// squares of its whole head itself: re-reading head_dim cached values costs less than a barrier.
+// squares of its whole head itself: re-reading head_dim cached values costs less than a barrier. For an 8-bit cache, the
+// first invocations of a key or value turn 32 dimensions each, which share a scale, and the others none.
 // Bindings: state; qkv [n_tokens, stride] = [q | k | v]; rope [positions from state.rope_first, ROWS, 2, R/8] vec4 = cos,
 // sin; block_table; q [n_tokens, QUERIES, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); norms [2, head_dim] of queries and of keys, in
 // one buffer because WebGPU guarantees no more than 8 storage buffers.
@@ -22,6 +24,11 @@ const ROTATED: u32 = ${ rotary_dim // 8 }u;
 const ROWS: u32 = ${ rows }u;
 const FIRST_QUERY: u32 = ${ first_query }u;
 const QUERIES: u32 = ${ queries }u;
+//% if kv == "q8"
+// units of a head's vector in the cache, of which the last are scales
+const UNITS: u32 = ${ units }u;
+const SCALES: u32 = UNITS - D4;
+//% endif
 
 struct Params {
     n_heads: u32,
@@ -47,6 +54,17 @@ fn pack(v: vec4<f32>) -> vec2<u32> {
     // out of range, pack2x16float may return anything
     let c = clamp(v, vec4(-65504.0), vec4(65504.0));
     return vec2(pack2x16float(c.xy), pack2x16float(c.zw));
+}
+//% elif kv == "q8"
+@group(0) @binding(6) var<storage, read_write> k_cache: array<u32>;
+@group(0) @binding(7) var<storage, read_write> v_cache: array<u32>;
+
+fn store(is_value: bool, at: u32, word: u32) {
+    if (is_value) {
+        v_cache[at] = word;
+    } else {
+        k_cache[at] = word;
+    }
 }
 //% else
 @group(0) @binding(6) var<storage, read_write> k_cache: array<vec4<f32>>;
@@ -89,20 +107,22 @@ fn main(
     var a = qkv[src + lo];
     var b = qkv[src + hi];
 //% if qk_norm
+    var rms = 1.0;
     if (!is_value) {
         var squares = 0.0;
         for (var i = 0u; i < D4; i++) {
             let v = qkv[src + i];
             squares += dot(v, v);
         }
-        let rms = inverseSqrt(squares / ${ head_dim }.0 + params.eps);
+        rms = inverseSqrt(squares / ${ head_dim }.0 + params.eps);
         let weights = select(D4, 0u, is_query);
         a *= rms * norms[weights + lo];
         b *= rms * norms[weights + hi];
     }
 //% endif
     let position = state.position + token;
-    let angles = (position - state.rope_first) * ROWS * 2u * ROTATED + part;
+    let first_angle = (position - state.rope_first) * ROWS * 2u * ROTATED;
+    let angles = first_angle + part;
     if (is_query) {
         a *= params.scale;
         b *= params.scale;
@@ -119,13 +139,53 @@ fn main(
         }
         return;
     }
+    let page = block_table[position / PAGE];
+    let slot = position % PAGE;
+//% if kv == "q8"
+    if (part >= SCALES) {
+        return;
+    }
+    let kv_head = (head - params.n_heads) % params.n_kv_heads;
+    let block = page * params.n_kv_heads + kv_head;
+    let dst = select(block * UNITS * PAGE + slot, (block * PAGE + slot) * UNITS, is_value);
+    let apart = select(PAGE, 1u, is_value);
+    let first = part * 8u;
+    let end = min(first + 8u, D4);
+    var turned = array<vec4<f32>, 8>();
+    // so small that it hardly counts, and its inverse is finite
+    var top = 1.0e-30;
+    for (var i = first; i < end; i++) {
+        var v = qkv[src + i];
+//% if qk_norm
+        if (!is_value) {
+            v *= rms * norms[D4 + i];
+        }
+//% endif
+        if (!is_value && i < 2u * ROTATED) {
+            let is_lo = i < ROTATED;
+            let pair = select(i - ROTATED, i + ROTATED, is_lo);
+            var other = qkv[src + pair];
+//% if qk_norm
+            other *= rms * norms[D4 + pair];
+//% endif
+            let at = first_angle + min(i, pair);
+            v = v * rope[at] + select(other, -other, is_lo) * rope[at + ROTATED];
+        }
+        turned[i - first] = v;
+        let size = abs(v);
+        top = max(top, max(max(size.x, size.y), max(size.z, size.w)));
+    }
+    for (var i = first; i < end; i++) {
+        let quants = vec4<i32>(round(turned[i - first] * (127.0 / top)));
+        store(is_value, dst + i * apart, pack4xI8(quants));
+    }
+    store(is_value, dst + (D4 + part) * apart, bitcast<u32>(top / 127.0));
+//% else
     if (rotates) {
         let rotated = a * rope[angles] - b * rope[angles + ROTATED];
         b = b * rope[angles] + a * rope[angles + ROTATED];
         a = rotated;
     }
-    let page = block_table[position / PAGE];
-    let slot = position % PAGE;
     if (is_value) {
         let kv_head = head - params.n_heads - params.n_kv_heads;
         let dst = ((page * params.n_kv_heads + kv_head) * PAGE + slot) * D4;
@@ -137,4 +197,5 @@ fn main(
         k_cache[(dst + lo) * PAGE + slot] = pack(a);
         k_cache[(dst + hi) * PAGE + slot] = pack(b);
     }
+//% endif
 }

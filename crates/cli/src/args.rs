@@ -54,6 +54,7 @@ pub(crate) enum Command {
 pub(crate) enum KvArg {
     F32,
     F16,
+    Q8,
 }
 
 impl From<KvArg> for KvType {
@@ -61,6 +62,7 @@ impl From<KvArg> for KvType {
         match kv {
             KvArg::F32 => Self::F32,
             KvArg::F16 => Self::F16,
+            KvArg::Q8 => Self::Q8,
         }
     }
 }

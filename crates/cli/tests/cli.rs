@@ -241,6 +241,7 @@ fn failures_are_one_line_with_the_right_status() {
     for (arguments, status, word) in [
         (vec!["run"], 2, "PROMPT"),
         (vec!["run", "--temperature", "warm", "Hi"], 2, "warm"),
+        (vec!["run", "--kv-type", "q4", "Hi"], 2, "f32, f16, q8"),
         (vec!["run", "-m", "/no/such.gguf", "Hi"], 1, "/no/such.gguf"),
         (vec!["run", "--temperature=-1", "Hi"], 1, "temperature"),
         (vec!["run", "--tools", "/no/tools.json", "Hi"], 1, "/no/tools.json"),

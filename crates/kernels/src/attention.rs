@@ -8,6 +8,8 @@ use crate::{Error, Kernels, Launch, StepShape, Templates};
 
 /// Tokens in a page of the key/value cache.
 pub const PAGE: usize = 32;
+/// Elements of a head's vector that share a scale in an 8-bit cache.
+pub(crate) const SCALED: usize = 32;
 const ROTATE_WORKGROUP: u32 = 64;
 
 /// Number format of cached keys and values.
@@ -17,23 +19,36 @@ pub enum KvType {
     F32,
     /// Half the memory and traffic.
     F16,
+    /// A quarter, and a scale for each 32 elements of a head's vector: the largest magnitude of them becomes 127.
+    Q8,
 }
 
 impl KvType {
-    /// `f32` or `f16`.
+    /// `f32`, `f16` or `q8`.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Q8 => "q8",
         }
     }
 
-    /// Bytes of one cached number.
-    pub fn bytes(self) -> usize {
+    /// Units of a head's cached vector: one for 4 elements, and with `Q8` one for each scale.
+    pub fn units(self, head_dim: usize) -> usize {
         match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
+            Self::F32 | Self::F16 => head_dim / 4,
+            Self::Q8 => head_dim / 4 + head_dim.div_ceil(SCALED),
         }
+    }
+
+    /// Bytes of a head's cached vector, of a key or of a value.
+    pub fn vector_bytes(self, head_dim: usize) -> usize {
+        let unit_bytes = match self {
+            Self::F32 => 16,
+            Self::F16 => 8,
+            Self::Q8 => 4,
+        };
+        unit_bytes * self.units(head_dim)
     }
 }
 
@@ -240,6 +255,7 @@ pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool
                 first_query => shape.rows.first_query,
                 queries => shape.rows.n_queries,
                 kv => shape.kv.name(),
+                units => shape.kv.units(shape.head_dim),
                 qk_norm,
             },
         ),
@@ -266,6 +282,7 @@ pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize)
                 split,
                 dual_chunks => shape.has_dual_chunks(),
                 kv => shape.kv.name(),
+                units => shape.kv.units(shape.head_dim),
                 kv_binding => 6,
             },
         ),
@@ -317,6 +334,7 @@ pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSou
                 dual_chunks => shape.has_dual_chunks(),
                 bidirectional => shape.visibility == Visibility::Bidirectional,
                 kv => shape.kv.name(),
+                units => shape.kv.units(shape.head_dim),
                 kv_binding => 5,
             },
         ),

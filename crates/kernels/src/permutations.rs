@@ -121,7 +121,7 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
         }
     }
     all.push(experts::combine_source(templates));
-    for kv in [KvType::F32, KvType::F16] {
+    for kv in [KvType::F32, KvType::F16, KvType::Q8] {
         for (head_dim, group) in
             [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)]
         {

@@ -2,11 +2,12 @@
 //!
 //! Errors of attention are relative to `sum p |v| * (1 + max_t sum |q k|)`: a score's rounding error scales with its
 //! summands, and it moves every probability. Worst seen on llvmpipe: decode 9.4e-8,
-//! prefill 1.6e-7, rotate_heads 3.2e-7 of the largest number of the head (f16 caches: one unit in the last place).
+//! prefill 1.6e-7, rotate_heads 3.2e-7 of the largest number of the head (f16 caches: one unit in the last place; 8-bit
+//! caches: half a step).
 
 use half::f16;
 use qwill_gpu::wgpu;
-use qwill_kernels::cpu::{self, k_index, v_index};
+use qwill_kernels::cpu::{self, k_unit, v_unit};
 use qwill_kernels::{
     Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, StepShape, StepState, Visibility,
     align_row, decode_split,
@@ -30,28 +31,50 @@ fn step(position: usize, n_tokens: usize) -> (StepState, StepShape) {
     (state, StepShape { n_tokens: n_tokens as u32, n_kv: (position + n_tokens) as u32, n_outputs: 1 })
 }
 
-fn as_stored(kv: KvType, value: f32) -> f32 {
+/// A head's vector as words of the cache.
+fn stored(kv: KvType, vector: &[f32]) -> Vec<u32> {
+    let half = |x: f32| u32::from(f16::from_f32(x).to_bits());
     match kv {
-        KvType::F32 => value,
-        KvType::F16 => f16::from_f32(value).to_f32(),
+        KvType::F32 => vector.iter().map(|x| x.to_bits()).collect(),
+        KvType::F16 => vector.chunks_exact(2).map(|pair| half(pair[0]) | half(pair[1]) << 16).collect(),
+        KvType::Q8 => cpu::encode_q8(vector),
     }
 }
 
-fn upload_cache(rig: &Rig, kv: KvType, elements: &[f32]) -> wgpu::Buffer {
+/// What these words stand for.
+fn restored(kv: KvType, words: &[u32], head_dim: usize) -> Vec<f32> {
+    let half = |bits: u32| f16::from_bits(bits as u16).to_f32();
     match kv {
-        KvType::F32 => rig.upload("cache", elements),
-        KvType::F16 => {
-            rig.upload("cache", &elements.iter().map(|&e| f16::from_f32(e).to_bits()).collect::<Vec<_>>())
-        }
+        KvType::F32 => words.iter().map(|&word| f32::from_bits(word)).collect(),
+        KvType::F16 => words.iter().flat_map(|&word| [half(word & 0xffff), half(word >> 16)]).collect(),
+        KvType::Q8 => cpu::decode_q8(words, head_dim),
     }
 }
 
-fn read_cache(rig: &Rig, kv: KvType, buffer: &wgpu::Buffer) -> Vec<f32> {
-    match kv {
-        KvType::F32 => rig.read(buffer),
-        KvType::F16 => {
-            rig.read::<u16>(buffer).into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect()
-        }
+/// Where words of the cache are: those of a key, or those of a value, in order.
+#[derive(Clone, Copy)]
+struct Places {
+    kv: KvType,
+    n_kv_heads: usize,
+    head_dim: usize,
+}
+
+type UnitOf = fn(usize, usize, usize, usize, usize, usize) -> usize;
+
+impl Places {
+    fn of(self, unit_of: UnitOf, page: usize, slot: usize, head: usize) -> impl Iterator<Item = usize> {
+        let n_units = self.kv.units(self.head_dim);
+        let unit_words = self.kv.vector_bytes(self.head_dim) / 4 / n_units;
+        (0..n_units).flat_map(move |unit| {
+            let unit = unit_of(page, slot, head, unit, self.n_kv_heads, n_units);
+            unit * unit_words..(unit + 1) * unit_words
+        })
+    }
+
+    /// A cache that nothing was written to.
+    fn untouched(self, n_pages: usize) -> Vec<u32> {
+        let vectors = n_pages * PAGE * self.n_kv_heads;
+        vec![UNTOUCHED.to_bits(); vectors * self.kv.vector_bytes(self.head_dim) / 4]
     }
 }
 
@@ -86,6 +109,8 @@ fn rotations(rig: &mut Rig, depth: Depth) {
         (rotate(7, 1, 64, 64, KvType::F16), false, 2.0),
         (Rotate { rows: DUAL_CHUNKS, ..rotate(4, 2, 32, 32, KvType::F32) }, true, 1.0),
         (Rotate { rows: SCALED_QUERIES, ..rotate(3, 3, 16, 16, KvType::F32) }, false, 1.0),
+        (rotate(6, 2, 24, 24, KvType::Q8), true, 1.0),
+        (rotate(4, 1, 80, 80, KvType::Q8), false, 3.0),
     ];
     if depth == Depth::Full {
         shapes.extend([
@@ -95,6 +120,14 @@ fn rotations(rig: &mut Rig, depth: Depth) {
             (rotate(12, 2, 128, 128, KvType::F32), true, 1e-3),
             // keys and values beyond what f16 holds are cut, not infinite
             (rotate(2, 1, 256, 64, KvType::F16), false, 1e5),
+            (rotate(2, 1, 256, 64, KvType::Q8), false, 1e5),
+            (rotate(4, 2, 80, 40, KvType::Q8), true, 1e-3),
+            (rotate(12, 2, 128, 128, KvType::Q8), true, 1.0),
+            (Rotate { rows: DUAL_CHUNKS, ..rotate(5, 1, 64, 24, KvType::Q8) }, false, 1.0),
+            (Rotate { rows: SCALED_QUERIES, ..rotate(3, 3, 8, 8, KvType::Q8) }, true, 1.0),
+            // nothing to divide by, or hardly anything
+            (rotate(2, 2, 40, 40, KvType::Q8), false, 0.0),
+            (rotate(2, 2, 40, 40, KvType::Q8), false, 1e-33),
         ]);
     }
     for (shape, has_norm, size) in shapes {
@@ -111,9 +144,9 @@ fn rotations(rig: &mut Rig, depth: Depth) {
             let row = shape.rows.per_position * rotary_dim;
             let rope = rng.floats((n_kv - rope_first) * row, 1.0);
             let (table, n_pages) = block_table(&mut rng, n_kv);
-            let cache = vec![UNTOUCHED; n_pages * PAGE * n_kv_heads * head_dim];
-            let k_cache = upload_cache(rig, kv, &cache);
-            let v_cache = upload_cache(rig, kv, &cache);
+            let places = Places { kv, n_kv_heads, head_dim };
+            let cache = places.untouched(n_pages);
+            let (k_cache, v_cache) = (rig.upload("keys", &cache), rig.upload("values", &cache));
             let q_buffer = rig.empty("q", n_tokens * shape.rows.n_queries * n_heads * head_dim * 4);
             let (state, step) = step(position, n_tokens);
             let state = StepState { rope_first: rope_first as u32, ..state };
@@ -136,31 +169,38 @@ fn rotations(rig: &mut Rig, depth: Depth) {
             let report = Report::new(&rig.read(&q_buffer), &wanted.q, |i| head_scale(&wanted.q, i));
             worst = worst.max(report.expect(&format!("queries, {what}"), TOLERANCE));
 
-            let (mut keys, mut values) = (read_cache(rig, kv, &k_cache), read_cache(rig, kv, &v_cache));
-            let (mut found_k, mut found_v) = (Vec::new(), Vec::new());
-            for token in 0..n_tokens {
-                let (page, slot) = (table[(position + token) / PAGE] as usize, (position + token) % PAGE);
-                for head in 0..n_kv_heads {
-                    for d in 0..head_dim {
-                        let take =
-                            |cache: &mut Vec<f32>, at: usize| std::mem::replace(&mut cache[at], UNTOUCHED);
-                        found_k.push(take(&mut keys, k_index(page, slot, head, d, n_kv_heads, head_dim)));
-                        found_v.push(take(&mut values, v_index(page, slot, head, d, n_kv_heads, head_dim)));
+            for (name, buffer, unit_of, wanted) in [
+                ("keys", &k_cache, k_unit as UnitOf, wanted.k),
+                ("values", &v_cache, v_unit as UnitOf, wanted.v),
+            ] {
+                let mut words: Vec<u32> = rig.read(buffer);
+                let mut found = Vec::new();
+                for token in position..n_kv {
+                    for head in 0..n_kv_heads {
+                        let places = places.of(unit_of, table[token / PAGE] as usize, token % PAGE, head);
+                        let vector: Vec<u32> =
+                            places.map(|at| std::mem::replace(&mut words[at], UNTOUCHED.to_bits())).collect();
+                        found.extend(restored(kv, &vector, head_dim));
                     }
                 }
-            }
-            for (name, found, wanted) in [("keys", found_k, wanted.k), ("values", found_v, wanted.v)] {
+                assert!(words == cache, "{name} changed beside the new tokens, {what}");
                 let limit = if kv == KvType::F16 { 65504.0 } else { f64::MAX };
                 let wanted: Vec<f64> = wanted.iter().map(|w| w.clamp(-limit, limit)).collect();
                 let report = Report::new(&found, &wanted, |i| match kv {
                     KvType::F32 => head_scale(&wanted, i),
                     // one unit in the last place, since WGSL leaves the rounding open, or a flushed subnormal
                     KvType::F16 => (wanted[i].abs() * 2f64.powi(-10) + 6.2e-5) / TOLERANCE,
+                    KvType::Q8 => {
+                        let head = &wanted[i / head_dim * head_dim..][..head_dim];
+                        let top = largest(head.chunks(32).nth(i % head_dim / 32).unwrap());
+                        // the largest of a group is exact, the others are within half a step
+                        let rounding = if wanted[i].abs() == top { 0.0 } else { 0.5 / 127.0 * top };
+                        head_scale(&wanted, i) + (rounding + 1e-30) / TOLERANCE
+                    }
                 });
                 let error = report.expect(&format!("{name}, {what}"), TOLERANCE);
                 worst = worst.max(if kv == KvType::F32 { error } else { 0.0 });
             }
-            assert!(keys == cache && values == cache, "the cache changed beside the new tokens, {what}");
         }
     }
     println!("rotate_heads: worst error {worst:.2e} ({})", rig.caps());
@@ -181,22 +221,22 @@ impl Cache {
     fn random(rig: &Rig, rng: &mut Rng, shape: Attend, n_tokens: usize) -> Self {
         let Attend { n_kv_heads, head_dim, kv, .. } = shape;
         let mut random = || -> Vec<f32> {
-            rng.floats(n_tokens * n_kv_heads * head_dim, 2.0).into_iter().map(|x| as_stored(kv, x)).collect()
+            let exact = rng.floats(n_tokens * n_kv_heads * head_dim, 2.0);
+            exact.chunks_exact(head_dim).flat_map(|x| restored(kv, &stored(kv, x), head_dim)).collect()
         };
         let (k, v) = (random(), random());
         let (table, n_pages) = block_table(rng, n_tokens);
-        let mut caches = [(); 2].map(|()| vec![UNTOUCHED; n_pages * PAGE * n_kv_heads * head_dim]);
-        for token in 0..n_tokens {
-            let (page, slot) = (table[token / PAGE] as usize, token % PAGE);
-            for head in 0..n_kv_heads {
-                for d in 0..head_dim {
-                    let from = (token * n_kv_heads + head) * head_dim + d;
-                    caches[0][k_index(page, slot, head, d, n_kv_heads, head_dim)] = k[from];
-                    caches[1][v_index(page, slot, head, d, n_kv_heads, head_dim)] = v[from];
+        let places = Places { kv, n_kv_heads, head_dim };
+        let [k_cache, v_cache] =
+            [(&k, k_unit as UnitOf), (&v, v_unit as UnitOf)].map(|(vectors, unit_of)| {
+                let mut words = places.untouched(n_pages);
+                for (index, vector) in vectors.chunks_exact(head_dim).enumerate() {
+                    let (token, head) = (index / n_kv_heads, index % n_kv_heads);
+                    let places = places.of(unit_of, table[token / PAGE] as usize, token % PAGE, head);
+                    places.zip(stored(kv, vector)).for_each(|(at, word)| words[at] = word);
                 }
-            }
-        }
-        let [k_cache, v_cache] = caches.map(|cache| upload_cache(rig, kv, &cache));
+                rig.upload("cache", &words)
+            });
         Self { shape, k, v, table: rig.upload("block table", &table), k_cache, v_cache }
     }
 
@@ -230,6 +270,11 @@ fn n_queries(shape: Attend) -> usize {
     if matches!(shape.visibility, Visibility::DualChunks(_)) { 3 } else { 1 }
 }
 
+/// What a value adds to the scale of errors: something even if it is 0, for the probabilities of others may underflow.
+fn magnitude(value: &f32) -> f32 {
+    value.abs().max(1e-6)
+}
+
 /// Factor on random queries: nothing but ties, an ordinary spread of scores, one key that takes all.
 const QUERY_SIZES: [f32; 3] = [0.0, 1.0, 100.0];
 
@@ -241,7 +286,8 @@ fn attend_shapes(depth: Depth) -> Vec<Attend> {
         visibility: Visibility::Causal,
         kv,
     };
-    let mut shapes = vec![attend(6, 1, 24, KvType::F32), attend(14, 2, 64, KvType::F16)];
+    let mut shapes =
+        vec![attend(6, 1, 24, KvType::F32), attend(14, 2, 64, KvType::F16), attend(6, 2, 24, KvType::Q8)];
     if depth == Depth::Full {
         shapes.extend([
             attend(3, 3, 16, KvType::F16),
@@ -249,6 +295,9 @@ fn attend_shapes(depth: Depth) -> Vec<Attend> {
             attend(6, 1, 128, KvType::F16),
             attend(16, 1, 128, KvType::F32),
             attend(2, 1, 256, KvType::F16),
+            attend(4, 2, 80, KvType::Q8),
+            attend(5, 1, 128, KvType::Q8),
+            attend(2, 1, 256, KvType::Q8),
         ]);
     }
     shapes
@@ -306,7 +355,7 @@ fn decodes(rig: &mut Rig, depth: Depth) {
                 rig.run(&launches, step);
 
                 let (k, v) = cache.first(n_kv);
-                let v_abs: Vec<f32> = v.iter().map(|v| v.abs()).collect();
+                let v_abs: Vec<f32> = v.iter().map(magnitude).collect();
                 let sensitivity = cache.sensitivities(shape, &q, n_kv);
                 let wanted = cpu::attend_decode(&shape, &q, k, v, split);
                 let magnitudes = cpu::attend_decode(&shape, &q, k, &v_abs, split);
@@ -386,7 +435,7 @@ fn prefills(rig: &mut Rig, depth: Depth) {
 
             let n_kv = position + n_tokens;
             let (k, v) = cache.first(n_kv);
-            let v_abs: Vec<f32> = v.iter().map(|v| v.abs()).collect();
+            let v_abs: Vec<f32> = v.iter().map(magnitude).collect();
             let wanted = cpu::attend_prefill(&shape, &q, k, v, position);
             let magnitudes = cpu::attend_prefill(&shape, &q, k, &v_abs, position);
             let sensitivity = cache.sensitivities(shape, &q, n_kv);

@@ -150,8 +150,8 @@ impl Model {
             let decode_tps = Spread::of(decode);
             let dims = &self.engine.plan.dims;
             let middle = depth + request.prompt_tokens + request.decode_tokens / 2;
-            let kv_bytes =
-                2 * dims.n_layers * dims.n_kv_heads * dims.head_dim * self.engine.options.kv.bytes() * middle;
+            let vector_bytes = self.engine.options.kv.vector_bytes(dims.head_dim);
+            let kv_bytes = 2 * dims.n_layers * dims.n_kv_heads * vector_bytes * middle;
             let bytes = self.engine.decode_cost().weight_bytes + kv_bytes as u64;
             let decode_gbps = bytes as f64 * decode_tps.median / 1e9;
             results.push(BenchRun {

@@ -119,6 +119,11 @@ pub enum Fit {
     },
     /// Not with an f32 cache, but with an f16 one.
     WithF16Cache,
+    /// Not with the cache asked for, but with a q8 one.
+    WithQ8Cache {
+        /// Tokens of the longest context that fits with the cache asked for, if there is one.
+        context_length: Option<usize>,
+    },
     /// Not with any context.
     DoesNotFit,
 }
@@ -189,6 +194,12 @@ impl MemoryPlan {
             Fit::WithF16Cache => {
                 format!("does not fit with an f32 cache: {obstacle}; with an f16 cache it does")
             }
+            Fit::WithQ8Cache { context_length: None } => {
+                format!("does not fit with a context of {n} tokens: {obstacle}; with a q8 cache it does")
+            }
+            Fit::WithQ8Cache { context_length: Some(fitting) } => format!(
+                "does not fit with a context of {n} tokens: {obstacle}; {fitting} tokens fit, and {n} with a q8 cache"
+            ),
             Fit::DoesNotFit => format!(
                 "does not fit: {obstacle}. No shorter context helps: take a smaller model, or more strongly quantised \
                  weights"
@@ -338,6 +349,7 @@ pub(crate) fn plan_memory(
     if let (None, Some(n)) = (options.context_length, longest.filter(|&n| n >= SHORTEST_DEFAULT)) {
         planned = planner.plan(Some(n), options.kv_type)?;
     }
+    let kv = planned.engine.kv;
     let memory = &mut planned.memory;
     let room = planner.device.room;
     memory.device = device.cloned();
@@ -345,11 +357,17 @@ pub(crate) fn plan_memory(
         (None, Room::AtLeast(bytes)) if memory.total_bytes > bytes => Fit::Unsure,
         (None, _) => Fit::Fits,
         (Some(_), _) => {
-            let with_f16 = planner.plan(Some(memory.context_length), Some(KvType::F16));
-            match longest {
-                _ if with_f16.is_ok_and(|plan| plan.memory.obstacle.is_none()) => Fit::WithF16Cache,
-                Some(context_length) => Fit::WithContext { context_length },
-                None => Fit::DoesNotFit,
+            let fits = |kv| {
+                let planned = planner.plan(Some(memory.context_length), Some(kv));
+                planned.is_ok_and(|planned| planned.memory.obstacle.is_none())
+            };
+            match (kv, longest) {
+                (KvType::F32, _) if fits(KvType::F16) => Fit::WithF16Cache,
+                (KvType::F32 | KvType::F16, context_length) if fits(KvType::Q8) => {
+                    Fit::WithQ8Cache { context_length }
+                }
+                (_, Some(context_length)) => Fit::WithContext { context_length },
+                (_, None) => Fit::DoesNotFit,
             }
         }
     });

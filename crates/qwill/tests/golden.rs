@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// Largest logit difference on the exact path.
 const EXACT: f32 = 2e-4;
-/// What an f16 cache may cost: rms of the difference over the deviation of the logits.
+/// What an f16 or an 8-bit cache may cost: rms of the difference over the deviation of the logits.
 const FAST: f64 = 0.02;
 
 /// What it may be where weights are quantised.
@@ -287,21 +287,33 @@ fn chunked_prefill_equals_one_shot() {
 
 #[test]
 fn the_fast_path_is_close() {
-    for path in FLOATS.iter().chain(&QUANTISED) {
+    check_close(FLOATS.iter().chain(&QUANTISED), KvType::F16);
+}
+
+#[test]
+fn an_8_bit_cache_is_close() {
+    let paths = ["qwen2-tied", "qwen3-tied", "qwen2-swa", "qwen2-dca", "qwen1-ntk-logn", "qwen2moe-mix"];
+    check_close(&paths, KvType::Q8);
+}
+
+fn check_close<'a>(paths: impl IntoIterator<Item = &'a &'static str>, kv: KvType) {
+    for path in paths {
         let expected = Expected::read(&stem(path));
         for mask in ["", "no-software"] {
-            let mut model = load(path, mask, KvType::F16, 256);
+            let mut model = load(path, mask, kv, 256);
             let n_vocab = model.info().vocab_size;
             for (name, ids) in expected.prompts() {
                 let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
                 let reply = block_on(model.eval(&case)).unwrap();
                 let (_, rms) = expected.compare(&name, &reply.logits, n_vocab);
+                println!("{path} {name} [{mask}] {kv:?}: rms/std {rms:e}");
                 assert!(rms <= FAST, "{path} {name} [{mask}]: rms/std {rms:e}");
             }
             if expected.json.get("perplexity").is_some() {
                 let case = EvalCase { ids: expected.ids("/perplexity/ids"), ..EvalCase::default() };
                 let perplexity = block_on(model.eval(&case)).unwrap().perplexity.unwrap();
                 let wanted = expected.json["perplexity"]["value"].as_f64().unwrap();
+                println!("{path} [{mask}] {kv:?}: perplexity {perplexity}, exactly {wanted}");
                 assert!((perplexity / wanted - 1.0).abs() < 5e-3, "{path} [{mask}]: perplexity {perplexity}");
             }
         }

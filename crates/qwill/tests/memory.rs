@@ -37,7 +37,11 @@ fn a_plan_is_what_loading_takes() {
     let dca = LoadOptions { context_length: Some(701), prefill_chunk: Some(77), ..LoadOptions::default() };
     let exact =
         LoadOptions { kv_type: Some(KvType::F32), context_length: Some(33), ..LoadOptions::default() };
+    let q8 = LoadOptions { kv_type: Some(KvType::Q8), context_length: Some(100), ..LoadOptions::default() };
     for (path, options) in [
+        // heads whose last scale is for fewer elements, and a mixture
+        ("qwen2-headdim", q8.clone()),
+        ("qwen2moe-mix", q8),
         // dense, tied and not, and with a head of another shape
         ("qwen1-ntk-logn", masked("")),
         ("qwen2-untied", masked("max-binding=384KiB")),
@@ -97,7 +101,7 @@ fn too_long_a_context_is_refused_with_one_that_fits() {
     // exactly what 320 tokens take, and a byte less
     for (room, most) in [(fitting.total_bytes, 320), (fitting.total_bytes - 1, 288)] {
         let fit = Fit::WithContext { context_length: most };
-        let verdict = refused(path, &with_context(512, room.to_string()), fit);
+        let verdict = refused(path, &with_context(640, room.to_string()), fit);
         assert!(verdict.contains(&format!("{most} tokens fit")), "{verdict}");
         agrees(&fitting, &load(path, &with_context(320, fitting.total_bytes.to_string())).unwrap(), path);
         let longest = with_context(most, room.to_string());
@@ -110,8 +114,10 @@ fn a_binding_that_is_too_small_for_the_cache_is_refused() {
     // A layer's keys are 8 heads of 128 numbers a token.
     for (kv_type, room, fit) in [
         (KvType::F32, "128MiB", Fit::WithF16Cache),
-        (KvType::F16, "64MiB", Fit::WithContext { context_length: 32_768 }),
-        (KvType::F32, "64MiB", Fit::WithContext { context_length: 16_384 }),
+        (KvType::F16, "64MiB", Fit::WithQ8Cache { context_length: Some(32_768) }),
+        (KvType::F32, "64MiB", Fit::WithQ8Cache { context_length: Some(16_384) }),
+        // 8 heads of 128 bytes and 4 scales
+        (KvType::Q8, "32MiB", Fit::WithContext { context_length: 29_120 }),
     ] {
         let options = LoadOptions {
             context_length: Some(40_960),
@@ -126,6 +132,24 @@ fn a_binding_that_is_too_small_for_the_cache_is_refused() {
         let error = block_on(Model::random(random, &options)).unwrap_err();
         assert!(error.to_string().contains(&verdict), "{error}");
     }
+}
+
+#[test]
+fn a_smaller_cache_is_offered_where_it_fits() {
+    let path = "qwen3-tied";
+    let with_cache = |kv_type, room: u64| LoadOptions {
+        context_length: Some(640),
+        kv_type: Some(kv_type),
+        ..masked(&format!("max-memory={room}"))
+    };
+    let q8 = plan(path, &with_cache(KvType::Q8, 1 << 30));
+    let fit = plan(path, &with_cache(KvType::F16, q8.total_bytes)).fit.unwrap();
+    let Fit::WithQ8Cache { context_length: Some(fitting) } = fit else { panic!("{fit:?}") };
+    let verdict = refused(path, &with_cache(KvType::F16, q8.total_bytes), fit);
+    assert!(verdict.contains(&format!("{fitting} tokens fit, and 640 with a q8 cache")), "{verdict}");
+    agrees(&q8, &load(path, &with_cache(KvType::Q8, q8.total_bytes)).unwrap(), path);
+    let fit = plan(path, &with_cache(KvType::F16, q8.total_bytes - 1)).fit;
+    assert!(matches!(fit, Some(Fit::WithContext { .. })), "{fit:?}");
 }
 
 #[test]
@@ -156,6 +180,10 @@ fn published_models_take_what_arithmetic_says() {
     let plan = block_on(Inspection::of_shape("qwen3-8b", &options)).unwrap().memory;
     // 36 layers, 8 key and 8 value heads of 128 halves
     assert_eq!(plan.cache_bytes, 40_960 * 36 * 8 * 128 * 2 * 2);
+    let q8 = LoadOptions { kv_type: Some(KvType::Q8), ..options };
+    let q8 = block_on(Inspection::of_shape("qwen3-8b", &q8)).unwrap().memory;
+    // bytes, and 4 scales a head
+    assert_eq!(q8.cache_bytes, 40_960 * 36 * 8 * (128 + 4 * 4) * 2);
     let bf16 = 2.0 * 8_190_735_360.0;
     assert!((plan.weights_bytes as f64 / bf16 - 1.0).abs() < 1e-3, "{plan}");
 }

@@ -114,8 +114,9 @@ impl JsLoadOptions {
             (None, false) => None,
             (None, true) | (Some("f32"), _) => Some(KvType::F32),
             (Some("f16"), _) => Some(KvType::F16),
+            (Some("q8"), _) => Some(KvType::Q8),
             (Some(other), _) => {
-                let message = format!("the cache format \"{other}\" is not known; there are f32 and f16");
+                let message = format!("the cache format \"{other}\" is not known; there are f32, f16 and q8");
                 return Err(error("invalid-request", &message));
             }
         };

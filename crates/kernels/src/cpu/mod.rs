@@ -1,7 +1,7 @@
 //! A CPU twin of every kernel in `shaders/`, under the name of its WGSL file: the same maths on the same inputs, in
 //! f64 and without any cleverness. They say what a kernel computes, and the tests hold the kernels to it.
 //!
-//! Matrices are row-major and without the padding that the device adds; [`k_index`] and [`v_index`] say where a key
+//! Matrices are row-major and without the padding that the device adds; [`k_unit`] and [`v_unit`] say where a key
 //! or value lies in the paged cache.
 
 mod attend_decode;
@@ -31,7 +31,7 @@ pub use gemm::gemm;
 pub use gemv::{Finish, finish, gemv, interleave_gate_up};
 pub use gemv_experts::gemv_experts;
 pub use group_tokens::{Tile, group_tokens};
-pub use kv::{k_index, v_index};
+pub use kv::{decode_q8, encode_q8, k_unit, v_unit};
 pub use norm_rms::norm_rms;
 pub use rotate_heads::{Rotated, rotate_heads};
 pub use route_experts::route_experts;

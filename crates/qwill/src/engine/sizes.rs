@@ -187,5 +187,5 @@ pub(crate) fn widest_row_bytes(plan: &Plan, rope: &Rope) -> usize {
 pub(crate) fn layer_cache_bytes(plan: &Plan, options: EngineOptions) -> u64 {
     let dims = &plan.dims;
     let positions = options.context_length.next_multiple_of(PAGE);
-    (positions * dims.n_kv_heads * dims.head_dim * options.kv.bytes()) as u64
+    (positions * dims.n_kv_heads * options.kv.vector_bytes(dims.head_dim)) as u64
 }
