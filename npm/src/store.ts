@@ -38,14 +38,18 @@ function refused(error: unknown, bytes: number): unknown {
   return new QwillError("quota-exceeded", message, { cause: error });
 }
 
+/** Bytes in a message. */
+const shown = (bytes: number) =>
+  bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+
 /** Refuses what cannot fit before anything of it is fetched. */
 export async function requireRoom(bytes: number, name: string): Promise<void> {
   const { quota, usage } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
   if (quota === undefined || usage === undefined || bytes <= quota - usage) return;
   throw new QwillError(
     "quota-exceeded",
-    `${name} needs ${bytes} more bytes, and the browser lets this site keep ${Math.max(0, quota - usage)}. ` +
-      'Delete stored models, make room on the disk, or load with storage: "none".',
+    `${name} needs ${shown(bytes)} more on the disk, and the browser lets this site keep ` +
+      `${shown(Math.max(0, quota - usage))} more. Delete stored models, or make room on the disk.`,
   );
 }
 

@@ -181,7 +181,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         return result;
       }, file);
       assert.equal(before.code, "quota-exceeded");
-      assert.match(before.message, /300007 more bytes.*249990/);
+      assert.match(before.message, /needs 0\.3 MB more .* keep 0\.2 MB more/);
       assert.equal(hub.log.length, 0);
 
       if (name !== "chromium") return;

@@ -47,6 +47,11 @@ const GGUF = ["g-qwen2", "g-qwen2moe", "g-qwen3-k", "g-qwen3moe-k"];
 const REPEATED = ["g-qwen2-F16", "g-qwen2moe-Q8_0", "g-qwen3moe-k-Q6_K", "g-qwen3moe-k-Q2_K"];
 /** Those that give no logits; pooled.test.mjs compares them. */
 const POOLED = ["qwen2-prm", "qwen2-rm", "qwen2-seqcls", "qwen3-embed", "qwen3-seqcls"];
+/** Adapters; adapters.test.mjs runs two, natively all run. */
+const ADAPTERS = [
+  ...["lora-embedding", "lora-gguf", "lora-qwen1", "lora-qwen2"],
+  ...["lora-qwen2moe", "lora-qwen3", "lora-qwen3moe", "lora-stacked"],
+];
 
 // Enough to cross a page of the cache in prefill and another one while decoding.
 const SHORT = ["L7", "L33"];
@@ -122,7 +127,8 @@ const runs = goldens.flatMap((golden) => [
 ]);
 
 test("no checkpoint is left out", () => {
-  const known = [...FLOATS, ...QUANTISED, ...GGUF, ...POOLED, "scripts", "templates", "tokenizers"];
+  const others = ["scripts", "templates", "tokenizers"];
+  const known = [...FLOATS, ...QUANTISED, ...GGUF, ...POOLED, ...ADAPTERS, ...others];
   assert.deepEqual(goldenFolders().sort(), known.sort());
 });
 

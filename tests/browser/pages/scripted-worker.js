@@ -13,6 +13,7 @@ globalThis.onmessage = ({ data: { id, method, args } }) => {
     const numbers = {
       context_length: 64,
       model_context_length: 64,
+      context_extension: null,
       n_params: 1,
       weights_bytes: 1,
       device_bytes: 1,

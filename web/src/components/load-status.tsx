@@ -74,6 +74,8 @@ function stage(name: string | undefined): string {
 function heading(code: string, label: string): string {
   if (code === "webgpu-unavailable" || code === "no-adapter") return "This browser cannot use your GPU";
   if (code === "device-lost") return "The GPU was lost";
+  if (code === "out-of-memory") return `${label} does not fit your GPU`;
+  if (code === "quota-exceeded") return `There is no room to store ${label}`;
   if (code === "aborted") return "Loading was cancelled";
   return `${label} could not be loaded`;
 }

@@ -1,5 +1,5 @@
-import type { ModelInfo } from "qwill";
 import { useRef, useState } from "preact/hooks";
+import type { ModelInfo } from "qwill";
 import { labelOf } from "../drop.ts";
 import { bytes, count, seconds } from "../format.ts";
 import { type Loader, labelOfAddress, type ModelState } from "../model.ts";
