@@ -47,6 +47,8 @@ const GGUF = ["g-qwen2", "g-qwen2moe", "g-qwen3-k", "g-qwen3moe-k"];
 const REPEATED = ["g-qwen2-F16", "g-qwen2moe-Q8_0", "g-qwen3moe-k-Q6_K", "g-qwen3moe-k-Q2_K"];
 /** Those that give no logits; pooled.test.mjs compares them. */
 const POOLED = ["qwen2-prm", "qwen2-rm", "qwen2-seqcls", "qwen3-embed", "qwen3-seqcls"];
+/** Whose kernels and layouts are those of others; natively they run. */
+const NATIVE = ["q-qwen2-gptq4-col", "q-qwen2moe-gptq8-v2", "q-qwen3-fp8-tensor", "q-qwen3moe-awq"];
 /** Adapters; adapters.test.mjs runs two, natively all run. */
 const ADAPTERS = [
   ...["lora-embedding", "lora-gguf", "lora-qwen1", "lora-qwen2"],
@@ -128,7 +130,7 @@ const runs = goldens.flatMap((golden) => [
 
 test("no checkpoint is left out", () => {
   const others = ["scripts", "templates", "tokenizers"];
-  const known = [...FLOATS, ...QUANTISED, ...GGUF, ...POOLED, ...ADAPTERS, ...others];
+  const known = [...FLOATS, ...QUANTISED, ...NATIVE, ...GGUF, ...POOLED, ...ADAPTERS, ...others];
   assert.deepEqual(goldenFolders().sort(), known.sort());
 });
 
