@@ -4,13 +4,23 @@ use std::path::Path;
 
 use pollster::block_on;
 use qwill::{
-    ChatEvent, ChatReply, ChatRequest, Control, FinishReason, LoadOptions, Model, ModelFiles, SamplingOptions,
+    ChatEvent, ChatReply, ChatRequest, Control, FinishReason, KvType, LoadOptions, Model, ModelFiles,
+    SamplingOptions,
 };
 use serde_json::json;
 
 fn model(name: &str, mask: &str) -> Model {
+    model_with_cache(name, mask, KvType::F16)
+}
+
+fn model_with_cache(name: &str, mask: &str, kv: KvType) -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
-    let options = LoadOptions { caps_mask: mask.into(), context_length: Some(512), ..LoadOptions::default() };
+    let options = LoadOptions {
+        caps_mask: mask.into(),
+        context_length: Some(512),
+        kv_type: Some(kv),
+        ..LoadOptions::default()
+    };
     block_on(Model::load(ModelFiles::from_path(path).unwrap(), &options, &mut |_| Control::Continue)).unwrap()
 }
 
@@ -87,8 +97,14 @@ fn penalties_end_repetition() {
 
 #[test]
 fn a_warm_cache_changes_nothing() {
-    let mut warm = model("qwen3-tied", "");
-    let mut cold = model("qwen3-tied", "");
+    for kv in [KvType::F16, KvType::Q8] {
+        compare_warm_with_cold(kv);
+    }
+}
+
+fn compare_warm_with_cold(kv: KvType) {
+    let mut warm = model_with_cache("qwen3-tied", "", kv);
+    let mut cold = model_with_cache("qwen3-tied", "", kv);
     let mut text = String::from("one two three four five six seven");
     for turn in 0..4 {
         let request = raw(&text, 20, SamplingOptions::greedy());

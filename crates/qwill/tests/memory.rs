@@ -117,7 +117,7 @@ fn a_binding_that_is_too_small_for_the_cache_is_refused() {
         (KvType::F16, "64MiB", Fit::WithQ8Cache { context_length: Some(32_768) }),
         (KvType::F32, "64MiB", Fit::WithQ8Cache { context_length: Some(16_384) }),
         // 8 heads of 128 bytes and 4 scales
-        (KvType::Q8, "32MiB", Fit::WithContext { context_length: 29_120 }),
+        (KvType::Q8, "44MiB", Fit::WithContext { context_length: 40_032 }),
     ] {
         let options = LoadOptions {
             context_length: Some(40_960),
