@@ -45,10 +45,15 @@ fn convert(files: ModelFiles, to: &str, path: &Path) -> Result<(), Error> {
 }
 
 fn load(files: ModelFiles, quantize: Option<&str>) -> Model {
+    load_masked(files, quantize, "")
+}
+
+fn load_masked(files: ModelFiles, quantize: Option<&str>, mask: &str) -> Model {
     let options = LoadOptions {
         kv_type: Some(KvType::F32),
         context_length: Some(192),
         quantize: quantize.map(format),
+        caps_mask: mask.into(),
         ..LoadOptions::default()
     };
     block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap()
@@ -172,6 +177,32 @@ fn dequantised(path: &Path) -> ModelFiles {
     }
     let source: Rc<dyn ByteSource> = Rc::new(MemorySource::new("floats.gguf", body.finish().unwrap()));
     ModelFiles::from_sources("floats", vec![source])
+}
+
+/// Every type of GGUF files, dense and with experts: the logits are those of the file's own values in f32. That those
+/// values are what the format means is tested in `qwill-weights`, against gguf-py.
+#[test]
+fn every_format_computes_with_the_values_that_it_stands_for() {
+    let case =
+        EvalCase { ids: (3..40).collect(), greedy: 8, logits: WantedLogits::All, ..EvalCase::default() };
+    for model in ["g-qwen3-k/g-qwen3-k-Q6_K.gguf", "g-qwen3moe-k/g-qwen3moe-k-Q6_K.gguf"] {
+        for to in [
+            "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
+            "iq4_nl", "iq4_xs", "mxfp4",
+        ] {
+            let file = Scratch::new(&format!("every-{to}.gguf"));
+            convert(dequantised(&golden(model)), to, &file.0).unwrap();
+            let wanted = block_on(load(dequantised(&file.0), None).eval(&case)).unwrap();
+            for mask in ["", "no-software", "no-software,no-subgroups", "max-binding=1MiB"] {
+                let files = ModelFiles::from_path(&file.0).unwrap();
+                let found = block_on(load_masked(files, None, mask).eval(&case)).unwrap();
+                let pairs = found.logits.iter().zip(&wanted.logits);
+                let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(worst <= 5e-4, "{model} as {to} [{mask}]: logits differ by {worst:e}");
+                assert_eq!(found.greedy, wanted.greedy, "{model} as {to} [{mask}]");
+            }
+        }
+    }
 }
 
 /// GGUF has no blocks of GPTQ, AWQ and FP8, so that their values are converted.
