@@ -142,7 +142,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let b3 = tile_w[(j + 56u) * STRIDE + k];
             for (var r = 0u; r < ROWS; r++) {
 //% if experts
-                // Few tiles are full: an expert gets the tokens that it gets. A break would keep compilers from unrolling.
+                // Few tiles are full: an expert gets the tokens that it gets.
                 if (r * 8u < tile.count) {
 //% endif
                 let v = tile_x[(i + r * 8u) * STRIDE + k];
