@@ -8,7 +8,7 @@ use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
 use crate::gemv::Experts;
 use crate::matrix::check_epilogue;
-use crate::tuning::gemv_shape;
+use crate::tuning::{gemm_shape, gemv_shape};
 use crate::{
     DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
     StepShape, Templates, align_row, gemm, gemv,
@@ -219,8 +219,8 @@ pub async fn gemm_experts(
             ));
         }
     };
-    let tile_m = grouping.tile_m();
-    let variant = gemm::Variant { layout: matrix.layout, epilogue, bias: false, tile_m, experts: true };
+    let shape = gemm_shape(kernels.gpu.caps(), grouping.tile_m());
+    let variant = gemm::Variant { layout: matrix.layout, epilogue, bias: false, shape, experts: true };
     let source = gemm::source(&kernels.templates, &variant);
     let rows_per_expert = project.rows_per_expert();
     let mut launches = Vec::new();
@@ -241,9 +241,9 @@ pub async fn gemm_experts(
         buffers.extend(&shard.streams);
         buffers.extend(&project.scale);
         buffers.extend([&groups.tiles, &groups.assignments]);
-        let tiles_n = (rows_per_expert as u32).div_ceil(64);
-        let grid =
-            move |shape: &StepShape| Grid([tiles_n, grouping.max_tiles(shape.n_tokens as usize) as u32, 1]);
+        let grid = move |step: &StepShape| {
+            shape.grid(rows_per_expert as u32, grouping.max_tiles(step.n_tokens as usize) as u32)
+        };
         let mut launch = kernels.launch("gemm_experts", &source, Some(&params), &buffers, grid).await?;
         // at most: experts without a token are not read
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);

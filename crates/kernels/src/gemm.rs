@@ -2,11 +2,11 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource};
+use qwill_gpu::{Binding, KernelSource};
 use qwill_weights::Layout;
 
 use crate::matrix::{quant_name, quant_value};
-use crate::tuning::gemm_tile_m;
+use crate::tuning::{GemmShape, gemm_shape, gemm_tile_m};
 use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, StepShape, Templates};
 
 #[repr(C)]
@@ -30,13 +30,13 @@ pub(crate) struct Variant {
     pub(crate) layout: Layout,
     pub(crate) epilogue: Epilogue,
     pub(crate) bias: bool,
-    pub(crate) tile_m: u32,
+    pub(crate) shape: GemmShape,
     /// Tiles have an expert each.
     pub(crate) experts: bool,
 }
 
 pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
-    let Variant { layout, epilogue, bias, tile_m, experts } = *variant;
+    let Variant { layout, epilogue, bias, shape, experts } = *variant;
     let weights = 3;
     let bias_binding = weights + layout.n_streams();
     let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
@@ -46,7 +46,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     bindings.resize(tiles_binding + if experts { 2 } else { 0 }, Binding::Read);
     KernelSource {
         name: format!(
-            "gemm {} {} tile{tile_m} bias={bias} experts={experts}",
+            "gemm {} {} {shape:?} bias={bias} experts={experts}",
             quant_name(layout),
             epilogue.name()
         ),
@@ -62,7 +62,15 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
                 experts,
                 tiles_binding,
                 epilogue => epilogue.name(),
-                tile_m,
+                shape => shape.name(),
+                tile_m => match shape {
+                    GemmShape::Tiled { tile_m } => Some(tile_m),
+                    GemmShape::Serial { .. } => None,
+                },
+                wg => match shape {
+                    GemmShape::Tiled { .. } => None,
+                    GemmShape::Serial { workgroup } => Some(workgroup),
+                },
             },
         ),
         bindings,
@@ -84,7 +92,7 @@ pub async fn gemm(
         layout: matrix.layout,
         epilogue: project.epilogue,
         bias: project.bias.is_some(),
-        tile_m: gemm_tile_m(max_rows as u32),
+        shape: gemm_shape(kernels.gpu.caps(), gemm_tile_m(max_rows as u32)),
         experts: false,
     };
     let source = source(&kernels.templates, &variant);
@@ -106,13 +114,13 @@ pub async fn gemm(
         buffers.extend(&project.bias);
         buffers.extend(project.slot_weight.as_ref().map(|weight| &weight.routes));
         buffers.extend(&project.scale);
-        let tiles_n = (shard.n_rows as u32).div_ceil(64);
+        let n_rows = shard.n_rows as u32;
         let grid = move |shape: &StepShape| {
             let m = match rows {
                 NormRows::All => shape.n_tokens,
                 NormRows::Outputs => shape.n_outputs,
             };
-            Grid([tiles_n, m.div_ceil(variant.tile_m), 1])
+            variant.shape.grid(n_rows, m.div_ceil(variant.shape.tile_m()))
         };
         let mut launch = kernels.launch("gemm", &source, Some(&params), &buffers, grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);

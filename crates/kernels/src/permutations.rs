@@ -5,7 +5,7 @@ use qwill_weights::Layout;
 
 use crate::embed::Scaled;
 use crate::gemv::Experts;
-use crate::tuning::{GemvShape, Reduction};
+use crate::tuning::{GemmShape, GemvShape, Reduction};
 use crate::{
     Attend, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Visibility, attention, embed,
     experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
@@ -30,6 +30,9 @@ const GEMV_SHAPES: [GemvShape; 5] = [
     GemvShape { reduction: Reduction::Tree, workgroup: 256, rows: 4 },
     GemvShape { reduction: Reduction::Serial, workgroup: 16, rows: 4 },
 ];
+
+const GEMM_SHAPES: [GemmShape; 3] =
+    [GemmShape::Tiled { tile_m: 16 }, GemmShape::Tiled { tile_m: 64 }, GemmShape::Serial { workgroup: 16 }];
 
 /// Where a permutation will be compiled.
 fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
@@ -62,10 +65,10 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
                 if bias && !epilogue.takes_bias() {
                     continue;
                 }
-                for tile_m in [16, 64] {
+                for shape in GEMM_SHAPES {
                     all.push(gemm::source(
                         templates,
-                        &gemm::Variant { layout, epilogue, bias, tile_m, experts: false },
+                        &gemm::Variant { layout, epilogue, bias, shape, experts: false },
                     ));
                 }
                 for norm in [false, true] {
@@ -78,8 +81,8 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
             }
         }
         for epilogue in [Epilogue::SiluMul, Epilogue::Store] {
-            for tile_m in [16, 64] {
-                let variant = gemm::Variant { layout, epilogue, bias: false, tile_m, experts: true };
+            for shape in GEMM_SHAPES {
+                let variant = gemm::Variant { layout, epilogue, bias: false, shape, experts: true };
                 all.push(gemm::source(templates, &variant));
             }
         }
@@ -98,8 +101,8 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     for layout in ADAPTERS {
         all.push(embed::source(templates, layout, Scaled::Yes));
         for epilogue in [Epilogue::StoreScaled, Epilogue::Add] {
-            for tile_m in [16, 64] {
-                let variant = gemm::Variant { layout, epilogue, bias: false, tile_m, experts: true };
+            for shape in GEMM_SHAPES {
+                let variant = gemm::Variant { layout, epilogue, bias: false, shape, experts: true };
                 all.push(gemm::source(templates, &variant));
             }
             for norm in [false, true] {

@@ -51,6 +51,8 @@ const FILES: &[(&str, &str)] = shader_files![
     "gated/silu_mul.wgsl",
     "gemv/gemv.wgsl",
     "gemm/gemm.wgsl",
+    "gemm/serial.wgsl",
+    "gemm/tiled.wgsl",
     "moe/combine_experts.wgsl",
     "moe/group_tokens.wgsl",
     "moe/route_experts.wgsl",

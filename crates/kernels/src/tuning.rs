@@ -1,6 +1,6 @@
 //! Tile sizes and reductions, chosen from device facts. One table, so that an on-device tuner can replace it.
 
-use qwill_gpu::Caps;
+use qwill_gpu::{Caps, Grid};
 
 /// How a GEMV adds up the partial sums of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,58 @@ pub(crate) fn gemv_shape(caps: &Caps, k: usize) -> GemvShape {
 
 /// Largest tile of tokens a GEMM uses; activations are padded to whole tiles of it.
 pub const GEMM_MAX_TILE_M: u32 = 64;
+
+/// How a GEMM shares what it loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GemmShape {
+    /// Workgroups of 8 x 8 invocations, from tiles in workgroup memory: `tile_m` rows by 64 columns.
+    Tiled { tile_m: u32 },
+    /// Each invocation on its own: 8 rows by 8 columns in registers, no barrier.
+    Serial { workgroup: u32 },
+}
+
+impl GemmShape {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tiled { .. } => "tiled",
+            Self::Serial { .. } => "serial",
+        }
+    }
+
+    /// Workgroups for `n_rows` rows of weights.
+    fn blocks(self, n_rows: u32) -> u32 {
+        n_rows.div_ceil(match self {
+            Self::Tiled { .. } => 64,
+            Self::Serial { workgroup } => workgroup * 8,
+        })
+    }
+
+    /// Workgroups for `n_rows` rows of weights and as many tiles of tokens. Those that run one after the other share what a
+    /// cache holds: tokens on GPUs, which run most of them at once, and weights on CPU devices.
+    pub(crate) fn grid(self, n_rows: u32, tiles: u32) -> Grid {
+        match self {
+            Self::Tiled { .. } => Grid([self.blocks(n_rows), tiles, 1]),
+            Self::Serial { .. } => Grid([tiles, self.blocks(n_rows), 1]),
+        }
+    }
+
+    /// Rows of tokens in a tile, where no table says it.
+    pub(crate) fn tile_m(self) -> u32 {
+        match self {
+            Self::Tiled { tile_m } => tile_m,
+            Self::Serial { .. } => 8,
+        }
+    }
+}
+
+/// Picks the GEMM's shape for tiles of at most `tile_m` rows.
+///
+/// Tiles in workgroup memory are what GPUs want. Measured on llvmpipe, 512 tokens by two layers in 4 bits: serial is
+/// 2.0 times as fast for qwen3-1.7b, and 3.4 times for the experts of qwen3-30b-a3b. Serial tiles of 16 columns gained
+/// 10 % more in 4 bits, lost a quarter in Q6_K, and took 1.5 times as long to compile.
+pub(crate) fn gemm_shape(caps: &Caps, tile_m: u32) -> GemmShape {
+    if caps.is_software { GemmShape::Serial { workgroup: 16 } } else { GemmShape::Tiled { tile_m } }
+}
 
 /// Picks the rows of the GEMM's token tile for chunks of at most `max_tokens`.
 pub(crate) fn gemm_tile_m(max_tokens: u32) -> u32 {
