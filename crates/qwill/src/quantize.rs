@@ -159,9 +159,10 @@ fn metadata(opened: &Opened, plan: &Plan) -> Result<Vec<KeyValue>, Error> {
     let mut put = |key: &str, value: Value| all.push((key.to_owned(), value));
 
     let generation = &opened.generation;
+    // Qwen1 names no first token; llama.cpp would take token 11, a comma. Its converter takes the end of a text.
     let bos = opened.config.get("bos_token_id").and_then(serde_json::Value::as_u64);
     let ids = [
-        ("bos", bos.map(|id| id as u32)),
+        ("bos", bos.map(|id| id as u32).or_else(|| tokenizer.id_of("<|endoftext|>"))),
         ("eos", generation.eos_ids.first().copied()),
         ("eot", generation.eos_ids.get(1).copied()),
         ("padding", generation.pad_id),

@@ -78,6 +78,7 @@ impl RandomModel {
             {
                 writer.metadata(key, value);
             }
+            writer.metadata("tokenizer.ggml.bos_token_id", 256u32);
             writer.metadata("tokenizer.ggml.eos_token_id", 258u32);
             writer.metadata("tokenizer.ggml.padding_token_id", 256u32);
         }
@@ -223,6 +224,18 @@ mod tests {
             let bytes = crate::model::tensor_bytes(&opened, &plan).unwrap();
             let per_weight = bytes as f64 * 8.0 / plan.n_params() as f64;
             assert!((4.4..5.7).contains(&per_weight), "{}: {per_weight} bits a weight", shape.name);
+        }
+    }
+
+    /// llama.cpp takes token 11 for the first and for the last of a text where a file does not name them.
+    #[test]
+    fn special_tokens_have_names() {
+        let random = RandomModel::parse("qwen3-0.6b:q4_0").unwrap().with_layers(1).unwrap();
+        let opened = block_on(random.files(RandomTokenizer::Bytes).unwrap().open()).unwrap();
+        let (metadata, tokenizer) = (opened.checkpoint.metadata(), opened.tokenizer.as_ref().unwrap());
+        for (key, token) in [("bos", "<|endoftext|>"), ("eos", "<|im_end|>"), ("padding", "<|endoftext|>")] {
+            let id = metadata.get_u64(&format!("tokenizer.ggml.{key}_token_id")).unwrap();
+            assert_eq!(id, tokenizer.id_of(token).map(u64::from), "{key}");
         }
     }
 

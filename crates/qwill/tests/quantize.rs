@@ -220,6 +220,19 @@ fn packed_layers_are_converted_by_value() {
     }
 }
 
+/// llama.cpp takes token 11 for the first of a text where a file does not name it, as that of Qwen1 did not.
+#[test]
+fn files_name_the_first_token() {
+    for name in ["qwen1-plain", "qwen3-tied"] {
+        let file = Scratch::new(&format!("first-{name}.gguf"));
+        convert(files(name), "q8_0", &file.0).unwrap();
+        let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(&file.0).unwrap());
+        let written = block_on(Checkpoint::open_gguf(vec![source])).unwrap();
+        let first = written.metadata().get_u64("tokenizer.ggml.bos_token_id").unwrap();
+        assert_eq!(first, Some(420), "{name}: <|endoftext|>");
+    }
+}
+
 #[test]
 fn what_is_quantised_stays_as_it_is() {
     let name = "g-qwen3-k/g-qwen3-k-Q4_K_M.gguf";
