@@ -4,9 +4,12 @@
 //! cargo run --release -p qwill --example load -- MODEL.gguf      # or a Hugging Face directory
 //! ```
 //!
-//! Prints one JSON object: seconds of the best of five turns for a plain read, for reading and repacking with the
-//! result thrown away, and once for `Model::load` with everything that the device adds, such as the copies of a
-//! software GPU; and the peak of the heap meanwhile. Read the files once before, so that all turns find them in memory.
+//! Prints one JSON object. A turn is a plain sequential read, then the same with every tensor repacked and thrown away,
+//! then a whole `Model::load`; what is printed is the best and the median of the turns, in seconds, once with the files
+//! dropped from memory before each of them (`cold`, on Linux only: other systems have no call for it) and once with the
+//! files in memory (`cached`). `weights` is the part of a load up to its last byte on the device: with the opening of the
+//! device and most pipelines, but without the first steps, which a software GPU spends its time on. The heap's peak is
+//! that of the loads.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -33,38 +36,81 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     let path = PathBuf::from(std::env::args().nth(1).ok_or("usage: load MODEL.gguf|DIRECTORY")?);
     let files = weight_files(&path)?;
+    let cold = if cfg!(target_os = "linux") {
+        measure(&path, &files, drop_from_memory)?
+    } else {
+        json!("this system has no call that drops a file from memory")
+    };
+    let cached = measure(&path, &files, |_| Ok(()))?;
     let mut bytes = 0;
-    let mut best = [f64::MAX; 2];
-    for _ in 0..TURNS {
-        bytes = 0;
-        let read_all = || {
-            files.iter().try_for_each(|file| {
-                bytes += plain_read(file)?;
-                Ok(())
-            })
-        };
-        best[0] = best[0].min(seconds(read_all)?);
-        best[1] = best[1].min(seconds(|| block_on(repack(&path, &files)))?);
+    for file in &files {
+        bytes += file.metadata()?.len();
     }
-    HEAP.reset_peak_usage();
-    let before = HEAP.current_usage();
-    let load = seconds(|| {
-        let files = ModelFiles::from_path(&path)?;
-        let options = LoadOptions { context_length: Some(512), ..LoadOptions::default() };
-        block_on(Model::load(files, &options, &mut |_| Control::Continue))?;
-        Ok(())
-    })?;
     let report = json!({
         "model": path.file_name().unwrap_or_default().to_string_lossy(),
         "bytes": bytes,
-        "plain_read_s": best[0],
-        "read_and_repack_s": best[1],
-        "speed_of_plain_read": best[0] / best[1],
-        "load_s": load,
-        "peak_heap_bytes": HEAP.peak_usage().saturating_sub(before),
+        "cold": cold,
+        "cached": cached,
     });
     println!("{report}");
     Ok(())
+}
+
+/// Turns of everything, each with the files as `prepare` leaves them.
+fn measure(
+    path: &Path,
+    files: &[PathBuf],
+    prepare: impl Fn(&Path) -> Result<(), Failure>,
+) -> Result<Value, Failure> {
+    let prepare = || files.iter().try_for_each(|file| prepare(file));
+    let [mut plain, mut repacked, mut weights, mut whole] = [const { Vec::new() }; 4];
+    let mut peak_heap = 0;
+    for _ in 0..TURNS {
+        prepare()?;
+        plain.push(seconds(|| files.iter().try_for_each(|file| plain_read(file)))?);
+        prepare()?;
+        repacked.push(seconds(|| block_on(repack(path, files)))?);
+        prepare()?;
+        let heap_before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let started = Instant::now();
+        let mut last_byte = 0.0;
+        let mut on_progress = |_| {
+            last_byte = started.elapsed().as_secs_f64();
+            Control::Continue
+        };
+        let options = LoadOptions { context_length: Some(512), ..LoadOptions::default() };
+        block_on(Model::load(ModelFiles::from_path(path)?, &options, &mut on_progress))?;
+        whole.push(started.elapsed().as_secs_f64());
+        weights.push(last_byte);
+        peak_heap = peak_heap.max(HEAP.peak_usage() - heap_before);
+    }
+    let [plain, repacked, weights, whole] = [plain, repacked, weights, whole].map(|mut turns| {
+        turns.sort_by(f64::total_cmp);
+        (turns[0], turns[TURNS / 2])
+    });
+    let summary = |(best, median): (f64, f64)| json!({ "best_s": best, "median_s": median, "speed_of_plain_read": plain.1 / median });
+    Ok(json!({
+        "plain_read": summary(plain),
+        "read_and_repack": summary(repacked),
+        "load_weights": summary(weights),
+        "load": summary(whole),
+        "peak_heap_bytes": peak_heap,
+    }))
+}
+
+/// Has the system forget what it holds of a file, so that the next read comes from the disk.
+#[cfg(target_os = "linux")]
+fn drop_from_memory(path: &Path) -> Result<(), Failure> {
+    let file = File::open(path)?;
+    // pages that are not written yet stay
+    file.sync_all()?;
+    Ok(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_from_memory(_: &Path) -> Result<(), Failure> {
+    unreachable!("asked for on Linux only")
 }
 
 fn seconds(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
@@ -83,14 +129,12 @@ fn weight_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files.filter(|file| file.extension().is_some_and(|e| e == "safetensors")).collect())
 }
 
-fn plain_read(path: &Path) -> Result<u64, Failure> {
-    let (mut file, mut buffer, mut total) = (File::open(path)?, vec![0; CHUNK], 0);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(total),
-            n => total += black_box(&buffer[..n]).len() as u64,
-        }
+fn plain_read(path: &Path) -> Result<(), Failure> {
+    let (mut file, mut buffer) = (File::open(path)?, vec![0; CHUNK]);
+    while file.read(&mut buffer)? > 0 {
+        black_box(&buffer);
     }
+    Ok(())
 }
 
 /// Every tensor as the streams of its layout, as the loader asks for them.
