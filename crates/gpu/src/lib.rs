@@ -9,6 +9,7 @@ mod error;
 mod pass;
 mod pipeline;
 mod readback;
+mod upload;
 
 pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
 pub use device::{Gpu, GpuOptions, GpuTotals, Usage};
@@ -16,4 +17,5 @@ pub use error::Error;
 pub use pass::{Dispatch, Grid, Step};
 pub use pipeline::{Binding, KernelSource, ParamArena, ParamSlot, PipelineId};
 pub use readback::Readback;
+pub use upload::Uploads;
 pub use wgpu;

@@ -119,7 +119,7 @@ impl Engine {
             plan,
         };
         engine.prepare(&mut loader).await?;
-        engine.gpu.flush().await?;
+        loader.finish().await?;
         engine.warm_up().await?;
         Ok(engine)
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Usage, wgpu};
+use qwill_gpu::{Gpu, Uploads, Usage, wgpu};
 use qwill_kernels::{DeviceMatrix, FusedNorm, Shard, align_row};
 use qwill_models::{Arrangement, Norm, TensorRef, Weight};
 use qwill_weights::{Container, Layout, Tensor, TensorReader, Tensors};
@@ -25,8 +25,6 @@ pub struct LoadProgress {
 
 /// Bytes of a tensor that are in CPU memory at a time.
 const CHUNK: usize = 8 << 20;
-/// Bytes handed to the device before its staging memory is waited for.
-const IN_FLIGHT: u64 = 64 << 20;
 /// Gate and up rows alternate in runs of this many, see `shaders/gemv/gemv.wgsl`.
 pub(crate) const RUN: usize = 16;
 
@@ -60,7 +58,7 @@ pub(crate) struct Loader<'a> {
     matrices: HashMap<Weight, Vec<Rc<DeviceMatrix>>>,
     progress: &'a mut dyn FnMut(LoadProgress) -> Control,
     done: LoadProgress,
-    in_flight: u64,
+    uploads: Uploads<'a>,
 }
 
 impl<'a> Loader<'a> {
@@ -72,7 +70,8 @@ impl<'a> Loader<'a> {
         progress: &'a mut dyn FnMut(LoadProgress) -> Control,
     ) -> Self {
         let done = LoadProgress { bytes_done: 0, bytes_total };
-        Self { gpu, architecture, source, matrices: HashMap::new(), progress, done, in_flight: 0 }
+        let (matrices, uploads) = (HashMap::new(), Uploads::new(gpu));
+        Self { gpu, architecture, source, matrices, progress, done, uploads }
     }
 
     /// The matrices of a weight: one if its parts share a layout, else one a part.
@@ -105,7 +104,7 @@ impl<'a> Loader<'a> {
         }
         values.resize(align_row(values.len()), 0.0);
         let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
-        self.upload(&buffer, 0, bytemuck::cast_slice(&values)).await?;
+        self.uploads.write(&buffer, 0, bytemuck::cast_slice(&values)).await?;
         Ok(buffer)
     }
 
@@ -253,21 +252,17 @@ impl<'a> Loader<'a> {
                 if from < to {
                     let part = &words[(from - first_row) * row_words..(to - first_row) * row_words];
                     let offset = ((from - shard.first_row) * row_words * 4) as u64;
-                    self.upload(&shard.streams[stream], offset, bytemuck::cast_slice(part)).await?;
+                    self.uploads.write(&shard.streams[stream], offset, bytemuck::cast_slice(part)).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn upload(&mut self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.gpu.write(buffer, offset, bytes);
-        self.in_flight += bytes.len() as u64;
-        if self.in_flight >= IN_FLIGHT {
-            self.in_flight = 0;
-            self.gpu.flush().await?;
-        }
-        Ok(())
+    /// Waits until all of it is on the device, and says so.
+    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+        self.uploads.finish().await?;
+        self.advance(0)
     }
 
     fn advance(&mut self, bytes: u64) -> Result<(), Error> {
