@@ -4,24 +4,19 @@ import assert from "node:assert/strict";
 import test, { suite } from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
 import { modelFiles } from "./lib/goldens.mjs";
-import { servePackage } from "./lib/site.mjs";
+import { openPackagePage } from "./lib/package-page.mjs";
 
 const EXACT = 2e-4;
 
 suite("adapters", { concurrency: true }, () => {
   for (const [browserName, launch] of Object.entries(LAUNCHERS)) {
     test(browserName, async (t) => {
-      const server = await servePackage();
-      t.after(() => server.close());
-      const browser = await launch();
-      t.after(() => browser.close());
-      const tab = await browser.open();
-      await tab.goto(`${server.url}/blank.html`);
+      const { tab, url } = await openPackagePage(t, launch);
       await tab.evaluate(async () => {
         globalThis.adapters = await import("/adapters.js");
       });
       const golden = (folder, model) => ({
-        base: `${server.url}/golden`,
+        base: `${url}/golden`,
         folder,
         model,
         modelFiles: modelFiles(model),

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test, { suite } from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
 import { ggufs, goldenFolders, modelFiles } from "./lib/goldens.mjs";
-import { servePackage } from "./lib/site.mjs";
+import { openPackagePage } from "./lib/package-page.mjs";
 
 // The same as in crates/qwill/tests/golden.rs: largest logit differences, and how close two experts may be for a token
 // to go to either.
@@ -148,17 +148,12 @@ suite("logits and greedy tokens", { concurrency: true }, () => {
 });
 
 async function compare(t, launch, runs) {
-  const server = await servePackage();
-  t.after(() => server.close());
-  const browser = await launch();
-  t.after(() => browser.close());
-  const tab = await browser.open();
-  await tab.goto(`${server.url}/blank.html`);
+  const { tab, url } = await openPackagePage(t, launch);
   for (const { name, tolerance, ...golden } of runs) {
     const { caps, chunk } = golden;
     const variant = [name, caps, chunk && `in chunks of ${chunk}`].filter(Boolean).join(", ");
     await t.test(variant, async (t) => {
-      const base = `${server.url}/golden/${golden.base}`;
+      const base = `${url}/golden/${golden.base}`;
       const begun = performance.now();
       const { maxDiff, wrongGreedy, perplexity } = await tab.evaluate(
         async (golden) => {

@@ -4,17 +4,12 @@ import assert from "node:assert/strict";
 import test, { suite } from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
 import { modelFiles } from "./lib/goldens.mjs";
-import { servePackage } from "./lib/site.mjs";
+import { openPackagePage } from "./lib/package-page.mjs";
 
 suite("options of load", { concurrency: true }, () => {
   for (const [browserName, launch] of Object.entries(LAUNCHERS)) {
     test(browserName, async (t) => {
-      const server = await servePackage();
-      t.after(() => server.close());
-      const browser = await launch();
-      t.after(() => browser.close());
-      const tab = await browser.open();
-      await tab.goto(`${server.url}/blank.html`);
+      const { tab, url } = await openPackagePage(t, launch);
       await tab.evaluate(
         async (golden) => {
           const { load, plan } = await import("/npm/dist/index.js");
@@ -39,7 +34,7 @@ suite("options of load", { concurrency: true }, () => {
             }
           };
         },
-        { base: `${server.url}/golden/qwen3-tied`, files: modelFiles("qwen3-tied") },
+        { base: `${url}/golden/qwen3-tied`, files: modelFiles("qwen3-tied") },
       );
 
       await t.test("weights are converted while they are loaded", async (t) => {

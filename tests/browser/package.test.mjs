@@ -3,16 +3,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
+import { openPackagePage } from "./lib/package-page.mjs";
 import { servePackage } from "./lib/site.mjs";
 
 for (const [name, launch] of Object.entries(LAUNCHERS)) {
   test(name, async (t) => {
-    const server = await servePackage();
-    t.after(() => server.close());
-    const browser = await launch();
-    t.after(() => browser.close());
-    const tab = await browser.open();
-    await tab.goto(`${server.url}/blank.html`);
+    const { browser, tab, url } = await openPackagePage(t, launch);
     await tab.evaluate(async () => {
       globalThis.qwill = await import("/npm/dist/index.js");
       /** Runs something that must fail and says how. */
@@ -317,7 +313,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
 
     await t.test("a browser without WebGPU", async () => {
       const bare = await browser.open();
-      await bare.goto(`${server.url}/blank.html`);
+      await bare.goto(`${url}/blank.html`);
       const error = await bare.evaluate(async () => {
         Object.defineProperty(Navigator.prototype, "gpu", { value: undefined, configurable: true });
         const { load } = await import("/npm/dist/index.js");

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import test, { suite } from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
 import { modelFiles } from "./lib/goldens.mjs";
-import { servePackage } from "./lib/site.mjs";
+import { openPackagePage } from "./lib/package-page.mjs";
 
 const EXACT = 2e-4;
 const PROMPTS = ["L1", "L7", "L33", "L130"];
@@ -13,12 +13,7 @@ const PROMPTS = ["L1", "L7", "L33", "L130"];
 suite("embeddings and scores", { concurrency: true }, () => {
   for (const [browserName, launch] of Object.entries(LAUNCHERS)) {
     test(browserName, async (t) => {
-      const server = await servePackage();
-      t.after(() => server.close());
-      const browser = await launch();
-      t.after(() => browser.close());
-      const tab = await browser.open();
-      await tab.goto(`${server.url}/blank.html`);
+      const { tab, url } = await openPackagePage(t, launch);
       await tab.evaluate(async () => {
         globalThis.pooled = await import("/pooled.js");
       });
@@ -27,7 +22,7 @@ suite("embeddings and scores", { concurrency: true }, () => {
       const withModel = (name, body) =>
         t.test(name, async (t) => {
           t.after(() => tab.evaluate(() => pooled.close()));
-          const golden = { base: `${server.url}/golden/${name}`, files: modelFiles(name) };
+          const golden = { base: `${url}/golden/${name}`, files: modelFiles(name) };
           await tab.evaluate((golden) => pooled.open(golden), golden);
           await body(t);
         });
