@@ -269,6 +269,8 @@ export interface EngineInspection {
 }
 
 export interface Engine {
+  /** Size of the module's memory, which only grows. */
+  memoryBytes(): number;
   /** What a model takes; reads headers only. */
   inspect(files: EngineFile[], options: EngineLoadOptions): Promise<EngineInspection>;
   /** Rejects as `load` would for want of memory; reads headers only. */

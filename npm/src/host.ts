@@ -108,17 +108,21 @@ export function host(port: Port, startEngine: StartEngine): void {
         },
       });
       const info = loaded.info();
-      return { ...info, adapter: info.adapter || adapterName(adapter) };
+      return { ...info, adapter: info.adapter || adapterName(adapter), host_bytes: engine.memoryBytes() };
     },
     async plan({ source, options, wasmUrl, token }, { signal }) {
       const adapter = await requireAdapter();
       const engine = await startEngine(wasmUrl, () => {});
-      if ("random" in source) return named(adapter, await engine.inspect([], { ...options, ...source }));
+      const inspect = async (files: EngineFile[], extra: EngineLoadOptions, downloadBytes: number) => {
+        const inspection = named(adapter, await engine.inspect(files, { ...options, ...extra }));
+        return { inspection, downloadBytes };
+      };
+      if ("random" in source) return inspect([], source, 0);
+      const { name } = source;
       const local = source.local.map(fromLocal);
-      const settings = { ...options, name: source.name };
-      if (!("remote" in source)) return named(adapter, await engine.inspect(local, settings));
+      if (!("remote" in source)) return inspect(local, { name }, 0);
       const peek = await peekModel(source.remote, { store: await openStore(), signal, token });
-      return named(adapter, await engine.inspect([...local, ...peek.files], settings));
+      return inspect([...local, ...peek.files], { name }, peek.missing);
     },
     chat: (request, { emit, signal }) =>
       use((model) =>

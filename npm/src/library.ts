@@ -14,6 +14,7 @@ import {
   type RemoteFile,
   unlessLocked,
 } from "./incoming.ts";
+import { fetchFacts, insist } from "./ranges.ts";
 import { openRemote } from "./remote.ts";
 import { MemoryStore, requireRoom, type Store } from "./store.ts";
 
@@ -91,7 +92,7 @@ export interface Peek {
   files: EngineFile[];
   /** All files of the model. */
   all: RemoteFile[];
-  /** Bytes of weights that are not stored. */
+  /** Bytes of the model that are not stored, as far as their servers say. */
   missing: number;
 }
 
@@ -103,16 +104,25 @@ export async function peekModel(model: RemoteModel, given: PeekOptions): Promise
   const open = (file: RemoteFile) => openIncoming(file, { ...options, store: memory });
   const before = await readRecord(store, recordName(model.id));
   const all = await findFiles(model, before, options, open);
-  let missing = 0;
-  const wanted = all.filter(({ name }) => WEIGHTS.test(name) || name === "config.json");
-  const files = wanted.map(async (file) => {
-    if ((await keptOf(store, file)).complete) return openIncoming(file, options);
-    if (!WEIGHTS.test(file.name)) return open(file);
-    const opened = await openRemote(file, options);
-    missing += opened.size;
-    return opened;
+  const openHeaders = (file: RemoteFile, isKept: boolean): Promise<EngineFile> | undefined => {
+    const isWeights = WEIGHTS.test(file.name);
+    if (!isWeights && file.name !== "config.json") return undefined;
+    if (isKept) return openIncoming(file, options);
+    return isWeights ? openRemote(file, options) : open(file);
+  };
+  const peeks = all.map(async (file) => {
+    const kept = await keptOf(store, file);
+    const opened = await openHeaders(file, kept.complete);
+    if (kept.complete) return { opened, missing: 0 };
+    const size = kept.size ?? opened?.size ?? (await insist(() => fetchFacts(file.url, options))).size;
+    return { opened, missing: Math.max(0, (size ?? 0) - kept.bytes) };
   });
-  return { files: await Promise.all(files), all, missing };
+  const done = await Promise.all(peeks);
+  return {
+    files: done.flatMap(({ opened }) => opened ?? []),
+    all,
+    missing: done.reduce((sum, { missing }) => sum + missing, 0),
+  };
 }
 
 /** A model's files, readable while they come in. `found` spares asking for them if that was done before. */

@@ -2,15 +2,7 @@ import { Adapters } from "./adapters.ts";
 import { ChatCompletions } from "./chat.ts";
 import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
-import type {
-  BenchReport,
-  BenchRequest,
-  EngineInfo,
-  EvalCase,
-  EvalResult,
-  Scores,
-  Tokens,
-} from "./engine.ts";
+import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
 import {
   type EmbedOptions,
@@ -22,7 +14,7 @@ import {
   toRerankRequests,
   toScoreRequest,
 } from "./pooled.ts";
-import type { Protocol } from "./protocol.ts";
+import type { LoadResult, Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
 
 /** Facts about a loaded model and the device that it is on. */
@@ -46,6 +38,8 @@ export interface ModelInfo {
   weightsBytes: number;
   /** Bytes taken on the GPU in all: weights, cache and scratch. */
   deviceBytes: number;
+  /** Most bytes of the CPU's memory that loading took in qwill's module. Earlier models of its worker count, too. */
+  hostBytes: number;
 }
 
 /** Medians of the first depth, and everything else that was measured. */
@@ -77,7 +71,7 @@ export class Model {
   #disposed = false;
 
   /** @internal */
-  constructor(client: Client<Protocol>, connection: Connection, info: EngineInfo, lost: Promise<QwillError>) {
+  constructor(client: Client<Protocol>, connection: Connection, info: LoadResult, lost: Promise<QwillError>) {
     this.#client = client;
     this.#connection = connection;
     this.info = {
@@ -92,6 +86,7 @@ export class Model {
       parameters: info.n_params,
       weightsBytes: info.weights_bytes,
       deviceBytes: info.device_bytes,
+      hostBytes: info.host_bytes,
     };
     this.chat = { completions: new ChatCompletions(client, info.name) };
     this.adapters = new Adapters(client);

@@ -1,10 +1,10 @@
 // What a model would take on this device, and whether it fits: known before anything is downloaded.
 
 import { connect } from "./connect.ts";
-import type { EngineInspection, EngineMemory } from "./engine.ts";
+import type { EngineMemory } from "./engine.ts";
 import { aborted, type QwillError } from "./errors.ts";
 import { type LoadOptions, loadArgs } from "./load.ts";
-import type { Protocol } from "./protocol.ts";
+import type { PlanResult, Protocol } from "./protocol.ts";
 import { Client } from "./rpc.ts";
 import { type ModelSource, resolveSource } from "./source.ts";
 import { requireWebGpu } from "./webgpu.ts";
@@ -51,6 +51,8 @@ export interface ModelPlan {
   parameters: number;
   /** Tokens that the model was made for. */
   modelContextLength: number;
+  /** Bytes that a load has yet to download; files whose server does not say how large they are do not count. */
+  downloadBytes: number;
   /** The GPU, in the browser's words. */
   adapter: string;
   /** Bytes of the largest buffer, and of what a kernel sees of one. */
@@ -76,13 +78,14 @@ export async function plan(source: ModelSource, options: PlanOptions = {}): Prom
   }
 }
 
-function planOf(inspection: EngineInspection): ModelPlan {
+function planOf({ inspection, downloadBytes }: PlanResult): ModelPlan {
   const { name, architecture, n_params, model_context_length, memory } = inspection;
   return {
     name,
     architecture,
     parameters: n_params,
     modelContextLength: model_context_length,
+    downloadBytes,
     adapter: memory.device?.adapter ?? "",
     maxBufferBytes: memory.device?.max_buffer_bytes ?? 0,
     maxBindingBytes: memory.device?.max_binding_bytes ?? 0,

@@ -39,9 +39,21 @@ export interface AdapterArgs {
   token: string | undefined;
 }
 
+/** What came of a load. */
+export interface LoadResult extends EngineInfo {
+  /** Bytes that the module's memory grew to. */
+  host_bytes: number;
+}
+
+/** What a model takes: of the device, and of the network. */
+export interface PlanResult {
+  inspection: EngineInspection;
+  downloadBytes: number;
+}
+
 export type Protocol = {
-  load: { args: LoadArgs; result: EngineInfo; event: LoadProgress };
-  plan: { args: LoadArgs; result: EngineInspection; event: never };
+  load: { args: LoadArgs; result: LoadResult; event: LoadProgress };
+  plan: { args: LoadArgs; result: PlanResult; event: never };
   chat: { args: EngineChatRequest; result: EngineChatReply; event: EngineChatEvent };
   eval: { args: EvalCase[]; result: EvalResult[]; event: never };
   embed: { args: EngineEmbedRequest[]; result: Float32Array[]; event: never };

@@ -8,7 +8,7 @@ import { QwillError } from "./errors.ts";
 import type { StartEngine } from "./host.ts";
 
 interface Glue {
-  default: (options?: { module_or_path: string }) => Promise<unknown>;
+  default: (options?: { module_or_path: string }) => Promise<{ memory: WebAssembly.Memory }>;
   onPanic: (callback: (message: string) => void) => void;
   Model: { load: Engine["load"] };
   inspect: Engine["inspect"];
@@ -30,8 +30,9 @@ export const startWasm: StartEngine = (wasmUrl, onPanic) => {
 };
 
 async function start(wasmUrl: string | undefined): Promise<Engine> {
+  let memory: WebAssembly.Memory;
   try {
-    await glue.default(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl });
+    ({ memory } = await glue.default(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl }));
   } catch (error) {
     const message = `qwill's WebAssembly module could not be started (${(error as Error).message}).`;
     throw new QwillError("network", message, { cause: error });
@@ -40,6 +41,7 @@ async function start(wasmUrl: string | undefined): Promise<Engine> {
     for (const listener of listeners) listener(message);
   });
   return {
+    memoryBytes: () => memory.buffer.byteLength,
     inspect: glue.inspect,
     check: glue.check,
     load: (files, options, onProgress) => glue.Model.load(files, options, onProgress),

@@ -93,6 +93,10 @@ export class FakeEngine implements Engine {
   };
   checkError: unknown;
 
+  memoryBytes(): number {
+    return 1 << 20;
+  }
+
   async inspect(...[files, options]: Parameters<Engine["inspect"]>): Promise<EngineInspection> {
     this.last.options = options;
     await this.#readHeaders("inspect", files);

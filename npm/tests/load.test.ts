@@ -32,6 +32,7 @@ describe("load", () => {
       parameters: 7,
       weightsBytes: 14,
       deviceBytes: 28,
+      hostBytes: 1 << 20,
     });
     await model.dispose();
     expect(worker.terminated).toBe(true);

@@ -48,6 +48,7 @@ test("a plan reads headers and keeps nothing", async () => {
     architecture: "qwen3",
     parameters: 7,
     modelContextLength: 32768,
+    downloadBytes: (64 << 20) + 1 + 50 + "{ } // and so on".length,
     adapter: "acme rocket",
     maxBufferBytes: 1000,
     maxBindingBytes: 500,
@@ -89,7 +90,8 @@ test("what does not fit comes with what would", async () => {
 
 test("a plan for an address asks how large the file is", async () => {
   server.files.set("/m.gguf", noise(9000));
-  await plan("https://h.test/m.gguf", { worker: fakeWorker(engine) });
+  const { downloadBytes } = await plan("https://h.test/m.gguf", { worker: fakeWorker(engine) });
+  expect(downloadBytes).toBe(9000);
   expect(server.log).toEqual(["HEAD /m.gguf", "GET /m.gguf bytes=0-8999"]);
   server.sizes = false;
   const lost = plan("https://h.test/m.gguf", { worker: fakeWorker(engine) });
