@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { HUGGING_FACE } from "../src/hub.ts";
-import { deleteModel, listModels, openModel, type RemoteModel } from "../src/library.ts";
+import { deleteModel, listModels, openModel, peekModel, type RemoteModel } from "../src/library.ts";
 import { MemoryStore } from "../src/store.ts";
 import { FaultyServer, noise } from "./faulty.ts";
 
@@ -41,6 +41,22 @@ async function bring(of: RemoteModel = model, onProgress?: (received: number, to
   if (failed) throw failed.reason;
   return files.map(({ name }) => name);
 }
+
+test("what is stored counts as downloaded", async () => {
+  const missing = async () => {
+    const peek = await peekModel(model, { store, signal: new AbortController().signal });
+    return peek.missing;
+  };
+  const index = server.files.get("/a/b/resolve/main/model.safetensors.index.json")?.length ?? 0;
+  expect(await missing()).toBe("{}".length + index + 500 + 700);
+  await bring();
+  expect(await missing()).toBe(0);
+  for (const folder of await store.folders()) {
+    const sizes = await store.list(folder);
+    for (const [name, size] of sizes) if (size === 700) await store.remove(folder, name);
+  }
+  expect(await missing()).toBe(700);
+});
 
 const expected = ["config.json", "model.safetensors.index.json", "m-1.safetensors", "m-2.safetensors"];
 

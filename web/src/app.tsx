@@ -6,17 +6,20 @@ import { Header } from "./components/header.tsx";
 import { LoadStatus } from "./components/load-status.tsx";
 import { Messages } from "./components/messages.tsx";
 import { ModelDialog } from "./components/model-dialog.tsx";
+import { PlanDialog } from "./components/plan-dialog.tsx";
 import { SettingsDialog } from "./components/settings-dialog.tsx";
 import { Welcome } from "./components/welcome.tsx";
-import { useModel } from "./model.ts";
+import { DEMO, type ModelChoice, useModel } from "./model.ts";
 import { useSettings } from "./settings.ts";
 
 export function App() {
-  const loader = useModel("demo", "Demo model");
+  const loader = useModel(DEMO);
   const model = loader.state.kind === "ready" ? loader.state.model : undefined;
   const [settings, changeSettings] = useSettings();
   const chat = useChat(model, settings);
   const [dialog, setDialog] = useState<"model" | "settings">();
+  /** The model whose plan is shown. */
+  const [considered, setConsidered] = useState<ModelChoice>();
   const input = useRef<HTMLTextAreaElement>(null);
 
   const focusInput = () => {
@@ -32,10 +35,15 @@ export function App() {
     chat.send(prompt);
     focusInput();
   };
-  const open: typeof loader.open = (...args) => {
+  const consider = (choice: ModelChoice) => {
     setDialog(undefined);
+    setConsidered(choice);
+  };
+  const open = (choice: ModelChoice) => {
+    setDialog(undefined);
+    setConsidered(undefined);
     chat.clear();
-    loader.open(...args);
+    loader.open(choice);
   };
 
   const { busy, stop } = chat;
@@ -66,7 +74,7 @@ export function App() {
         <Welcome state={loader.state} onAsk={ask} />
       )}
       <footer class="dock">
-        <LoadStatus loader={loader} onChoose={() => setDialog("model")} />
+        <LoadStatus loader={loader} onChoose={() => setDialog("model")} onConsider={consider} />
         <Composer inputRef={input} ready={model !== undefined} busy={busy} onSend={chat.send} onStop={stop} />
         <p class="fine-print">Runs on your GPU. Nothing you type leaves this device.</p>
       </footer>
@@ -75,7 +83,9 @@ export function App() {
         state={loader.state}
         onClose={() => setDialog(undefined)}
         onOpen={open}
+        onConsider={consider}
       />
+      <PlanDialog choice={considered} onClose={() => setConsidered(undefined)} onOpen={open} />
       <SettingsDialog
         isOpen={dialog === "settings"}
         settings={settings}

@@ -1,17 +1,27 @@
 // The model that is loaded, is being loaded, or could not be loaded.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { type LoadProgress, load, type Model, type ModelSource, QwillError } from "qwill";
+import { type LoadOptions, type LoadProgress, load, type Model, type ModelSource, QwillError } from "qwill";
+
+/** A model that someone chose, and how it is to be set up. */
+export interface ModelChoice {
+  source: ModelSource;
+  /** What to call it. */
+  label: string;
+  options?: Pick<LoadOptions, "endpoint" | "contextLength" | "kvType">;
+}
+
+export const DEMO: ModelChoice = { source: "demo", label: "Demo model" };
 
 export type ModelState =
-  | { kind: "loading"; label: string; progress: LoadProgress | undefined }
-  | { kind: "ready"; label: string; model: Model; loadMs: number }
-  | { kind: "failed"; label: string; error: QwillError };
+  | { kind: "loading"; choice: ModelChoice; progress: LoadProgress | undefined }
+  | { kind: "ready"; choice: ModelChoice; model: Model; loadMs: number }
+  | { kind: "failed"; choice: ModelChoice; error: QwillError };
 
 export interface Loader {
   state: ModelState;
-  /** Loads another model in place of this one; `endpoint` is that of another hub than the usual one. */
-  open: (source: ModelSource, label: string, endpoint?: string) => void;
+  /** Loads another model in place of this one. */
+  open: (choice: ModelChoice) => void;
   /** Abandons the load that is going on. */
   cancel: () => void;
   /** Tries the last source once more. */
@@ -23,19 +33,18 @@ export function labelOfAddress(address: string): string {
   return address.split(/[?#]/)[0]?.split("/").filter(Boolean).at(-1) ?? address;
 }
 
-interface Wanted {
-  source: ModelSource;
-  label: string;
-  endpoint: string | undefined;
+/** What was thrown, as an error of the package. */
+export function toError(thrown: unknown): QwillError {
+  return thrown instanceof QwillError ? thrown : new QwillError("internal", String(thrown));
 }
 
-export function useModel(first: ModelSource, firstLabel: string): Loader {
-  const [state, setState] = useState<ModelState>({ kind: "loading", label: firstLabel, progress: undefined });
-  const wanted = useRef<Wanted>({ source: first, label: firstLabel, endpoint: undefined });
+export function useModel(first: ModelChoice): Loader {
+  const [state, setState] = useState<ModelState>({ kind: "loading", choice: first, progress: undefined });
+  const wanted = useRef(first);
   const current = useRef<{ model?: Model; controller: AbortController }>(undefined);
 
   const start = useCallback(async () => {
-    const { source, label, endpoint } = wanted.current;
+    const choice = wanted.current;
     current.current?.controller.abort();
     // Two models might not fit: the old one goes before the new one comes.
     void current.current?.model?.dispose();
@@ -43,21 +52,20 @@ export function useModel(first: ModelSource, firstLabel: string): Loader {
     current.current = mine;
     const isCurrent = () => current.current === mine;
     const show = (next: ModelState) => isCurrent() && setState(next);
-    show({ kind: "loading", label, progress: undefined });
+    show({ kind: "loading", choice, progress: undefined });
     const begun = performance.now();
     try {
-      const model = await load(source, {
+      const model = await load(choice.source, {
+        ...choice.options,
         signal: mine.controller.signal,
-        ...(endpoint !== undefined && { endpoint }),
-        onProgress: (progress) => show({ kind: "loading", label, progress }),
+        onProgress: (progress) => show({ kind: "loading", choice, progress }),
       });
       if (!isCurrent()) return void model.dispose();
       mine.model = model;
-      show({ kind: "ready", label, model, loadMs: performance.now() - begun });
-      void model.lost.then((error) => show({ kind: "failed", label, error }));
+      show({ kind: "ready", choice, model, loadMs: performance.now() - begun });
+      void model.lost.then((error) => show({ kind: "failed", choice, error }));
     } catch (thrown) {
-      const error = thrown instanceof QwillError ? thrown : new QwillError("internal", String(thrown));
-      show({ kind: "failed", label, error });
+      show({ kind: "failed", choice, error: toError(thrown) });
     }
   }, []);
 
@@ -68,8 +76,8 @@ export function useModel(first: ModelSource, firstLabel: string): Loader {
 
   return {
     state,
-    open: (source, label, endpoint) => {
-      wanted.current = { source, label, endpoint };
+    open: (choice) => {
+      wanted.current = choice;
       void start();
     },
     cancel: () => current.current?.controller.abort(),

@@ -26,7 +26,10 @@ export const noise = (length, seed = 1) => {
 
 /** Serves `/api/models/OWNER/NAME/tree/main` and `/OWNER/NAME/resolve/main/PATH`. */
 export async function serveFaulty() {
-  /** Path of each file, `/OWNER/NAME/resolve/main/PATH`, with its bytes. @type {Map<string, Buffer>} */
+  /**
+   * Path of each file, `/OWNER/NAME/resolve/main/PATH`, with its bytes, or with what makes them up.
+   * @type {Map<string, Buffer | ReturnType<typeof import("./gguf.mjs").syntheticGguf>>}
+   */
   const files = new Map();
   const state = {
     files,
@@ -36,6 +39,8 @@ export async function serveFaulty() {
     log: [],
     version: 1,
     ranges: true,
+    /** Whether every connection is reset. */
+    down: false,
     /** Milliseconds between pieces of 16 KiB. */
     delay: 0,
   };
@@ -51,6 +56,7 @@ export async function serveFaulty() {
   };
 
   async function answer(request, response) {
+    if (state.down) return response.destroy();
     const { pathname } = new URL(request.url, "http://localhost");
     response.setHeader("access-control-allow-origin", "*");
     response.setHeader(

@@ -20,7 +20,9 @@ export function DropZone({ onFiles }: { onFiles: Loader["open"] }) {
       if (!event.dataTransfer || !holdsFiles(event)) return;
       event.preventDefault();
       setOver(false);
-      void dropped(event.dataTransfer).then(({ files, label }) => files.length > 0 && onFiles(files, label));
+      void dropped(event.dataTransfer).then(
+        ({ files, label }) => files.length > 0 && onFiles({ source: files, label }),
+      );
     };
     addEventListener("dragover", onDragOver);
     addEventListener("dragleave", onDragLeave);

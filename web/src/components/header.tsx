@@ -21,7 +21,7 @@ export function Header({ state, canClear, onModel, onNewChat, onSettings }: Prop
         <span class="model-names">
           <span class="model-name">
             <span class="visually-hidden">Model: </span>
-            {state.label}
+            {state.choice.label}
           </span>
           <span class="model-adapter">{detail(state)}</span>
         </span>

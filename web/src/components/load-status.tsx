@@ -1,14 +1,16 @@
 import type { LoadProgress } from "qwill";
 import { bytes, duration } from "../format.ts";
-import type { Loader } from "../model.ts";
+import type { Loader, ModelChoice } from "../model.ts";
 
 interface Props {
   loader: Loader;
   onChoose: () => void;
+  /** Shows what would fit. */
+  onConsider: (choice: ModelChoice) => void;
 }
 
 /** The load's progress, or in plain words why there is no model. Nothing once it is there. */
-export function LoadStatus({ loader, onChoose }: Props) {
+export function LoadStatus({ loader, onChoose, onConsider }: Props) {
   const { state } = loader;
   return (
     <div class="load-status" role="status">
@@ -16,7 +18,7 @@ export function LoadStatus({ loader, onChoose }: Props) {
         <div class="card">
           <div class="card-line">
             <span>
-              {stage(state.progress?.stage)} <strong>{state.label}</strong>
+              {stage(state.progress?.stage)} <strong>{state.choice.label}</strong>
             </span>
             {state.progress !== undefined && state.progress.total > 0 && (
               <span class="muted" aria-hidden="true">
@@ -39,13 +41,19 @@ export function LoadStatus({ loader, onChoose }: Props) {
       {state.kind === "failed" && (
         <div class={`card ${state.error.code === "aborted" ? "" : "card-error"}`}>
           <p>
-            <strong>{heading(state.error.code, state.label)}</strong>
+            <strong>{heading(state.error.code, state.choice.label)}</strong>
           </p>
           {state.error.code !== "aborted" && <p>{state.error.message}</p>}
           <div class="card-actions">
-            <button type="button" class="button" onClick={loader.retry}>
-              Load again
-            </button>
+            {state.error.code === "out-of-memory" ? (
+              <button type="button" class="button" onClick={() => onConsider(state.choice)}>
+                See what would fit
+              </button>
+            ) : (
+              <button type="button" class="button" onClick={loader.retry}>
+                Load again
+              </button>
+            )}
             {state.error.code !== "webgpu-unavailable" && (
               <button type="button" class="text-button" onClick={onChoose}>
                 Choose another model

@@ -2,7 +2,7 @@ import { useRef, useState } from "preact/hooks";
 import type { ModelInfo } from "qwill";
 import { labelOf } from "../drop.ts";
 import { bytes, count, seconds } from "../format.ts";
-import { type Loader, labelOfAddress, type ModelState } from "../model.ts";
+import { DEMO, labelOfAddress, type ModelChoice, type ModelState } from "../model.ts";
 import { Dialog } from "./dialog.tsx";
 import { FileIcon, FolderIcon, SparkIcon } from "./icons.tsx";
 import { StoredModels } from "./stored-models.tsx";
@@ -11,10 +11,13 @@ interface Props {
   isOpen: boolean;
   state: ModelState;
   onClose: () => void;
-  onOpen: Loader["open"];
+  /** Loads what is here. */
+  onOpen: (choice: ModelChoice) => void;
+  /** Shows what it takes to download and load something. */
+  onConsider: (choice: ModelChoice) => void;
 }
 
-export function ModelDialog({ isOpen, state, onClose, onOpen }: Props) {
+export function ModelDialog({ isOpen, state, onClose, onOpen, onConsider }: Props) {
   const file = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const [address, setAddress] = useState("");
@@ -23,17 +26,17 @@ export function ModelDialog({ isOpen, state, onClose, onOpen }: Props) {
     const input = event.currentTarget as HTMLInputElement;
     const files = [...(input.files ?? [])];
     input.value = "";
-    if (files.length > 0) onOpen(files, labelOf(files));
+    if (files.length > 0) onOpen({ source: files, label: labelOf(files) });
   };
 
   return (
     <Dialog title="Model" kind="window" isOpen={isOpen} onClose={onClose}>
       {state.kind === "ready" && <Facts state={state} />}
       <div class="choices">
-        <button type="button" class="choice" onClick={() => onOpen("demo", "Demo model")}>
+        <button type="button" class="choice" onClick={() => onOpen(DEMO)}>
           <SparkIcon />
           <span>
-            <strong>Demo model</strong>
+            <strong>{DEMO.label}</strong>
             <span>Ships with the page; small and quick to load</span>
           </span>
         </button>
@@ -57,7 +60,7 @@ export function ModelDialog({ isOpen, state, onClose, onOpen }: Props) {
         onSubmit={(event) => {
           event.preventDefault();
           const wanted = address.trim();
-          if (wanted) onOpen(wanted, labelOfAddress(wanted));
+          if (wanted) onConsider({ source: wanted, label: labelOfAddress(wanted) });
         }}
       >
         <label for="model-address">Model on the Hugging Face hub, or address of a GGUF file</label>
@@ -75,14 +78,14 @@ export function ModelDialog({ isOpen, state, onClose, onOpen }: Props) {
             onInput={(event) => setAddress(event.currentTarget.value)}
           />
           <button type="submit" class="button" disabled={!address.trim()}>
-            Load
+            Look up
           </button>
         </div>
         <p id="model-address-hint" class="muted">
-          It is downloaded once and stored in this browser.
+          You see what it takes before it is downloaded, once, to be stored in this browser.
         </p>
       </form>
-      <StoredModels isShown={isOpen} onOpen={onOpen} />
+      <StoredModels isShown={isOpen} onOpen={onOpen} onConsider={onConsider} />
       <p class="muted">
         You can also drop a file or a folder anywhere on the page. Files stay on this device.
       </p>

@@ -1,6 +1,6 @@
-import { useId } from "preact/hooks";
 import { DEFAULTS, type Settings } from "../settings.ts";
 import { Dialog } from "./dialog.tsx";
+import { NumberField, type NumberRange } from "./number-field.tsx";
 
 interface Props {
   isOpen: boolean;
@@ -10,7 +10,7 @@ interface Props {
 }
 
 export function SettingsDialog({ isOpen, settings, onChange, onClose }: Props) {
-  const number = (key: NumberKey, label: string, hint: string, range: Range) => (
+  const number = (key: NumberKey, label: string, hint: string, range: NumberRange) => (
     <NumberField
       label={label}
       hint={hint}
@@ -66,43 +66,3 @@ export function SettingsDialog({ isOpen, settings, onChange, onClose }: Props) {
 }
 
 type NumberKey = "temperature" | "top_p" | "top_k" | "min_p" | "max_tokens" | "seed";
-
-interface Range {
-  min: number;
-  max: number;
-  step: number;
-}
-
-function NumberField(props: {
-  label: string;
-  hint: string;
-  range: Range;
-  value: number | null;
-  onChange: (value: number | null) => void;
-}) {
-  const { label, hint, range, value, onChange } = props;
-  const id = useId();
-  const read = (field: HTMLInputElement) => {
-    // An invalid entry leaves the last valid one in force; the field shows that it is invalid.
-    if (field.value === "") onChange(field.validity.badInput ? value : null);
-    else if (!field.validity.rangeOverflow && !field.validity.rangeUnderflow) onChange(field.valueAsNumber);
-  };
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <input
-        id={id}
-        type="number"
-        inputMode="decimal"
-        {...range}
-        value={value ?? ""}
-        placeholder="Default"
-        aria-describedby={`${id}-hint`}
-        onInput={(event) => read(event.currentTarget)}
-      />
-      <span id={`${id}-hint`} class="muted">
-        {hint}
-      </span>
-    </div>
-  );
-}

@@ -1,16 +1,19 @@
 import { useEffect, useState } from "preact/hooks";
 import { downloads, type StorageEstimate, type StoredModel } from "qwill";
 import { bytes } from "../format.ts";
-import { type Loader, labelOfAddress } from "../model.ts";
+import { labelOfAddress, type ModelChoice } from "../model.ts";
 
 interface Props {
   /** Looks anew whenever this becomes true. */
   isShown: boolean;
-  onOpen: Loader["open"];
+  /** Loads what is stored whole. */
+  onOpen: (choice: ModelChoice) => void;
+  /** Shows what it takes to go on with the rest. */
+  onConsider: (choice: ModelChoice) => void;
 }
 
 /** The models that this browser keeps, with their sizes: to load without network, or to delete. */
-export function StoredModels({ isShown, onOpen }: Props) {
+export function StoredModels({ isShown, onOpen, onConsider }: Props) {
   const [models, setModels] = useState<StoredModel[]>([]);
   const [room, setRoom] = useState<StorageEstimate>();
   const [news, setNews] = useState("");
@@ -54,7 +57,7 @@ export function StoredModels({ isShown, onOpen }: Props) {
                 <button
                   type="button"
                   class="button"
-                  onClick={() => onOpen(model.source, labelOf(model), model.endpoint)}
+                  onClick={() => (model.complete ? onOpen : onConsider)(choiceOf(model))}
                 >
                   {model.complete ? "Load" : "Go on"}
                   <span class="visually-hidden"> {labelOf(model)}</span>
@@ -81,3 +84,9 @@ export function StoredModels({ isShown, onOpen }: Props) {
 
 const labelOf = (model: StoredModel) =>
   typeof model.source === "string" ? labelOfAddress(model.source) : labelOfAddress(model.id);
+
+const choiceOf = (model: StoredModel): ModelChoice => ({
+  source: model.source,
+  label: labelOf(model),
+  ...(model.endpoint !== undefined && { options: { endpoint: model.endpoint } }),
+});
