@@ -71,7 +71,7 @@ suite("options of load", { concurrency: true }, () => {
         });
         assert.equal(info.contextLength, 2 * info.plain);
         assert.match(info.contextExtension, /YaRN, factor 4/);
-        assert.match(info.refused, /^invalid-request: .*context/);
+        assert.match(info.refused, /^invalid-request: .*context.*\(ropeScaling: "yarn:FACTOR"\)$/);
       });
 
       await t.test("what is no format or scaling is refused with those that are", async () => {

@@ -6,9 +6,19 @@ use std::error::Error;
 #[derive(Debug)]
 pub(crate) struct Failure(Box<dyn Error>);
 
+/// What to do about an error, in the words of the command line; the library's callers have other ones.
+fn remedy(error: &qwill::Error) -> Option<&'static str> {
+    match error {
+        qwill::Error::ContextTooLong { .. } => Some("--rope-scaling yarn:FACTOR"),
+        qwill::Error::NoLogits => Some("qwill eval --embed or --score"),
+        _ => None,
+    }
+}
+
 impl Failure {
     pub(crate) fn print(&self, verbose: bool) {
-        eprintln!("qwill: {}", self.0.to_string().trim());
+        let remedy = self.0.downcast_ref().and_then(remedy).map(|words| format!(" ({words})"));
+        eprintln!("qwill: {}{}", self.0.to_string().trim(), remedy.unwrap_or_default());
         let mut cause = self.0.source().filter(|_| verbose);
         while let Some(error) = cause {
             eprintln!("  because: {error}");

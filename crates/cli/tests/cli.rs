@@ -172,7 +172,7 @@ fn a_longer_context_is_asked_for() {
         assert!(errors.contains(method), "{errors}");
     }
     let refused = failure(&mut run(&["--rope-scaling", "none"]), 1);
-    assert!(refused.contains("96") && refused.contains("--rope-scaling"), "{refused}");
+    assert!(refused.contains("96") && refused.contains("(--rope-scaling yarn:FACTOR)"), "{refused}");
     assert!(failure(&mut run(&["--rope-scaling", "llama3"]), 2).contains("yarn:FACTOR"));
 }
 

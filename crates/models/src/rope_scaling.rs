@@ -61,7 +61,7 @@ impl RopeScaling {
         if config.is_qwen1() {
             let is_dynamic = match self {
                 Self::Yarn { .. } => {
-                    let hint = "Qwen (2023) extends its context by dynamic NTK only (--rope-scaling dynamic)";
+                    let hint = "Qwen (2023) extends its context by dynamic NTK only, the scaling \"dynamic\"";
                     return Err(invalid("model_type", &json!("qwen"), hint));
                 }
                 Self::Dynamic => true,

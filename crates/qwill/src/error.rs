@@ -63,6 +63,20 @@ pub enum Error {
         /// How to get more room, if that is possible.
         hint: String,
     },
+    /// A context that the model's positions do not allow as they are.
+    #[error(
+        "a context of {context_length} tokens was asked for; this model allows 1 to {longest}, more only with scaled \
+         positions"
+    )]
+    ContextTooLong {
+        /// Tokens asked for.
+        context_length: usize,
+        /// Tokens that the model was made for.
+        longest: usize,
+    },
+    /// Logits were asked of a model that gives an embedding or scores.
+    #[error("this model has no logits; ask for its embedding or score")]
+    NoLogits,
     /// A low-rank adapter that does not fit the model, or is of a kind that is not supported.
     #[error("{0}")]
     Adapter(String),
@@ -109,7 +123,7 @@ impl Error {
             Self::Format { .. } => "unsupported-format",
             Self::Tokenizer(_) => "invalid-tokenizer",
             Self::PromptTooLong { .. } => "prompt-too-long",
-            Self::Request(_) => "invalid-request",
+            Self::ContextTooLong { .. } | Self::NoLogits | Self::Request(_) => "invalid-request",
             Self::Gpu(Gpu::NoInterface { .. }) => "webgpu-unavailable",
             Self::Gpu(Gpu::NoAdapter { .. } | Gpu::NoDevice { .. }) => "no-adapter",
             Self::Memory(_) | Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",

@@ -136,10 +136,7 @@ impl Model {
             }
         }
         if self.engine.plan.head.outputs != Outputs::Logits {
-            return Err(Error::Request(
-                "this model has no logits; ask for its embedding or score (qwill eval --embed, --score)"
-                    .into(),
-            ));
+            return Err(Error::NoLogits);
         }
         self.reset();
         self.engine.start(&mut self.sequence, ids);

@@ -290,12 +290,12 @@ pub(crate) fn set_up(plan: &Plan, device: &DeviceMemory, options: &LoadOptions) 
     let longest = plan.dims.context_length;
     let default = if plan.direction == Direction::Both { MAX_CHUNK } else { DEFAULT_CONTEXT };
     let context_length = options.context_length.unwrap_or(longest.min(default));
+    if context_length == 0 {
+        return Err(Error::Request("a context of 0 tokens was asked for; it takes at least 1".into()));
+    }
     // Extended positions have no hard end; plain ones were never trained past theirs.
-    if context_length == 0 || (context_length > longest && plan.rope.extension.is_none()) {
-        return Err(Error::Request(format!(
-            "a context of {context_length} tokens was asked for; this model allows 1 to {longest}, more only with \
-             scaled positions (--rope-scaling yarn:FACTOR)"
-        )));
+    if context_length > longest && plan.rope.extension.is_none() {
+        return Err(Error::ContextTooLong { context_length, longest });
     }
     let rope = plan.rope.clone().for_context(context_length);
     let mut chunk = options.prefill_chunk.unwrap_or_else(|| default_chunk(device, plan));

@@ -13,8 +13,18 @@ pub(crate) fn error(code: &str, message: &str) -> JsValue {
     error
 }
 
+/// What to do about an error, in the words of the package; other front ends have other ones.
+fn remedy(error: &qwill::Error) -> Option<&'static str> {
+    match error {
+        qwill::Error::ContextTooLong { .. } => Some("ropeScaling: \"yarn:FACTOR\""),
+        qwill::Error::NoLogits => Some("pooled: \"embedding\" or \"score\""),
+        _ => None,
+    }
+}
+
 pub(crate) fn qwill_error(error: qwill::Error) -> JsValue {
-    self::error(error.code(), &error.to_string())
+    let remedy = remedy(&error).map(|words| format!(" ({words})")).unwrap_or_default();
+    self::error(error.code(), &format!("{error}{remedy}"))
 }
 
 pub(crate) fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
