@@ -252,19 +252,14 @@ impl OpenGrouped<'_> {
         let Grouped { n_in, n_out, scheme, .. } = self.layer;
         let last_group = self.group_of[n_in - 1] as usize * n_out;
         let row_words = words.len() / rows.len();
-        if (scheme.packing, scheme.bits) == (Packing::Input, 4) {
-            // Eight inputs of a row share a word here as there, in another order.
+        if scheme.bits == 4 && n_in.is_multiple_of(8) {
+            // Eight inputs of a row share a word on the device, whatever they share in the file.
             for (o, words) in rows.clone().zip(words.chunks_exact_mut(row_words)) {
                 words[n_in / 8..].fill(u32::from(self.zeros[last_group + o]) * 0x1111_1111);
             }
-            // Eight stored rows at a time, so that what is written is half a line of the cache.
-            let stored = self.qweight.as_chunks::<4>().0;
-            for (at, stored) in stored.chunks(8 * n_out).enumerate() {
-                for (o, words) in rows.clone().zip(words.chunks_exact_mut(row_words)) {
-                    for (word, stored) in words[8 * at..].iter_mut().zip(stored[o..].iter().step_by(n_out)) {
-                        *word = reorder_nibbles(u32::from_le_bytes(*stored));
-                    }
-                }
+            match scheme.packing {
+                Packing::Input => self.reorder_words(rows, row_words, words),
+                Packing::Output => self.transpose_words(rows, row_words, words),
             }
             return;
         }
@@ -276,6 +271,37 @@ impl OpenGrouped<'_> {
             match scheme.bits {
                 4 => put_plane::<4>(quants, 0, words),
                 _ => copy(quants, words),
+            }
+        }
+    }
+
+    /// Puts words of 4 bits that have eight inputs of an output in the order of a plane.
+    fn reorder_words(&self, rows: Range<usize>, row_words: usize, words: &mut [u32]) {
+        let n_out = self.layer.n_out;
+        // Eight stored rows at a time, so that what is written is half a line of the cache.
+        let stored = self.qweight.as_chunks::<4>().0;
+        for (at, stored) in stored.chunks(8 * n_out).enumerate() {
+            for (o, words) in rows.clone().zip(words.chunks_exact_mut(row_words)) {
+                for (word, stored) in words[8 * at..].iter_mut().zip(stored[o..].iter().step_by(n_out)) {
+                    *word = reorder_nibbles(u32::from_le_bytes(*stored));
+                }
+            }
+        }
+    }
+
+    /// Turns words of 4 bits that have eight outputs of an input into those of a plane.
+    fn transpose_words(&self, rows: Range<usize>, row_words: usize, words: &mut [u32]) {
+        let stride = self.layer.n_out / 8;
+        let stored = self.qweight.as_chunks::<4>().0;
+        for (at, stored) in stored.chunks_exact(8 * stride).enumerate() {
+            for column in rows.start / 8..rows.end.div_ceil(8) {
+                let inputs = std::array::from_fn(|i| u32::from_le_bytes(stored[i * stride + column]));
+                let outputs = transpose_nibbles(inputs);
+                for (o, nibble) in (8 * column..).zip(AWQ_NIBBLE) {
+                    if rows.contains(&o) {
+                        words[(o - rows.start) * row_words + at] = outputs[nibble];
+                    }
+                }
             }
         }
     }
@@ -340,4 +366,15 @@ fn reorder_nibbles(word: u32) -> u32 {
         (bytes | bytes << 4) & 0x0F0F_0F0F
     };
     spread(word & 0xFFFF) | spread(word >> 16) << 4
+}
+
+/// Eight words of eight quants as words of a plane of 4 bits: the `n`th holds nibble `n` of each, in order.
+fn transpose_nibbles(words: [u32; 8]) -> [u32; 8] {
+    const EVEN: u32 = 0x0F0F_0F0F;
+    // Byte `k` of these holds nibbles `2k` (or `2k + 1`) of two words that share a byte in a plane.
+    let pairs = |shift: u32| -> [u32; 4] {
+        std::array::from_fn(|i| words[i] >> shift & EVEN | (words[i + 4] >> shift & EVEN) << 4)
+    };
+    let bytes = [pairs(0), pairs(4)].map(|pairs| pairs.map(u32::to_le_bytes));
+    std::array::from_fn(|n| u32::from_le_bytes(std::array::from_fn(|i| bytes[n % 2][i][n / 2])))
 }
