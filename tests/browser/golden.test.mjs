@@ -36,10 +36,14 @@ const FLOATS = [
 const QUANTISED = [
   "q-qwen2-awq",
   "q-qwen2-gptq4-act",
+  "q-qwen2-gptq4-col",
   "q-qwen2-gptq4-g128",
   "q-qwen2-gptq8",
   "q-qwen2moe-gptq4",
+  "q-qwen2moe-gptq8-v2",
   "q-qwen3-fp8",
+  "q-qwen3-fp8-tensor",
+  "q-qwen3moe-awq",
   "q-qwen3moe-fp8",
 ];
 const GGUF = ["g-qwen2", "g-qwen2moe", "g-qwen3-k", "g-qwen3moe-k"];
@@ -47,8 +51,6 @@ const GGUF = ["g-qwen2", "g-qwen2moe", "g-qwen3-k", "g-qwen3moe-k"];
 const REPEATED = ["g-qwen2-F16", "g-qwen2moe-Q8_0", "g-qwen3moe-k-Q6_K", "g-qwen3moe-k-Q2_K"];
 /** Those that give no logits; pooled.test.mjs compares them. */
 const POOLED = ["qwen2-prm", "qwen2-rm", "qwen2-seqcls", "qwen3-embed", "qwen3-seqcls"];
-/** Whose kernels and layouts are those of others; natively they run. */
-const NATIVE = ["q-qwen2-gptq4-col", "q-qwen2moe-gptq8-v2", "q-qwen3-fp8-tensor", "q-qwen3moe-awq"];
 /** Adapters; adapters.test.mjs runs two, natively all run. */
 const ADAPTERS = [
   ...["lora-embedding", "lora-gguf", "lora-qwen1", "lora-qwen2"],
@@ -69,22 +71,6 @@ const LONG = [
   "qwen2-dca",
   "qwen2-dca-odd",
   "qwen3moe-swa",
-];
-
-// Chromium's software device takes a second to compile a GEMM, and steps of at most 16 tokens need half of them.
-const SMALL_STEP = 16;
-/** One of each kind also runs with the larger tiles. */
-const LARGE_STEPS = [
-  "qwen1-ntk-logn",
-  "qwen2-untied",
-  "qwen2-swa",
-  "qwen2-dca",
-  "qwen2moe-mix",
-  "qwen3-tied",
-  "qwen3moe-128",
-  "q-qwen3-fp8",
-  "g-qwen3-k-Q4_K_M",
-  "g-qwen3moe-k-Q4_K_M",
 ];
 
 // Every fallback on one checkpoint of each kind; natively they run on all. Software devices have kernels of their
@@ -108,7 +94,6 @@ const golden = (base, name, files, expected, tolerance) => ({
   prompts: prompts(name),
   perplexity: PERPLEXITY.includes(name),
   contextLength: 704,
-  ...(!LARGE_STEPS.includes(name) && { prefillChunk: SMALL_STEP }),
   tolerance,
 });
 
@@ -130,7 +115,7 @@ const runs = goldens.flatMap((golden) => [
 
 test("no checkpoint is left out", () => {
   const others = ["scripts", "templates", "tokenizers"];
-  const known = [...FLOATS, ...QUANTISED, ...NATIVE, ...GGUF, ...POOLED, ...ADAPTERS, ...others];
+  const known = [...FLOATS, ...QUANTISED, ...GGUF, ...POOLED, ...ADAPTERS, ...others];
   assert.deepEqual(goldenFolders().sort(), known.sort());
 });
 

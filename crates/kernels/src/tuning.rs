@@ -96,9 +96,9 @@ impl GemmShape {
 
 /// Picks the GEMM's shape for tiles of at most `tile_m` rows.
 ///
-/// Tiles in workgroup memory are what GPUs want. Measured on llvmpipe, 512 tokens by two layers in 4 bits: serial is
-/// 2.0 times as fast for qwen3-1.7b, and 3.4 times for the experts of qwen3-30b-a3b. Serial tiles of 16 columns gained
-/// 10 % more in 4 bits, lost a quarter in Q6_K, and took 1.5 times as long to compile.
+/// Tiles in workgroup memory are what GPUs want. Measured in turn on llvmpipe, 512 tokens by two layers in 4 bits: serial is
+/// 1.5 to 2.3 times as fast for qwen3-1.7b, and 3.3 to 3.7 times for qwen3-30b-a3b, where a part of that is the order of
+/// the grid (`tests/bench/moe-llvmpipe.json`).
 pub(crate) fn gemm_shape(caps: &Caps, tile_m: u32) -> GemmShape {
     if caps.is_software { GemmShape::Serial { workgroup: 16 } } else { GemmShape::Tiled { tile_m } }
 }

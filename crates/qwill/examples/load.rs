@@ -4,8 +4,8 @@
 //! cargo run --release -p qwill --example load -- MODEL.gguf      # or a Hugging Face directory
 //! ```
 //!
-//! Prints one JSON object. A turn is a plain sequential read, then the same with every tensor repacked and thrown away,
-//! then a whole `Model::load`; what is printed is the best and the median of the turns, in seconds, once with the files
+//! Prints one JSON object. A turn is a plain sequential read, and the same with every tensor repacked and thrown away, one
+//! or the other first in turn, then a whole `Model::load`; what is printed is the best and the median of the turns, in seconds, once with the files
 //! dropped from memory before each of them (`cold`, on Linux only: other systems have no call for it) and once with the
 //! files in memory (`cached`). `weights` is the part of a load up to its last byte on the device: with the opening of the
 //! device and most pipelines, but without the first steps, which a software GPU spends its time on. The heap's peak is
@@ -65,11 +65,16 @@ fn measure(
     let prepare = || files.iter().try_for_each(|file| prepare(file));
     let [mut plain, mut repacked, mut weights, mut whole] = [const { Vec::new() }; 4];
     let mut peak_heap = 0;
-    for _ in 0..TURNS {
-        prepare()?;
-        plain.push(seconds(|| files.iter().try_for_each(|file| plain_read(file)))?);
-        prepare()?;
-        repacked.push(seconds(|| block_on(repack(path, files)))?);
+    for turn in 0..TURNS {
+        // What comes first may find the disk's own memory cold, and warms it for what follows.
+        for is_plain in [turn % 2 == 0, turn % 2 == 1] {
+            prepare()?;
+            if is_plain {
+                plain.push(seconds(|| files.iter().try_for_each(|file| plain_read(file)))?);
+            } else {
+                repacked.push(seconds(|| block_on(repack(path, files)))?);
+            }
+        }
         prepare()?;
         let heap_before = HEAP.current_usage();
         HEAP.reset_peak_usage();

@@ -5,7 +5,7 @@ import { fetchExpected, largestDifference } from "./expected.js";
 
 /**
  * @param {{ base: string, files: string[], expected: string, prompts: string[],
- *   greedyTokens: Record<string, number>, perplexity: boolean, routerGap: number, contextLength?: number, prefillChunk?: number, caps?: string, chunk?: number }} golden
+ *   greedyTokens: Record<string, number>, perplexity: boolean, routerGap: number, contextLength?: number, caps?: string, chunk?: number }} golden
  * @returns {Promise<{ maxDiff: Record<string, number>, wrongGreedy: string[],
  *   perplexity?: { measured: number, expected: number } }>}
  */
