@@ -218,7 +218,7 @@ fn wrong_requests_say_what_is_wrong() {
     assert!(error.contains("448"), "{error}");
     let case = EvalCase { ids: vec![1, 2], ..EvalCase::default() };
     let error = block_on(scorer.eval(&case)).unwrap_err().to_string();
-    assert!(error.contains("--score"), "{error}");
+    assert!(error.contains("embedding or score"), "{error}");
     let request = qwill::ChatRequest { prompt: Some("a".into()), ..qwill::ChatRequest::default() };
     let error = block_on(scorer.chat(&request, &mut |_| Control::Continue)).unwrap_err().to_string();
     assert!(error.contains("cannot generate"), "{error}");
