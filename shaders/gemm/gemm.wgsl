@@ -10,8 +10,8 @@
 //   m = an assignment of the tile;  a[m, n] = sum_k X[m / sharing, k] * W[n of the expert, k]
 //
 // Gate and up rows alternate in runs of 16 (see gemv.wgsl); an invocation owns both of an output.
-// Grid: tiles of rows of W and of X (with experts: tiles of the table, those without work leave early), see tiled.wgsl and
-// serial.wgsl.
+// Grid: tiles of rows of W and of X (with experts: tiles of the table, those without work leave early), see
+// shapes/tiled.wgsl and shapes/serial.wgsl.
 // Bindings: X [M, K] f32; Y [M, N] f32; W in any layout; bias [N] f32; routes [M, slots] of (expert, weight
 // bits); scale [N] f32, of all experts; tiles; assignments. K is padded to 32 with zeros, the rows of X and Y to whole tiles (what is computed there is never read).
 // Needs: nothing; tiled takes at most 10 KiB of workgroup memory, serial none.
@@ -79,4 +79,4 @@ fn finish(m: u32, output: u32, a: f32, b: f32) {
 //% endif
 }
 
-//% include "gemm/" ~ shape ~ ".wgsl"
+//% include "gemm/shapes/" ~ shape ~ ".wgsl"
