@@ -347,8 +347,11 @@ impl Plan {
                 Op::Mix(mixture) => {
                     all.push(&mixture.norm.weight);
                     all.extend(&mixture.router.parts);
-                    let experts = mixture.experts.iter().chain(mixture.shared.iter().map(|s| &s.expert));
-                    all.extend(experts.flat_map(|e| e.gate_up.parts.iter().chain(&e.down.parts)));
+                    if let Some(SharedExpert { expert, .. }) = &mixture.shared {
+                        all.extend(expert.gate_up.parts.iter().chain(&expert.down.parts));
+                    }
+                    all.extend(mixture.experts.iter().flat_map(|expert| &expert.gate_up.parts));
+                    all.extend(mixture.experts.iter().flat_map(|expert| &expert.down.parts));
                 }
             }
         }

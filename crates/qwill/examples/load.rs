@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use peak_alloc::PeakAlloc;
 use pollster::block_on;
-use qwill::weights::{ByteSource, Checkpoint, FileSource, Tensors};
+use qwill::weights::{ByteSource, Checkpoint, FileSource, ReadAhead, Tensor, Tensors};
 use qwill::{Control, LoadOptions, Model, ModelFiles};
 use serde_json::{Value, json};
 
@@ -153,13 +153,10 @@ async fn repack(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
         (Checkpoint::open_safetensors(sources, None).await?, config["quantization_config"].clone())
     };
     let tensors = Tensors::new(&checkpoint, Some(&quantization))?;
-    for info in checkpoint.tensors() {
-        let name = info.name.replace(".qweight", ".weight");
-        let parts = [".qzeros", ".scales", ".g_idx", ".weight_scale_inv"];
-        if parts.iter().any(|part| name.ends_with(part)) {
-            continue;
-        }
-        let tensor = tensors.get(&name)?.ok_or("a tensor is not there any more")?;
+    let tensors = matrices(&checkpoint, &tensors)?;
+    let read_ahead = ReadAhead::start(tensors.iter().flat_map(|t| t.file_parts(0..t.n_rows())).collect());
+    let (mut streams, mut bytes_done) = (Vec::new(), 0);
+    for tensor in tensors {
         let reader = tensor.open().await?;
         let k = tensor.row_len();
         let row: usize =
@@ -167,8 +164,23 @@ async fn repack(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
         let chunk = (CHUNK / row.max(1)).max(1);
         for first in (0..tensor.n_rows()).step_by(chunk) {
             let rows = first..tensor.n_rows().min(first + chunk);
-            black_box(reader.streams(rows, tensor.layout).await?);
+            bytes_done += tensor.bytes_of(rows.clone());
+            reader.fill_streams(rows, tensor.layout, &mut streams).await?;
+            black_box(&streams);
+            read_ahead.advance(bytes_done);
         }
     }
     Ok(())
+}
+
+/// All tensors, those of packed layers put together.
+fn matrices<'c>(checkpoint: &'c Checkpoint, tensors: &Tensors<'c>) -> Result<Vec<Tensor<'c>>, Failure> {
+    let parts = [".qzeros", ".scales", ".g_idx", ".weight_scale_inv"];
+    let names = checkpoint.tensors().filter(|info| !parts.iter().any(|part| info.name.ends_with(part)));
+    names
+        .map(|info| {
+            let name = info.name.replace(".qweight", ".weight");
+            Ok(tensors.get(&name)?.ok_or("a tensor is not there any more")?)
+        })
+        .collect()
 }

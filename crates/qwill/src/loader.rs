@@ -59,6 +59,8 @@ pub(crate) struct Loader<'a> {
     progress: &'a mut dyn FnMut(LoadProgress) -> Control,
     done: LoadProgress,
     uploads: Uploads<'a>,
+    /// Memory for the streams of two tensors that are read in turns.
+    streams: [Vec<Vec<u32>>; 2],
 }
 
 impl<'a> Loader<'a> {
@@ -71,7 +73,7 @@ impl<'a> Loader<'a> {
     ) -> Self {
         let done = LoadProgress { bytes_done: 0, bytes_total };
         let (matrices, uploads) = (HashMap::new(), Uploads::new(gpu));
-        Self { gpu, architecture, source, matrices, progress, done, uploads }
+        Self { gpu, architecture, source, matrices, progress, done, uploads, streams: Default::default() }
     }
 
     /// The matrices of a weight: one if its parts share a layout, else one a part.
@@ -104,7 +106,7 @@ impl<'a> Loader<'a> {
         }
         values.resize(align_row(values.len()), 0.0);
         let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
-        self.uploads.write(&buffer, 0, bytemuck::cast_slice(&values)).await?;
+        self.uploads.write(&buffer, 0, &[bytemuck::cast_slice(&values)]).await?;
         Ok(buffer)
     }
 
@@ -138,17 +140,21 @@ impl<'a> Loader<'a> {
         mut at: usize,
         parts: &[TensorRef],
     ) -> Result<(), Error> {
+        let mut streams = std::mem::take(&mut self.streams[0]);
         for part in parts {
             let rows = part.shape[0];
             let reader = self.open(part).await?;
             let chunk = chunk_rows(matrix.layout, matrix.k);
             for first in (0..rows).step_by(chunk) {
                 let n = chunk.min(rows - first);
-                let streams = self.rows(&reader, matrix.layout, first..first + n).await?;
-                self.place(matrix, at + first, &streams).await?;
+                self.rows(&reader, matrix.layout, first..first + n, &mut streams).await?;
+                for (stream, words) in streams.iter().enumerate() {
+                    self.place(matrix, stream, at + first, &[words]).await?;
+                }
             }
             at += rows;
         }
+        self.streams[0] = streams;
         Ok(())
     }
 
@@ -163,29 +169,21 @@ impl<'a> Loader<'a> {
         let (rows, k, layout) = (gate.shape[0], matrix.k, matrix.layout);
         let (gate_reader, up_reader) = (self.open(gate).await?, self.open(up).await?);
         let chunk = (chunk_rows(layout, k) / 2).next_multiple_of(RUN);
+        let [mut gates, mut ups] = std::mem::take(&mut self.streams);
         for first in (0..rows).step_by(chunk) {
             let n = chunk.min(rows - first);
-            let gates = self.rows(&gate_reader, layout, first..first + n).await?;
-            let ups = self.rows(&up_reader, layout, first..first + n).await?;
-            let mixed: Vec<Vec<u32>> = gates
-                .iter()
-                .zip(&ups)
-                .enumerate()
-                .map(|(stream, (gates, ups))| {
-                    let words = layout.stream_row_words(stream, k);
-                    let mut mixed = vec![0; n.next_multiple_of(RUN) * 2 * words];
-                    for (run, target) in mixed.chunks_mut(2 * RUN * words).enumerate() {
-                        for (half, part) in target.chunks_mut(RUN * words).zip([gates, ups]) {
-                            let part = &part[run * RUN * words..];
-                            let len = half.len().min(part.len());
-                            half[..len].copy_from_slice(&part[..len]);
-                        }
-                    }
-                    mixed
-                })
-                .collect();
-            self.place(matrix, at + first * 2, &mixed).await?;
+            self.rows(&gate_reader, layout, first..first + n, &mut gates).await?;
+            self.rows(&up_reader, layout, first..first + n, &mut ups).await?;
+            for (stream, (gates, ups)) in gates.iter_mut().zip(&mut ups).enumerate() {
+                let words = layout.stream_row_words(stream, k);
+                gates.resize(n.next_multiple_of(RUN) * words, 0);
+                ups.resize(n.next_multiple_of(RUN) * words, 0);
+                let runs = gates.chunks(RUN * words).zip(ups.chunks(RUN * words));
+                let runs: Vec<&[u32]> = runs.flat_map(|(gates, ups)| [gates, ups]).collect();
+                self.place(matrix, stream, at + first * 2, &runs).await?;
+            }
         }
+        self.streams = [gates, ups];
         Ok(())
     }
 
@@ -196,18 +194,18 @@ impl<'a> Loader<'a> {
         Ok(Rows { part, reader })
     }
 
-    /// Rows as the streams of a layout.
+    /// Fills streams of a layout with rows.
     async fn rows(
         &mut self,
         source: &Rows<'_>,
         layout: Layout,
         rows: Range<usize>,
-    ) -> Result<Vec<Vec<u32>>, Error> {
+        streams: &mut Vec<Vec<u32>>,
+    ) -> Result<(), Error> {
         let start = source.part.rows.start;
         let rows = start + rows.start..start + rows.end;
-        let streams = source.reader.streams(rows.clone(), layout).await?;
-        self.advance(source.part.tensor.bytes_of(rows))?;
-        Ok(streams)
+        source.reader.fill_streams(rows.clone(), layout, streams).await?;
+        self.advance(source.part.tensor.bytes_of(rows))
     }
 
     /// Makes room for a matrix, in shards where a binding does not hold it.
@@ -236,24 +234,25 @@ impl<'a> Loader<'a> {
         Ok(DeviceMatrix { layout, order, n_rows, k, shards })
     }
 
-    /// Writes rows that start at `first_row` into the shards that hold them.
+    /// Writes one stream of the rows from `first_row` on, which follow each other in `runs`, into the shards that
+    /// hold them.
     async fn place(
         &mut self,
         matrix: &DeviceMatrix,
+        stream: usize,
         first_row: usize,
-        streams: &[Vec<u32>],
+        runs: &[&[u32]],
     ) -> Result<(), Error> {
-        for (stream, words) in streams.iter().enumerate() {
-            let row_words = matrix.layout.stream_row_words(stream, matrix.k);
-            let end = first_row + words.len() / row_words;
-            for shard in &matrix.shards {
-                let from = first_row.max(shard.first_row);
-                let to = end.min(shard.first_row + shard.n_rows);
-                if from < to {
-                    let part = &words[(from - first_row) * row_words..(to - first_row) * row_words];
-                    let offset = ((from - shard.first_row) * row_words * 4) as u64;
-                    self.uploads.write(&shard.streams[stream], offset, bytemuck::cast_slice(part)).await?;
-                }
+        let row_words = matrix.layout.stream_row_words(stream, matrix.k);
+        let n_words: usize = runs.iter().map(|run| run.len()).sum();
+        let end = first_row + n_words / row_words;
+        for shard in &matrix.shards {
+            let from = first_row.max(shard.first_row);
+            let to = end.min(shard.first_row + shard.n_rows);
+            if from < to {
+                let words = (from - first_row) * row_words..(to - first_row) * row_words;
+                let offset = ((from - shard.first_row) * row_words * 4) as u64;
+                self.uploads.write(&shard.streams[stream], offset, &cut(runs, words)).await?;
             }
         }
         Ok(())
@@ -272,6 +271,21 @@ impl<'a> Loader<'a> {
             Control::Stop => Err(Error::Aborted),
         }
     }
+}
+
+/// The bytes of some of the words that runs hold together.
+fn cut<'w>(runs: &[&'w [u32]], words: Range<usize>) -> Vec<&'w [u8]> {
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for run in runs {
+        let end = start + run.len();
+        let (from, to) = (words.start.max(start), words.end.min(end));
+        if from < to {
+            parts.push(bytemuck::cast_slice(&run[from - start..to - start]));
+        }
+        start = end;
+    }
+    parts
 }
 
 /// Rows that fill a chunk.

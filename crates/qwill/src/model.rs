@@ -14,6 +14,8 @@ use web_time::Instant;
 use crate::cache::Sequence;
 use crate::engine::{Engine, EngineOptions, layer_cache_bytes, widest_row_bytes};
 use crate::files::{Opened, Templates};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::loader::StoredPart;
 use crate::loader::{Loader, WeightSource, find};
 use crate::memory::{DeviceMemory, plan_memory};
 use crate::weight_format::TensorFormats;
@@ -120,6 +122,13 @@ impl Model {
         let mut plan = plan(&opened)?;
         let bytes_total = tensor_bytes(&opened, &plan)?;
         check_tokenizer(&opened, &plan)?;
+        #[cfg(not(target_arch = "wasm32"))]
+        let read_ahead = qwill_weights::ReadAhead::start(file_parts(&opened, &plan)?);
+        #[cfg(not(target_arch = "wasm32"))]
+        let progress: &mut dyn FnMut(LoadProgress) -> Control = &mut |done| {
+            read_ahead.advance(done.bytes_done);
+            progress(done)
+        };
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
         let conversions = conversions(&plan, options);
         let source = WeightSource(tensors(&opened)?.converting(&conversions));
@@ -255,6 +264,18 @@ pub(crate) fn tensor_bytes(opened: &Opened, plan: &Plan) -> Result<u64, Error> {
         bytes += find(&tensors, plan.architecture, tensor)?.bytes();
     }
     Ok(bytes)
+}
+
+/// Where the tensors lie on the disk, in the order in which they are loaded.
+#[cfg(not(target_arch = "wasm32"))]
+fn file_parts(opened: &Opened, plan: &Plan) -> Result<Vec<qwill_weights::FilePart>, Error> {
+    let tensors = tensors(opened)?;
+    let mut parts = Vec::new();
+    for tensor in plan.tensors() {
+        let StoredPart { tensor, rows } = find(&tensors, plan.architecture, tensor)?;
+        parts.extend(tensor.file_parts(rows));
+    }
+    Ok(parts)
 }
 
 fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {

@@ -23,6 +23,9 @@ mod layout;
 mod metadata;
 mod packed;
 mod plain;
+#[cfg(not(target_arch = "wasm32"))]
+mod read_ahead;
+mod rows;
 mod safetensors;
 mod source;
 mod tensor;
@@ -34,6 +37,8 @@ pub use dtype::DType;
 pub use error::Error;
 pub use layout::{Group, Layout, repack, unpack};
 pub use metadata::{Array, Metadata, Value};
+#[cfg(not(target_arch = "wasm32"))]
+pub use read_ahead::{FilePart, ReadAhead};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource};

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::layout::empty_streams;
+use crate::layout::{repack_into, size_streams};
 use crate::packed::fp8::{Fp8, OpenFp8};
 use crate::packed::grouped::{Grouped, OpenGrouped};
 use crate::packed::{Quantization, error};
-use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, plain, quantize, repack};
+use crate::{Checkpoint, DType, Error, Layout, TensorInfo, block, dequantize, plain, quantize};
 
 /// The tensors of a model under the names and shapes that its architecture gives them.
 ///
@@ -196,6 +196,22 @@ impl<'c> Tensor<'c> {
         until(rows.end).saturating_sub(until(rows.start))
     }
 
+    /// Where some rows lie on the disk, in the order in which a reader asks for them: all of its parts for a GPTQ or AWQ
+    /// layer, whose rows lie scattered; nothing of sources that are no files.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn file_parts(&self, rows: Range<usize>) -> Vec<crate::FilePart> {
+        let parts = match &self.storage {
+            Storage::Plain(info) => vec![(*info, rows)],
+            Storage::Fp8(layer) => vec![(layer.scale, 0..layer.scale.n_rows()), (layer.weight, rows)],
+            Storage::Grouped(layer) => layer.tensors().map(|info| (info, 0..info.n_rows())).collect(),
+        };
+        let file_part = |(info, rows): (&TensorInfo, Range<usize>)| {
+            let (source, range) = self.checkpoint.place(info, rows).ok()?;
+            Some(crate::FilePart { path: source.as_file()?.path().to_owned(), range })
+        };
+        parts.into_iter().filter_map(file_part).collect()
+    }
+
     /// Makes ready to read rows. The reader of a GPTQ or AWQ layer holds all of that layer, as large
     /// as it is in the file, because its words run across the rows; that of an FP8 layer holds its
     /// scales, any other nothing.
@@ -242,23 +258,46 @@ impl TensorReader<'_> {
     /// # Errors
     /// [`Error::Packed`] for any other layout; as [`values`](Self::values).
     pub async fn streams(&self, rows: Range<usize>, layout: Layout) -> Result<Vec<Vec<u32>>, Error> {
+        let mut streams = Vec::new();
+        self.fill_streams(rows, layout, &mut streams).await?;
+        Ok(streams)
+    }
+
+    /// As [`streams`](Self::streams), into memory that was used before: what it held is lost, and its lengths become
+    /// those of the rows. A loader that goes through a file with the same streams spares the system fresh memory for
+    /// each of its steps.
+    ///
+    /// # Errors
+    /// As [`streams`](Self::streams); the streams then hold anything.
+    pub async fn fill_streams(
+        &self,
+        rows: Range<usize>,
+        layout: Layout,
+        streams: &mut Vec<Vec<u32>>,
+    ) -> Result<(), Error> {
         if layout != self.layout {
             if layout != Layout::F32 {
                 let reason = format!("rows in {layout:?} asked for, but they are {:?} or F32", self.layout);
                 return Err(error(&self.name, reason));
             }
-            return self.f32_streams(rows).await;
+            return self.fill_f32(rows, streams).await;
         }
         if let Some(dtype) = self.converted {
-            return repack(dtype, &self.convert(rows.clone(), dtype).await?, rows.len(), self.row_len);
+            let blocks = self.convert(rows.clone(), dtype).await?;
+            size_streams(layout, rows.len(), self.row_len, streams)?;
+            let mut words: Vec<&mut [u32]> = streams.iter_mut().map(Vec::as_mut_slice).collect();
+            repack_into(dtype, &blocks, rows.len(), &mut words);
+            return Ok(());
         }
         match (&self.open, layout) {
-            (Open::Plain(checkpoint, info), _) => plain::streams(checkpoint, info, rows).await,
-            (Open::Fp8(layer), Layout::F8) => layer.streams(rows).await,
-            (Open::Grouped(layer), Layout::Z4(group) | Layout::Z8(group)) => {
-                layer.streams(rows, layout, group)
+            (Open::Plain(checkpoint, info), _) => {
+                plain::fill_streams(checkpoint, info, rows, layout, streams).await
             }
-            _ => self.f32_streams(rows).await,
+            (Open::Fp8(layer), Layout::F8) => layer.fill_streams(rows, streams).await,
+            (Open::Grouped(layer), Layout::Z4(group) | Layout::Z8(group)) => {
+                layer.fill_streams(rows, layout, group, streams)
+            }
+            _ => self.fill_f32(rows, streams).await,
         }
     }
 
@@ -327,18 +366,20 @@ impl TensorReader<'_> {
         }
     }
 
-    async fn f32_streams(&self, rows: Range<usize>) -> Result<Vec<Vec<u32>>, Error> {
+    async fn fill_f32(&self, rows: Range<usize>, streams: &mut Vec<Vec<u32>>) -> Result<(), Error> {
         let values = self.values(rows.clone()).await?;
-        let mut streams = empty_streams(Layout::F32, rows.len(), self.row_len)?;
+        size_streams(Layout::F32, rows.len(), self.row_len, streams)?;
         let row_words = Layout::F32.stream_row_words(0, self.row_len);
         if row_words > 0 {
             let words = streams[0].chunks_exact_mut(row_words);
             for (words, values) in words.zip(values.chunks_exact(self.row_len)) {
-                for (word, value) in words.iter_mut().zip(values) {
+                let (row, padding) = words.split_at_mut(self.row_len);
+                for (word, value) in row.iter_mut().zip(values) {
                     *word = value.to_bits();
                 }
+                padding.fill(0);
             }
         }
-        Ok(streams)
+        Ok(())
     }
 }

@@ -16,13 +16,17 @@ impl<'g> Uploads<'g> {
         Self { gpu, in_flight: 0 }
     }
 
-    /// Writes `data` at byte `offset`, both multiples of 4; the buffer holds it after [`finish`](Self::finish).
+    /// Writes `parts` one after the other from byte `offset` on, all multiples of 4 long; the buffer holds it after [`finish`](Self::finish).
     ///
     /// # Errors
     /// [`Error::Lost`] and [`Error::Device`] for what the device reported so far.
-    pub async fn write(&mut self, buffer: &wgpu::Buffer, offset: u64, data: &[u8]) -> Result<(), Error> {
-        self.gpu.write(buffer, offset, data);
-        self.in_flight += data.len() as u64;
+    pub async fn write(&mut self, buffer: &wgpu::Buffer, offset: u64, parts: &[&[u8]]) -> Result<(), Error> {
+        // One call for all of them: each is a message to another process.
+        match parts {
+            [data] => self.gpu.write(buffer, offset, data),
+            parts => self.gpu.write(buffer, offset, &parts.concat()),
+        }
+        self.in_flight += parts.iter().map(|part| part.len() as u64).sum::<u64>();
         if self.in_flight >= IN_FLIGHT {
             self.in_flight = 0;
             self.gpu.flush().await?;

@@ -37,7 +37,7 @@ impl<'g> Uploads<'g> {
         Self { gpu, filling: None, copying: VecDeque::new() }
     }
 
-    /// Writes `data` at byte `offset`, both multiples of 4; the buffer holds it after [`finish`](Self::finish).
+    /// Writes `parts` one after the other from byte `offset` on, all multiples of 4 long; the buffer holds them after [`finish`](Self::finish).
     ///
     /// # Errors
     /// [`Error::Lost`] and [`Error::Device`] for what the device reported so far.
@@ -45,18 +45,28 @@ impl<'g> Uploads<'g> {
         &mut self,
         buffer: &wgpu::Buffer,
         mut offset: u64,
-        mut data: &[u8],
+        parts: &[&[u8]],
     ) -> Result<(), Error> {
-        while !data.is_empty() {
+        let mut left: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        let mut parts = parts.iter().copied();
+        let mut part: &[u8] = &[];
+        while left > 0 {
             let mut filling = match self.filling.take() {
                 Some(filling) => filling,
                 None => self.staging().await?,
             };
-            let (part, rest) = data.split_at(data.len().min((STAGING - filling.used) as usize));
-            let n = part.len() as u64;
+            let n = left.min(STAGING - filling.used);
             let place = filling.buffer.slice(filling.used..filling.used + n);
             let mut view = place.get_mapped_range_mut().map_err(|e| self.failed(e.to_string()))?;
-            view.copy_from_slice(part);
+            let mut at = 0;
+            while at < view.len() {
+                if part.is_empty() {
+                    part = parts.next().expect("the parts are as long as they were");
+                }
+                let (now, later) = part.split_at(part.len().min(view.len() - at));
+                view.slice(at..at + now.len()).copy_from_slice(now);
+                (part, at) = (later, at + now.len());
+            }
             drop(view);
             filling.copies.copy_buffer_to_buffer(&filling.buffer, filling.used, buffer, offset, n);
             filling.used = (filling.used + n).next_multiple_of(wgpu::MAP_ALIGNMENT);
@@ -65,7 +75,7 @@ impl<'g> Uploads<'g> {
             } else {
                 self.submit(filling);
             }
-            (data, offset) = (rest, offset + n);
+            (left, offset) = (left - n, offset + n);
         }
         Ok(())
     }

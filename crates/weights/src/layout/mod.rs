@@ -7,10 +7,8 @@ mod unpack;
 
 pub(crate) use planes::put as put_plane;
 pub use repack::repack;
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use repack::repack_into;
-pub(crate) use repack::{copy, empty_streams};
-pub(crate) use share::{share_rows, split_rows};
+pub(crate) use repack::{copy, repack_into, size_streams};
+pub(crate) use share::{Words, share_rows, split_rows};
 pub use unpack::unpack;
 
 use crate::DType;

@@ -27,13 +27,15 @@ pub fn repack(dtype: DType, bytes: &[u8], n_rows: usize, k: usize) -> Result<Vec
             expected: format!("{n_rows} rows of {k} elements as {dtype}"),
         });
     }
-    let mut streams = empty_streams(layout, n_rows, k)?;
+    let mut streams = Vec::new();
+    size_streams(layout, n_rows, k, &mut streams)?;
     repack_into(dtype, bytes, n_rows, &mut streams.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
     Ok(streams)
 }
 
-/// As [`repack`], into words of zeros; the caller has checked all lengths.
+/// As [`repack`], over whatever the words held; the caller has checked all lengths.
 pub(crate) fn repack_into(dtype: DType, bytes: &[u8], n_rows: usize, streams: &mut [&mut [u32]]) {
+    streams.iter_mut().for_each(|words| words.fill(0));
     let rows = Rows { bytes, n_rows };
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => rows.each(streams, |row, [words]| copy(row, words)),
@@ -120,24 +122,30 @@ pub(crate) fn repack_into(dtype: DType, bytes: &[u8], n_rows: usize, streams: &m
     }
 }
 
-/// Streams of zeros for `n_rows` rows of `k` elements.
+/// Makes streams as long as `n_rows` rows of `k` elements take, whatever their words hold then.
 ///
 /// # Errors
 /// [`Error::Length`] if that is more than memory can hold: padding makes short rows much longer
 /// than the bytes they come from.
-pub(crate) fn empty_streams(layout: Layout, n_rows: usize, k: usize) -> Result<Vec<Vec<u32>>, Error> {
-    let stream = |stream| {
-        n_rows
+pub(crate) fn size_streams(
+    layout: Layout,
+    n_rows: usize,
+    k: usize,
+    streams: &mut Vec<Vec<u32>>,
+) -> Result<(), Error> {
+    streams.resize_with(layout.n_streams(), Vec::new);
+    for (stream, words) in streams.iter_mut().enumerate() {
+        let n_words = n_rows
             .checked_mul(layout.stream_row_words(stream, k))
             .filter(|&words| words <= isize::MAX as usize / size_of::<u32>())
-            .map(|words| vec![0; words])
             .ok_or_else(|| Error::Length {
                 what: "rows to repack",
                 found: n_rows,
                 expected: format!("what fits into memory at {k} elements a row"),
-            })
-    };
-    (0..layout.n_streams()).map(stream).collect()
+            })?;
+        words.resize(n_words, 0);
+    }
+    Ok(())
 }
 
 /// Stored rows.

@@ -1,7 +1,8 @@
 use std::ops::Range;
 
 use super::{SCALE_TYPES, check_rows, check_type, error, read_scales};
-use crate::layout::{F8_GROUP, copy, empty_streams};
+use crate::layout::{F8_GROUP, copy};
+use crate::rows::fill_rows;
 use crate::{Checkpoint, DType, Error, Layout, TensorInfo, dequantize};
 
 /// A linear layer in 8-bit floats with a scale per block of rows and columns, or one for all.
@@ -10,8 +11,8 @@ use crate::{Checkpoint, DType, Error, Layout, TensorInfo, dequantize};
 /// ceil(in / block_in)]` and are multiplied, although files call them `weight_scale_inv`.
 #[derive(Clone, Debug)]
 pub(crate) struct Fp8<'c> {
-    weight: &'c TensorInfo,
-    scale: &'c TensorInfo,
+    pub(crate) weight: &'c TensorInfo,
+    pub(crate) scale: &'c TensorInfo,
     /// Rows that are cut into blocks together: those of one expert.
     n_out: usize,
     block: [usize; 2],
@@ -85,6 +86,25 @@ impl<'c> Fp8<'c> {
         let scales = read_scales(checkpoint, self.scale).await?;
         Ok(OpenFp8 { layer: self, checkpoint, scales })
     }
+
+    /// The scales of the blocks of a row.
+    fn row_scales<'s>(&self, scales: &'s [f32], row: usize) -> &'s [f32] {
+        let Self { n_out, block, grid, .. } = self;
+        let at = row / n_out * grid[0] + row % n_out / block[0];
+        &scales[at * grid[1]..][..grid[1]]
+    }
+
+    /// Refuses weights that are not numbers.
+    fn check(&self, first_row: usize, bytes: &[u8]) -> Result<(), Error> {
+        let is_nan = |byte: &u8| byte & 0x7F == 0x7F;
+        // A pass without a way out is one that the compiler makes vectors of.
+        if !bytes.iter().fold(false, |any, byte| any | is_nan(byte)) {
+            return Ok(());
+        }
+        let at = bytes.iter().position(is_nan).unwrap_or_default();
+        let (row, column) = (first_row + at / self.weight.row_len(), at % self.weight.row_len());
+        Err(error(&self.weight.name, format!("the weight in row {row}, column {column} is NaN")))
+    }
 }
 
 /// An [`Fp8`] layer with its scales in memory; the weight stays in the file.
@@ -101,7 +121,9 @@ impl OpenFp8<'_> {
         let mut out = vec![0.0; bytes.len()];
         dequantize(DType::F8E4M3, &bytes, &mut out)?;
         for (row, values) in rows.zip(out.chunks_exact_mut(self.layer.weight.row_len())) {
-            for (part, &scale) in values.chunks_mut(self.layer.block[1]).zip(self.row_scales(row)) {
+            for (part, &scale) in
+                values.chunks_mut(self.layer.block[1]).zip(self.layer.row_scales(&self.scales, row))
+            {
                 for value in part {
                     *value *= scale;
                 }
@@ -111,26 +133,30 @@ impl OpenFp8<'_> {
     }
 
     /// Some rows in the layout `F8`.
-    pub(crate) async fn streams(&self, rows: Range<usize>) -> Result<Vec<Vec<u32>>, Error> {
-        let n_in = self.layer.weight.row_len();
-        let bytes = self.read(rows.clone()).await?;
-        let mut streams = empty_streams(Layout::F8, rows.len(), n_in)?;
+    pub(crate) async fn fill_streams(
+        &self,
+        rows: Range<usize>,
+        streams: &mut Vec<Vec<u32>>,
+    ) -> Result<(), Error> {
+        let Self { layer, checkpoint, scales } = self;
+        let (weight, n_in) = (layer.weight, layer.weight.row_len());
+        check_rows(&weight.name, &rows, weight.n_rows())?;
         let row_words = [0, 1].map(|stream| Layout::F8.stream_row_words(stream, n_in));
-        for (i, row) in rows.enumerate() {
-            copy(&bytes[i * n_in..][..n_in], &mut streams[0][i * row_words[0]..]);
-            let scales = self.row_scales(row);
-            for (at, word) in streams[1][i * row_words[1]..][..row_words[1]].iter_mut().enumerate() {
-                *word = scales[at * F8_GROUP / self.layer.block[1]].to_bits();
+        fill_rows(checkpoint, weight, rows, Layout::F8, streams, |bytes, rows, words| {
+            layer.check(rows.start, bytes)?;
+            let [quants, scale_words] = &mut words[..] else { unreachable!("F8 has two streams") };
+            let words = quants.chunks_exact_mut(row_words[0]).zip(scale_words.chunks_exact_mut(row_words[1]));
+            for ((row, bytes), (quants, scale_words)) in rows.zip(bytes.chunks_exact(n_in)).zip(words) {
+                quants[n_in / 4..].fill(0);
+                copy(bytes, quants);
+                let scales = layer.row_scales(scales, row);
+                for (at, word) in scale_words.iter_mut().enumerate() {
+                    *word = scales[at * F8_GROUP / layer.block[1]].to_bits();
+                }
             }
-        }
-        Ok(streams)
-    }
-
-    /// The scales of the blocks of a row.
-    fn row_scales(&self, row: usize) -> &[f32] {
-        let Fp8 { n_out, block, grid, .. } = self.layer;
-        let at = row / n_out * grid[0] + row % n_out / block[0];
-        &self.scales[at * grid[1]..][..grid[1]]
+            Ok(())
+        })
+        .await
     }
 
     async fn read(&self, rows: Range<usize>) -> Result<Vec<u8>, Error> {
@@ -138,12 +164,7 @@ impl OpenFp8<'_> {
         check_rows(&weight.name, &rows, weight.n_rows())?;
         let first = rows.start;
         let bytes = self.checkpoint.read_rows(weight, rows).await?;
-        match bytes.iter().position(|byte| byte & 0x7F == 0x7F) {
-            None => Ok(bytes),
-            Some(i) => {
-                let (row, column) = (first + i / weight.row_len(), i % weight.row_len());
-                Err(error(&weight.name, format!("the weight in row {row}, column {column} is NaN")))
-            }
-        }
+        self.layer.check(first, &bytes)?;
+        Ok(bytes)
     }
 }

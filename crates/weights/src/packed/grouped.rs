@@ -3,7 +3,7 @@ use std::ops::Range;
 use half::{bf16, f16};
 
 use super::{SCALE_TYPES, check_rows, check_shape, check_type, error, read, read_scales};
-use crate::layout::{copy, empty_streams, put_plane, share_rows, split_rows};
+use crate::layout::{copy, put_plane, share_rows, size_streams, split_rows};
 use crate::{Checkpoint, DType, Error, Group, Layout, TensorInfo};
 
 /// Which nibble of an AWQ word holds column `8c + i`: the columns lie in the order 0, 2, 4, 6, 1, 3,
@@ -119,10 +119,14 @@ impl<'c> Grouped<'c> {
         format!("{method} of {} bits, {size} inputs a scale{order}", self.scheme.bits)
     }
 
+    /// All its tensors, in the order in which they are read.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &'c TensorInfo> {
+        [Some(self.scales), self.g_idx, Some(self.qzeros), Some(self.qweight)].into_iter().flatten()
+    }
+
     /// Bytes of all its tensors.
     pub(crate) fn byte_len(&self) -> u64 {
-        let parts = [Some(self.qweight), Some(self.qzeros), Some(self.scales), self.g_idx];
-        parts.into_iter().flatten().map(|info| info.byte_len).sum()
+        self.tensors().map(|info| info.byte_len).sum()
     }
 
     /// The layout that holds the layer without loss. It is `F32` for groups out of order (their
@@ -216,17 +220,18 @@ impl OpenGrouped<'_> {
     }
 
     /// Some rows in the layout `Z4` or `Z8`.
-    pub(crate) fn streams(
+    pub(crate) fn fill_streams(
         &self,
         rows: Range<usize>,
         layout: Layout,
         group: Group,
-    ) -> Result<Vec<Vec<u32>>, Error> {
+        streams: &mut Vec<Vec<u32>>,
+    ) -> Result<(), Error> {
         check_rows(&self.layer.qweight.name, &rows, self.layer.n_out)?;
         let n_in = self.layer.n_in;
-        let mut streams = empty_streams(layout, rows.len(), n_in)?;
+        size_streams(layout, rows.len(), n_in, streams)?;
         let padded = n_in.next_multiple_of(32);
-        share_rows(layout, n_in, rows.len(), rows.len() * n_in, &mut streams, |share, mut words| {
+        share_rows(layout, n_in, rows.len(), rows.len() * n_in, streams, |share, mut words| {
             let share = rows.start + share.start..rows.start + share.end;
             // In blocks of rows, so that the columns of a block stay in the cache while they become rows.
             for first in share.clone().step_by(64) {
@@ -243,11 +248,10 @@ impl OpenGrouped<'_> {
                 }
             }
             Ok(())
-        })?;
-        Ok(streams)
+        })
     }
 
-    /// Fills words of zeros with the quants of some rows, which are padded with weights of zero.
+    /// Fills words with the quants of some rows, which are padded with weights of zero.
     fn put_quants(&self, rows: Range<usize>, padded: usize, words: &mut [u32]) {
         let Grouped { n_in, n_out, scheme, .. } = self.layer;
         let last_group = self.group_of[n_in - 1] as usize * n_out;
@@ -269,7 +273,10 @@ impl OpenGrouped<'_> {
             // A weight of zero is the zero point.
             quants[n_in..].fill(self.zeros[last_group + o]);
             match scheme.bits {
-                4 => put_plane::<4>(quants, 0, words),
+                4 => {
+                    words.fill(0);
+                    put_plane::<4>(quants, 0, words);
+                }
                 _ => copy(quants, words),
             }
         }

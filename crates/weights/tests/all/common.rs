@@ -1,9 +1,10 @@
 //! What several tests need: sources in memory, and a generator of fixed randomness.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use pollster::block_on;
-use qwill_weights::{ByteSource, Checkpoint, DType, Error, MemorySource, quantize};
+use qwill_weights::{ByteSource, Checkpoint, DType, Error, Layout, MemorySource, TensorReader, quantize};
 use serde_json::json;
 
 pub(crate) fn source(name: &str, bytes: Vec<u8>) -> Rc<dyn ByteSource> {
@@ -56,6 +57,17 @@ pub(crate) fn safetensors_with(parts: &[Part]) -> Vec<u8> {
     }
     let header = serde_json::to_vec(&header).unwrap();
     [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat()
+}
+
+/// Rows as the streams of a layout, in memory that held something else.
+pub(crate) fn streams(
+    reader: &TensorReader<'_>,
+    rows: Range<usize>,
+    layout: Layout,
+) -> Result<Vec<Vec<u32>>, Error> {
+    let mut streams = vec![vec![0xDEAD_BEEF; 1 << 16]; 4];
+    block_on(reader.fill_streams(rows, layout, &mut streams))?;
+    Ok(streams)
 }
 
 /// The message of an error, with those of its causes.

@@ -6,7 +6,7 @@ use pollster::block_on;
 use qwill_weights::{Checkpoint, DType, Error, FileSource, Group, Layout, Tensors, dequantize, unpack};
 use serde_json::{Value, json};
 
-use crate::common::{Part, Random, message, open_safetensors, safetensors_with};
+use crate::common::{Part, Random, message, open_safetensors, safetensors_with, streams};
 
 fn gptq(bits: u32, group_size: i64) -> Value {
     json!({"quantization_config": {"quant_method": "gptq", "bits": bits, "group_size": group_size}})
@@ -52,7 +52,7 @@ fn read_tensor(checkpoint: &Checkpoint, config: &Value, name: &str) -> Result<Fo
     // All rows, and a part that starts and ends anywhere.
     for rows in [0..n_rows, n_rows / 3..n_rows - n_rows / 4] {
         for layout in [layout, Layout::F32] {
-            let streams = block_on(reader.streams(rows.clone(), layout))?;
+            let streams = streams(&reader, rows.clone(), layout)?;
             for (i, stream) in streams.iter().enumerate() {
                 assert_eq!(stream.len(), rows.len() * layout.stream_row_words(i, k));
             }

@@ -1,9 +1,15 @@
 //! Plain tensors seen through [`Tensors`]: rows of experts, damaged scales, types without a layout.
 
-use pollster::block_on;
-use qwill_weights::{Checkpoint, DType, Layout, TensorReader, Tensors, dequantize, gguf, quantize, unpack};
+use std::rc::Rc;
 
-use crate::common::{Random, message, open_gguf};
+use pollster::block_on;
+use qwill_weights::{
+    ByteSource, Checkpoint, DType, FileSource, Layout, TensorReader, Tensors, dequantize, gguf, quantize,
+    unpack,
+};
+use serde_json::json;
+
+use crate::common::{Part, Random, message, open_gguf, open_safetensors, safetensors_with, streams};
 
 fn gguf_file(name: &str, shape: &[usize], dtype: DType, bytes: &[u8]) -> Checkpoint {
     let mut writer = gguf::Writer::new();
@@ -111,8 +117,7 @@ fn a_converted_tensor_reads_as_if_it_were_stored_so() {
         assert_eq!((&converted.shape, converted.byte_len), (&plain.shape, plain.byte_len));
         let (stored, converted) = (block_on(stored.open()).unwrap(), block_on(converted.open()).unwrap());
         for rows in [0..7, 2..5, 6..6] {
-            let of =
-                |reader: &TensorReader<'_>, layout| block_on(reader.streams(rows.clone(), layout)).unwrap();
+            let of = |reader: &TensorReader<'_>, layout| streams(reader, rows.clone(), layout).unwrap();
             let row_bytes = blocks.len() / 7;
             let part = &blocks[rows.start * row_bytes..rows.end * row_bytes];
             assert_eq!(block_on(converted.blocks(rows.clone())).unwrap(), part, "{dtype}");
@@ -172,4 +177,51 @@ fn rows_that_are_not_whole_blocks_get_another_format() {
     ] {
         assert_eq!(dtype.for_rows_of(row_len), expected, "{dtype}, {row_len}");
     }
+}
+
+#[test]
+fn files_on_the_disk_read_as_from_memory() {
+    let mut random = Random(9);
+    let path = std::env::temp_dir().join(format!("qwill-tensors-{}.safetensors", std::process::id()));
+    // Rows that no 32 divides, more than a thread takes at once, and in the last piece fewer than in the others.
+    let (n_rows, k) = (3007_usize, 1047_usize);
+    let values: Vec<f32> = (0..n_rows * k).map(|_| random.normal()).collect();
+    let blocks = n_rows.div_ceil(128) * k.div_ceil(128);
+    let scales: Vec<f32> = (0..blocks).map(|_| random.normal()).collect();
+    let grid = [n_rows.div_ceil(128), k.div_ceil(128)];
+    // Every byte but the two that are no numbers.
+    let eighths = (0..n_rows * k).map(|_| random.next() as u8).map(|b| if b & 0x7F == 0x7F { 0 } else { b });
+    let file = safetensors_with(&[
+        Part::floats("f32", DType::F32, &[n_rows, k], &values),
+        Part::floats("bf16", DType::BF16, &[n_rows, k], &values),
+        Part::new("f8", DType::F8E4M3, &[n_rows, k], eighths.collect()),
+        Part::floats("f8_scale_inv", DType::F32, &grid, &scales),
+    ]);
+    std::fs::write(&path, &file).unwrap();
+    let disk: Rc<dyn ByteSource> = Rc::new(FileSource::open(&path).unwrap());
+    let disk = block_on(Checkpoint::open_safetensors(vec![disk], None)).unwrap();
+    let memory = open_safetensors(file).unwrap();
+    let config = json!({ "quant_method": "fp8", "weight_block_size": [128, 128] });
+    for name in ["f32", "bf16", "f8"] {
+        let [disk, memory] = [&disk, &memory]
+            .map(|file| Tensors::new(file, Some(&config)).unwrap().get(name).unwrap().expect("it is there"));
+        let parts = disk.file_parts(5..n_rows);
+        assert_eq!(
+            parts.iter().map(|part| part.path.clone()).collect::<Vec<_>>(),
+            vec![path.clone(); parts.len()]
+        );
+        let in_parts: u64 = parts.iter().map(|part| part.range.end - part.range.start).sum();
+        let row_bytes = (memory.byte_len - if name == "f8" { 4 * blocks as u64 } else { 0 }) / n_rows as u64;
+        assert_eq!(in_parts, memory.byte_len - 5 * row_bytes, "{name}");
+        assert_eq!(memory.file_parts(5..n_rows), []);
+        let layout = disk.layout;
+        let [disk, memory] = [disk, memory].map(|tensor| block_on(tensor.open()).unwrap());
+        for rows in [0..n_rows, 5..n_rows - 1, 8..9, 4..4] {
+            let found = streams(&disk, rows.clone(), layout).unwrap();
+            assert!(found == streams(&memory, rows.clone(), layout).unwrap(), "{name} {rows:?}");
+            let wanted = &block_on(memory.values(rows.clone())).unwrap();
+            assert!(unpack(layout, &found, rows.len(), k) == *wanted, "{name} {rows:?}");
+        }
+    }
+    std::fs::remove_file(path).unwrap();
 }
