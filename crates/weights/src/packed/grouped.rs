@@ -10,6 +10,11 @@ use crate::{Checkpoint, DType, Error, Group, Layout, TensorInfo};
 /// 5, 7.
 const AWQ_NIBBLE: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
 
+/// Rows that are made together.
+const BLOCK: usize = 128;
+/// Words of a line of the cache.
+const LINE: usize = 16;
+
 /// How quants of `bits` bits lie in 32-bit words, `p = 32 / bits` in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
@@ -234,8 +239,8 @@ impl OpenGrouped<'_> {
         share_rows(layout, n_in, rows.len(), rows.len() * n_in, streams, |share, mut words| {
             let share = rows.start + share.start..rows.start + share.end;
             // In blocks of rows, so that the columns of a block stay in the cache while they become rows.
-            for first in share.clone().step_by(64) {
-                let block = first..share.end.min(first + 64);
+            for first in share.clone().step_by(BLOCK) {
+                let block = first..share.end.min(first + BLOCK);
                 let mut part = split_rows(layout, n_in, &mut words, block.len());
                 let (quants, groups) = part.split_at_mut(1);
                 self.put_quants(block.clone(), padded, quants[0]);
@@ -285,32 +290,34 @@ impl OpenGrouped<'_> {
     /// Puts words of 4 bits that have eight inputs of an output in the order of a plane.
     fn reorder_words(&self, rows: Range<usize>, row_words: usize, words: &mut [u32]) {
         let n_out = self.layer.n_out;
-        // Eight stored rows at a time, so that what is written is half a line of the cache.
         let stored = self.qweight.as_chunks::<4>().0;
-        for (at, stored) in stored.chunks(8 * n_out).enumerate() {
-            for (o, words) in rows.clone().zip(words.chunks_exact_mut(row_words)) {
-                for (word, stored) in words[8 * at..].iter_mut().zip(stored[o..].iter().step_by(n_out)) {
-                    *word = reorder_nibbles(u32::from_le_bytes(*stored));
+        by_lines(words, row_words, self.layer.n_in / 8, |first, n, lines| {
+            for i in 0..n {
+                let stored = &stored[(first + i) * n_out + rows.start..];
+                for (line, &word) in lines.iter_mut().zip(stored) {
+                    line[i] = reorder_nibbles(u32::from_le_bytes(word));
                 }
             }
-        }
+        });
     }
 
     /// Turns words of 4 bits that have eight outputs of an input into those of a plane.
     fn transpose_words(&self, rows: Range<usize>, row_words: usize, words: &mut [u32]) {
         let stride = self.layer.n_out / 8;
         let stored = self.qweight.as_chunks::<4>().0;
-        for (at, stored) in stored.chunks_exact(8 * stride).enumerate() {
-            for column in rows.start / 8..rows.end.div_ceil(8) {
-                let inputs = std::array::from_fn(|i| u32::from_le_bytes(stored[i * stride + column]));
-                let outputs = transpose_nibbles(inputs);
-                for (o, nibble) in (8 * column..).zip(AWQ_NIBBLE) {
-                    if rows.contains(&o) {
-                        words[(o - rows.start) * row_words + at] = outputs[nibble];
+        by_lines(words, row_words, self.layer.n_in / 8, |first, n, lines| {
+            for (i, stored) in stored[8 * first * stride..].chunks_exact(8 * stride).take(n).enumerate() {
+                for column in rows.start / 8..rows.end.div_ceil(8) {
+                    let inputs = std::array::from_fn(|i| u32::from_le_bytes(stored[i * stride + column]));
+                    let outputs = transpose_nibbles(inputs);
+                    for (o, nibble) in (8 * column..).zip(AWQ_NIBBLE) {
+                        if rows.contains(&o) {
+                            lines[o - rows.start][i] = outputs[nibble];
+                        }
                     }
                 }
             }
-        }
+        });
     }
 
     /// A scale in the form of the layouts, the one that it has in the file.
@@ -355,6 +362,26 @@ impl OpenGrouped<'_> {
             }
         }
         quants
+    }
+}
+
+/// Writes the first `n_words` of rows that are `row_words` long, at most [`BLOCK`] of them, a line of the cache at a
+/// time: the rows lie so far apart that no cache holds a line of each until it is full. `fill` gets the place of a line in
+/// its row and how many words of it there are, and the line of each row.
+fn by_lines(
+    words: &mut [u32],
+    row_words: usize,
+    n_words: usize,
+    fill: impl Fn(usize, usize, &mut [[u32; LINE]]),
+) {
+    let mut lines = [[0; LINE]; BLOCK];
+    let lines = &mut lines[..words.len() / row_words];
+    for first in (0..n_words).step_by(LINE) {
+        let n = LINE.min(n_words - first);
+        fill(first, n, lines);
+        for (words, line) in words.chunks_exact_mut(row_words).zip(&*lines) {
+            words[first..first + n].copy_from_slice(&line[..n]);
+        }
     }
 }
 
