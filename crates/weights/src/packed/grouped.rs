@@ -14,6 +14,8 @@ const AWQ_NIBBLE: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
 const BLOCK: usize = 128;
 /// Words of a line of the cache.
 const LINE: usize = 16;
+/// Words that are transposed beside each other, in the lanes of vectors.
+const LANES: usize = 16;
 
 /// How quants of `bits` bits lie in 32-bit words, `p = 32 / bits` in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -304,15 +306,25 @@ impl OpenGrouped<'_> {
     /// Turns words of 4 bits that have eight outputs of an input into those of a plane.
     fn transpose_words(&self, rows: Range<usize>, row_words: usize, words: &mut [u32]) {
         let stride = self.layer.n_out / 8;
+        let columns = rows.start / 8..rows.end.div_ceil(8);
         let stored = self.qweight.as_chunks::<4>().0;
         by_lines(words, row_words, self.layer.n_in / 8, |first, n, lines| {
             for (i, stored) in stored[8 * first * stride..].chunks_exact(8 * stride).take(n).enumerate() {
-                for column in rows.start / 8..rows.end.div_ceil(8) {
-                    let inputs = std::array::from_fn(|i| u32::from_le_bytes(stored[i * stride + column]));
+                for column in columns.clone().step_by(LANES) {
+                    let n_lanes = LANES.min(columns.end - column);
+                    let mut inputs = [[0; LANES]; 8];
+                    for (lanes, stored) in inputs.iter_mut().zip(stored.chunks_exact(stride)) {
+                        for (lane, &word) in lanes.iter_mut().zip(&stored[column..column + n_lanes]) {
+                            *lane = u32::from_le_bytes(word);
+                        }
+                    }
                     let outputs = transpose_nibbles(inputs);
-                    for (o, nibble) in (8 * column..).zip(AWQ_NIBBLE) {
-                        if rows.contains(&o) {
-                            lines[o - rows.start][i] = outputs[nibble];
+                    for (place, nibble) in AWQ_NIBBLE.into_iter().enumerate() {
+                        let of_lanes = (8 * column + place..).step_by(8);
+                        for (o, &word) in of_lanes.zip(&outputs[nibble][..n_lanes]) {
+                            if rows.contains(&o) {
+                                lines[o - rows.start][i] = word;
+                            }
                         }
                     }
                 }
@@ -402,13 +414,21 @@ fn reorder_nibbles(word: u32) -> u32 {
     spread(word & 0xFFFF) | spread(word >> 16) << 4
 }
 
-/// Eight words of eight quants as words of a plane of 4 bits: the `n`th holds nibble `n` of each, in order.
-fn transpose_nibbles(words: [u32; 8]) -> [u32; 8] {
-    const EVEN: u32 = 0x0F0F_0F0F;
-    // Byte `k` of these holds nibbles `2k` (or `2k + 1`) of two words that share a byte in a plane.
-    let pairs = |shift: u32| -> [u32; 4] {
-        std::array::from_fn(|i| words[i] >> shift & EVEN | (words[i + 4] >> shift & EVEN) << 4)
-    };
-    let bytes = [pairs(0), pairs(4)].map(|pairs| pairs.map(u32::to_le_bytes));
-    std::array::from_fn(|n| u32::from_le_bytes(std::array::from_fn(|i| bytes[n % 2][i][n / 2])))
+/// Eight words of eight quants as words of a plane of 4 bits: the `n`th holds nibble `n` of each, in order. Every lane
+/// does so with words of its own.
+fn transpose_nibbles(words: [[u32; LANES]; 8]) -> [[u32; LANES]; 8] {
+    // in the order in which a plane has them, from the lowest nibble to the highest
+    let mut words = [0, 4, 1, 5, 2, 6, 3, 7].map(|i: usize| words[i]);
+    for (step, mask) in [(4, 0x0000_FFFF), (2, 0x00FF_00FF), (1, 0x0F0F_0F0F)] {
+        for low in (0..8).filter(|i| i & step == 0) {
+            // The upper half of each part of one word changes places with the lower half of the other's.
+            let (before, after) = words.split_at_mut(low + step);
+            for (a, b) in before[low].iter_mut().zip(&mut after[0]) {
+                let differing = (*a >> (4 * step) ^ *b) & mask;
+                *a ^= differing << (4 * step);
+                *b ^= differing;
+            }
+        }
+    }
+    words
 }
