@@ -319,11 +319,10 @@ impl OpenGrouped<'_> {
                         }
                     }
                     let outputs = transpose_nibbles(inputs);
-                    for (place, nibble) in AWQ_NIBBLE.into_iter().enumerate() {
-                        let of_lanes = (8 * column + place..).step_by(8);
-                        for (o, &word) in of_lanes.zip(&outputs[nibble][..n_lanes]) {
+                    for (lane, column) in (column..column + n_lanes).enumerate() {
+                        for (o, nibble) in (8 * column..).zip(AWQ_NIBBLE) {
                             if rows.contains(&o) {
-                                lines[o - rows.start][i] = word;
+                                lines[o - rows.start][i] = outputs[nibble][lane];
                             }
                         }
                     }
