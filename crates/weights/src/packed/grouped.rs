@@ -45,14 +45,20 @@ impl Scheme {
         (1 << self.bits) - 1
     }
 
-    /// The quant or stored zero point `i` in words that are packed along it.
-    fn field(self, words: &[[u8; 4]], i: usize) -> u32 {
-        let per_word = 32 / self.bits as usize;
-        let place = match self.packing {
-            Packing::Input => i % per_word,
-            Packing::Output => AWQ_NIBBLE[i % per_word],
-        };
-        u32::from_le_bytes(words[i / per_word]) >> (self.bits as usize * place) & self.mask()
+    /// The zero points in words that are packed along them, with those that fill up the last word.
+    fn zeros(self, words: &[[u8; 4]]) -> impl Iterator<Item = u8> {
+        let fields = 0..32 / self.bits as usize;
+        words.iter().flat_map(move |&word| {
+            let word = u32::from_le_bytes(word);
+            fields.clone().map(move |i| {
+                let place = match self.packing {
+                    Packing::Input => i,
+                    Packing::Output => AWQ_NIBBLE[i],
+                };
+                let stored = word >> (self.bits as usize * place);
+                (stored.wrapping_add(self.zero_offset) & self.mask()) as u8
+            })
+        })
     }
 }
 
@@ -166,9 +172,7 @@ impl<'c> Grouped<'c> {
         let zero_words = self.qzeros.row_len();
         let mut zeros = Vec::with_capacity(scales.len());
         for words in bytes.as_chunks().0.chunks_exact(zero_words) {
-            zeros.extend((0..self.n_out).map(|out| {
-                ((self.scheme.field(words, out) + self.scheme.zero_offset) & self.scheme.mask()) as u8
-            }));
+            zeros.extend(self.scheme.zeros(words).take(self.n_out));
         }
         let qweight = read(checkpoint, self.qweight).await?;
         Ok(OpenGrouped { layer: self, group_of, scales, zeros, qweight })
