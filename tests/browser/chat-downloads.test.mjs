@@ -5,26 +5,19 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
-import { lookUp, openModelDialog, press, says, violations } from "./lib/chat-page.mjs";
+import { lookUp, openDemoPage, openModelDialog, press, says, violations } from "./lib/chat-page.mjs";
 import { serveFaulty } from "./lib/faulty.mjs";
-import { GOLDEN, serveWeb } from "./lib/site.mjs";
+import { GOLDEN } from "./lib/site.mjs";
 
 const NAME = "tiny-Q8_0.gguf";
 
 for (const [name, launch] of Object.entries(LAUNCHERS)) {
   test(name, { timeout: 120_000 }, async (t) => {
-    const site = await serveWeb();
-    t.after(() => site.close());
     const hub = await serveFaulty();
     t.after(() => hub.close());
     const file = `/a/b/resolve/main/${NAME}`;
     hub.files.set(file, readFileSync(path.join(GOLDEN, "g-qwen2/g-qwen2-Q8_0.gguf")));
-    const browser = await launch();
-    t.after(() => browser.close());
-    const tab = await browser.open();
-    await tab.goto(`${site.url}/demo/index.html`);
-    await says(tab, ".card", "Cancel");
-    await press(tab, "Cancel");
+    const { tab, site } = await openDemoPage(t, launch);
 
     await t.test("an address is downloaded with progress, speed and time left, and cancelled", async () => {
       hub.delay = 150;

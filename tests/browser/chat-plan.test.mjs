@@ -5,10 +5,10 @@ import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { LAUNCHERS } from "./lib/browsers.mjs";
-import { fill, lookUp, press, says, violations } from "./lib/chat-page.mjs";
+import { fill, lookUp, openDemoPage, press, says, violations } from "./lib/chat-page.mjs";
 import { serveFaulty } from "./lib/faulty.mjs";
 import { syntheticGguf } from "./lib/gguf.mjs";
-import { GOLDEN, SCREENSHOTS, serveWeb } from "./lib/site.mjs";
+import { GOLDEN, SCREENSHOTS } from "./lib/site.mjs";
 
 const STATUS = "dialog[open] .verdict [role=status]";
 const MAIN = "dialog[open] .button-main";
@@ -19,8 +19,6 @@ const KEY_BYTES = 2048;
 for (const [name, launch] of Object.entries(LAUNCHERS)) {
   test(name, { timeout: 240_000 }, async (t) => {
     mkdirSync(SCREENSHOTS, { recursive: true });
-    const site = await serveWeb();
-    t.after(() => site.close());
     const hub = await serveFaulty();
     t.after(() => hub.close());
     hub.files.set("/tiny.gguf", readFileSync(path.join(GOLDEN, "g-qwen2/g-qwen2-Q8_0.gguf")));
@@ -28,13 +26,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     hub.files.set("/huge.gguf", syntheticGguf({ layers: 240 }));
     // An expert must lie in one binding.
     hub.files.set("/wide.gguf", syntheticGguf({ layers: 1, hidden: 65_536, inner: 65_536, experts: true }));
-    const browser = await launch();
-    t.after(() => browser.close());
-    const tab = await browser.open();
-    await tab.goto(`${site.url}/demo/index.html`);
-    await says(tab, ".card", "Cancel");
-    await press(tab, "Cancel");
-    await says(tab, ".card", "cancelled");
+    const { tab } = await openDemoPage(t, launch);
 
     const facts = () =>
       tab.evaluate(() =>

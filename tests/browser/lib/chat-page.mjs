@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { serveWeb } from "./site.mjs";
 
 const PATIENCE = Number(process.env.QWILL_PATIENCE ?? 60_000);
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -29,6 +30,20 @@ export const press = (tab, text) =>
     if (!found) throw new Error(`no button ${text} among ${buttons.map((button) => button.textContent)}`);
     found.click();
   }, text);
+
+/** Opens the chat demo, and stops its load of the model that comes with it; `site` serves the page. */
+export const openDemoPage = async (t, launch) => {
+  const site = await serveWeb();
+  t.after(() => site.close());
+  const browser = await launch();
+  t.after(() => browser.close());
+  const tab = await browser.open();
+  await tab.goto(`${site.url}/demo/index.html`);
+  await says(tab, ".card", "Cancel");
+  await press(tab, "Cancel");
+  await says(tab, ".card", "cancelled");
+  return { tab, site };
+};
 
 /** Opens the model's window. */
 export const openModelDialog = async (tab) => {
