@@ -35,6 +35,8 @@ export function App() {
     chat.send(prompt);
     focusInput();
   };
+  /** A dialog tells of its end when it has been closed for a while: another may be open by then. */
+  const close = (closed: typeof dialog) => setDialog((open) => (open === closed ? undefined : open));
   const consider = (choice: ModelChoice) => {
     setDialog(undefined);
     setConsidered(choice);
@@ -81,7 +83,7 @@ export function App() {
       <ModelDialog
         isOpen={dialog === "model"}
         state={loader.state}
-        onClose={() => setDialog(undefined)}
+        onClose={() => close("model")}
         onOpen={open}
         onConsider={consider}
       />
@@ -90,7 +92,7 @@ export function App() {
         isOpen={dialog === "settings"}
         settings={settings}
         onChange={changeSettings}
-        onClose={() => setDialog(undefined)}
+        onClose={() => close("settings")}
       />
       <DropZone onFiles={open} />
     </>
