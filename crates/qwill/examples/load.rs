@@ -7,9 +7,9 @@
 //! Prints one JSON object. A turn is a plain sequential read, and the same with every tensor repacked and thrown away, one
 //! or the other first in turn, then a whole `Model::load`; what is printed is the best and the median of the turns, in
 //! seconds, once with the files dropped from memory before each of them (`cold`, on Linux only: other systems have no call
-//! for it) and once with the files in memory (`cached`). `load_weights` is the part of a load up to its last byte on the device: with the opening of the
-//! device and most pipelines, but without the first steps, which a software GPU spends its time on. The heap's peak is
-//! that of the loads.
+//! for it) and once with the files in memory (`cached`). `load_weights` is the part of a load up to its last byte on the
+//! device: with the opening of the device and most pipelines, but without the first steps, which a software GPU spends its
+//! time on. The heap's peak is that of the loads. On a disk whose speed is not steady, see `tests/bench/steady-disk.sh`.
 
 use std::fs::File;
 use std::hint::black_box;
