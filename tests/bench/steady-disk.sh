@@ -25,7 +25,7 @@ mkdir "$work/memory" "$work/disk" "$group"
 mount -t tmpfs -o size=90% tmpfs "$work/memory"
 for model in "$@"; do
     # Room for the file system's own tables and for holes.
-    truncate -s $(($(du -sb "$model" | cut -f1) * 11 / 10 + (64 << 20))) "$work/memory/image"
+    truncate -s $((($(du -sb "$model" | cut -f1) * 11 / 10 >> 20) + 64))M "$work/memory/image"
     mkfs.ext4 -q -F "$work/memory/image"
     device=$(losetup -f --show "$work/memory/image")
     # As much as the disk under it would read ahead of one reader; the default of loop devices is a sixty-fourth of it.
