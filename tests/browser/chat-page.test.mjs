@@ -250,9 +250,11 @@ test("light, dark, desktop and phone: pictures, nothing cut off, no accessibilit
       await text(tab, ".stats");
       await inspect("reply");
       await tab.click('[title="Settings"]');
+      await text(tab, "dialog[open]");
       await inspect("settings");
       await tab.keyboard.press("Escape");
       await tab.click(".model-button");
+      await text(tab, "dialog[open]");
       await inspect("model");
       await tab.fill("#model-address", `${server.url}/golden/g-qwen2/g-qwen2-Q8_0.gguf`);
       await tab.press("#model-address", "Enter");

@@ -16,7 +16,8 @@ impl<'g> Uploads<'g> {
         Self { gpu, in_flight: 0 }
     }
 
-    /// Writes `parts` one after the other from byte `offset` on, all multiples of 4 long; the buffer holds it after [`finish`](Self::finish).
+    /// Writes `parts` one after the other from byte `offset` on, all multiples of 4 long; the buffer holds them after
+    /// [`finish`](Self::finish).
     ///
     /// # Errors
     /// [`Error::Lost`] and [`Error::Device`] for what the device reported so far.
