@@ -15,12 +15,12 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use peak_alloc::PeakAlloc;
 use pollster::block_on;
-use qwill::weights::{ByteSource, Checkpoint, FileSource, ReadAhead, Tensor, Tensors};
+use qwill::weights::{ByteSource, Checkpoint, FileSource, Pieces, ReadAhead, Tensor, Tensors};
 use qwill::{Control, LoadOptions, Model, ModelFiles};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 static HEAP: PeakAlloc = PeakAlloc;
 
 const TURNS: usize = 5;
-/// Bytes of the device's streams that the loader makes at a time.
+/// Bytes that a plain read asks for at a time.
 const CHUNK: usize = 8 << 20;
 
 type Failure = Box<dyn std::error::Error>;
@@ -144,7 +144,7 @@ fn plain_read(path: &Path) -> Result<(), Failure> {
 
 /// Every tensor as the streams of its layout, as the loader asks for them.
 async fn repack(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
-    let sources = files.iter().map(|file| Ok(Rc::new(FileSource::open(file)?) as Rc<dyn ByteSource>));
+    let sources = files.iter().map(|file| Ok(Arc::new(FileSource::open(file)?) as Arc<dyn ByteSource>));
     let sources = sources.collect::<Result<Vec<_>, qwill::weights::Error>>()?;
     let (checkpoint, quantization) = if path.is_file() {
         (Checkpoint::open_gguf(sources).await?, Value::Null)
@@ -152,25 +152,22 @@ async fn repack(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
         let config: Value = serde_json::from_slice(&std::fs::read(path.join("config.json"))?)?;
         (Checkpoint::open_safetensors(sources, None).await?, config["quantization_config"].clone())
     };
-    let tensors = Tensors::new(&checkpoint, Some(&quantization))?;
-    let tensors = matrices(&checkpoint, &tensors)?;
+    let tensors = matrices(&checkpoint, &Tensors::new(&checkpoint, Some(&quantization))?)?;
     let read_ahead = ReadAhead::start(tensors.iter().flat_map(|t| t.file_parts(0..t.n_rows())).collect());
-    let (mut streams, mut bytes_done) = (Vec::new(), 0);
+    let mut pieces = Pieces::default();
     for tensor in tensors {
-        let reader = tensor.open().await?;
-        let k = tensor.row_len();
-        let row: usize =
-            (0..tensor.layout.n_streams()).map(|s| tensor.layout.stream_row_words(s, k) * 4).sum();
-        let chunk = (CHUNK / row.max(1)).max(1);
-        for first in (0..tensor.n_rows()).step_by(chunk) {
-            let rows = first..tensor.n_rows().min(first + chunk);
-            bytes_done += tensor.bytes_of(rows.clone());
-            reader.fill_streams(rows, tensor.layout, &mut streams).await?;
-            black_box(&streams);
-            read_ahead.advance(bytes_done);
-        }
+        let rows = 0..tensor.n_rows();
+        pieces.add(0, tensor.layout, vec![(tensor, rows)]);
     }
-    Ok(())
+    let mut bytes_done = 0;
+    pieces
+        .fill(async |filled| {
+            black_box(&filled.streams);
+            bytes_done += filled.bytes;
+            read_ahead.advance(bytes_done);
+            Ok(())
+        })
+        .await
 }
 
 /// All tensors, those of packed layers put together.

@@ -1,6 +1,6 @@
 //! The files of a model, wherever they lie.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use qwill_models::{Config, config_from_gguf};
 use qwill_text::{ChatTemplate, GenerationConfig, GgufTokenizer, TemplateUse, Tokenizer};
@@ -12,7 +12,7 @@ use crate::Error;
 /// Files that together are a model: one GGUF (or its parts), or a Hugging Face directory's.
 pub struct ModelFiles {
     name: String,
-    files: Vec<Rc<dyn ByteSource>>,
+    files: Vec<Arc<dyn ByteSource>>,
 }
 
 impl std::fmt::Debug for ModelFiles {
@@ -73,7 +73,7 @@ pub(crate) struct Templates {
 
 impl ModelFiles {
     /// Files that somebody else reads; `name` is for people.
-    pub fn from_sources(name: impl Into<String>, files: Vec<Rc<dyn ByteSource>>) -> Self {
+    pub fn from_sources(name: impl Into<String>, files: Vec<Arc<dyn ByteSource>>) -> Self {
         Self { name: name.into(), files }
     }
 
@@ -85,9 +85,9 @@ impl ModelFiles {
         let shown = path.display();
         let name = path.file_stem().map_or_else(|| shown.to_string(), |s| s.to_string_lossy().into_owned());
         if path.is_file() {
-            let mut files: Vec<Rc<dyn ByteSource>> = Vec::new();
+            let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
             for part in parts(path) {
-                files.push(Rc::new(FileSource::open(&part)?));
+                files.push(Arc::new(FileSource::open(&part)?));
             }
             return Ok(Self { name, files });
         }
@@ -97,14 +97,14 @@ impl ModelFiles {
             )));
         }
         let io = |e: std::io::Error| Error::Files(format!("{shown}: {e}"));
-        let mut files: Vec<Rc<dyn ByteSource>> = Vec::new();
+        let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
         for entry in std::fs::read_dir(path).map_err(io)? {
             let file = entry.map_err(io)?.path();
             let wanted = ["json", "safetensors", "gguf", "txt", "tiktoken", "jinja"];
             if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e))
                 && file.is_file()
             {
-                files.push(Rc::new(FileSource::open(&file)?));
+                files.push(Arc::new(FileSource::open(&file)?));
             }
         }
         Ok(Self { name, files })
@@ -114,10 +114,10 @@ impl ModelFiles {
     #[cfg(feature = "demo")]
     pub fn demo() -> Self {
         let source = qwill_weights::MemorySource::new("qwill-demo-q8_0.gguf", qwill_demo_model::GGUF);
-        Self { name: "demo".into(), files: vec![Rc::new(source)] }
+        Self { name: "demo".into(), files: vec![Arc::new(source)] }
     }
 
-    fn find(&self, name: &str) -> Option<&Rc<dyn ByteSource>> {
+    fn find(&self, name: &str) -> Option<&Arc<dyn ByteSource>> {
         self.files.iter().find(|file| base_name(file.name()) == name)
     }
 
@@ -128,7 +128,7 @@ impl ModelFiles {
         }
     }
 
-    pub(crate) fn with_extension(&self, extension: &str) -> Vec<Rc<dyn ByteSource>> {
+    pub(crate) fn with_extension(&self, extension: &str) -> Vec<Arc<dyn ByteSource>> {
         self.files.iter().filter(|file| file.name().ends_with(extension)).cloned().collect()
     }
 
@@ -180,7 +180,7 @@ impl ModelFiles {
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     }
 
-    async fn open_gguf(self, files: Vec<Rc<dyn ByteSource>>) -> Result<Opened, Error> {
+    async fn open_gguf(self, files: Vec<Arc<dyn ByteSource>>) -> Result<Opened, Error> {
         let config_file = files[0].name().to_owned();
         let checkpoint = Checkpoint::open_gguf(files).await?;
         let config = config_from_gguf(&checkpoint)?;
@@ -199,7 +199,7 @@ impl ModelFiles {
 
     async fn open_hugging_face(
         self,
-        shards: Vec<Rc<dyn ByteSource>>,
+        shards: Vec<Arc<dyn ByteSource>>,
         config_json: Vec<u8>,
     ) -> Result<Opened, Error> {
         let index = self.read("model.safetensors.index.json").await?;

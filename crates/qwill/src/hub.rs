@@ -18,7 +18,7 @@ mod remote;
 mod remote_source;
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use qwill_weights::{ByteSource, FileSource};
@@ -191,13 +191,13 @@ impl HubOptions {
 /// A hub and the cache of its models.
 pub struct Hub {
     options: HubOptions,
-    remote: Rc<Remote>,
+    remote: Arc<Remote>,
 }
 
 impl Hub {
     /// Asks nothing yet.
     pub fn new(options: HubOptions) -> Self {
-        Self { remote: Rc::new(Remote::new(&options)), options }
+        Self { remote: Arc::new(Remote::new(&options)), options }
     }
 
     /// Asks the hub what a model consists of. A hub that cannot be reached is no error while the cache has the model.
@@ -209,7 +209,7 @@ impl Hub {
         let listing = if self.options.offline { None } else { Some(self.remote.list(id)) };
         let state = match listing {
             None => State::Cached(self.cached(id, &cache)?),
-            Some(Ok(listing)) => State::Listed(Rc::new(listing)),
+            Some(Ok(listing)) => State::Listed(Arc::new(listing)),
             // the model may be there although the hub is not
             Some(Err(error @ HubError::Network { .. })) => {
                 State::Cached(self.cached(id, &cache).map_err(|_| error)?)
@@ -255,7 +255,7 @@ impl Hub {
 /// A model that a hub has.
 pub struct HubModel {
     id: HubId,
-    remote: Rc<Remote>,
+    remote: Arc<Remote>,
     cache: RepoCache,
     state: State,
 }
@@ -265,7 +265,7 @@ enum State {
     /// In the cache, and nobody can be asked whether they are current.
     Cached(Vec<PathBuf>),
     /// Where the hub says.
-    Listed(Rc<Listing>),
+    Listed(Arc<Listing>),
 }
 
 impl HubModel {
@@ -296,10 +296,10 @@ impl HubModel {
     pub fn peek(&self, progress: &mut dyn FnMut(HubProgress<'_>) -> Control) -> Result<ModelFiles, HubError> {
         let State::Listed(listing) = &self.state else { return self.fetch(progress) };
         let parts = self.choose(listing, &mut self.bringer(listing, progress))?;
-        let source = |name: &str| -> Result<Rc<dyn ByteSource>, HubError> {
+        let source = |name: &str| -> Result<Arc<dyn ByteSource>, HubError> {
             match listing.files.iter().find(|file| file.path == name) {
                 Some(file) if !self.cache.has(file) => {
-                    Ok(Rc::new(RemoteSource::new(&self.remote, &self.id, listing, file)))
+                    Ok(Arc::new(RemoteSource::new(&self.remote, &self.id, listing, file)))
                 }
                 file => {
                     file.map_or(Ok(()), |file| self.cache.link(&listing.commit, file))?;
@@ -346,13 +346,13 @@ impl HubModel {
         }
     }
 
-    fn open(&self, sources: Result<Vec<Rc<dyn ByteSource>>, HubError>) -> Result<ModelFiles, HubError> {
+    fn open(&self, sources: Result<Vec<Arc<dyn ByteSource>>, HubError>) -> Result<ModelFiles, HubError> {
         Ok(ModelFiles::from_sources(self.id.name(), sources?))
     }
 }
 
-fn open(path: &Path) -> Result<Rc<dyn ByteSource>, HubError> {
-    Ok(Rc::new(FileSource::open(path)?))
+fn open(path: &Path) -> Result<Arc<dyn ByteSource>, HubError> {
+    Ok(Arc::new(FileSource::open(path)?))
 }
 
 /// Names of a model's files.

@@ -1,4 +1,4 @@
-//! From tensors in files to matrices on the device, a few rows at a time.
+//! From tensors in files to matrices on the device: what a model needs is noted first, and then read piece by piece.
 
 mod shape;
 
@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use qwill_gpu::{Gpu, Uploads, Usage, wgpu};
-use qwill_kernels::{DeviceMatrix, FusedNorm, Shard, align_row};
+use qwill_kernels::{DeviceMatrix, FusedNorm, Shard};
 use qwill_models::{Arrangement, Norm, TensorRef, Weight};
-use qwill_weights::{Container, Layout, Tensor, TensorReader, Tensors};
+use qwill_weights::{Container, Filled, Layout, Pieces, Tensor, Tensors};
 
 pub(crate) use self::shape::{MatrixShape, vector_bytes};
 use crate::{Control, Error};
@@ -23,20 +23,12 @@ pub struct LoadProgress {
     pub bytes_total: u64,
 }
 
-/// Bytes of a tensor that are in CPU memory at a time.
-const CHUNK: usize = 8 << 20;
 /// Gate and up rows alternate in runs of this many, see `shaders/gemv/gemv.wgsl`.
 pub(crate) const RUN: usize = 16;
 
 /// Where the plan's weights come from: a checkpoint's tensors.
 #[derive(Clone, Copy)]
 pub(crate) struct WeightSource<'a>(pub(crate) Tensors<'a>);
-
-/// Where the rows of one part come from.
-struct Rows<'a> {
-    part: StoredPart<'a>,
-    reader: TensorReader<'a>,
-}
 
 /// The rows of a stored tensor that a part of the plan means: all of them, or those of one expert.
 pub(crate) struct StoredPart<'c> {
@@ -50,7 +42,15 @@ impl StoredPart<'_> {
     }
 }
 
-/// Uploads weights, each only once however often the plan names it.
+/// Where rows go.
+enum Target {
+    /// To byte `offset` of a buffer of f32, `n` values of one row.
+    Vector { buffer: wgpu::Buffer, offset: u64, n: usize },
+    /// To the rows of a matrix from `first_row` on; gate and up take turns of [`RUN`] rows.
+    Matrix { matrix: Rc<DeviceMatrix>, first_row: usize },
+}
+
+/// Allocates weights, each only once however often the plan names it. [`finish`](Self::finish) fills them.
 pub(crate) struct Loader<'a> {
     gpu: &'a Gpu,
     architecture: &'static str,
@@ -59,8 +59,9 @@ pub(crate) struct Loader<'a> {
     progress: &'a mut dyn FnMut(LoadProgress) -> Control,
     done: LoadProgress,
     uploads: Uploads<'a>,
-    /// Memory for the streams of two tensors that are read in turns.
-    streams: [Vec<Vec<u32>>; 2],
+    /// What is to be read, each with its place in `targets`.
+    pieces: Pieces<'a>,
+    targets: Vec<Target>,
 }
 
 impl<'a> Loader<'a> {
@@ -73,7 +74,8 @@ impl<'a> Loader<'a> {
     ) -> Self {
         let done = LoadProgress { bytes_done: 0, bytes_total };
         let (matrices, uploads) = (HashMap::new(), Uploads::new(gpu));
-        Self { gpu, architecture, source, matrices, progress, done, uploads, streams: Default::default() }
+        let (pieces, targets) = (Pieces::default(), Vec::new());
+        Self { gpu, architecture, source, matrices, progress, done, uploads, pieces, targets }
     }
 
     /// The matrices of a weight: one if its parts share a layout, else one a part.
@@ -84,8 +86,8 @@ impl<'a> Loader<'a> {
         let mut loaded = Vec::new();
         for (shape, parts) in self.source.shapes(self.architecture, weight)? {
             let matrix = self.allocate(&parts[0].hf, shape).await?;
-            self.place_parts(&matrix, 0, parts, weight.arrangement).await?;
-            loaded.push(Rc::new(matrix));
+            self.add_parts(&matrix, 0, parts, weight.arrangement)?;
+            loaded.push(matrix);
         }
         self.matrices.insert(weight.clone(), loaded.clone());
         Ok(loaded)
@@ -98,15 +100,13 @@ impl<'a> Loader<'a> {
 
     /// Vectors one after the other as f32, padded with zeros to 32.
     pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<wgpu::Buffer, Error> {
-        let mut values: Vec<f32> = Vec::new();
-        for part in parts {
-            let part = find(&self.source.0, self.architecture, part)?;
-            values.extend(part.tensor.open().await?.values(part.rows.clone()).await?);
-            self.advance(part.bytes())?;
-        }
-        values.resize(align_row(values.len()), 0.0);
         let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
-        self.uploads.write(&buffer, 0, &[bytemuck::cast_slice(&values)]).await?;
+        let mut offset = 0;
+        for part in parts {
+            let n = part.shape[0];
+            self.add(Layout::F32, &[part], Target::Vector { buffer: buffer.clone(), offset, n })?;
+            offset += n as u64 * 4;
+        }
         Ok(buffer)
     }
 
@@ -115,101 +115,88 @@ impl<'a> Loader<'a> {
         let shape = self.source.experts_shape(self.architecture, experts)?;
         let matrix = self.allocate(&experts[0].parts[0].hf, shape).await?;
         for (index, expert) in experts.iter().enumerate() {
-            self.place_parts(&matrix, index * shape.unit, &expert.parts, expert.arrangement).await?;
+            self.add_parts(&matrix, index * shape.unit, &expert.parts, expert.arrangement)?;
         }
-        Ok(Rc::new(matrix))
+        Ok(matrix)
     }
 
-    async fn place_parts(
+    /// Notes that parts go to a matrix, from row `at` on.
+    fn add_parts(
         &mut self,
-        matrix: &DeviceMatrix,
-        at: usize,
+        matrix: &Rc<DeviceMatrix>,
+        mut at: usize,
         parts: &[TensorRef],
         arrangement: Arrangement,
     ) -> Result<(), Error> {
+        let target = |first_row| Target::Matrix { matrix: matrix.clone(), first_row };
         match arrangement {
-            Arrangement::GateUp => self.place_gate_up(matrix, at, parts).await,
-            Arrangement::Stacked => self.place_stacked(matrix, at, parts).await,
+            Arrangement::GateUp => self.add(matrix.layout, &parts.iter().collect::<Vec<_>>(), target(at)),
+            Arrangement::Stacked => parts.iter().try_for_each(|part| {
+                self.add(matrix.layout, &[part], target(at))?;
+                at += part.shape[0];
+                Ok(())
+            }),
         }
     }
 
-    /// Writes parts one after the other from row `at`.
-    async fn place_stacked(
-        &mut self,
-        matrix: &DeviceMatrix,
-        mut at: usize,
-        parts: &[TensorRef],
-    ) -> Result<(), Error> {
-        let mut streams = std::mem::take(&mut self.streams[0]);
+    /// Notes that all rows of parts, which take turns, go to a target.
+    fn add(&mut self, layout: Layout, parts: &[&TensorRef], target: Target) -> Result<(), Error> {
+        let mut tensors = Vec::new();
         for part in parts {
-            let rows = part.shape[0];
-            let reader = self.open(part).await?;
-            let chunk = chunk_rows(matrix.layout, matrix.k);
-            for first in (0..rows).step_by(chunk) {
-                let n = chunk.min(rows - first);
-                self.rows(&reader, matrix.layout, first..first + n, &mut streams).await?;
-                for (stream, words) in streams.iter().enumerate() {
-                    self.place(matrix, stream, at + first, &[words]).await?;
+            let StoredPart { tensor, rows } = find(&self.source.0, self.architecture, part)?;
+            tensors.push((tensor, rows));
+        }
+        self.pieces.add(self.targets.len(), layout, tensors);
+        self.targets.push(target);
+        Ok(())
+    }
+
+    /// Reads everything, and waits until all of it is on the device.
+    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+        let pieces = std::mem::take(&mut self.pieces);
+        let targets = std::mem::take(&mut self.targets);
+        pieces
+            .fill(async |filled| {
+                self.place(&targets[filled.target], filled).await?;
+                self.advance(filled.bytes)
+            })
+            .await?;
+        self.uploads.finish().await?;
+        self.advance(0)
+    }
+
+    /// Writes what is filled to where it goes.
+    async fn place(&mut self, target: &Target, filled: &mut Filled) -> Result<(), Error> {
+        let (matrix, first_row) = match target {
+            Target::Vector { buffer, offset, n } => {
+                let values = &filled.streams[0][0][..*n];
+                return Ok(self.uploads.write(buffer, *offset, &[bytemuck::cast_slice(values)]).await?);
+            }
+            Target::Matrix { matrix, first_row } => (matrix, *first_row),
+        };
+        match &mut filled.streams[..] {
+            [gates, ups] => {
+                let n_rows = filled.rows.len().next_multiple_of(RUN);
+                for (stream, (gates, ups)) in gates.iter_mut().zip(ups).enumerate() {
+                    let words = matrix.layout.stream_row_words(stream, matrix.k);
+                    gates.resize(n_rows * words, 0);
+                    ups.resize(n_rows * words, 0);
+                    let runs = gates.chunks(RUN * words).zip(ups.chunks(RUN * words));
+                    let runs: Vec<&[u32]> = runs.flat_map(|(gates, ups)| [gates, ups]).collect();
+                    self.place_runs(matrix, stream, first_row + filled.rows.start * 2, &runs).await?;
                 }
             }
-            at += rows;
-        }
-        self.streams[0] = streams;
-        Ok(())
-    }
-
-    /// Writes gate and up in turns of [`RUN`] rows from row `at`.
-    async fn place_gate_up(
-        &mut self,
-        matrix: &DeviceMatrix,
-        at: usize,
-        parts: &[TensorRef],
-    ) -> Result<(), Error> {
-        let [gate, up] = parts else { unreachable!("a gate-up weight has two parts") };
-        let (rows, k, layout) = (gate.shape[0], matrix.k, matrix.layout);
-        let (gate_reader, up_reader) = (self.open(gate).await?, self.open(up).await?);
-        let chunk = (chunk_rows(layout, k) / 2).next_multiple_of(RUN);
-        let [mut gates, mut ups] = std::mem::take(&mut self.streams);
-        for first in (0..rows).step_by(chunk) {
-            let n = chunk.min(rows - first);
-            self.rows(&gate_reader, layout, first..first + n, &mut gates).await?;
-            self.rows(&up_reader, layout, first..first + n, &mut ups).await?;
-            for (stream, (gates, ups)) in gates.iter_mut().zip(&mut ups).enumerate() {
-                let words = layout.stream_row_words(stream, k);
-                gates.resize(n.next_multiple_of(RUN) * words, 0);
-                ups.resize(n.next_multiple_of(RUN) * words, 0);
-                let runs = gates.chunks(RUN * words).zip(ups.chunks(RUN * words));
-                let runs: Vec<&[u32]> = runs.flat_map(|(gates, ups)| [gates, ups]).collect();
-                self.place(matrix, stream, at + first * 2, &runs).await?;
+            streams => {
+                for (stream, words) in streams.iter().flatten().enumerate() {
+                    self.place_runs(matrix, stream, first_row + filled.rows.start, &[words]).await?;
+                }
             }
         }
-        self.streams = [gates, ups];
         Ok(())
-    }
-
-    /// Makes ready to read the rows of a part.
-    async fn open(&self, part: &TensorRef) -> Result<Rows<'a>, Error> {
-        let part = find(&self.source.0, self.architecture, part)?;
-        let reader = part.tensor.open().await?;
-        Ok(Rows { part, reader })
-    }
-
-    /// Fills streams of a layout with rows.
-    async fn rows(
-        &mut self,
-        source: &Rows<'_>,
-        layout: Layout,
-        rows: Range<usize>,
-        streams: &mut Vec<Vec<u32>>,
-    ) -> Result<(), Error> {
-        let start = source.part.rows.start;
-        let rows = start + rows.start..start + rows.end;
-        source.reader.fill_streams(rows.clone(), layout, streams).await?;
-        self.advance(source.part.tensor.bytes_of(rows))
     }
 
     /// Makes room for a matrix, in shards where a binding does not hold it.
-    async fn allocate(&self, name: &str, shape: MatrixShape) -> Result<DeviceMatrix, Error> {
+    async fn allocate(&self, name: &str, shape: MatrixShape) -> Result<Rc<DeviceMatrix>, Error> {
         let MatrixShape { layout, order, n_rows, k, .. } = shape;
         let caps = self.gpu.caps();
         let per_shard = shape.rows_of_shard(caps.max_binding.min(caps.max_buffer));
@@ -231,12 +218,12 @@ impl<'a> Loader<'a> {
             }
             shards.push(Shard { first_row, n_rows, streams });
         }
-        Ok(DeviceMatrix { layout, order, n_rows, k, shards })
+        Ok(Rc::new(DeviceMatrix { layout, order, n_rows, k, shards }))
     }
 
     /// Writes one stream of the rows from `first_row` on, which follow each other in `runs`, into the shards that
     /// hold them.
-    async fn place(
+    async fn place_runs(
         &mut self,
         matrix: &DeviceMatrix,
         stream: usize,
@@ -256,12 +243,6 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Waits until all of it is on the device, and says so.
-    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
-        self.uploads.finish().await?;
-        self.advance(0)
     }
 
     fn advance(&mut self, bytes: u64) -> Result<(), Error> {
@@ -286,12 +267,6 @@ fn cut<'w>(runs: &[&'w [u32]], words: Range<usize>) -> Vec<&'w [u8]> {
         start = end;
     }
     parts
-}
-
-/// Rows that fill a chunk.
-fn chunk_rows(layout: Layout, k: usize) -> usize {
-    let bytes: usize = (0..layout.n_streams()).map(|s| layout.stream_row_words(s, k) * 4).sum();
-    (CHUNK / bytes.max(1)).max(1)
 }
 
 /// Finds a tensor under the name its container gives it, and checks its shape.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use qwill_models::{Config, Plan, gguf_from_config, published_shape, published_shapes};
 use qwill_text::GgufTokenizer;
@@ -60,7 +60,7 @@ impl RandomModel {
 
     /// The model as a GGUF file, of which nothing but the header is in memory.
     pub fn files(&self, tokenizer: RandomTokenizer) -> Result<ModelFiles, Error> {
-        Ok(ModelFiles::from_sources(&self.name, vec![Rc::new(self.source(tokenizer)?)]))
+        Ok(ModelFiles::from_sources(&self.name, vec![Arc::new(self.source(tokenizer)?)]))
     }
 
     /// That file.

@@ -1,7 +1,7 @@
 //! From a request to its prompt, and replies whose thoughts or gaps are cut to measure.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::text::{Specials, SpecialsOut, THINKING_BUDGET_END};
@@ -18,17 +18,17 @@ fn root() -> PathBuf {
 
 /// A golden checkpoint with some of its files replaced, or left out where `None` replaces them.
 fn checkpoint(name: &str, replaced: &[(&str, Option<String>)]) -> ModelFiles {
-    let mut files: Vec<Rc<dyn ByteSource>> = Vec::new();
+    let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
     for entry in std::fs::read_dir(root().join("tests/golden").join(name)).unwrap() {
         let path = entry.unwrap().path();
         let file = path.file_name().unwrap().to_str().unwrap().to_owned();
         if !file.starts_with("expected") && !replaced.iter().any(|(name, _)| *name == file) {
-            files.push(Rc::new(MemorySource::new(file, std::fs::read(&path).unwrap())));
+            files.push(Arc::new(MemorySource::new(file, std::fs::read(&path).unwrap())));
         }
     }
     for (file, text) in replaced {
         if let Some(text) = text {
-            files.push(Rc::new(MemorySource::new(*file, text.clone().into_bytes())));
+            files.push(Arc::new(MemorySource::new(*file, text.clone().into_bytes())));
         }
     }
     ModelFiles::from_sources(name, files)
@@ -243,7 +243,8 @@ fn qwen1_repositories_have_a_tokenizer() {
             ("model.safetensors", empty.clone()),
             ("qwen.tiktoken", ranks.clone()),
         ];
-        let files = files.map(|(name, bytes)| Rc::new(MemorySource::new(name, bytes)) as Rc<dyn ByteSource>);
+        let files =
+            files.map(|(name, bytes)| Arc::new(MemorySource::new(name, bytes)) as Arc<dyn ByteSource>);
         block_on(ModelFiles::from_sources("Qwen", files.into()).tokenizer()).unwrap()
     };
     let tokenizer = open(json!({"model_type": "qwen", "vocab_size": 448}));

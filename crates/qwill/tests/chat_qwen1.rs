@@ -1,7 +1,7 @@
 //! Chats with Qwen1, which has no template and no tags for tools.
 
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::text::Specials;
@@ -14,10 +14,10 @@ const SYSTEM: &str = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>
 /// The golden checkpoint with another `generation_config.json`.
 fn model(generation_config: &str) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/qwen1-plain");
-    let mut files: Vec<Rc<dyn ByteSource>> =
-        vec![Rc::new(MemorySource::new("generation_config.json", generation_config.as_bytes().to_vec()))];
+    let mut files: Vec<Arc<dyn ByteSource>> =
+        vec![Arc::new(MemorySource::new("generation_config.json", generation_config.as_bytes().to_vec()))];
     for name in ["config.json", "qwen.tiktoken", "tokenizer_config.json", "model.safetensors"] {
-        files.push(Rc::new(MemorySource::new(name, std::fs::read(folder.join(name)).unwrap())));
+        files.push(Arc::new(MemorySource::new(name, std::fs::read(folder.join(name)).unwrap())));
     }
     let options = LoadOptions { context_length: Some(2048), ..LoadOptions::default() };
     block_on(Model::load(ModelFiles::from_sources("Qwen", files), &options, &mut |_| Control::Continue))

@@ -1,7 +1,7 @@
 //! The same checkpoint as GGUF, in every format this version reads, single or mixed within one weight.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::models::{Config, Plan, TensorRef};
@@ -24,7 +24,7 @@ fn as_gguf(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
     let config = json(golden(name).join("config.json"));
     let plan: Plan = qwill::models::plan(&Config::new(config.clone())).unwrap();
     let shard = FileSource::open(golden(name).join("model.safetensors")).unwrap();
-    let checkpoint = block_on(Checkpoint::open_safetensors(vec![Rc::new(shard)], None)).unwrap();
+    let checkpoint = block_on(Checkpoint::open_safetensors(vec![Arc::new(shard)], None)).unwrap();
     let mut writer = gguf::Writer::new();
     let architecture = plan.architecture;
     writer.metadata("general.architecture", Metadata::String(architecture.into()));
@@ -57,7 +57,7 @@ fn as_gguf(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
         body.write(&tensor.gguf, &quantize(stored(tensor), &values).unwrap()).unwrap();
     }
     let bytes = body.finish().unwrap();
-    let source: Rc<dyn ByteSource> = Rc::new(MemorySource::new("made.gguf", bytes));
+    let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("made.gguf", bytes));
     ModelFiles::from_sources("made", vec![source])
 }
 
@@ -129,9 +129,9 @@ fn mixed_formats_within_a_weight() {
 fn dequantised(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
     let config = Config::new(json(golden(name).join("config.json")));
     let plan = qwill::models::plan(&config).unwrap();
-    let mut files: Vec<Rc<dyn ByteSource>> = Vec::new();
+    let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
     let shard = FileSource::open(golden(name).join("model.safetensors")).unwrap();
-    let checkpoint = block_on(Checkpoint::open_safetensors(vec![Rc::new(shard)], None)).unwrap();
+    let checkpoint = block_on(Checkpoint::open_safetensors(vec![Arc::new(shard)], None)).unwrap();
     let mut tensors = Vec::new();
     for tensor in plan.tensors() {
         let info = checkpoint.tensor(&tensor.hf).unwrap();
@@ -149,8 +149,8 @@ fn dequantised(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
         (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap())
     });
     let bytes = safetensors::serialize(views, None).unwrap();
-    files.push(Rc::new(MemorySource::new("model.safetensors", bytes)));
-    files.push(Rc::new(FileSource::open(golden(name).join("config.json")).unwrap()));
+    files.push(Arc::new(MemorySource::new("model.safetensors", bytes)));
+    files.push(Arc::new(FileSource::open(golden(name).join("config.json")).unwrap()));
     ModelFiles::from_sources(name, files)
 }
 
@@ -159,7 +159,7 @@ fn dequantised(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
 fn a_split_file_is_one_model() {
     let whole = golden("g-qwen2/g-qwen2-Q8_0.gguf");
     let checkpoint =
-        block_on(Checkpoint::open_gguf(vec![Rc::new(FileSource::open(&whole).unwrap())])).unwrap();
+        block_on(Checkpoint::open_gguf(vec![Arc::new(FileSource::open(&whole).unwrap())])).unwrap();
     let tensors: Vec<_> = checkpoint.tensors().collect();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let part = |n: usize| directory.join(format!("tiny-{n:05}-of-00003.gguf"));

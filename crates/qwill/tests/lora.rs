@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::weights::{ByteSource, MemorySource};
@@ -284,9 +284,9 @@ fn made(config: Value, tensors: &[(&str, &[usize])]) -> ModelFiles {
         (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap())
     });
     let bytes = serialize(views, None).unwrap();
-    let files: Vec<Rc<dyn ByteSource>> = vec![
-        Rc::new(MemorySource::new("adapter_config.json", all.to_string().into_bytes())),
-        Rc::new(MemorySource::new("adapter_model.safetensors", bytes)),
+    let files: Vec<Arc<dyn ByteSource>> = vec![
+        Arc::new(MemorySource::new("adapter_config.json", all.to_string().into_bytes())),
+        Arc::new(MemorySource::new("adapter_model.safetensors", bytes)),
     ];
     ModelFiles::from_sources("made", files)
 }

@@ -1,7 +1,7 @@
 //! Embeddings and scores of the reference implementation, through the public API.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::weights::{ByteSource, MemorySource};
@@ -51,7 +51,7 @@ fn load_changed(name: &str, mask: &str, changes: Value) -> Model {
         .map(|name| MemorySource::new(name, file(name)))
         .into_iter()
         .chain([MemorySource::new("config.json", config.to_string().into_bytes())])
-        .map(|source| Rc::new(source) as Rc<dyn ByteSource>)
+        .map(|source| Arc::new(source) as Arc<dyn ByteSource>)
         .collect();
     load_files(ModelFiles::from_sources(name, files), mask)
 }

@@ -2,7 +2,7 @@
 //! model, bit for bit.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::text::Specials;
@@ -158,7 +158,7 @@ fn super_blocks_are_what_loading_makes_of_the_floats() {
 
 /// A GGUF file with every tensor as f32.
 fn dequantised(path: &Path) -> ModelFiles {
-    let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(path).unwrap());
+    let source: Arc<dyn ByteSource> = Arc::new(FileSource::open(path).unwrap());
     let file = block_on(Checkpoint::open_gguf(vec![source])).unwrap();
     let mut writer = gguf::Writer::new();
     for (key, value) in file.metadata().iter() {
@@ -175,7 +175,7 @@ fn dequantised(path: &Path) -> ModelFiles {
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         body.write(&tensor.name, &bytes).unwrap();
     }
-    let source: Rc<dyn ByteSource> = Rc::new(MemorySource::new("floats.gguf", body.finish().unwrap()));
+    let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("floats.gguf", body.finish().unwrap()));
     ModelFiles::from_sources("floats", vec![source])
 }
 
@@ -226,7 +226,7 @@ fn files_name_the_first_token() {
     for name in ["qwen1-plain", "qwen3-tied"] {
         let file = Scratch::new(&format!("first-{name}.gguf"));
         convert(files(name), "q8_0", &file.0).unwrap();
-        let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(&file.0).unwrap());
+        let source: Arc<dyn ByteSource> = Arc::new(FileSource::open(&file.0).unwrap());
         let written = block_on(Checkpoint::open_gguf(vec![source])).unwrap();
         let first = written.metadata().get_u64("tokenizer.ggml.bos_token_id").unwrap();
         assert_eq!(first, Some(420), "{name}: <|endoftext|>");
@@ -257,7 +257,7 @@ fn metadata_of_gguf_files_is_kept() {
     let file = Scratch::new("kept.gguf");
     convert(files(name), "q8_0", &file.0).unwrap();
     let open = |path: &Path| {
-        let source: Rc<dyn ByteSource> = Rc::new(FileSource::open(path).unwrap());
+        let source: Arc<dyn ByteSource> = Arc::new(FileSource::open(path).unwrap());
         block_on(Checkpoint::open_gguf(vec![source])).unwrap()
     };
     let (old, new) = (open(&golden(name)), open(&file.0));
@@ -297,8 +297,8 @@ fn failures_say_what_is_wrong_and_leave_nothing() {
     let start = 8 + u64::from_le_bytes(header) as usize;
     bytes[start..start + 4].copy_from_slice(&f32::INFINITY.to_le_bytes());
     let config = FileSource::open(golden("qwen3-f32/config.json")).unwrap();
-    let sources: Vec<Rc<dyn ByteSource>> =
-        vec![Rc::new(MemorySource::new("model.safetensors", bytes)), Rc::new(config)];
+    let sources: Vec<Arc<dyn ByteSource>> =
+        vec![Arc::new(MemorySource::new("model.safetensors", bytes)), Arc::new(config)];
     let message =
         convert(ModelFiles::from_sources("broken", sources), "q8_0", &Scratch::new("broken.gguf").0);
     let message = message.unwrap_err().to_string();

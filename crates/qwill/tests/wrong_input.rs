@@ -1,7 +1,7 @@
 //! Whatever is wrong is said in a message that names it; nothing panics.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::weights::{ByteSource, MemorySource};
@@ -20,14 +20,14 @@ fn load_files(files: ModelFiles, options: &LoadOptions) -> Result<Model, Error> 
 
 /// A directory's files in memory, after `change` has had its way with them.
 fn changed(directory: &str, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> ModelFiles {
-    let mut files: Vec<Rc<dyn ByteSource>> = Vec::new();
+    let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
     for entry in std::fs::read_dir(golden(directory)).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if let Some(bytes) = change(&name, std::fs::read(&path).unwrap())
             && !name.starts_with("expected")
         {
-            files.push(Rc::new(MemorySource::new(name, bytes)));
+            files.push(Arc::new(MemorySource::new(name, bytes)));
         }
     }
     ModelFiles::from_sources(directory, files)
@@ -81,7 +81,7 @@ fn truncated_files() {
     let gguf = std::fs::read(golden("g-qwen2/g-qwen2-Q4_0.gguf")).unwrap();
     for end in [0, 3, 20, 1000, gguf.len() - 1] {
         let source = MemorySource::new("short.gguf", gguf[..end].to_vec());
-        refused(ModelFiles::from_sources("short", vec![Rc::new(source)]), "invalid-file", &["short.gguf"]);
+        refused(ModelFiles::from_sources("short", vec![Arc::new(source)]), "invalid-file", &["short.gguf"]);
     }
 }
 
@@ -91,7 +91,7 @@ fn headers_that_lie() {
     // number of tensors
     gguf[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
     refused(
-        ModelFiles::from_sources("liar", vec![Rc::new(MemorySource::new("liar.gguf", gguf))]),
+        ModelFiles::from_sources("liar", vec![Arc::new(MemorySource::new("liar.gguf", gguf))]),
         "invalid-file",
         &["liar.gguf"],
     );

@@ -1,8 +1,8 @@
 //! The model, as `EngineModel` of `npm/src/engine.ts` describes it.
 
 use std::fmt::Display;
-use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use js_sys::{Float32Array, Function, Reflect};
 use qwill::text::Specials;
@@ -94,7 +94,7 @@ impl Default for JsBenchRequest {
 }
 
 fn model_files(name: &str, files: Vec<JsFile>) -> ModelFiles {
-    let sources = files.into_iter().map(|file| Rc::new(JsSource::new(file)) as Rc<dyn ByteSource>);
+    let sources = files.into_iter().map(|file| Arc::new(JsSource::new(file)) as Arc<dyn ByteSource>);
     ModelFiles::from_sources(name, sources.collect())
 }
 

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::source::ByteSource;
 use crate::tensor::TensorInfo;
@@ -21,7 +21,7 @@ pub enum Container {
 /// share bytes.
 pub struct Checkpoint {
     container: Container,
-    sources: Vec<Rc<dyn ByteSource>>,
+    sources: Vec<Arc<dyn ByteSource>>,
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     by_name: HashMap<String, usize>,
@@ -34,7 +34,7 @@ impl Checkpoint {
     /// [`Error::Container`] and [`Error::Tensor`] for damaged, unsupported and incomplete files,
     /// [`Error::KeyType`] for `split.*` and `general.alignment` of the wrong type, and whatever the
     /// sources say.
-    pub async fn open_gguf(sources: Vec<Rc<dyn ByteSource>>) -> Result<Self, Error> {
+    pub async fn open_gguf(sources: Vec<Arc<dyn ByteSource>>) -> Result<Self, Error> {
         if sources.is_empty() {
             return Err(Error::container("GGUF", "no files given"));
         }
@@ -82,7 +82,7 @@ impl Checkpoint {
     /// that the index names and that is not given, and for a tensor that is not where the index
     /// says; and whatever the sources say.
     pub async fn open_safetensors(
-        shards: Vec<Rc<dyn ByteSource>>,
+        shards: Vec<Arc<dyn ByteSource>>,
         index: Option<&[u8]>,
     ) -> Result<Self, Error> {
         if shards.is_empty() {
@@ -102,7 +102,7 @@ impl Checkpoint {
     /// Checks what can only be checked with all tensors at hand.
     fn assemble(
         container: Container,
-        sources: Vec<Rc<dyn ByteSource>>,
+        sources: Vec<Arc<dyn ByteSource>>,
         metadata: Metadata,
         tensors: Vec<TensorInfo>,
     ) -> Result<Self, Error> {
@@ -154,7 +154,7 @@ impl Checkpoint {
     }
 
     /// The sources, as they were given; [`TensorInfo::source`] counts them.
-    pub fn sources(&self) -> &[Rc<dyn ByteSource>] {
+    pub fn sources(&self) -> &[Arc<dyn ByteSource>] {
         &self.sources
     }
 
@@ -224,7 +224,7 @@ impl Split {
     }
 }
 
-fn check_splits(sources: &[Rc<dyn ByteSource>], parts: &[(Split, gguf::Header)]) -> Result<(), Error> {
+fn check_splits(sources: &[Arc<dyn ByteSource>], parts: &[(Split, gguf::Header)]) -> Result<(), Error> {
     let mut seen = vec![false; parts.len()];
     for (source, (split, _)) in sources.iter().zip(parts) {
         let (no, count, given) = (split.no, split.count, parts.len());
@@ -260,7 +260,7 @@ fn check_splits(sources: &[Rc<dyn ByteSource>], parts: &[(Split, gguf::Header)])
 
 /// Keeps the tensors that lie where the index says, and checks that none of its tensors is missing.
 fn choose_indexed(
-    shards: &[Rc<dyn ByteSource>],
+    shards: &[Arc<dyn ByteSource>],
     tensors: Vec<TensorInfo>,
     index: &HashMap<String, String>,
 ) -> Result<Vec<TensorInfo>, Error> {

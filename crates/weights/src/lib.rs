@@ -8,6 +8,7 @@
 //!   ([`Layout`] describes them), and [`unpack`] is its inverse.
 //! - [`Tensors`] is a checkpoint as the matrices of a model: GPTQ, AWQ and FP8 layers, which are
 //!   spread over several tensors, look like any other.
+//! - [`Pieces`] are the rows of many tensors, made into streams by all cores.
 //! - [`gguf::Writer`] writes GGUF files of any size to any [`std::io::Write`].
 //!
 //! The crate knows nothing of GPUs and compiles for `wasm32-unknown-unknown`. All input is taken
@@ -22,6 +23,7 @@ pub mod gguf;
 mod layout;
 mod metadata;
 mod packed;
+mod pieces;
 mod plain;
 #[cfg(not(target_arch = "wasm32"))]
 mod read_ahead;
@@ -37,10 +39,11 @@ pub use dtype::DType;
 pub use error::Error;
 pub use layout::{Group, Layout, repack, unpack};
 pub use metadata::{Array, Metadata, Value};
+pub use pieces::{Filled, Pieces};
 #[cfg(not(target_arch = "wasm32"))]
 pub use read_ahead::{FilePart, ReadAhead};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
-pub use source::{ByteSource, MemorySource};
+pub use source::{ByteSource, MemorySource, Shareable};
 pub use tensor::TensorInfo;
 pub use tensors::{Tensor, TensorReader, Tensors};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -19,7 +19,7 @@ const MAX_DIMS: usize = 8;
 
 /// Reads and checks the header of one file. `source_index` goes into the tensors.
 pub(crate) async fn read_header(
-    source: &Rc<dyn ByteSource>,
+    source: &Arc<dyn ByteSource>,
     source_index: usize,
 ) -> Result<Vec<TensorInfo>, Error> {
     let fail = |reason: String| Error::container(source.name(), reason);
@@ -61,7 +61,7 @@ pub(crate) async fn read_header(
 
 /// Checks one entry of the header on its own; the file's end is checked by the checkpoint.
 fn locate(
-    source: &Rc<dyn ByteSource>,
+    source: &Arc<dyn ByteSource>,
     source_index: usize,
     name: &str,
     raw: &RawTensor,

@@ -3,11 +3,23 @@ use std::ops::Range;
 
 use crate::Error;
 
+/// What threads may share. In a browser there is only one, and JavaScript's objects stay on it: there it is anything.
+#[cfg(not(target_arch = "wasm32"))]
+pub trait Shareable: Send + Sync {}
+#[cfg(not(target_arch = "wasm32"))]
+impl<T: Send + Sync + ?Sized> Shareable for T {}
+
+/// What threads may share. In a browser there is only one, and JavaScript's objects stay on it: there it is anything.
+#[cfg(target_arch = "wasm32")]
+pub trait Shareable {}
+#[cfg(target_arch = "wasm32")]
+impl<T: ?Sized> Shareable for T {}
+
 /// Random access to the bytes of one file, wherever it lies: on disk, in memory, behind HTTP.
 ///
-/// The futures need not be [`Send`]: in a browser everything runs on one thread.
+/// Natively several threads read at once, each polling its own futures, which need not be [`Send`].
 #[async_trait::async_trait(?Send)]
-pub trait ByteSource {
+pub trait ByteSource: Shareable {
     /// File name or path or URL, for messages. Sharded safetensors are matched with their index by
     /// the part after the last `/` (or `\`).
     fn name(&self) -> &str;
@@ -20,7 +32,7 @@ pub trait ByteSource {
         self.len() == 0
     }
 
-    /// The file on disk that this is, if it is one: threads may read that at once.
+    /// The file on disk that this is, if it is one: it can be read in small pieces at no cost.
     #[cfg(not(target_arch = "wasm32"))]
     fn as_file(&self) -> Option<&FileSource> {
         None

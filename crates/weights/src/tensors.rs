@@ -212,6 +212,11 @@ impl<'c> Tensor<'c> {
         parts.into_iter().filter_map(file_part).collect()
     }
 
+    /// Whether its [reader](Self::open) holds all of it in memory, as that of a GPTQ or AWQ layer does.
+    pub(crate) fn is_read_whole(&self) -> bool {
+        matches!(self.storage, Storage::Grouped(_))
+    }
+
     /// Makes ready to read rows. The reader of a GPTQ or AWQ layer holds all of that layer, as large
     /// as it is in the file, because its words run across the rows; that of an FP8 layer holds its
     /// scales, any other nothing.

@@ -1,8 +1,7 @@
 //! A file that stays on the hub, and of which parts are read.
 
-use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qwill_weights::{ByteSource, Error};
 
@@ -14,28 +13,32 @@ use super::remote::{Listing, Remote};
 const READ_AHEAD: u64 = 256 << 10;
 
 pub(crate) struct RemoteSource {
-    remote: Rc<Remote>,
+    remote: Arc<Remote>,
     id: HubId,
-    listing: Rc<Listing>,
+    listing: Arc<Listing>,
     file: RepoFile,
     /// The bytes that came last, and where they begin.
-    window: RefCell<(u64, Vec<u8>)>,
+    window: Mutex<(u64, Vec<u8>)>,
 }
 
 impl RemoteSource {
-    pub(crate) fn new(remote: &Rc<Remote>, id: &HubId, listing: &Rc<Listing>, file: &RepoFile) -> Self {
+    pub(crate) fn new(remote: &Arc<Remote>, id: &HubId, listing: &Arc<Listing>, file: &RepoFile) -> Self {
         Self {
             remote: remote.clone(),
             id: id.clone(),
             listing: listing.clone(),
             file: file.clone(),
-            window: RefCell::new((0, Vec::new())),
+            window: Mutex::new((0, Vec::new())),
         }
+    }
+
+    fn window(&self) -> MutexGuard<'_, (u64, Vec<u8>)> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of the window, if it has them all.
     fn held(&self, range: &Range<u64>) -> Option<Vec<u8>> {
-        let (first, bytes) = &*self.window.borrow();
+        let (first, bytes) = &*self.window();
         let start = usize::try_from(range.start.checked_sub(*first)?).ok()?;
         let end = usize::try_from(range.end.checked_sub(*first)?).ok()?;
         bytes.get(start..end).map(<[u8]>::to_vec)
@@ -67,7 +70,7 @@ impl ByteSource for RemoteSource {
             .read(&self.id, &self.listing, &self.file, range.start..end)
             .map_err(|error| Error::Source { file, reason: error.to_string() })?;
         let wanted = bytes[..(range.end - range.start) as usize].to_vec();
-        *self.window.borrow_mut() = (range.start, bytes);
+        *self.window() = (range.start, bytes);
         Ok(wanted)
     }
 }

@@ -4,14 +4,14 @@
 
 #![no_main]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use pollster::block_on;
 use qwill_weights::{Checkpoint, MemorySource};
 
 fuzz_target!(|data: &[u8]| {
-    let source = Rc::new(MemorySource::new("fuzz", data.to_vec()));
+    let source = Arc::new(MemorySource::new("fuzz", data.to_vec()));
     let Ok(checkpoint) = block_on(Checkpoint::open_gguf(vec![source])) else {
         return;
     };

@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use pollster::block_on;
@@ -84,7 +84,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let header = serde_json::to_vec(&file.header).unwrap();
     let bytes = [&(header.len() as u64).to_le_bytes()[..], &header, &file.data].concat();
-    let source = Rc::new(MemorySource::new("fuzz", bytes));
+    let source = Arc::new(MemorySource::new("fuzz", bytes));
     let checkpoint = block_on(Checkpoint::open_safetensors(vec![source], None)).unwrap();
     if let Err(error) = read(&checkpoint, &config) {
         assert!(!error.to_string().is_empty());

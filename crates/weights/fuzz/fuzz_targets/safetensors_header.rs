@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use pollster::block_on;
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let mut file = (data.len() as u64).to_le_bytes().to_vec();
     file.extend(data);
     file.extend([0; 64]);
-    let source = Rc::new(MemorySource::new("fuzz", file));
+    let source = Arc::new(MemorySource::new("fuzz", file));
     // The same bytes as an index: most are refused, none may panic.
     let indexed = Checkpoint::open_safetensors(vec![source.clone()], Some(data));
     assert!(!block_on(indexed).is_err_and(|e| e.to_string().is_empty()));

@@ -1,4 +1,4 @@
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{DEFAULT_ALIGNMENT, MAX_DIMS};
 use crate::metadata::{Array, Items, Kind, Metadata, Strings, Value};
@@ -30,8 +30,8 @@ pub(crate) struct Header {
 }
 
 /// Reads and checks the header of one GGUF file. `source_index` goes into the tensors.
-pub(crate) async fn read_header(source: &Rc<dyn ByteSource>, source_index: usize) -> Result<Header, Error> {
-    let mut window = Window::new(Rc::clone(source));
+pub(crate) async fn read_header(source: &Arc<dyn ByteSource>, source_index: usize) -> Result<Header, Error> {
+    let mut window = Window::new(Arc::clone(source));
     let (n_tensors, n_pairs) = window.item(preamble).await?;
 
     let mut metadata = Metadata::default();
@@ -67,7 +67,7 @@ pub(crate) async fn read_header(source: &Rc<dyn ByteSource>, source_index: usize
 
 /// Checks one tensor description against the file.
 fn locate(
-    source: &Rc<dyn ByteSource>,
+    source: &Arc<dyn ByteSource>,
     source_index: usize,
     raw: &RawTensor,
     data_start: u64,
@@ -225,7 +225,7 @@ enum Stop {
 /// one, more are read, at least as many as there are, and that item is parsed again from its
 /// start. So no byte is read twice, none beyond [`MAX_HEADER`], and parsing stays linear in the size of the header.
 struct Window {
-    source: Rc<dyn ByteSource>,
+    source: Arc<dyn ByteSource>,
     bytes: Vec<u8>,
     /// Start of the unparsed rest in `bytes`.
     pos: usize,
@@ -234,7 +234,7 @@ struct Window {
 }
 
 impl Window {
-    fn new(source: Rc<dyn ByteSource>) -> Self {
+    fn new(source: Arc<dyn ByteSource>) -> Self {
         Self { source, bytes: Vec::new(), pos: 0, offset: 0 }
     }
 

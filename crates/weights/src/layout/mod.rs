@@ -2,14 +2,14 @@
 
 mod planes;
 mod repack;
-mod share;
 mod unpack;
+mod words;
 
 pub(crate) use planes::put as put_plane;
 pub use repack::repack;
 pub(crate) use repack::{copy, repack_into, size_streams};
-pub(crate) use share::{Words, share_rows, split_rows};
 pub use unpack::unpack;
+pub(crate) use words::{Words, split_rows};
 
 use crate::DType;
 

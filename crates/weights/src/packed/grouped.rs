@@ -3,12 +3,15 @@ use std::ops::Range;
 use half::{bf16, f16};
 
 use super::{SCALE_TYPES, check_rows, check_shape, check_type, error, read, read_scales};
-use crate::layout::{copy, put_plane, share_rows, size_streams, split_rows};
+use crate::layout::{Words, copy, put_plane, size_streams, split_rows};
 use crate::{Checkpoint, DType, Error, Group, Layout, TensorInfo};
 
 /// Which nibble of an AWQ word holds column `8c + i`: the columns lie in the order 0, 2, 4, 6, 1, 3,
 /// 5, 7.
 const AWQ_NIBBLE: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
+
+/// Which nibble of a word of a plane holds element `i` of the eight that it has.
+const PLANE_NIBBLE: [usize; 8] = [0, 2, 4, 6, 1, 3, 5, 7];
 
 /// Rows that are made together.
 const BLOCK: usize = 128;
@@ -174,8 +177,14 @@ impl<'c> Grouped<'c> {
         for words in bytes.as_chunks().0.chunks_exact(zero_words) {
             zeros.extend(self.scheme.zeros(words).take(self.n_out));
         }
+        let to_bits = |&scale| match self.scales.dtype {
+            DType::BF16 => 1 << 31 | u32::from(bf16::from_f32(scale).to_bits()),
+            _ => f16::from_f32(scale).to_bits().into(),
+        };
+        let words = scales.iter().map(to_bits).zip(&zeros).map(|(bits, &zero)| bits | u32::from(zero) << 16);
+        let words = words.collect();
         let qweight = read(checkpoint, self.qweight).await?;
-        Ok(OpenGrouped { layer: self, group_of, scales, zeros, qweight })
+        Ok(OpenGrouped { layer: self, group_of, scales, zeros, words, qweight })
     }
 
     /// The group of each input.
@@ -212,6 +221,8 @@ pub(crate) struct OpenGrouped<'c> {
     scales: Vec<f32>,
     /// `[groups][out]`
     zeros: Vec<u8>,
+    /// `[groups][out]`, scale and zero point as `Z4` and `Z8` have them.
+    words: Vec<u32>,
     qweight: Vec<u8>,
 }
 
@@ -242,24 +253,21 @@ impl OpenGrouped<'_> {
         let n_in = self.layer.n_in;
         size_streams(layout, rows.len(), n_in, streams)?;
         let padded = n_in.next_multiple_of(32);
-        share_rows(layout, n_in, rows.len(), rows.len() * n_in, streams, |share, mut words| {
-            let share = rows.start + share.start..rows.start + share.end;
-            // In blocks of rows, so that the columns of a block stay in the cache while they become rows.
-            for first in share.clone().step_by(BLOCK) {
-                let block = first..share.end.min(first + BLOCK);
-                let mut part = split_rows(layout, n_in, &mut words, block.len());
-                let (quants, groups) = part.split_at_mut(1);
-                self.put_quants(block.clone(), padded, quants[0]);
-                let n_groups = groups[0].len() / block.len();
-                for (o, words) in block.zip(groups[0].chunks_exact_mut(n_groups)) {
-                    for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
-                        let at = groups[0] as usize * self.layer.n_out + o;
-                        *word = self.scale_bits(at) | u32::from(self.zeros[at]) << 16;
-                    }
+        let mut words: Words<'_> = streams.iter_mut().map(Vec::as_mut_slice).collect();
+        // In blocks of rows, so that the columns of a block stay in the cache while they become rows.
+        for first in rows.clone().step_by(BLOCK) {
+            let block = first..rows.end.min(first + BLOCK);
+            let mut part = split_rows(layout, n_in, &mut words, block.len());
+            let (quants, groups) = part.split_at_mut(1);
+            self.put_quants(block.clone(), padded, quants[0]);
+            let n_groups = groups[0].len() / block.len();
+            for (o, words) in block.zip(groups[0].chunks_exact_mut(n_groups)) {
+                for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
+                    *word = self.words[groups[0] as usize * self.layer.n_out + o];
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// Fills words with the quants of some rows, which are padded with weights of zero.
@@ -296,51 +304,50 @@ impl OpenGrouped<'_> {
     /// Puts words of 4 bits that have eight inputs of an output in the order of a plane.
     fn reorder_words(&self, rows: Range<usize>, row_words: usize, words: &mut [u32]) {
         let n_out = self.layer.n_out;
-        let stored = self.qweight.as_chunks::<4>().0;
-        by_lines(words, row_words, self.layer.n_in / 8, |first, n, lines| {
-            for i in 0..n {
-                let stored = &stored[(first + i) * n_out + rows.start..];
-                for (line, &word) in lines.iter_mut().zip(stored) {
-                    line[i] = reorder_nibbles(u32::from_le_bytes(word));
+        let mut tile = [[0; LANES]; LINE];
+        for first in (0..self.layer.n_in / 8).step_by(LINE) {
+            let stored = self.stored_words().chunks_exact(n_out).skip(first);
+            for (block, words) in rows.clone().step_by(LANES).zip(words.chunks_mut(LANES * row_words)) {
+                for (lanes, stored) in tile.iter_mut().zip(stored.clone()) {
+                    load(&stored[block..rows.end], lanes);
+                    *lanes = lanes.map(reorder_nibbles);
+                }
+                for (lane, words) in words.chunks_exact_mut(row_words).enumerate() {
+                    put_line(&mut words[first..self.layer.n_in / 8], |i| tile[i][lane]);
                 }
             }
-        });
+        }
     }
 
     /// Turns words of 4 bits that have eight outputs of an input into those of a plane.
     fn transpose_words(&self, rows: Range<usize>, row_words: usize, words: &mut [u32]) {
         let stride = self.layer.n_out / 8;
         let columns = rows.start / 8..rows.end.div_ceil(8);
-        let stored = self.qweight.as_chunks::<4>().0;
-        by_lines(words, row_words, self.layer.n_in / 8, |first, n, lines| {
-            for (i, stored) in stored[8 * first * stride..].chunks_exact(8 * stride).take(n).enumerate() {
-                for column in columns.clone().step_by(LANES) {
-                    let n_lanes = LANES.min(columns.end - column);
-                    let mut inputs = [[0; LANES]; 8];
-                    for (lanes, stored) in inputs.iter_mut().zip(stored.chunks_exact(stride)) {
-                        for (lane, &word) in lanes.iter_mut().zip(&stored[column..column + n_lanes]) {
-                            *lane = u32::from_le_bytes(word);
-                        }
+        let mut tile = [[[0; LANES]; 8]; LINE];
+        for first in (0..self.layer.n_in / 8).step_by(LINE) {
+            let stored = self.stored_words().chunks_exact(8 * stride).skip(first);
+            for column in columns.clone().step_by(LANES) {
+                for (tile, inputs) in tile.iter_mut().zip(stored.clone()) {
+                    for (stored, place) in inputs.chunks_exact(stride).zip(PLANE_NIBBLE) {
+                        load(&stored[column..columns.end], &mut tile[place]);
                     }
-                    let outputs = transpose_nibbles(inputs);
-                    for (lane, column) in (column..column + n_lanes).enumerate() {
-                        for (o, nibble) in (8 * column..).zip(AWQ_NIBBLE) {
-                            if rows.contains(&o) {
-                                lines[o - rows.start][i] = outputs[nibble][lane];
-                            }
-                        }
-                    }
+                    transpose_nibbles(tile);
+                }
+                // A block may begin and end in the middle of eight outputs.
+                let outputs = rows.start.max(8 * column)..rows.end.min(8 * (column + LANES));
+                let places = outputs.start - rows.start..outputs.end - rows.start;
+                let words =
+                    words[places.start * row_words..places.end * row_words].chunks_exact_mut(row_words);
+                for (o, words) in outputs.zip(words) {
+                    let (nibble, lane) = (AWQ_NIBBLE[o % 8], o / 8 - column);
+                    put_line(&mut words[first..self.layer.n_in / 8], |i| tile[i][nibble][lane]);
                 }
             }
-        });
+        }
     }
 
-    /// A scale in the form of the layouts, the one that it has in the file.
-    fn scale_bits(&self, at: usize) -> u32 {
-        match self.layer.scales.dtype {
-            DType::BF16 => 1 << 31 | u32::from(bf16::from_f32(self.scales[at]).to_bits()),
-            _ => f16::from_f32(self.scales[at]).to_bits().into(),
-        }
+    fn stored_words(&self) -> &[[u8; 4]] {
+        self.qweight.as_chunks().0
     }
 
     /// The unsigned quants of some rows, `[out][stride]`, padded with zeros.
@@ -380,22 +387,27 @@ impl OpenGrouped<'_> {
     }
 }
 
-/// Writes the first `n_words` of rows that are `row_words` long, at most [`BLOCK`] of them, a line of the cache at a
-/// time: the rows lie so far apart that no cache holds a line of each until it is full. `fill` gets the place of a line in
-/// its row and how many words of it there are, and the line of each row.
-fn by_lines(
-    words: &mut [u32],
-    row_words: usize,
-    n_words: usize,
-    fill: impl Fn(usize, usize, &mut [[u32; LINE]]),
-) {
-    let mut lines = [[0; LINE]; BLOCK];
-    let lines = &mut lines[..words.len() / row_words];
-    for first in (0..n_words).step_by(LINE) {
-        let n = LINE.min(n_words - first);
-        fill(first, n, lines);
-        for (words, line) in words.chunks_exact_mut(row_words).zip(&*lines) {
-            words[first..first + n].copy_from_slice(&line[..n]);
+/// Loads words, as many as there are lanes or as are left.
+fn load(stored: &[[u8; 4]], lanes: &mut [u32; LANES]) {
+    match stored.first_chunk() {
+        Some(stored) => *lanes = stored.map(u32::from_le_bytes),
+        None => {
+            for (lane, &word) in lanes.iter_mut().zip(stored) {
+                *lane = u32::from_le_bytes(word);
+            }
+        }
+    }
+}
+
+/// Writes the next words of a row: a line of the cache, or what is left. Rows lie so far apart that no cache holds a line
+/// of each until it is full, so that lines are written as a whole.
+fn put_line(words: &mut [u32], word: impl Fn(usize) -> u32) {
+    match words.first_chunk_mut::<LINE>() {
+        Some(line) => *line = std::array::from_fn(word),
+        None => {
+            for (i, place) in words.iter_mut().enumerate() {
+                *place = word(i);
+            }
         }
     }
 }
@@ -419,9 +431,7 @@ fn reorder_nibbles(word: u32) -> u32 {
 
 /// Eight words of eight quants as words of a plane of 4 bits: the `n`th holds nibble `n` of each, in order. Every lane
 /// does so with words of its own.
-fn transpose_nibbles(words: [[u32; LANES]; 8]) -> [[u32; LANES]; 8] {
-    // in the order in which a plane has them, from the lowest nibble to the highest
-    let mut words = [0, 4, 1, 5, 2, 6, 3, 7].map(|i: usize| words[i]);
+fn transpose_nibbles(words: &mut [[u32; LANES]; 8]) {
     for (step, mask) in [(4, 0x0000_FFFF), (2, 0x00FF_00FF), (1, 0x0F0F_0F0F)] {
         for low in (0..8).filter(|i| i & step == 0) {
             // The upper half of each part of one word changes places with the lower half of the other's.
@@ -433,5 +443,4 @@ fn transpose_nibbles(words: [[u32; LANES]; 8]) -> [[u32; LANES]; 8] {
             }
         }
     }
-    words
 }

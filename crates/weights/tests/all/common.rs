@@ -1,14 +1,14 @@
 //! What several tests need: sources in memory, and a generator of fixed randomness.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use pollster::block_on;
 use qwill_weights::{ByteSource, Checkpoint, DType, Error, Layout, MemorySource, TensorReader, quantize};
 use serde_json::json;
 
-pub(crate) fn source(name: &str, bytes: Vec<u8>) -> Rc<dyn ByteSource> {
-    Rc::new(MemorySource::new(name, bytes))
+pub(crate) fn source(name: &str, bytes: Vec<u8>) -> Arc<dyn ByteSource> {
+    Arc::new(MemorySource::new(name, bytes))
 }
 
 pub(crate) fn open_gguf(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
@@ -68,6 +68,35 @@ pub(crate) fn streams(
     let mut streams = vec![vec![0xDEAD_BEEF; 1 << 16]; 4];
     block_on(reader.fill_streams(rows, layout, &mut streams))?;
     Ok(streams)
+}
+
+/// Remembers what was read.
+pub(crate) struct Watched {
+    inner: MemorySource,
+    reads: Arc<Mutex<Vec<Range<u64>>>>,
+}
+
+impl Watched {
+    pub(crate) fn new(name: &str, bytes: Vec<u8>) -> (Self, Arc<Mutex<Vec<Range<u64>>>>) {
+        let reads = Arc::default();
+        (Self { inner: MemorySource::new(name, bytes), reads: Arc::clone(&reads) }, reads)
+    }
+}
+
+#[async_trait::async_trait(?Send)]
+impl ByteSource for Watched {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.inner.len()
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        self.reads.lock().unwrap().push(range.clone());
+        self.inner.read(range).await
+    }
 }
 
 /// The message of an error, with those of its causes.

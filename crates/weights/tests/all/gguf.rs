@@ -1,12 +1,11 @@
 //! GGUF files: what is written is read, and every kind of damage gives a message.
 
-use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::common::{message, open_gguf, source};
+use crate::common::{Watched, message, open_gguf, source};
 use pollster::block_on;
-use qwill_weights::{Array, ByteSource, Checkpoint, DType, Error, MemorySource, Value, gguf};
+use qwill_weights::{Array, ByteSource, Checkpoint, DType, Error, Value, gguf};
 
 /// Builds headers byte by byte, right or wrong.
 #[derive(Clone)]
@@ -235,28 +234,6 @@ fn version_2_and_other_alignments_are_read() {
     assert_eq!(block_on(file.read_rows(t, 0..1)).unwrap(), [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
-/// Remembers what was read.
-struct Watched {
-    inner: MemorySource,
-    reads: Rc<RefCell<Vec<Range<u64>>>>,
-}
-
-#[async_trait::async_trait(?Send)]
-impl ByteSource for Watched {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn len(&self) -> u64 {
-        self.inner.len()
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
-        self.reads.borrow_mut().push(range.clone());
-        self.inner.read(range).await
-    }
-}
-
 #[test]
 fn a_large_header_is_read_once_in_growing_pieces_and_the_data_not_at_all() {
     let tokens: Vec<String> = (0..200_000).map(|i| format!("token {i}")).collect();
@@ -267,14 +244,13 @@ fn a_large_header_is_read_once_in_growing_pieces_and_the_data_not_at_all() {
     let file = write(writer, &[("w", &vec![0; 4 << 20])]);
     let header_len = (file.len() - (4 << 20)) as u64;
 
-    let reads = Rc::new(RefCell::new(Vec::new()));
-    let watched = Watched { inner: MemorySource::new("model.gguf", file), reads: Rc::clone(&reads) };
-    let file = block_on(Checkpoint::open_gguf(vec![Rc::new(watched)])).unwrap();
+    let (watched, reads) = Watched::new("model.gguf", file);
+    let file = block_on(Checkpoint::open_gguf(vec![Arc::new(watched)])).unwrap();
     let strings = file.metadata().get_strings("tokenizer.ggml.tokens").unwrap().unwrap();
     assert!(strings.iter().eq(tokens.iter()));
     assert_eq!(file.metadata().get_u64("after").unwrap(), Some(1));
 
-    let reads = reads.borrow();
+    let reads = reads.lock().unwrap();
     assert!(reads.len() >= 3, "{reads:?}");
     assert_eq!(reads[0], 0..1 << 20);
     assert!(reads.windows(2).all(|w| w[0].end == w[1].start), "{reads:?}");
@@ -362,7 +338,7 @@ impl ByteSource for Endless {
 
 #[test]
 fn what_a_huge_file_could_hold_but_no_header_has_is_not_read() {
-    let open = |raw: Raw| message(block_on(Checkpoint::open_gguf(vec![Rc::new(Endless(raw.0))])));
+    let open = |raw: Raw| message(block_on(Checkpoint::open_gguf(vec![Arc::new(Endless(raw.0))])));
     let large = "the header is larger than 256 MiB";
     assert_eq!(open(Raw::new(1 << 34, 0)), format!("endless: {large}"));
     assert_eq!(open(Raw::new(0, 1 << 34)), format!("endless: {large}"));
@@ -574,7 +550,7 @@ fn a_source_that_returns_too_little_is_caught() {
     }
 
     assert_eq!(
-        message(block_on(Checkpoint::open_gguf(vec![Rc::new(Short)]))),
+        message(block_on(Checkpoint::open_gguf(vec![Arc::new(Short)]))),
         "short: bytes 0..100 were asked for, and 4 came"
     );
 }
@@ -598,7 +574,7 @@ fn files_on_disk_are_read_by_range() {
             len + 1
         )
     );
-    let file = block_on(Checkpoint::open_gguf(vec![Rc::new(file)])).unwrap();
+    let file = block_on(Checkpoint::open_gguf(vec![Arc::new(file)])).unwrap();
     let rows = block_on(file.read_rows(file.tensor("w").unwrap(), 1..2)).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(rows, bytes[8..]);

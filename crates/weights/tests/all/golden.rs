@@ -1,7 +1,7 @@
 //! Files written by gguf-py and ggml (see `data/make_blocks.py`): what they dequantise, quantise
 //! and write, this crate must agree with to the bit.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill_weights::{
@@ -10,7 +10,7 @@ use qwill_weights::{
 
 fn golden() -> Checkpoint {
     let bytes: &'static [u8] = include_bytes!("data/blocks.safetensors");
-    let source: Rc<dyn ByteSource> = Rc::new(MemorySource::new("blocks.safetensors", bytes));
+    let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("blocks.safetensors", bytes));
     block_on(Checkpoint::open_safetensors(vec![source], None)).unwrap()
 }
 
@@ -72,7 +72,7 @@ fn every_format_quantises_as_in_ggml() {
 #[test]
 fn a_file_of_gguf_pys_is_read() {
     let bytes: &'static [u8] = include_bytes!("data/metadata.gguf");
-    let source: Rc<dyn ByteSource> = Rc::new(MemorySource::new("metadata.gguf", bytes));
+    let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("metadata.gguf", bytes));
     let file = block_on(Checkpoint::open_gguf(vec![source])).unwrap();
     assert_eq!(file.container(), Container::Gguf);
 

@@ -7,6 +7,7 @@ mod golden;
 mod layout;
 mod mutation;
 mod packed;
+mod pieces;
 mod quantize;
 mod safetensors;
 mod tensors;

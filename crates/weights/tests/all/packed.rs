@@ -1,6 +1,8 @@
 //! GPTQ, AWQ and FP8 layers: worked examples of the formats, random layers against the plain
 //! formula, checkpoints of the reference implementation, and everything that does not fit.
 
+use std::sync::Arc;
+
 use half::{bf16, f16};
 use pollster::block_on;
 use qwill_weights::{Checkpoint, DType, Error, FileSource, Group, Layout, Tensors, dequantize, unpack};
@@ -347,7 +349,7 @@ fn checkpoints_have_the_weights_of_the_reference() {
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
         let open = |file: &str| {
             let source = FileSource::open(directory.join(file)).unwrap();
-            block_on(Checkpoint::open_safetensors(vec![std::rc::Rc::new(source)], None)).unwrap()
+            block_on(Checkpoint::open_safetensors(vec![Arc::new(source)], None)).unwrap()
         };
         let (model, expected) = (open("model.safetensors"), open("expected.safetensors"));
         let config = std::fs::read(directory.join("config.json")).unwrap();

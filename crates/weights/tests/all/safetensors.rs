@@ -2,7 +2,7 @@
 //! message.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::common::{message, open_safetensors, source};
 use ::safetensors::tensor::{Dtype, TensorView, serialize};
@@ -154,7 +154,7 @@ fn damaged_tensors_are_refused_by_name() {
 }
 
 /// Two shards and one more that is left over from another export.
-fn shards() -> Vec<Rc<dyn ByteSource>> {
+fn shards() -> Vec<Arc<dyn ByteSource>> {
     let file = |name: &str, tensors: &[&str], byte: u8| {
         let entries: Vec<String> =
             tensors.iter().zip(0..).map(|(t, i)| tensor(t, "U8", "[1]", i, i + 1)).collect();

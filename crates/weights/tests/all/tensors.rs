@@ -1,6 +1,6 @@
 //! Plain tensors seen through [`Tensors`]: rows of experts, damaged scales, types without a layout.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use pollster::block_on;
 use qwill_weights::{
@@ -198,7 +198,7 @@ fn files_on_the_disk_read_as_from_memory() {
         Part::floats("f8_scale_inv", DType::F32, &grid, &scales),
     ]);
     std::fs::write(&path, &file).unwrap();
-    let disk: Rc<dyn ByteSource> = Rc::new(FileSource::open(&path).unwrap());
+    let disk: Arc<dyn ByteSource> = Arc::new(FileSource::open(&path).unwrap());
     let disk = block_on(Checkpoint::open_safetensors(vec![disk], None)).unwrap();
     let memory = open_safetensors(file).unwrap();
     let config = json!({ "quant_method": "fp8", "weight_block_size": [128, 128] });

@@ -1,0 +1,129 @@
+//! The rows of many tensors, made into streams piece by piece.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_lock::OnceCell;
+
+use crate::{Error, Layout, Tensor, TensorReader};
+
+/// Bytes of a piece's streams: enough that handing it over costs nothing beside filling it, and few enough that the cores'
+/// caches hold what was filled until it is used.
+const PIECE: usize = 2 << 20;
+/// Pieces begin at a multiple of so many rows if they have room for as many: formats whose words run across the rows are
+/// turned in blocks of them.
+const BLOCK: usize = 128;
+/// Pieces begin at a multiple of so many rows in any case, for callers that have rows take turns.
+const RUN: usize = 16;
+
+/// Rows of tensors that shall become the streams of layouts, in the order in which they were added.
+///
+/// Nothing is read before [`fill`](Self::fill), which holds a few pieces in memory at a time, and of GPTQ and AWQ layers,
+/// whose words run across the rows, the whole layer.
+#[derive(Default)]
+pub struct Pieces<'c>(Vec<Piece<'c>>);
+
+/// Rows that are filled in one go.
+struct Piece<'c> {
+    target: usize,
+    layout: Layout,
+    /// Counted from the first of the rows that were added.
+    rows: Range<usize>,
+    parts: Vec<Part<'c>>,
+}
+
+/// The rows of one tensor in a piece.
+struct Part<'c> {
+    tensor: Arc<SharedTensor<'c>>,
+    rows: Range<usize>,
+}
+
+/// A tensor that pieces have in common.
+struct SharedTensor<'c> {
+    tensor: Tensor<'c>,
+    reader: OnceCell<TensorReader<'c>>,
+}
+
+/// Streams that hold a piece.
+#[derive(Debug, Default)]
+pub struct Filled {
+    /// What the caller called the rows when it added them.
+    pub target: usize,
+    /// Which of the rows they are.
+    pub rows: Range<usize>,
+    /// The streams of each tensor, one vector a stream.
+    pub streams: Vec<Vec<Vec<u32>>>,
+    /// Bytes of the files that these rows stand for, to show progress with.
+    pub bytes: u64,
+}
+
+impl<'c> Pieces<'c> {
+    /// Adds rows of a tensor, or as many of each of several, which come together.
+    ///
+    /// Their pieces are called `target`, and begin at multiples of 16 rows.
+    pub fn add(&mut self, target: usize, layout: Layout, tensors: Vec<(Tensor<'c>, Range<usize>)>) {
+        let Some((first, rows)) = tensors.first() else { return };
+        let (k, n_rows) = (first.row_len(), rows.len());
+        let row_bytes: usize = (0..layout.n_streams()).map(|s| layout.stream_row_words(s, k) * 4).sum();
+        let room = PIECE / (row_bytes * tensors.len()).max(1);
+        let step = if room < BLOCK { (room / RUN * RUN).max(RUN) } else { room / BLOCK * BLOCK };
+        let shared: Vec<_> = tensors
+            .into_iter()
+            .map(|(tensor, rows)| (Arc::new(SharedTensor { tensor, reader: OnceCell::new() }), rows.start))
+            .collect();
+        for start in (0..n_rows).step_by(step) {
+            let rows = start..n_rows.min(start + step);
+            let part = |(tensor, first): &(Arc<SharedTensor<'c>>, usize)| Part {
+                tensor: tensor.clone(),
+                rows: first + rows.start..first + rows.end,
+            };
+            let parts = shared.iter().map(part).collect();
+            self.0.push(Piece { target, layout, rows, parts });
+        }
+    }
+
+    /// Fills all pieces and has `place` take them away, about in the order in which they were added. Natively as many
+    /// threads as there are cores read and fill; `place` is called by this one.
+    ///
+    /// # Errors
+    /// The first that a reader or `place` has; what follows is not read then.
+    pub async fn fill<E: From<Error>>(
+        self,
+        mut place: impl AsyncFnMut(&mut Filled) -> Result<(), E>,
+    ) -> Result<(), E> {
+        #[cfg(not(target_arch = "wasm32"))]
+        return threads::fill(self.0, |filled| pollster::block_on(place(filled)));
+        #[cfg(target_arch = "wasm32")]
+        {
+            let mut filled = Filled::default();
+            for piece in self.0 {
+                piece.fill(&mut filled).await?;
+                place(&mut filled).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+impl<'c> SharedTensor<'c> {
+    /// Its reader. Who comes first opens it, and the others wait.
+    async fn open(&self) -> Result<&TensorReader<'c>, Error> {
+        self.reader.get_or_try_init(|| self.tensor.open()).await
+    }
+}
+
+impl Piece<'_> {
+    async fn fill(&self, filled: &mut Filled) -> Result<(), Error> {
+        filled.streams.resize_with(self.parts.len(), Vec::new);
+        filled.bytes = 0;
+        for (Part { tensor, rows }, streams) in self.parts.iter().zip(&mut filled.streams) {
+            tensor.open().await?.fill_streams(rows.clone(), self.layout, streams).await?;
+            filled.bytes += tensor.tensor.bytes_of(rows.clone());
+        }
+        (filled.target, filled.rows) = (self.target, self.rows.clone());
+        Ok(())
+    }
+}
