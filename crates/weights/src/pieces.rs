@@ -64,6 +64,10 @@ impl<'c> Pieces<'c> {
     /// Adds rows of a tensor, or as many of each of several, which come together.
     ///
     /// Their pieces are called `target`, and begin at multiples of 16 rows.
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(clippy::arc_with_non_send_sync, reason = "a browser has one thread")
+    )]
     pub fn add(&mut self, target: usize, layout: Layout, tensors: Vec<(Tensor<'c>, Range<usize>)>) {
         let Some((first, rows)) = tensors.first() else { return };
         let (k, n_rows) = (first.row_len(), rows.len());

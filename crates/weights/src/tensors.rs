@@ -213,6 +213,7 @@ impl<'c> Tensor<'c> {
     }
 
     /// Whether its [reader](Self::open) holds all of it in memory, as that of a GPTQ or AWQ layer does.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn is_read_whole(&self) -> bool {
         matches!(self.storage, Storage::Grouped(_))
     }
