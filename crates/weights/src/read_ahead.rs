@@ -7,9 +7,8 @@ use crate::{Error, FileSource};
 /// Bytes that are read before they are asked for: as many as the system keeps without a thought, and enough to be busy
 /// while a device is opened.
 const AHEAD: u64 = 256 << 20;
-/// Bytes of one read, after which the reader looks whether it is still wanted.
+/// Bytes after which the reader looks whether it is still wanted.
 const PIECE: usize = 1 << 20;
-
 /// Bytes that are read in the order in which they lie in the files. Containers sort tensors by name or by type: tensors
 /// that are used one after the other lie megabytes apart, and the small ones among them cost as much as large ones.
 const BATCH: u64 = 64 << 20;
@@ -25,12 +24,12 @@ pub struct FilePart {
     pub range: Range<u64>,
 }
 
-/// Has the disk busy while a loader computes: a thread that reads parts of files about in the order in which they will be
-/// asked for, at most 256 MiB before that.
+/// Has the disk busy while a loader computes: a thread that has the system read parts of files about in the order in which
+/// they will be asked for, at most 256 MiB before that.
 ///
-/// What it reads it throws away. The system keeps it, and gives it to whoever asks next at the speed of memory, so that
-/// nothing depends on the order being right, nor on the thread being there. Without it, the disk waits while rows become
-/// words, and the device while the disk is waited for.
+/// The system keeps what it reads, and gives it to whoever asks next at the speed of memory, so that nothing depends on
+/// the order being right, nor on the thread being there. Without it, the disk waits while rows become words, and the device
+/// while the disk is waited for.
 #[derive(Debug)]
 pub struct ReadAhead(Arc<Shared>);
 
@@ -54,7 +53,7 @@ impl ReadAhead {
         let reader = shared.clone();
         let thread = std::thread::Builder::new().name("read ahead".to_owned());
         // Where there are no more threads, the loader reads for itself.
-        let _ = thread.spawn(move || reader.follow(&parts, discard()));
+        let _ = thread.spawn(move || reader.follow(&parts, prefetch()));
         Self(shared)
     }
 
@@ -138,17 +137,15 @@ fn in_file_order(batch: &[FilePart]) -> Vec<FilePart> {
     sorted
 }
 
-/// Reads files one after the other, and forgets what it read.
-fn discard() -> impl FnMut(&Path, Range<u64>) -> Result<(), Error> {
-    let mut buffer = vec![0; PIECE];
+/// Has the system read files one after the other.
+fn prefetch() -> impl FnMut(&Path, Range<u64>) -> Result<(), Error> {
     let mut open: Option<FileSource> = None;
     move |path, piece| {
         let file = match open.take().filter(|file| file.path() == path) {
             Some(file) => file,
             None => FileSource::open(path)?,
         };
-        let n = (piece.end - piece.start) as usize;
-        open.insert(file).read_into(&mut buffer[..n], piece.start)
+        open.insert(file).prefetch(piece)
     }
 }
 
@@ -232,11 +229,11 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_ends_it() {
-        assert!(discard()(Path::new("/there/is/no/such.gguf"), 0..1).is_err());
+        assert!(prefetch()(Path::new("/there/is/no/such.gguf"), 0..1).is_err());
         let mut calls = 0;
         Shared::default().follow(&[part("a", 0..4 * PIECE as u64)], |path, piece| {
             calls += 1;
-            discard()(path, piece)
+            prefetch()(path, piece)
         });
         assert_eq!(calls, 1);
     }
