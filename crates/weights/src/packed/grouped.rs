@@ -221,7 +221,7 @@ pub(crate) struct OpenGrouped<'c> {
     scales: Vec<f32>,
     /// `[groups][out]`
     zeros: Vec<u8>,
-    /// `[groups][out]`, scale and zero point as `Z4` and `Z8` have them.
+    /// `[groups][out]`, scale and zero point as `Z4` and `Z8` have them; of no use where the layout is neither.
     words: Vec<u32>,
     qweight: Vec<u8>,
 }
