@@ -145,7 +145,7 @@ impl FileSource {
     ///
     /// Linux is told to, and does not make us wait: the disk has a long queue then, whatever else the cores do, and however
     /// the loader's own reads get in between. With plain reads, the loads of one file from a disk of 1 GB/s took 1.3 to
-    /// 3.6 s, and 1.42 s with this, which is what that disk takes.
+    /// 3.6 s, and with this 1.4 to 1.8 s, mostly the 1.42 s that such a disk takes.
     #[cfg(target_os = "linux")]
     pub(crate) fn prefetch(&self, range: Range<u64>) -> Result<(), Error> {
         /// Linux cuts requests off at what it reads ahead of a reader or what the disk takes at once, whichever is more:
