@@ -71,7 +71,10 @@ impl<'c> Pieces<'c> {
     pub fn add(&mut self, target: usize, layout: Layout, tensors: Vec<(Tensor<'c>, Range<usize>)>) {
         let Some((first, rows)) = tensors.first() else { return };
         let (k, n_rows) = (first.row_len(), rows.len());
-        let row_bytes: usize = (0..layout.n_streams()).map(|s| layout.stream_row_words(s, k) * 4).sum();
+        let stream_bytes: usize = (0..layout.n_streams()).map(|s| layout.stream_row_words(s, k) * 4).sum();
+        // Every thread holds the f32 of its piece while it converts it.
+        let is_converted = tensors.iter().any(|(tensor, _)| tensor.is_converted());
+        let row_bytes = if is_converted { stream_bytes.max(k * size_of::<f32>()) } else { stream_bytes };
         let room = PIECE / (row_bytes * tensors.len()).max(1);
         let step = if room < BLOCK { (room / RUN * RUN).max(RUN) } else { room / BLOCK * BLOCK };
         let shared: Vec<_> = tensors
@@ -90,7 +93,7 @@ impl<'c> Pieces<'c> {
     }
 
     /// Fills all pieces and has `place` take them away, about in the order in which they were added. Natively as many
-    /// threads as there are cores read and fill; `place` is called by this one.
+    /// threads as there are cores (at most 8) read and fill, and this one calls `place` and blocks until all is done.
     ///
     /// # Errors
     /// The first that a reader or `place` has; what follows is not read then.

@@ -212,6 +212,11 @@ impl<'c> Tensor<'c> {
         parts.into_iter().filter_map(file_part).collect()
     }
 
+    /// Whether its rows become another format while they are read, by way of f32.
+    pub(crate) fn is_converted(&self) -> bool {
+        self.converted.is_some()
+    }
+
     /// Whether its [reader](Self::open) holds all of it in memory, as that of a GPTQ or AWQ layer does.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn is_read_whole(&self) -> bool {

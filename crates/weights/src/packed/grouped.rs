@@ -181,10 +181,10 @@ impl<'c> Grouped<'c> {
             DType::BF16 => 1 << 31 | u32::from(bf16::from_f32(scale).to_bits()),
             _ => f16::from_f32(scale).to_bits().into(),
         };
-        let words = scales.iter().map(to_bits).zip(&zeros).map(|(bits, &zero)| bits | u32::from(zero) << 16);
-        let words = words.collect();
+        let group_words = scales.iter().map(to_bits).zip(&zeros);
+        let group_words = group_words.map(|(bits, &zero)| bits | u32::from(zero) << 16).collect();
         let qweight = read(checkpoint, self.qweight).await?;
-        Ok(OpenGrouped { layer: self, group_of, scales, zeros, words, qweight })
+        Ok(OpenGrouped { layer: self, group_of, scales, zeros, group_words, qweight })
     }
 
     /// The group of each input.
@@ -222,7 +222,7 @@ pub(crate) struct OpenGrouped<'c> {
     /// `[groups][out]`
     zeros: Vec<u8>,
     /// `[groups][out]`, scale and zero point as `Z4` and `Z8` have them; of no use where the layout is neither.
-    words: Vec<u32>,
+    group_words: Vec<u32>,
     qweight: Vec<u8>,
 }
 
@@ -263,7 +263,7 @@ impl OpenGrouped<'_> {
             let n_groups = groups[0].len() / block.len();
             for (o, words) in block.zip(groups[0].chunks_exact_mut(n_groups)) {
                 for (word, groups) in words.iter_mut().zip(self.group_of.chunks(group.columns())) {
-                    *word = self.words[groups[0] as usize * self.layer.n_out + o];
+                    *word = self.group_words[groups[0] as usize * self.layer.n_out + o];
                 }
             }
         }
