@@ -14,6 +14,7 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -152,32 +153,32 @@ async fn repack(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
         let config: Value = serde_json::from_slice(&std::fs::read(path.join("config.json"))?)?;
         (Checkpoint::open_safetensors(sources, None).await?, config["quantization_config"].clone())
     };
-    let tensors = matrices(&checkpoint, &Tensors::new(&checkpoint, Some(&quantization))?)?;
-    let read_ahead = ReadAhead::start(tensors.iter().flat_map(|t| t.file_parts(0..t.n_rows())).collect());
-    let mut pieces = Pieces::default();
-    for tensor in tensors {
-        let rows = 0..tensor.n_rows();
+    let rows = matrices(&checkpoint, &Tensors::new(&checkpoint, Some(&quantization))?)?;
+    let mut pieces = Pieces::following(ReadAhead::start(rows.iter().cloned()));
+    for (tensor, rows) in rows {
         pieces.add(0, tensor.layout, vec![(tensor, rows)]);
     }
-    let mut bytes_done = 0;
     pieces
         .fill(async |filled| {
             black_box(&filled.streams);
-            bytes_done += filled.bytes;
-            read_ahead.advance(bytes_done);
             Ok(())
         })
         .await
 }
 
-/// All tensors, those of packed layers put together.
-fn matrices<'c>(checkpoint: &'c Checkpoint, tensors: &Tensors<'c>) -> Result<Vec<Tensor<'c>>, Failure> {
+/// All rows of all tensors, those of packed layers put together.
+fn matrices<'c>(
+    checkpoint: &'c Checkpoint,
+    tensors: &Tensors<'c>,
+) -> Result<Vec<(Tensor<'c>, Range<usize>)>, Failure> {
     let parts = [".qzeros", ".scales", ".g_idx", ".weight_scale_inv"];
     let names = checkpoint.tensors().filter(|info| !parts.iter().any(|part| info.name.ends_with(part)));
     names
         .map(|info| {
             let name = info.name.replace(".qweight", ".weight");
-            Ok(tensors.get(&name)?.ok_or("a tensor is not there any more")?)
+            let tensor = tensors.get(&name)?.ok_or("a tensor is not there any more")?;
+            let rows = 0..tensor.n_rows();
+            Ok((tensor, rows))
         })
         .collect()
 }

@@ -71,7 +71,7 @@ impl Inspection {
         let stored = tensors(&opened)?.converting(&conversions);
         let mut tensors: Vec<TensorSummary> = Vec::new();
         for part in plan.tensors() {
-            let tensor = find(&stored, plan.architecture, part)?.tensor;
+            let (tensor, _) = find(&stored, plan.architecture, part)?;
             // all experts of a GGUF file lie in one tensor
             if part.expert.is_some_and(|slice| slice.index > 0) && tensor.shape.len() > part.shape.len() {
                 continue;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use qwill_gpu::{Gpu, Uploads, Usage, wgpu};
 use qwill_kernels::{DeviceMatrix, FusedNorm, Shard};
 use qwill_models::{Arrangement, Norm, TensorRef, Weight};
-use qwill_weights::{Container, Filled, Layout, Pieces, Tensor, Tensors};
+use qwill_weights::{Container, Filled, Layout, Pieces, ReadAhead, Tensor, Tensors};
 
 pub(crate) use self::shape::{MatrixShape, vector_bytes};
 use crate::{Control, Error};
@@ -31,16 +31,7 @@ pub(crate) const RUN: usize = 16;
 pub(crate) struct WeightSource<'a>(pub(crate) Tensors<'a>);
 
 /// The rows of a stored tensor that a part of the plan means: all of them, or those of one expert.
-pub(crate) struct StoredPart<'c> {
-    pub(crate) tensor: Tensor<'c>,
-    pub(crate) rows: Range<usize>,
-}
-
-impl StoredPart<'_> {
-    pub(crate) fn bytes(&self) -> u64 {
-        self.tensor.bytes_of(self.rows.clone())
-    }
-}
+pub(crate) type StoredRows<'c> = (Tensor<'c>, Range<usize>);
 
 /// Where rows go.
 enum Target {
@@ -65,16 +56,18 @@ pub(crate) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
+    /// Weights are asked for in the order in which they are read ahead.
     pub(crate) fn new(
         gpu: &'a Gpu,
         architecture: &'static str,
         source: WeightSource<'a>,
+        read_ahead: ReadAhead,
         bytes_total: u64,
         progress: &'a mut dyn FnMut(LoadProgress) -> Control,
     ) -> Self {
         let done = LoadProgress { bytes_done: 0, bytes_total };
         let (matrices, uploads) = (HashMap::new(), Uploads::new(gpu));
-        let (pieces, targets) = (Pieces::default(), Vec::new());
+        let (pieces, targets) = (Pieces::following(read_ahead), Vec::new());
         Self { gpu, architecture, source, matrices, progress, done, uploads, pieces, targets }
     }
 
@@ -141,12 +134,8 @@ impl<'a> Loader<'a> {
 
     /// Notes that all rows of parts, which take turns, go to a target.
     fn add(&mut self, layout: Layout, parts: &[&TensorRef], target: Target) -> Result<(), Error> {
-        let mut tensors = Vec::new();
-        for part in parts {
-            let StoredPart { tensor, rows } = find(&self.source.0, self.architecture, part)?;
-            tensors.push((tensor, rows));
-        }
-        self.pieces.add(self.targets.len(), layout, tensors);
+        let stored = parts.iter().map(|part| find(&self.source.0, self.architecture, part));
+        self.pieces.add(self.targets.len(), layout, stored.collect::<Result<_, _>>()?);
         self.targets.push(target);
         Ok(())
     }
@@ -274,7 +263,7 @@ pub(crate) fn find<'c>(
     tensors: &Tensors<'c>,
     architecture: &'static str,
     part: &TensorRef,
-) -> Result<StoredPart<'c>, Error> {
+) -> Result<StoredRows<'c>, Error> {
     let checkpoint = tensors.checkpoint();
     let is_gguf = checkpoint.container() == Container::Gguf;
     let name = if is_gguf { &part.gguf } else { &part.hf };
@@ -305,5 +294,5 @@ pub(crate) fn find<'c>(
     if tensor.shape != expected && !is_row {
         return Err(Error::Shape { name: name.clone(), found: tensor.shape, expected });
     }
-    Ok(StoredPart { tensor, rows })
+    Ok((tensor, rows))
 }

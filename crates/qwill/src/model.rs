@@ -7,16 +7,14 @@ use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
 use qwill_kernels::KvType;
 use qwill_models::{Direction, Outputs, Plan, Rope, RopeScaling};
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
-use qwill_weights::{DType, Tensors};
+use qwill_weights::{DType, ReadAhead, Tensors};
 use serde::Serialize;
 use web_time::Instant;
 
 use crate::cache::Sequence;
 use crate::engine::{Engine, EngineOptions, layer_cache_bytes, widest_row_bytes};
 use crate::files::{Opened, Templates};
-#[cfg(not(target_arch = "wasm32"))]
-use crate::loader::StoredPart;
-use crate::loader::{Loader, WeightSource, find};
+use crate::loader::{Loader, StoredRows, WeightSource, find};
 use crate::memory::{DeviceMemory, plan_memory};
 use crate::weight_format::TensorFormats;
 use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel, RandomTokenizer, WeightFormat};
@@ -120,22 +118,18 @@ impl Model {
         // The files first: what is wrong with them should not be hidden behind a missing GPU.
         let opened = open(files, options).await?;
         let mut plan = plan(&opened)?;
-        let bytes_total = tensor_bytes(&opened, &plan)?;
+        let stored = stored_rows(&opened, &plan)?;
+        let bytes_total = total_bytes(&stored);
         check_tokenizer(&opened, &plan)?;
-        #[cfg(not(target_arch = "wasm32"))]
-        let read_ahead = qwill_weights::ReadAhead::start(file_parts(&opened, &plan)?);
-        #[cfg(not(target_arch = "wasm32"))]
-        let progress: &mut dyn FnMut(LoadProgress) -> Control = &mut |done| {
-            read_ahead.advance(done.bytes_done);
-            progress(done)
-        };
+        // The disk has something to do while the device is opened.
+        let read_ahead = ReadAhead::start(stored);
         let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
         let conversions = conversions(&plan, options);
         let source = WeightSource(tensors(&opened)?.converting(&conversions));
         let planned = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
         planned.memory.check()?;
         plan.rope = planned.rope;
-        let loader = Loader::new(&gpu, plan.architecture, source, bytes_total, progress);
+        let loader = Loader::new(&gpu, plan.architecture, source, read_ahead, bytes_total, progress);
         let engine = Engine::new(gpu.clone(), plan, planned.engine, loader).await?;
         Ok(Self {
             name: opened.name,
@@ -256,26 +250,15 @@ pub(crate) fn tensors(opened: &Opened) -> Result<Tensors<'_>, Error> {
     Ok(Tensors::new(&opened.checkpoint, opened.config.get("quantization_config"))?)
 }
 
-/// Finds every tensor, checks its shape, and adds up their bytes.
-pub(crate) fn tensor_bytes(opened: &Opened, plan: &Plan) -> Result<u64, Error> {
+/// Finds all tensors, in the order in which they are loaded, and checks their shapes.
+pub(crate) fn stored_rows<'c>(opened: &'c Opened, plan: &Plan) -> Result<Vec<StoredRows<'c>>, Error> {
     let tensors = tensors(opened)?;
-    let mut bytes = 0;
-    for tensor in plan.tensors() {
-        bytes += find(&tensors, plan.architecture, tensor)?.bytes();
-    }
-    Ok(bytes)
+    plan.tensors().into_iter().map(|tensor| find(&tensors, plan.architecture, tensor)).collect()
 }
 
-/// Where the tensors lie on the disk, in the order in which they are loaded.
-#[cfg(not(target_arch = "wasm32"))]
-fn file_parts(opened: &Opened, plan: &Plan) -> Result<Vec<qwill_weights::FilePart>, Error> {
-    let tensors = tensors(opened)?;
-    let mut parts = Vec::new();
-    for tensor in plan.tensors() {
-        let StoredPart { tensor, rows } = find(&tensors, plan.architecture, tensor)?;
-        parts.extend(tensor.file_parts(rows));
-    }
-    Ok(parts)
+/// Bytes of the files that rows stand for.
+pub(crate) fn total_bytes(stored: &[StoredRows<'_>]) -> u64 {
+    stored.iter().map(|(tensor, rows)| tensor.bytes_of(rows.clone())).sum()
 }
 
 fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {

@@ -35,7 +35,7 @@ pub async fn quantize(
     let opened = files.open().await?;
     let plan = crate::model::plan(&opened)?;
     let tensors = crate::model::tensors(&opened)?;
-    let bytes_total = crate::model::tensor_bytes(&opened, &plan)?;
+    let bytes_total = crate::model::total_bytes(&crate::model::stored_rows(&opened, &plan)?);
     let mut writer = gguf::Writer::new();
     for (key, value) in metadata(&opened, &plan)? {
         writer.metadata(key, value);
@@ -56,14 +56,14 @@ pub async fn quantize(
     let mut bytes_done = 0;
     for (tensor, dtype) in announced.iter().zip(dtypes) {
         for part in &tensor.parts {
-            let found = find(&tensors, plan.architecture, part)?;
-            let reader = found.tensor.clone().converted(dtype)?.open().await?;
-            let chunk = (CHUNK / 4 / found.tensor.row_len().max(1)).max(1);
-            for first in found.rows.clone().step_by(chunk) {
-                let rows = first..(first + chunk).min(found.rows.end);
+            let (stored, all_rows) = find(&tensors, plan.architecture, part)?;
+            let reader = stored.clone().converted(dtype)?.open().await?;
+            let chunk = (CHUNK / 4 / stored.row_len().max(1)).max(1);
+            for first in all_rows.clone().step_by(chunk) {
+                let rows = first..(first + chunk).min(all_rows.end);
                 let blocks = reader.blocks(rows.clone()).await?;
                 body.write(&tensor.name, &blocks).map_err(|e| failed(to, e))?;
-                bytes_done += found.tensor.bytes_of(rows);
+                bytes_done += stored.bytes_of(rows);
                 if progress(LoadProgress { bytes_done, bytes_total }) == Control::Stop {
                     return Err(Error::Aborted);
                 }
@@ -134,7 +134,7 @@ fn stored_dtype(
     formats: &TensorFormats,
     part: &TensorRef,
 ) -> Result<DType, Error> {
-    let own = find(tensors, plan.architecture, part)?.tensor.dtype();
+    let own = find(tensors, plan.architecture, part)?.0.dtype();
     Ok(match (formats.dtype(part), own) {
         (Some(_), Some(own)) if own.block_len() > 1 => own,
         (Some(dtype), _) => dtype,

@@ -221,7 +221,7 @@ mod tests {
             let plan = crate::model::plan(&opened).unwrap();
             assert_eq!((&plan.dims, &plan.rope), (&random.plan.dims, &random.plan.rope), "{}", shape.name);
             assert!(plan == random.plan, "{}", shape.name);
-            let bytes = crate::model::tensor_bytes(&opened, &plan).unwrap();
+            let bytes = crate::model::total_bytes(&crate::model::stored_rows(&opened, &plan).unwrap());
             let per_weight = bytes as f64 * 8.0 / plan.n_params() as f64;
             assert!((4.4..5.7).contains(&per_weight), "{}: {per_weight} bits a weight", shape.name);
         }

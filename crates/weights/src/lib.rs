@@ -25,7 +25,6 @@ mod metadata;
 mod packed;
 mod pieces;
 mod plain;
-#[cfg(not(target_arch = "wasm32"))]
 mod read_ahead;
 mod rows;
 mod safetensors;
@@ -41,7 +40,8 @@ pub use layout::{Group, Layout, repack, unpack};
 pub use metadata::{Array, Metadata, Value};
 pub use pieces::{Filled, Pieces};
 #[cfg(not(target_arch = "wasm32"))]
-pub use read_ahead::{FilePart, ReadAhead};
+pub use read_ahead::FilePart;
+pub use read_ahead::ReadAhead;
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{ByteSource, MemorySource, Shareable};

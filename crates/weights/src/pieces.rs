@@ -1,6 +1,8 @@
 //! The rows of many tensors, made into streams piece by piece.
 
 #[cfg(not(target_arch = "wasm32"))]
+mod order;
+#[cfg(not(target_arch = "wasm32"))]
 mod threads;
 
 use std::ops::Range;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 
 use async_lock::OnceCell;
 
-use crate::{Error, Layout, Tensor, TensorReader};
+use crate::{Error, Layout, ReadAhead, Tensor, TensorReader};
 
 /// Bytes of a piece's streams: enough that handing it over costs nothing beside filling it, and few enough that the cores'
 /// caches hold what was filled until it is used.
@@ -19,12 +21,15 @@ const BLOCK: usize = 128;
 /// Pieces begin at a multiple of so many rows in any case, for callers that have rows take turns.
 const RUN: usize = 16;
 
-/// Rows of tensors that shall become the streams of layouts, in the order in which they were added.
+/// Rows of tensors that shall become the streams of layouts.
 ///
-/// Nothing is read before [`fill`](Self::fill), which holds a few pieces in memory at a time, and of GPTQ and AWQ layers,
+/// Nothing is made before [`fill`](Self::fill), which holds a few pieces in memory at a time, and of GPTQ and AWQ layers,
 /// whose words run across the rows, the whole layer.
 #[derive(Default)]
-pub struct Pieces<'c>(Vec<Piece<'c>>);
+pub struct Pieces<'c> {
+    pieces: Vec<Piece<'c>>,
+    read_ahead: ReadAhead,
+}
 
 /// Rows that are filled in one go.
 struct Piece<'c> {
@@ -45,6 +50,8 @@ struct Part<'c> {
 struct SharedTensor<'c> {
     tensor: Tensor<'c>,
     reader: OnceCell<TensorReader<'c>>,
+    /// The rows that were added.
+    rows: Range<usize>,
 }
 
 /// Streams that hold a piece.
@@ -61,6 +68,11 @@ pub struct Filled {
 }
 
 impl<'c> Pieces<'c> {
+    /// None yet. The rows that will be added are those that are read ahead.
+    pub fn following(read_ahead: ReadAhead) -> Self {
+        Self { read_ahead, ..Self::default() }
+    }
+
     /// Adds rows of a tensor, or as many of each of several, which come together.
     ///
     /// Their pieces are called `target`, and begin at multiples of 16 rows.
@@ -77,18 +89,16 @@ impl<'c> Pieces<'c> {
         let row_bytes = if is_converted { stream_bytes.max(k * size_of::<f32>()) } else { stream_bytes };
         let room = PIECE / (row_bytes * tensors.len()).max(1);
         let step = if room < BLOCK { (room / RUN * RUN).max(RUN) } else { room / BLOCK * BLOCK };
-        let shared: Vec<_> = tensors
-            .into_iter()
-            .map(|(tensor, rows)| (Arc::new(SharedTensor { tensor, reader: OnceCell::new() }), rows.start))
-            .collect();
+        let share = |(tensor, rows)| Arc::new(SharedTensor { tensor, rows, reader: OnceCell::new() });
+        let shared: Vec<_> = tensors.into_iter().map(share).collect();
         for start in (0..n_rows).step_by(step) {
             let rows = start..n_rows.min(start + step);
-            let part = |(tensor, first): &(Arc<SharedTensor<'c>>, usize)| Part {
+            let part = |tensor: &Arc<SharedTensor<'c>>| Part {
                 tensor: tensor.clone(),
-                rows: first + rows.start..first + rows.end,
+                rows: tensor.rows.start + rows.start..tensor.rows.start + rows.end,
             };
             let parts = shared.iter().map(part).collect();
-            self.0.push(Piece { target, layout, rows, parts });
+            self.pieces.push(Piece { target, layout, rows, parts });
         }
     }
 
@@ -101,12 +111,20 @@ impl<'c> Pieces<'c> {
         self,
         mut place: impl AsyncFnMut(&mut Filled) -> Result<(), E>,
     ) -> Result<(), E> {
+        let Self { pieces, read_ahead, .. } = self;
+        let mut bytes_used = 0;
+        let mut place = async |filled: &mut Filled| {
+            place(filled).await?;
+            bytes_used += filled.bytes;
+            read_ahead.advance(bytes_used);
+            Ok::<_, E>(())
+        };
         #[cfg(not(target_arch = "wasm32"))]
-        return threads::fill(self.0, |filled| pollster::block_on(place(filled)));
+        return threads::fill(pieces, &read_ahead, |filled| pollster::block_on(place(filled)));
         #[cfg(target_arch = "wasm32")]
         {
             let mut filled = Filled::default();
-            for piece in self.0 {
+            for piece in pieces {
                 piece.fill(&mut filled).await?;
                 place(&mut filled).await?;
             }

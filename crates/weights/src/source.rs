@@ -141,33 +141,6 @@ impl FileSource {
         self.read_at(buf, offset).map_err(|source| Error::Io { file: self.name.clone(), source })
     }
 
-    /// Has the system read some bytes, for whoever asks for them next.
-    ///
-    /// Linux is told to, and does not make us wait: the disk has a long queue then, whatever else the cores do, and however
-    /// the loader's own reads get in between. With plain reads, the loads of one file from a disk of 1 GB/s took 1.3 to
-    /// 3.6 s, and with this 1.4 to 1.8 s, mostly the 1.42 s that such a disk takes.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn prefetch(&self, range: Range<u64>) -> Result<(), Error> {
-        /// Linux cuts requests off at what it reads ahead of a reader or what the disk takes at once, whichever is more:
-        /// so much at least, unless somebody has changed it.
-        const REQUEST: u64 = 128 << 10;
-
-        // Each asks for all that is left: what is on its way already costs nothing, and large requests are the better ones.
-        for start in range.clone().step_by(REQUEST as usize) {
-            let len = std::num::NonZeroU64::new(range.end - start);
-            rustix::fs::fadvise(&self.file, start, len, rustix::fs::Advice::WillNeed)
-                .map_err(|error| Error::Io { file: self.name.clone(), source: error.into() })?;
-        }
-        Ok(())
-    }
-
-    /// Reads some bytes and forgets them; the system keeps them for whoever asks next.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn prefetch(&self, range: Range<u64>) -> Result<(), Error> {
-        let mut buffer = vec![0; (range.end - range.start) as usize];
-        self.read_into(&mut buffer, range.start)
-    }
-
     fn read_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
         #[cfg(unix)]
         {

@@ -212,6 +212,17 @@ impl<'c> Tensor<'c> {
         parts.into_iter().filter_map(file_part).collect()
     }
 
+    /// Where some rows lie, or the weights of a layer whose scales lie elsewhere: in which source, and from which byte on.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn file_place(&self, rows: &Range<usize>) -> (usize, u64) {
+        let info = match &self.storage {
+            Storage::Plain(info) => info,
+            Storage::Fp8(layer) => layer.weight,
+            Storage::Grouped(layer) => layer.qweight,
+        };
+        (info.source, info.offset + self.bytes_of(0..rows.start))
+    }
+
     /// Whether its rows become another format while they are read, by way of f32.
     pub(crate) fn is_converted(&self) -> bool {
         self.converted.is_some()

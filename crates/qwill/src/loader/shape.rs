@@ -51,7 +51,7 @@ pub(crate) fn vector_bytes(parts: &[TensorRef]) -> u64 {
 
 impl WeightSource<'_> {
     fn layout(&self, architecture: &'static str, part: &TensorRef) -> Result<Layout, Error> {
-        Ok(find(&self.0, architecture, part)?.tensor.layout)
+        Ok(find(&self.0, architecture, part)?.0.layout)
     }
 
     /// The layout of all parts, or f32, which holds any of them exactly.

@@ -68,7 +68,7 @@ impl Scheme {
 /// A linear layer that GPTQ or AWQ has quantised: `W[out, in] = scale[group, out] * (q - zero)`.
 #[derive(Clone, Debug)]
 pub(crate) struct Grouped<'c> {
-    qweight: &'c TensorInfo,
+    pub(crate) qweight: &'c TensorInfo,
     qzeros: &'c TensorInfo,
     scales: &'c TensorInfo,
     g_idx: Option<&'c TensorInfo>,

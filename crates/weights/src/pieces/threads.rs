@@ -5,8 +5,9 @@ use std::thread;
 
 use pollster::block_on;
 
+use super::order::{After, in_file_order};
 use super::{Filled, Piece, SharedTensor};
-use crate::Error;
+use crate::{Error, ReadAhead};
 
 /// More threads than this would only wait for the memory.
 const MOST_THREADS: usize = 8;
@@ -21,14 +22,15 @@ enum Work<'c> {
     Fill(Piece<'c>),
 }
 
-/// Fills pieces and has `place` take them away, in this thread.
+/// Fills pieces, in the order in which they are read ahead, and has `place` take them away, in this thread.
 pub(super) fn fill<E: From<Error>>(
     pieces: Vec<Piece<'_>>,
+    read_ahead: &ReadAhead,
     mut place: impl FnMut(&mut Filled) -> Result<(), E>,
 ) -> Result<(), E> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let n_threads = cores.min(MOST_THREADS).min(pieces.len());
-    let work = Mutex::new(opening_ahead(pieces).into_iter());
+    let work = Mutex::new(opening_ahead(in_file_order(pieces)).into_iter());
     // Memory for streams goes round: to a thread that fills it, to this one, and back.
     let (empty, to_fill) = mpsc::channel();
     let (full, to_place) = mpsc::channel();
@@ -40,7 +42,8 @@ pub(super) fn fill<E: From<Error>>(
         for i in 0..n_threads {
             let (work, to_fill, full) = (&work, &to_fill, full.clone());
             let thread = thread::Builder::new().name("load".to_owned());
-            if let Err(source) = thread.spawn_scoped(scope, move || fill_some(work, to_fill, &full))
+            if let Err(source) =
+                thread.spawn_scoped(scope, move || fill_some(work, read_ahead, to_fill, &full))
                 && i == 0
             {
                 let reason = format!("no thread can be started to read it: {source}");
@@ -61,7 +64,8 @@ pub(super) fn fill<E: From<Error>>(
 
 /// Fills pieces until there are no more, or nobody takes them.
 fn fill_some<'c>(
-    work: &Mutex<impl Iterator<Item = Work<'c>>>,
+    work: &Mutex<impl Iterator<Item = After<Work<'c>>>>,
+    read_ahead: &ReadAhead,
     to_fill: &Mutex<mpsc::Receiver<Filled>>,
     full: &mpsc::Sender<Result<Filled, Error>>,
 ) {
@@ -69,11 +73,12 @@ fn fill_some<'c>(
         // Taken before the work, so that what comes first is also filled first.
         let Ok(mut filled) = lock(to_fill).recv() else { return };
         let piece = loop {
-            match lock(work).next() {
+            let Some(After { end, then }) = lock(work).next() else { return };
+            read_ahead.wait_for(end);
+            match then {
                 // Why it cannot be opened is for its pieces to find out.
-                Some(Work::Open(tensor)) => drop(block_on(tensor.open())),
-                Some(Work::Fill(piece)) => break piece,
-                None => return,
+                Work::Open(tensor) => drop(block_on(tensor.open())),
+                Work::Fill(piece) => break piece,
             }
         };
         let result = block_on(piece.fill(&mut filled));
@@ -86,22 +91,22 @@ fn fill_some<'c>(
 
 /// The pieces in order, and before those of a layer that is read whole the opening of the next such layer: the threads
 /// would wait for each other while one of them opens it.
-fn opening_ahead(pieces: Vec<Piece<'_>>) -> Vec<Work<'_>> {
+fn opening_ahead(pieces: Vec<After<Piece<'_>>>) -> Vec<After<Work<'_>>> {
     let mut work = Vec::with_capacity(pieces.len());
     // Where the pieces of the tensors before begin.
     let mut before = 0;
-    for piece in pieces {
+    for After { end, then: piece } in pieces {
         if piece.rows.start == 0 {
             let tensors = piece.parts.iter().map(|part| &part.tensor);
             let openings: Vec<_> = tensors
                 .filter(|shared| shared.tensor.is_read_whole() && shared.tensor.byte_len <= OPEN_AHEAD)
-                .map(|shared| Work::Open(shared.clone()))
+                .map(|shared| After { end, then: Work::Open(shared.clone()) })
                 .collect();
             let first = work.len() + openings.len();
             work.splice(before..before, openings);
             before = first;
         }
-        work.push(Work::Fill(piece));
+        work.push(After { end, then: Work::Fill(piece) });
     }
     work
 }
