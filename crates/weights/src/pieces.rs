@@ -102,8 +102,9 @@ impl<'c> Pieces<'c> {
         }
     }
 
-    /// Fills all pieces and has `place` take them away, about in the order in which they were added. Natively as many
-    /// threads as there are cores (at most 8) read and fill, and this one calls `place` and blocks until all is done.
+    /// Fills all pieces and has `place` take them away. In browsers they come in the order in which they were added.
+    /// Natively as many threads as there are cores (at most 8) read and fill, about in the order in which the rows lie in the
+    /// files, and this one calls `place` and blocks until all is done.
     ///
     /// # Errors
     /// The first that a reader or `place` has; what follows is not read then.

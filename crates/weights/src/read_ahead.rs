@@ -42,6 +42,12 @@ impl ReadAhead {
         self.0.wait_for(end);
     }
 
+    /// Ends it, and all waiting for it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn stop(&self) {
+        self.0.update(|progress| progress.loader_is_gone = true);
+    }
+
     /// Says how many bytes the loader has used.
     pub(crate) fn advance(&self, bytes_used: u64) {
         #[cfg(not(target_arch = "wasm32"))]
@@ -54,6 +60,6 @@ impl ReadAhead {
 #[cfg(not(target_arch = "wasm32"))]
 impl Drop for ReadAhead {
     fn drop(&mut self) {
-        self.0.update(|progress| progress.loader_is_gone = true);
+        self.stop();
     }
 }

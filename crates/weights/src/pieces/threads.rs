@@ -53,12 +53,15 @@ pub(super) fn fill<E: From<Error>>(
         // They end when there is no more to fill, or when this end of a channel is gone.
         drop(full);
         let empty = empty;
-        for filled in to_place {
+        let result = to_place.into_iter().try_for_each(|filled| {
             let mut filled = filled?;
             place(&mut filled)?;
             let _ = empty.send(filled);
-        }
-        Ok(())
+            Ok(())
+        });
+        // If that is an error, nobody shall wait for the disk to come to what will not be used.
+        read_ahead.stop();
+        result
     })
 }
 

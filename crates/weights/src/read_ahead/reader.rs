@@ -9,8 +9,8 @@ use crate::{Error, FileSource};
 /// Bytes that are read before they are asked for: as many as the system keeps without a thought, and enough to be busy
 /// while a device is opened.
 const AHEAD: u64 = 256 << 20;
-/// Bytes that are read at a time: as many as systems read ahead of a reader at most, which some do only for large requests.
-const PIECE: usize = 8 << 20;
+/// Bytes that are read at a time: few enough to stay in a core's cache. With 8 MiB a file takes a tenth longer.
+const PIECE: usize = 2 << 20;
 /// Bytes whose parts are sorted by where they lie: the scales of several layers lie beside each other, far from the weights.
 const BATCH: u64 = 64 << 20;
 /// Bytes between two parts that are rather read than left out.
@@ -55,10 +55,13 @@ pub(super) struct Progress {
 }
 
 impl Shared {
-    /// Waits until all bytes before `end` have been read, or there is no reader.
+    /// Waits until all bytes before `end` have been read, or there is no reader, or nobody wants them any more.
     pub(super) fn wait_for(&self, end: u64) {
         self.update(|progress| progress.bytes_wanted = progress.bytes_wanted.max(end));
-        drop(self.wait_while(|progress| progress.bytes_read < end && progress.reader_is_there));
+        let is_early = |progress: &mut Progress| {
+            progress.bytes_read < end && progress.reader_is_there && !progress.loader_is_gone
+        };
+        drop(self.wait_while(is_early));
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Progress)) {
@@ -289,6 +292,26 @@ mod tests {
         assert_eq!(went_on.recv(), Ok(2 * AHEAD + 3));
         // Nobody will read that.
         assert_eq!(went_on.recv(), Ok(u64::MAX));
+    }
+
+    #[test]
+    fn nobody_waits_for_what_is_not_wanted_any_more() {
+        let shared = Arc::new(Shared::default());
+        let (reads, is_reading) = mpsc::channel();
+        let (_still_reading, permission) = mpsc::channel::<()>();
+        let reader = Reader::new(&shared);
+        thread::spawn(move || {
+            reader.follow(&[part("a", 0..9)], |_, _| {
+                reads.send(()).unwrap();
+                let _ = permission.recv();
+                Ok(())
+            });
+        });
+        is_reading.recv().unwrap();
+        let waiting = shared.clone();
+        let waits = thread::spawn(move || waiting.wait_for(9));
+        shared.update(|progress| progress.loader_is_gone = true);
+        waits.join().unwrap();
     }
 
     #[test]
