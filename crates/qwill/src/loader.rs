@@ -56,7 +56,7 @@ pub(crate) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// Weights are asked for in the order in which they are read ahead.
+    /// `read_ahead` reads what the plan names.
     pub(crate) fn new(
         gpu: &'a Gpu,
         architecture: &'static str,

@@ -250,7 +250,7 @@ pub(crate) fn tensors(opened: &Opened) -> Result<Tensors<'_>, Error> {
     Ok(Tensors::new(&opened.checkpoint, opened.config.get("quantization_config"))?)
 }
 
-/// Finds all tensors, in the order in which they are loaded, and checks their shapes.
+/// Finds all tensors of a plan, in its order, and checks their shapes.
 pub(crate) fn stored_rows<'c>(opened: &'c Opened, plan: &Plan) -> Result<Vec<StoredRows<'c>>, Error> {
     let tensors = tensors(opened)?;
     plan.tensors().into_iter().map(|tensor| find(&tensors, plan.architecture, tensor)).collect()

@@ -9,13 +9,15 @@ use std::ops::Range;
 pub use self::reader::FilePart;
 use crate::Tensor;
 
-/// Has the disk busy while a loader computes: a thread reads tensors in the order in which they lie in the files, usually 256
-/// MiB before they are used, and throws away what it gets. In browsers, and by default, nothing is read ahead.
+/// Has the disk busy while a loader computes: a thread reads tensors in the order in which they lie in the files, up to 256 MiB
+/// further than the loader has come or waits for, and throws away what it gets. In browsers, and by default, nothing is read
+/// ahead.
 ///
 /// The system keeps what is read, and gives it to whoever asks next at the speed of memory. A loader that waits until its
-/// bytes are there leaves the disk to one reader that goes through it in large steps: Linux reads far ahead of such a one,
-/// into large pages, for a third of the work that single small ones take. Two readers that overtake each other make it
-/// begin with small steps again and again. Nothing but the speed depends on the thread being there.
+/// bytes are there leaves the disk to one reader that goes straight on: Linux reads far ahead of such a one, into large
+/// pages, for a third of the work that it has with single small ones, as it gets them when it is only told what will be
+/// needed (`tests/bench/load.json`). Two readers that overtake each other make it begin with small steps again and again.
+/// Nothing but the speed depends on the thread being there.
 #[derive(Debug, Default)]
 pub struct ReadAhead(#[cfg(not(target_arch = "wasm32"))] std::sync::Arc<reader::Shared>);
 
