@@ -41,7 +41,7 @@ pub(super) struct Shared {
     moved: Condvar,
 }
 
-/// What the reader and the loader know of each other. Bytes are those of the parts in the order of the load.
+/// What the reader and the loader know of each other. Bytes are those of the parts, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// What comes before was read, all of it.
@@ -101,7 +101,7 @@ impl Reader {
         while !rest.is_empty() {
             let (batch, n_bytes) = take_batch(&mut rest);
             let (mut at, mut bytes_read, mut unread) = (done, done, batch.iter().peekable());
-            for FilePart { path, range } in &in_file_order(batch) {
+            for FilePart { path, range } in &merge_adjacent(batch) {
                 for start in range.clone().step_by(PIECE) {
                     let piece = start..range.end.min(start + PIECE as u64);
                     let Some(used) = self.wait(at) else { return };
@@ -145,7 +145,7 @@ fn take_batch<'p>(parts: &mut &'p [FilePart]) -> (&'p [FilePart], u64) {
 
 /// The same parts as a disk likes them: one file after the other, from the start to the end, what is nearly adjacent in
 /// one go.
-fn in_file_order(batch: &[FilePart]) -> Vec<FilePart> {
+fn merge_adjacent(batch: &[FilePart]) -> Vec<FilePart> {
     let mut sorted = batch.to_vec();
     sorted.sort_by(|a, b| (&a.path, a.range.start).cmp(&(&b.path, b.range.start)));
     sorted.dedup_by(|next, before| {
