@@ -13,7 +13,8 @@
 // The norm needs no pass of its own: its scalar factors out of the sum, so sum(x^2) rides along.
 // Gate and up rows alternate in runs of 16: output i has its gate in row (i / 16) * 32 + i % 16, its up 16 below.
 // Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: ROWS rows an invocation, so that they share
-// the loads of x, which a CPU device makes one lane at a time). z = slot, where experts are spread.
+// the loads of x, which a CPU device makes one lane at a time). z = slot, where experts are spread. An invocation takes
+// SPAN units of 8 columns at once: wider loads of W, and one scale for all of them.
 // Bindings: x [K] or [slots, K] f32; y [n_rows] or [slots, n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32;
 // routes [slots] of (expert, weight bits); scale [n_rows] f32, of all experts. K is padded to 32 with zeros.
 // Needs: nothing; subgroups shorten the sums. "serial" has no barrier at all, which CPU devices reward.
@@ -116,11 +117,11 @@ fn main(
         return;
     }
     let first_unit = 0u;
-    let step = 1u;
+    let step = ${ span }u;
 //% else
     let first = (group.x + group.y * groups.x) * OUTPUTS;
-    let first_unit = lane;
-    let step = ${ wg }u;
+    let first_unit = lane * ${ span }u;
+    let step = ${ wg * span }u;
 //% endif
     var acc: array<f32, ${ rows + 1 }>;
 //% if experts and not gather
@@ -144,20 +145,32 @@ fn main(
 //% endif
         let src = ${ "slot * params.x_stride" if experts else "0u" };
         for (var unit = first_unit; unit < params.units; unit += step) {
-            var lo = x[src + unit * 2u];
-            var hi = x[src + unit * 2u + 1u];
+//% for s in range(span)
+            var lo${ s } = x[src + unit * 2u + ${ 2 * s }u];
+            var hi${ s } = x[src + unit * 2u + ${ 2 * s + 1 }u];
 //% if norm
-            acc[${ rows }] += dot(lo, lo) + dot(hi, hi);
-            lo *= gain[unit * 2u];
-            hi *= gain[unit * 2u + 1u];
+            acc[${ rows }] += dot(lo${ s }, lo${ s }) + dot(hi${ s }, hi${ s });
+            lo${ s } *= gain[unit * 2u + ${ 2 * s }u];
+            hi${ s } *= gain[unit * 2u + ${ 2 * s + 1 }u];
 //% endif
 //% if gather
-            lo *= weight;
-            hi *= weight;
+            lo${ s } *= weight;
+            hi${ s } *= weight;
 //% endif
+//% endfor
             for (var r = 0u; r < ${ rows }u; r++) {
-                let w = load_w8(${ "first_row + " if experts }row_of(first, r), unit, params.units);
-                acc[r] += dot(w.lo, lo) + dot(w.hi, hi);
+                let row = ${ "first_row + " if experts }row_of(first, r);
+//% if span > 1
+                let words = load_words(row, unit, params.units);
+                let scale = load_scale(row, unit, params.units);
+//% for s in range(span)
+                let w${ s } = scaled(quants_of(words, ${ s }u), scale);
+                acc[r] += dot(w${ s }.lo, lo${ s }) + dot(w${ s }.hi, hi${ s });
+//% endfor
+//% else
+                let w = load_w8(row, unit, params.units);
+                acc[r] += dot(w.lo, lo0) + dot(w.hi, hi0);
+//% endif
             }
         }
     }

@@ -4,8 +4,9 @@
 //% include "quant/planes.wgsl"
 @group(0) @binding(${ weights + 1 + high }) var<storage, read> w_scales: array<vec4<u32>>;
 
-fn load_w8(row: u32, unit: u32, units: u32) -> W8 {
-    let q = load_quants(row, unit, units);
+struct Scale { scale: f32, low: f32 }
+
+fn load_scale(row: u32, unit: u32, units: u32) -> Scale {
     let block = w_scales[row * ((units + 31u) >> 5u) + (unit >> 5u)];
     let part = (unit >> 2u) & 7u;
     let s = (block.yzw >> vec3((part & 3u) * 8u)) & vec3(0xffu);
@@ -13,7 +14,10 @@ fn load_w8(row: u32, unit: u32, units: u32) -> W8 {
     let near = part < 4u;
     let scale = select((s.z & 15u) | ((s.x >> 6u) << 4u), s.x & 63u, near);
     let low = select((s.z >> 4u) | ((s.y >> 6u) << 4u), s.y & 63u, near);
-    let d = half_to_float(block.x & 0xffffu) * f32(scale);
-    let m = half_to_float(block.x >> 16u) * f32(low);
-    return W8(d * q.lo - m, d * q.hi - m);
+    return Scale(half_to_float(block.x & 0xffffu) * f32(scale), half_to_float(block.x >> 16u) * f32(low));
 }
+
+fn scaled(q: W8, by: Scale) -> W8 {
+    return W8(by.scale * q.lo - by.low, by.scale * q.hi - by.low);
+}
+//% include "quant/load.wgsl"

@@ -3,10 +3,14 @@
 //% include "quant/planes.wgsl"
 @group(0) @binding(${ weights + 1 + high }) var<storage, read> w_scales: array<u32>;
 
-fn load_w8(row: u32, unit: u32, units: u32) -> W8 {
-    let q = load_quants(row, unit, units);
+struct Scale { scale: f32, low: f32 }
+
+fn load_scale(row: u32, unit: u32, units: u32) -> Scale {
     let pair = w_scales[row * (units >> 2u) + (unit >> 2u)];
-    let scale = half_to_float(pair & 0xffffu);
-    let low = half_to_float(pair >> 16u);
-    return W8(scale * q.lo + low, scale * q.hi + low);
+    return Scale(half_to_float(pair & 0xffffu), half_to_float(pair >> 16u));
 }
+
+fn scaled(q: W8, by: Scale) -> W8 {
+    return W8(by.scale * q.lo + by.low, by.scale * q.hi + by.low);
+}
+//% include "quant/load.wgsl"

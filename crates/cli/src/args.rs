@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use qwill::{Existing, KvType, RopeScaling, SamplingOptions, WeightFormat};
+use qwill::{Existing, KvType, RopeScaling, SamplingOptions, Tuning, WeightFormat};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,10 +97,18 @@ pub(crate) struct SetupArgs {
     /// Use the adapter whose name contains this (see qwill devices)
     #[arg(long, value_name = "NAME", env = "QWILL_ADAPTER")]
     pub(crate) adapter: Option<String>,
+    /// Shape kernels as this JSON file says, which a measurement on the GPU wrote [default: by the GPU's facts]
+    #[arg(long, value_name = "FILE", value_parser = read_tuning)]
+    pub(crate) tuning: Option<Tuning>,
     /// Add a low-rank adapter: a directory with adapter_config.json, or a GGUF file; its change times SCALE (may be given
     /// several times)
     #[arg(long, value_name = "DIR[:SCALE]")]
     pub(crate) lora: Vec<LoraArg>,
+}
+
+fn read_tuning(path: &str) -> Result<Tuning, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("it holds no tuning: {error}"))
 }
 
 /// A low-rank adapter and how much of it.

@@ -82,6 +82,7 @@ pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
         adapter: setup.adapter.clone(),
         rope_scaling: setup.rope_scaling,
         quantize: setup.quantize,
+        tuning: setup.tuning.clone(),
         ..LoadOptions::default()
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> K
         name: format!("embed_rows {} scale={scale}", quant_name(layout)),
         wgsl: templates.render(
             "embed/embed_rows.wgsl",
-            context! { quant => quant_value(layout), weights => 3, scale, scale_binding },
+            context! { quant => quant_value(layout), span => 1, weights => 3, scale, scale_binding },
         ),
         bindings,
         constants: vec![],

@@ -8,7 +8,6 @@ use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
 use crate::gemv::Experts;
 use crate::matrix::check_epilogue;
-use crate::tuning::{gemm_shape, gemv_shape};
 use crate::{
     DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
     StepShape, Templates, align_row, gemm, gemv,
@@ -132,7 +131,7 @@ pub async fn gemv_experts(
     };
     let variant = gemv::Variant {
         layout: matrix.layout,
-        shape: gemv_shape(kernels.gpu.caps(), matrix.k),
+        shape: kernels.tuning.gemv(matrix.layout, matrix.k),
         epilogue,
         norm: norm.is_some(),
         bias: false,
@@ -219,7 +218,7 @@ pub async fn gemm_experts(
             ));
         }
     };
-    let shape = gemm_shape(kernels.gpu.caps(), grouping.tile_m());
+    let shape = kernels.tuning.gemm_experts(grouping.tile_m);
     let variant = gemm::Variant { layout: matrix.layout, epilogue, bias: false, shape, experts: true };
     let source = gemm::source(&kernels.templates, &variant);
     let rows_per_expert = project.rows_per_expert();

@@ -6,7 +6,7 @@ use qwill_gpu::{Binding, KernelSource};
 use qwill_weights::Layout;
 
 use crate::matrix::{quant_name, quant_value};
-use crate::tuning::{GemmShape, gemm_shape, gemm_tile_m};
+use crate::tuning::GemmShape;
 use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, StepShape, Templates};
 
 #[repr(C)]
@@ -54,6 +54,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
             "gemm/gemm.wgsl",
             context! {
                 quant => quant_value(layout),
+                span => 1,
                 weights,
                 bias,
                 bias_binding,
@@ -92,7 +93,7 @@ pub async fn gemm(
         layout: matrix.layout,
         epilogue: project.epilogue,
         bias: project.bias.is_some(),
-        shape: gemm_shape(kernels.gpu.caps(), gemm_tile_m(max_rows as u32)),
+        shape: kernels.tuning.gemm(max_rows),
         experts: false,
     };
     let source = source(&kernels.templates, &variant);

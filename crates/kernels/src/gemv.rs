@@ -6,7 +6,7 @@ use qwill_gpu::{Binding, Caps, Grid, KernelSource};
 use qwill_weights::Layout;
 
 use crate::matrix::{quant_name, quant_value};
-use crate::tuning::{GemvShape, Reduction, gemv_shape};
+use crate::tuning::{GemvShape, Reduction};
 use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, Templates};
 
 #[repr(C)]
@@ -83,12 +83,13 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     let subgroups = shape.reduction == Reduction::Subgroup;
     KernelSource {
         name: format!(
-            "gemv {} {} {} wg{} rows{} norm={norm} bias={bias} experts={}",
+            "gemv {} {} {} wg{} rows{} span{} norm={norm} bias={bias} experts={}",
             quant_name(layout),
             shape.reduction.name(),
             epilogue.name(),
             shape.workgroup,
             shape.rows,
+            shape.span,
             experts.name()
         ),
         wgsl: templates.render(
@@ -110,6 +111,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
                 enable_subgroups => subgroups && caps.is_web,
                 wg => shape.workgroup,
                 rows => shape.rows,
+                span => shape.span,
             },
         ),
         bindings,
@@ -127,7 +129,7 @@ pub async fn gemv(
     let matrix = &project.matrix;
     let variant = Variant {
         layout: matrix.layout,
-        shape: gemv_shape(kernels.gpu.caps(), matrix.k),
+        shape: kernels.tuning.gemv(matrix.layout, matrix.k),
         epilogue: project.epilogue,
         norm: norm.is_some(),
         bias: project.bias.is_some(),

@@ -2,11 +2,10 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
 use crate::routing::MAX_EXPERTS;
-use crate::tuning::{experts_tile_m, group_workgroup};
-use crate::{Error, Kernels, Launch, Routing, Templates};
+use crate::{Error, Kernels, Launch, Routing, Templates, Tuning};
 
 /// How the tokens of a step are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,18 +14,21 @@ pub struct Grouping {
     pub routing: Routing,
     /// Tokens in a step, at most.
     pub max_tokens: usize,
+    /// Assignments that a tile holds, at most.
+    pub tile_m: u32,
 }
 
 impl Grouping {
-    /// Assignments that a tile holds, at most.
-    pub fn tile_m(&self) -> u32 {
-        experts_tile_m(self.max_tokens * self.routing.top_k, self.routing.n_experts)
+    /// For steps of at most `max_tokens`, in tiles of the size that a device's tuning gives them.
+    pub fn new(routing: Routing, max_tokens: usize, tuning: &Tuning) -> Self {
+        let tile_m = tuning.experts_tile_m(max_tokens * routing.top_k, routing.n_experts);
+        Self { routing, max_tokens, tile_m }
     }
 
     /// Tiles that a step of `n_tokens` needs, at most: one expert's last tile may have a single token, and every expert
     /// may have such a tile.
     pub fn max_tiles(&self, n_tokens: usize) -> usize {
-        let tile_m = self.tile_m() as usize;
+        let tile_m = self.tile_m as usize;
         let assignments = n_tokens * self.routing.top_k;
         let used_experts = self.routing.n_experts.min(assignments);
         (used_experts + (assignments - used_experts) / tile_m).min(used_experts * n_tokens.div_ceil(tile_m))
@@ -78,8 +80,7 @@ struct Params {
     max_tiles: u32,
 }
 
-pub(crate) fn source(templates: &Templates, caps: &Caps) -> KernelSource {
-    let wg = group_workgroup(caps);
+pub(crate) fn source(templates: &Templates, wg: u32) -> KernelSource {
     KernelSource {
         name: format!("group_tokens wg{wg}"),
         wgsl: templates.render("moe/group_tokens.wgsl", context! { wg, max_experts => MAX_EXPERTS }),
@@ -101,12 +102,12 @@ pub async fn group_tokens(
 ) -> Result<Launch, Error> {
     let Groups { grouping, assignments, tiles } = groups;
     grouping.check()?;
-    let source = source(&kernels.templates, kernels.gpu.caps());
+    let source = source(&kernels.templates, kernels.tuning.group_workgroup.best());
     let params = Params {
         n_experts: grouping.routing.n_experts as u32,
         top_k: grouping.routing.top_k as u32,
         n_slots: grouping.routing.n_slots() as u32,
-        tile_m: grouping.tile_m(),
+        tile_m: grouping.tile_m,
         max_tiles: grouping.max_tiles(grouping.max_tokens) as u32,
     };
     let buffers = [state, routes, assignments, tiles];

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytemuck::{NoUninit, Zeroable};
 use qwill_gpu::{Dispatch, Gpu, Grid, KernelSource, ParamArena, wgpu};
 
-use crate::Templates;
+use crate::{Templates, Tuning};
 
 /// What can go wrong when kernels are prepared.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -76,14 +76,24 @@ pub struct Kernels {
     /// The device.
     pub gpu: Rc<Gpu>,
     pub(crate) templates: Templates,
+    pub(crate) tuning: Tuning,
     arena: ParamArena,
 }
 
 impl Kernels {
-    /// Prepares the arena on a device.
-    pub async fn new(gpu: Rc<Gpu>) -> Result<Self, Error> {
+    /// Prepares the arena on a device, for kernels of these shapes.
+    ///
+    /// # Errors
+    /// If the tuning is another device's, see [`Tuning::check`], or the arena cannot be made.
+    pub async fn new(gpu: Rc<Gpu>, tuning: Tuning) -> Result<Self, Error> {
+        tuning.check(gpu.caps())?;
         let arena = ParamArena::new(&gpu).await?;
-        Ok(Self { gpu, templates: Templates::default(), arena })
+        Ok(Self { gpu, templates: Templates::default(), tuning, arena })
+    }
+
+    /// How kernels are shaped.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
     }
 
     pub(crate) async fn launch<P: NoUninit>(

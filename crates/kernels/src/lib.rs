@@ -38,4 +38,4 @@ pub use sample::{
 };
 pub use silu_mul::silu_mul;
 pub use templates::Templates;
-pub use tuning::GEMM_MAX_TILE_M;
+pub use tuning::{Candidates, GEMM_MAX_TILE_M, GemmShape, GemvShape, Reduction, RowShape, Tuning, UpTo};

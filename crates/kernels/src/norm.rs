@@ -4,7 +4,8 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
 
-use crate::{Error, FusedNorm, Kernels, Launch, Templates, align_row, tuning};
+use crate::tuning::{Reduction, RowShape};
+use crate::{Error, FusedNorm, Kernels, Launch, Templates, align_row};
 
 /// Which rows are normalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +25,9 @@ struct Params {
     from_output_row: u32,
 }
 
-pub(crate) fn source(templates: &Templates, caps: &Caps) -> KernelSource {
-    let subgroups = tuning::row_subgroups(caps);
-    let wg = tuning::row_workgroup(caps);
+pub(crate) fn source(templates: &Templates, caps: &Caps, shape: RowShape) -> KernelSource {
+    let RowShape { reduction, workgroup: wg } = shape;
+    let subgroups = reduction == Reduction::Subgroup;
     KernelSource {
         name: format!("norm_rms wg{wg} subgroups={subgroups}"),
         wgsl: templates.render(
@@ -48,7 +49,7 @@ pub async fn norm_rms(
     rows: NormRows,
     y: &wgpu::Buffer,
 ) -> Result<Launch, Error> {
-    let source = source(&kernels.templates, kernels.gpu.caps());
+    let source = source(&kernels.templates, kernels.gpu.caps(), kernels.tuning.rows.best());
     let params = Params {
         n_cols: n_cols as u32,
         stride: (align_row(n_cols) / 4) as u32,

@@ -5,10 +5,10 @@ use qwill_weights::Layout;
 
 use crate::embed::Scaled;
 use crate::gemv::Experts;
-use crate::tuning::{GemmShape, GemvShape, Reduction};
+use crate::tuning::{GemmShape, GemvShape};
 use crate::{
-    Attend, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Visibility, attention, embed,
-    experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
+    Attend, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Tuning, UpTo, Visibility,
+    attention, embed, experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
 };
 
 /// Layouts of low-rank adapters.
@@ -23,20 +23,97 @@ const EPILOGUES: [Epilogue; 6] = [
     Epilogue::SiluMul,
 ];
 
-const GEMV_SHAPES: [GemvShape; 5] = [
-    GemvShape { reduction: Reduction::Subgroup, workgroup: 64, rows: 4 },
-    GemvShape { reduction: Reduction::Subgroup, workgroup: 256, rows: 4 },
-    GemvShape { reduction: Reduction::Tree, workgroup: 64, rows: 4 },
-    GemvShape { reduction: Reduction::Tree, workgroup: 256, rows: 4 },
-    GemvShape { reduction: Reduction::Serial, workgroup: 16, rows: 4 },
-];
+/// What a permutation of a projection has besides its layout and shape.
+#[derive(Clone, Copy)]
+struct Use {
+    epilogue: Epilogue,
+    norm: bool,
+    bias: bool,
+    experts: Experts,
+}
 
-const GEMM_SHAPES: [GemmShape; 3] =
-    [GemmShape::Tiled { tile_m: 16 }, GemmShape::Tiled { tile_m: 64 }, GemmShape::Serial { workgroup: 16 }];
+/// Everything that projections of one row are used for with weights in a layout.
+fn uses_of_one_row(layout: Layout) -> Vec<Use> {
+    let mut uses = Vec::new();
+    for epilogue in EPILOGUES {
+        for (norm, bias) in [(false, false), (true, false), (false, true), (true, true)] {
+            if (epilogue != Epilogue::StoreScaled || ADAPTERS.contains(&layout))
+                && (!bias || epilogue.takes_bias())
+            {
+                uses.push(Use { epilogue, norm, bias, experts: Experts::None });
+            }
+        }
+    }
+    let mut by_experts = vec![
+        (Epilogue::SiluMul, false, Experts::Spread),
+        (Epilogue::SiluMul, true, Experts::Spread),
+        (Epilogue::Store, true, Experts::Spread),
+        (Epilogue::Add, false, Experts::Gather),
+    ];
+    if ADAPTERS.contains(&layout) {
+        by_experts.extend([
+            (Epilogue::StoreScaled, false, Experts::Spread),
+            (Epilogue::StoreScaled, true, Experts::Spread),
+            (Epilogue::Add, false, Experts::Spread),
+            (Epilogue::Add, true, Experts::Spread),
+        ]);
+    }
+    uses.extend(by_experts.into_iter().map(|(epilogue, norm, experts)| Use {
+        epilogue,
+        norm,
+        bias: false,
+        experts,
+    }));
+    uses
+}
 
-/// Where a permutation will be compiled.
-fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
-    Caps {
+/// Everything that projections of many rows are used for: (epilogue, bias, by experts).
+fn uses_of_many_rows(layout: Layout) -> Vec<(Epilogue, bool, bool)> {
+    let mut uses: Vec<_> = uses_of_one_row(layout)
+        .into_iter()
+        .filter(|used| !used.norm && used.experts == Experts::None)
+        .map(|used| (used.epilogue, used.bias, false))
+        .collect();
+    uses.extend([(Epilogue::SiluMul, false, true), (Epilogue::Store, false, true)]);
+    if ADAPTERS.contains(&layout) {
+        uses.extend([(Epilogue::StoreScaled, false, true), (Epilogue::Add, false, true)]);
+    }
+    uses
+}
+
+/// Shapes of a kernel: those that some device has by its facts alone, and those that it may have by a measurement.
+struct Shapes<T> {
+    chosen: Vec<T>,
+    possible: Vec<T>,
+}
+
+impl<T: Copy + PartialEq> Shapes<T> {
+    fn of<'t>(rules: impl IntoIterator<Item = &'t UpTo<T>>) -> Self
+    where
+        T: 't,
+    {
+        let mut shapes = Self { chosen: Vec::new(), possible: Vec::new() };
+        for rule in rules {
+            let [best, others @ ..] = rule.candidates.all() else { continue };
+            shapes.chosen.push(*best);
+            shapes.possible.extend(others);
+        }
+        shapes
+    }
+
+    /// Pairs of shapes and uses: what is chosen with every use; what is possible with one use for each layout, so that over all
+    /// layouts every shape meets every use.
+    fn with<U: Copy>(&self, uses: &[U], layout: usize) -> Vec<(T, U)> {
+        let chosen = self.chosen.iter().flat_map(|&shape| uses.iter().map(move |&used| (shape, used)));
+        let possible =
+            self.possible.iter().enumerate().map(|(at, &shape)| (shape, uses[(at + layout) % uses.len()]));
+        chosen.chain(possible).collect()
+    }
+}
+
+/// Where permutations are compiled: a GPU with subgroups, one without, a CPU device.
+fn devices(is_web: bool) -> [Caps; 3] {
+    [(true, false), (false, false), (true, true)].map(|(subgroups, is_software)| Caps {
         f16: true,
         subgroups: subgroups.then_some(SubgroupWidth { min: 4, max: 128 }),
         dot4: true,
@@ -47,81 +124,26 @@ fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
         max_workgroup_size: 256,
         is_software,
         is_web,
-    }
+    })
 }
 
-/// Every permutation that a device may ask for: all layouts, epilogues and reductions, head shapes of every released
-/// model and some odd ones. With `is_web` the sources are what a browser gets.
+/// Every permutation that a device may ask for: all layouts, uses and the shapes of all tuning tables, head shapes of every
+/// released model and some odd ones. With `is_web` the sources are what a browser gets.
 pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     let templates = &Templates::default();
+    let devices = devices(is_web);
+    let tunings = devices.each_ref().map(Tuning::of);
     let mut all = Vec::new();
-    for layout in Layout::ALL {
-        all.push(embed::source(templates, layout, Scaled::No));
-        for epilogue in EPILOGUES {
-            if epilogue == Epilogue::StoreScaled && !ADAPTERS.contains(&layout) {
-                continue;
-            }
-            for bias in [false, true] {
-                if bias && !epilogue.takes_bias() {
-                    continue;
-                }
-                for shape in GEMM_SHAPES {
-                    all.push(gemm::source(
-                        templates,
-                        &gemm::Variant { layout, epilogue, bias, shape, experts: false },
-                    ));
-                }
-                for norm in [false, true] {
-                    for shape in GEMV_SHAPES {
-                        let experts = Experts::None;
-                        let variant = gemv::Variant { layout, shape, epilogue, norm, bias, experts };
-                        all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
-                    }
-                }
-            }
-        }
-        for epilogue in [Epilogue::SiluMul, Epilogue::Store] {
-            for shape in GEMM_SHAPES {
-                let variant = gemm::Variant { layout, epilogue, bias: false, shape, experts: true };
-                all.push(gemm::source(templates, &variant));
-            }
-        }
-        for (epilogue, norm, experts) in [
-            (Epilogue::SiluMul, false, Experts::Spread),
-            (Epilogue::SiluMul, true, Experts::Spread),
-            (Epilogue::Store, true, Experts::Spread),
-            (Epilogue::Add, false, Experts::Gather),
-        ] {
-            for shape in GEMV_SHAPES {
-                let variant = gemv::Variant { layout, shape, epilogue, norm, bias: false, experts };
-                all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
-            }
-        }
-    }
-    for layout in ADAPTERS {
-        all.push(embed::source(templates, layout, Scaled::Yes));
-        for epilogue in [Epilogue::StoreScaled, Epilogue::Add] {
-            for shape in GEMM_SHAPES {
-                let variant = gemm::Variant { layout, epilogue, bias: false, shape, experts: true };
-                all.push(gemm::source(templates, &variant));
-            }
-            for norm in [false, true] {
-                for shape in GEMV_SHAPES {
-                    let experts = Experts::Spread;
-                    let variant = gemv::Variant { layout, shape, epilogue, norm, bias: false, experts };
-                    all.push(gemv::source(templates, &caps(is_web, true, false), &variant));
-                }
-            }
-        }
-    }
+    projections(templates, &devices[0], &tunings, &mut all);
     all.push(silu_mul::source(templates));
-    for (subgroups, is_software) in [(true, false), (false, false), (true, true)] {
-        let caps = &caps(is_web, subgroups, is_software);
-        all.push(norm::source(templates, caps));
-        all.push(grouping::source(templates, caps));
-        for weights in [TopKWeights::Softmax, TopKWeights::Renormalised] {
-            all.push(routing::source(templates, caps, weights));
+    for (caps, tuning) in devices.iter().zip(&tunings) {
+        for &shape in tuning.rows.all() {
+            all.push(norm::source(templates, caps, shape));
+            for weights in [TopKWeights::Softmax, TopKWeights::Renormalised] {
+                all.push(routing::source(templates, caps, shape, weights));
+            }
         }
+        all.extend(tuning.group_workgroup.all().iter().map(|&wg| grouping::source(templates, wg)));
     }
     all.push(experts::combine_source(templates));
     for kv in [KvType::F32, KvType::F16, KvType::Q8] {
@@ -163,4 +185,24 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     all.sort_by(|a, b| a.wgsl.cmp(&b.wgsl));
     all.dedup_by(|a, b| a.wgsl == b.wgsl);
     all
+}
+
+/// Embeddings and projections, in every layout.
+fn projections(templates: &Templates, caps: &Caps, tunings: &[Tuning], all: &mut Vec<KernelSource>) {
+    let gemv_shapes = Shapes::<GemvShape>::of(tunings.iter().flat_map(|tuning| &tuning.gemv));
+    let gemm_shapes = Shapes::<GemmShape>::of(tunings.iter().flat_map(|tuning| &tuning.gemm));
+    for (at, layout) in Layout::ALL.into_iter().enumerate() {
+        all.push(embed::source(templates, layout, Scaled::No));
+        if ADAPTERS.contains(&layout) {
+            all.push(embed::source(templates, layout, Scaled::Yes));
+        }
+        for (shape, Use { epilogue, norm, bias, experts }) in gemv_shapes.with(&uses_of_one_row(layout), at) {
+            let variant =
+                gemv::Variant { layout, shape: shape.for_layout(layout), epilogue, norm, bias, experts };
+            all.push(gemv::source(templates, caps, &variant));
+        }
+        for (shape, (epilogue, bias, experts)) in gemm_shapes.with(&uses_of_many_rows(layout), at) {
+            all.push(gemm::source(templates, &gemm::Variant { layout, epilogue, bias, shape, experts }));
+        }
+    }
 }

@@ -4,7 +4,8 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
 
-use crate::{Error, Kernels, Launch, Templates, align_row, tuning};
+use crate::tuning::{Reduction, RowShape};
+use crate::{Error, Kernels, Launch, Templates, align_row};
 
 /// Most experts that a token can choose from.
 pub(crate) const MAX_EXPERTS: usize = 512;
@@ -73,9 +74,14 @@ struct Params {
     stride: u32,
 }
 
-pub(crate) fn source(templates: &Templates, caps: &Caps, weights: TopKWeights) -> KernelSource {
-    let subgroups = tuning::row_subgroups(caps);
-    let wg = tuning::row_workgroup(caps);
+pub(crate) fn source(
+    templates: &Templates,
+    caps: &Caps,
+    shape: RowShape,
+    weights: TopKWeights,
+) -> KernelSource {
+    let RowShape { reduction, workgroup: wg } = shape;
+    let subgroups = reduction == Reduction::Subgroup;
     KernelSource {
         name: format!("route_experts wg{wg} subgroups={subgroups} {weights:?}"),
         wgsl: templates.render(
@@ -105,7 +111,7 @@ pub async fn route_experts(
     routes: &wgpu::Buffer,
 ) -> Result<Launch, Error> {
     routing.check()?;
-    let source = source(&kernels.templates, kernels.gpu.caps(), routing.weights);
+    let source = source(&kernels.templates, kernels.gpu.caps(), kernels.tuning.rows.best(), routing.weights);
     let params = Params {
         n_experts: routing.n_experts as u32,
         top_k: routing.top_k as u32,

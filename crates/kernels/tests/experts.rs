@@ -8,8 +8,8 @@ use std::rc::Rc;
 use qwill_kernels::cpu::{self, Finish, Tile};
 use qwill_kernels::{
     DeviceMatrix, Epilogue, ExpertProject, ExpertRows, FusedNorm, Grouping, Groups, Project, Routing,
-    RowOrder, SlotWeight, StepShape, StepState, TopKWeights, align_row, combine_experts, gemm_experts, gemv,
-    gemv_experts, group_tokens, route_experts,
+    RowOrder, SlotWeight, StepShape, StepState, TopKWeights, Tuning, align_row, combine_experts,
+    gemm_experts, gemv, gemv_experts, group_tokens, route_experts,
 };
 use qwill_testkit::{
     Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask, whole_blocks,
@@ -356,7 +356,7 @@ fn vectors(rig: &mut Rig, depth: Depth) {
 }
 
 /// Shapes of routing with the tokens of a step, the tokens it may have, and the experts that get any.
-fn groupings(depth: Depth) -> Vec<(Grouping, usize, usize)> {
+fn groupings(tuning: &Tuning, depth: Depth) -> Vec<(Grouping, usize, usize)> {
     let mut cases = Vec::new();
     for (at, case) in ROUTINGS.into_iter().enumerate() {
         let routing = routing(case);
@@ -365,7 +365,7 @@ fn groupings(depth: Depth) -> Vec<(Grouping, usize, usize)> {
         for (n_tokens, max_tokens, n_used) in
             [(1, 1, all), (17, 40, few), (130, 130, all), (33, 300, all.div_ceil(2).max(few)), (64, 600, few)]
         {
-            cases.push((at + n_tokens, (Grouping { routing, max_tokens }, n_tokens, n_used)));
+            cases.push((at + n_tokens, (Grouping::new(routing, max_tokens, tuning), n_tokens, n_used)));
         }
     }
     cases.retain(|(i, _)| depth == Depth::Full || i % 5 == 0);
@@ -390,12 +390,12 @@ fn group(rig: &mut Rig, grouping: Grouping, n_tokens: usize, routes: &[[u32; 2]]
 fn groups(rig: &mut Rig, depth: Depth) {
     let mut rng = Rng::new(3);
     let mut tile_sizes = Vec::new();
-    for (grouping, n_tokens, n_used) in groupings(depth) {
+    for (grouping, n_tokens, n_used) in groupings(rig.kernels.tuning(), depth) {
         let what = format!("{grouping:?}, {n_tokens} tokens to {n_used} experts");
         let routes = random_routes(&mut rng, &grouping.routing, n_tokens, n_used);
         let groups = group(rig, grouping, n_tokens, &routes);
         let (experts, _) = chosen(&grouping.routing, &routes);
-        let (wanted, wanted_tiles) = cpu::group_tokens(&experts, grouping.tile_m() as usize);
+        let (wanted, wanted_tiles) = cpu::group_tokens(&experts, grouping.tile_m as usize);
         assert!(wanted_tiles.len() <= grouping.max_tiles(n_tokens), "{what}: {} tiles", wanted_tiles.len());
 
         let found: Vec<[u32; 3]> = rig.read(&groups.tiles);
@@ -413,7 +413,7 @@ fn groups(rig: &mut Rig, depth: Depth) {
             .for_each(<[u32]>::sort_unstable);
         assert_eq!(found, wanted, "{what}");
         assert!(beyond.iter().all(|&stale| stale == 3), "{what}: {beyond:?}");
-        tile_sizes.push(grouping.tile_m());
+        tile_sizes.push(grouping.tile_m);
     }
     assert!(tile_sizes.contains(&16) && tile_sizes.contains(&64), "{tile_sizes:?}");
 }
@@ -474,7 +474,7 @@ fn matrices(rig: &mut Rig, depth: Depth) {
     let mut worst: f64 = 0.0;
     // (outputs, columns)
     let shapes = [(37, 40), (70, 24), (16, 130)];
-    for (at, (grouping, n_tokens, n_used)) in groupings(depth).into_iter().enumerate() {
+    for (at, (grouping, n_tokens, n_used)) in groupings(rig.kernels.tuning(), depth).into_iter().enumerate() {
         let routing = grouping.routing;
         let routes = random_routes(&mut rng, &routing, n_tokens, n_used);
         let groups = group(rig, grouping, n_tokens, &routes);
@@ -501,7 +501,7 @@ fn matrices(rig: &mut Rig, depth: Depth) {
 fn sums(rig: &mut Rig, depth: Depth) {
     let mut rng = Rng::new(5);
     let mut worst: f64 = 0.0;
-    for (at, (grouping, n_tokens, n_used)) in groupings(depth).into_iter().enumerate() {
+    for (at, (grouping, n_tokens, n_used)) in groupings(rig.kernels.tuning(), depth).into_iter().enumerate() {
         let routing = grouping.routing;
         // the last has more columns than a workgroup
         let k = [40, 24, 130, 300][at % 4];
@@ -563,7 +563,7 @@ fn layers(rig: &mut Rig, depth: Depth) {
         let x = rig.upload("x", &padded_rows(&x, hidden));
         let between = rig.empty("inner", n_tokens * routing.top_k * align_row(inner) * 4);
         let out = rig.empty("out", n_tokens * routing.top_k * align_row(hidden) * 4);
-        let grouping = Grouping { routing, max_tokens: n_tokens };
+        let grouping = Grouping::new(routing, n_tokens, rig.kernels.tuning());
         let groups = Groups {
             grouping,
             assignments: rig.empty("assignments", grouping.assignments_bytes()),
@@ -637,7 +637,7 @@ fn the_most_tiles_are_enough() {
             weights: TopKWeights::Renormalised,
             has_shared_expert: rng.below(2) == 1,
         };
-        let grouping = Grouping { routing, max_tokens };
+        let grouping = Grouping::new(routing, max_tokens, &Tuning::default());
         let mut last = 0;
         for n_tokens in 0..=max_tokens {
             let most = grouping.max_tiles(n_tokens);
@@ -647,9 +647,9 @@ fn the_most_tiles_are_enough() {
         let n_used = top_k + rng.below(n_experts - top_k + 1);
         let n_tokens = 1 + rng.below(max_tokens);
         let (experts, _) = chosen(&routing, &random_routes(&mut rng, &routing, n_tokens, n_used));
-        let (_, tiles) = cpu::group_tokens(&experts, grouping.tile_m() as usize);
+        let (_, tiles) = cpu::group_tokens(&experts, grouping.tile_m as usize);
         assert!(tiles.len() <= grouping.max_tiles(n_tokens), "{grouping:?}: {} tiles", tiles.len());
-        let (_, tiles) = cpu::group_tokens(&experts[..top_k], grouping.tile_m() as usize);
+        let (_, tiles) = cpu::group_tokens(&experts[..top_k], grouping.tile_m as usize);
         assert_eq!(tiles.len(), grouping.max_tiles(1), "a token's experts have a tile each");
     }
 }
@@ -677,7 +677,7 @@ fn projections_that_no_kernel_does_are_refused() {
     let routing = routing(ROUTINGS[0]);
     let norm = FusedNorm { gain: buffer.clone(), eps: EPS };
     let groups = Groups {
-        grouping: Grouping { routing: Routing { top_k: 3, ..routing }, max_tokens: 2 },
+        grouping: Grouping::new(Routing { top_k: 3, ..routing }, 2, rig.kernels.tuning()),
         assignments: buffer.clone(),
         tiles: buffer.clone(),
     };
@@ -747,7 +747,7 @@ fn projections_that_no_kernel_does_are_refused() {
         assert_eq!(error.to_string(), wanted);
     }
     let gather = ExpertProject { rows: ExpertRows::Gather, epilogue: Epilogue::Add, ..project.clone() };
-    let same = Groups { grouping: Grouping { routing, max_tokens: 2 }, ..groups.clone() };
+    let same = Groups { grouping: Grouping::new(routing, 2, rig.kernels.tuning()), ..groups.clone() };
     let error = block_on(gemm_experts(&mut rig.kernels, &gather, &same)).err().unwrap();
     assert_eq!(
         error.to_string(),
@@ -757,7 +757,8 @@ fn projections_that_no_kernel_does_are_refused() {
     assert!(error.to_string().starts_with("tokens grouped for Routing { n_experts: 16, top_k: 3"), "{error}");
 
     let mut refusal = |max_tokens| {
-        let groups = Groups { grouping: Grouping { routing, max_tokens }, ..groups.clone() };
+        let groups =
+            Groups { grouping: Grouping::new(routing, max_tokens, rig.kernels.tuning()), ..groups.clone() };
         block_on(group_tokens(&mut rig.kernels, &buffer, &buffer, &groups)).err().unwrap().to_string()
     };
     assert!(

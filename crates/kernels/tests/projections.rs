@@ -13,7 +13,7 @@ use qwill_kernels::{
 use qwill_testkit::{
     Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, under_every_mask, whole_blocks,
 };
-use qwill_weights::Layout;
+use qwill_weights::{Group, Layout};
 
 /// These meet every epilogue; the others differ in `load_w8` only, and meet one each.
 const EVERY_EPILOGUE: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];
@@ -30,6 +30,7 @@ under_every_mask!(norms);
 under_every_mask!(vectors);
 under_every_mask!(matrices);
 under_every_mask!(activations);
+under_every_mask!(candidates);
 
 fn shape(n_tokens: usize) -> StepShape {
     StepShape { n_tokens: n_tokens as u32, n_kv: n_tokens as u32, n_outputs: 1 }
@@ -382,6 +383,61 @@ fn matrices(rig: &mut Rig, depth: Depth) {
         }
     }
     record("gemm", rig, worst);
+}
+
+/// Every shape that a measurement may choose gives what the chosen ones give.
+fn candidates(rig: &mut Rig, depth: Depth) {
+    let mut rng = Rng::new(6);
+    let own = rig.kernels.tuning().clone();
+    let mut worst: f64 = 0.0;
+    let case = |layout, epilogue, k| Case {
+        layout,
+        epilogue,
+        has_bias: false,
+        has_norm: epilogue == Epilogue::SiluMul,
+        n: 37,
+        k: whole_blocks(layout, k),
+        first_output: 3,
+        max_binding: 1 << 20,
+    };
+    let layouts = [
+        Layout::Q4,
+        Layout::Q4K,
+        Layout::Q8,
+        Layout::Q4M,
+        Layout::Z4(Group::Of64),
+        Layout::Z8(Group::Of32),
+        Layout::BF16,
+    ];
+    let tried = if depth == Depth::Full { layouts.len() } else { 1 };
+    let shapes = own.gemv[0].candidates.all();
+    for (at, &shape) in shapes.iter().enumerate().filter(|(at, _)| depth == Depth::Full || at % 4 == 1) {
+        let mut tuning = own.clone();
+        assert!(tuning.gemv[0].candidates.prefer(shape));
+        rig.tune(tuning);
+        for layout in layouts.into_iter().cycle().skip(at).take(tried) {
+            for (epilogue, k) in [(Epilogue::SiluMul, 40), (Epilogue::Add, 1064)] {
+                worst = worst.max(try_gemv(rig, &mut rng, case(layout, epilogue, k)));
+            }
+        }
+    }
+    for &shape in own.gemm.iter().flat_map(|rule| rule.candidates.all()) {
+        let mut tuning = own.clone();
+        let last = tuning.gemm.last_mut().expect("a rule");
+        assert!(last.candidates.prefer(shape));
+        rig.tune(tuning);
+        for m in [17, 65] {
+            let case = Case { has_norm: false, ..case(Layout::Q4, Epilogue::SiluMul, 96) };
+            worst = worst.max(try_gemm(rig, &mut rng, case, m, NormRows::All));
+        }
+    }
+    for &shape in own.rows.all() {
+        let mut tuning = own.clone();
+        tuning.rows.prefer(shape);
+        rig.tune(tuning);
+        norms(rig, Depth::Slice);
+    }
+    record("candidates", rig, worst);
 }
 
 /// Gate and up stored as they are and then combined give the bits of the fused epilogue.

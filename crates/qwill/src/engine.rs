@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use qwill_gpu::{Gpu, Readback, Step, wgpu};
 use qwill_kernels::{
-    Kernels, KvType, Launch, SampleBuffers, SamplerSettings, StepShape, StepState, align_row,
+    Kernels, KvType, Launch, SampleBuffers, SamplerSettings, StepShape, StepState, Tuning, align_row,
     candidate_count, keep_for, sample_token, select_candidates,
 };
 use qwill_models::{Outputs, Plan};
@@ -95,12 +95,13 @@ impl Engine {
         gpu: Rc<Gpu>,
         plan: Plan,
         options: EngineOptions,
+        tuning: Tuning,
         mut loader: Loader<'_>,
     ) -> Result<Self, Error> {
-        let kernels = Kernels::new(gpu.clone()).await?;
+        let kernels = Kernels::new(gpu.clone(), tuning).await?;
         let pool = PagePool::new(options.context_length);
-        let sizes = Sizes::new(&plan, &plan.rope, options)?;
-        let activations = activations(&gpu, &plan, options, &sizes).await?;
+        let sizes = Sizes::new(&plan, &plan.rope, options, kernels.tuning())?;
+        let activations = activations(&gpu, &plan, options, kernels.tuning(), &sizes).await?;
         let steering = steering(&gpu, &sizes).await?;
         let mut engine = Self {
             gpu,

@@ -52,7 +52,7 @@ pub use new_file::Existing;
 pub use pooled::Scores;
 pub use quantize::quantize;
 pub use qwill_gpu as gpu;
-pub use qwill_kernels::KvType;
+pub use qwill_kernels::{KvType, Tuning};
 pub use qwill_models as models;
 pub use qwill_models::RopeScaling;
 pub use qwill_text as text;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use qwill_gpu::{Gpu, ParamArena};
-use qwill_kernels::{KvType, PAGE};
+use qwill_kernels::{KvType, PAGE, Tuning};
 use qwill_models::{Op, Plan, Rope, TensorRef, Weight};
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub enum Room {
 }
 
 /// What a device offers to a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceMemory {
     /// The adapter's name.
     pub adapter: String,
@@ -46,6 +46,9 @@ pub struct DeviceMemory {
     /// Whether it is a CPU.
     #[serde(skip)]
     pub(crate) is_software: bool,
+    /// How kernels are shaped on it.
+    #[serde(skip)]
+    tuning: Tuning,
 }
 
 impl DeviceMemory {
@@ -68,6 +71,7 @@ impl DeviceMemory {
             room,
             parameter_bytes: ParamArena::bytes(gpu),
             is_software: caps.is_software,
+            tuning: Tuning::of(caps),
         }
     }
 
@@ -80,6 +84,7 @@ impl DeviceMemory {
             room: Room::Unknown,
             parameter_bytes: 1 << 20,
             is_software: false,
+            tuning: Tuning::default(),
         }
     }
 
@@ -393,7 +398,8 @@ impl Planner<'_> {
     fn plan(&self, context_length: Option<usize>, kv_type: Option<KvType>) -> Result<Planned, Error> {
         let options = LoadOptions { context_length, kv_type, ..self.options.clone() };
         let Setup { rope, engine } = set_up(self.plan, self.device, &options)?;
-        let sizes = Sizes::new(self.plan, &rope, engine)?;
+        let tuning = self.options.tuning.as_ref().unwrap_or(&self.device.tuning);
+        let sizes = Sizes::new(self.plan, &rope, engine, tuning)?;
         let layer_bytes = layer_cache_bytes(self.plan, engine);
         let mut memory = MemoryPlan {
             context_length: engine.context_length,

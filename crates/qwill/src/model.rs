@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
-use qwill_kernels::KvType;
+use qwill_kernels::{KvType, Tuning};
 use qwill_models::{Direction, Outputs, Plan, Rope, RopeScaling};
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use qwill_weights::{DType, ReadAhead, Tensors};
@@ -42,6 +42,8 @@ pub struct LoadOptions {
     pub web_subgroups: Option<(u32, u32)>,
     /// Part of the name of the adapter to use.
     pub adapter: Option<String>,
+    /// How kernels are shaped, as a measurement on the device found; absent: as the device's facts suggest.
+    pub tuning: Option<Tuning>,
 }
 
 impl LoadOptions {
@@ -51,6 +53,11 @@ impl LoadOptions {
             web_subgroups: self.web_subgroups.map(|(min, max)| SubgroupWidth { min, max }),
             adapter: self.adapter.clone(),
         })
+    }
+
+    /// How kernels are shaped on an open device.
+    fn tuning(&self, gpu: &Gpu) -> Tuning {
+        self.tuning.clone().unwrap_or_else(|| Tuning::of(gpu.caps()))
     }
 }
 
@@ -130,7 +137,7 @@ impl Model {
         planned.memory.check()?;
         plan.rope = planned.rope;
         let loader = Loader::new(&gpu, plan.architecture, source, read_ahead, bytes_total, progress);
-        let engine = Engine::new(gpu.clone(), plan, planned.engine, loader).await?;
+        let engine = Engine::new(gpu.clone(), plan, planned.engine, options.tuning(&gpu), loader).await?;
         Ok(Self {
             name: opened.name,
             engine,

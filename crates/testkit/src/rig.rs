@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytemuck::{AnyBitPattern, NoUninit};
 use pollster::block_on;
 use qwill_gpu::{Caps, CapsMask, Gpu, GpuOptions, Usage, wgpu};
-use qwill_kernels::{Kernels, Launch, StepShape, StepState};
+use qwill_kernels::{Kernels, Launch, StepShape, StepState, Tuning};
 
 /// An open device under a mask. Its methods wait for the device and panic with its words when something fails.
 pub struct Rig {
@@ -20,8 +20,13 @@ impl Rig {
         let mask = CapsMask::parse(mask).expect("a mask that parses");
         let gpu = block_on(Gpu::open(&GpuOptions { mask, ..Default::default() }));
         let gpu = Rc::new(gpu.unwrap_or_else(|error| panic!("{error}")));
-        let kernels = block_on(Kernels::new(gpu.clone())).expect("the parameter arena fits");
+        let kernels = kernels(&gpu, Tuning::of(gpu.caps()));
         Self { kernels, gpu }
+    }
+
+    /// Shapes kernels otherwise from here on.
+    pub fn tune(&mut self, tuning: Tuning) {
+        self.kernels = kernels(&self.gpu, tuning);
     }
 
     /// The device.
@@ -68,4 +73,8 @@ impl Rig {
             block_on(self.gpu.read(buffer, 0, buffer.size())).unwrap_or_else(|error| panic!("{error}"));
         bytemuck::pod_collect_to_vec(&bytes)
     }
+}
+
+fn kernels(gpu: &Rc<Gpu>, tuning: Tuning) -> Kernels {
+    block_on(Kernels::new(gpu.clone(), tuning)).unwrap_or_else(|error| panic!("{error}"))
 }

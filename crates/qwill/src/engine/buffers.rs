@@ -1,8 +1,8 @@
 //! Buffers of an engine: activations, and the small ones that steer a step.
 
 use qwill_gpu::{Gpu, Usage, wgpu};
-use qwill_kernels::{Grouping, Groups};
-use qwill_models::{Mixture, Plan};
+use qwill_kernels::{Grouping, Groups, Tuning};
+use qwill_models::Plan;
 
 use super::sizes::{Sizes, groupings};
 use super::{EngineOptions, RING};
@@ -60,6 +60,7 @@ pub(super) async fn activations(
     gpu: &Gpu,
     plan: &Plan,
     options: EngineOptions,
+    tuning: &Tuning,
     sizes: &Sizes,
 ) -> Result<Activations, Error> {
     let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
@@ -74,7 +75,9 @@ pub(super) async fn activations(
         head_inner: buffer("inner output states").await?,
         outputs: buffer("outputs").await?,
         mixture: match plan.mixtures().next() {
-            Some(mixture) => Some(mixture_activations(gpu, mixture, options, sizes).await?),
+            Some(mixture) => {
+                Some(mixture_activations(gpu, groupings(mixture, options.chunk, tuning), sizes).await?)
+            }
             None => None,
         },
     })
@@ -82,15 +85,13 @@ pub(super) async fn activations(
 
 async fn mixture_activations(
     gpu: &Gpu,
-    mixture: &Mixture,
-    options: EngineOptions,
+    (few, many): (Grouping, Grouping),
     sizes: &Sizes,
 ) -> Result<MixtureActivations, Error> {
     let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
     let groups = async |grouping: Grouping, assignments, tiles| -> Result<Groups, Error> {
         Ok(Groups { grouping, assignments: buffer(assignments).await?, tiles: buffer(tiles).await? })
     };
-    let (few, many) = groupings(mixture, options.chunk);
     Ok(MixtureActivations {
         router_logits: buffer("router logits").await?,
         routes: buffer("routes").await?,

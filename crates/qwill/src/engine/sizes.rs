@@ -1,7 +1,7 @@
 //! Bytes of every buffer of an engine but its weights and its cache, before any is made.
 
 use qwill_kernels::{
-    GEMM_MAX_TILE_M, Grouping, PAGE, Routing, SamplerSettings, StepState, TopKWeights, align_row,
+    GEMM_MAX_TILE_M, Grouping, PAGE, Routing, SamplerSettings, StepState, TopKWeights, Tuning, align_row,
     candidate_count, decode_split,
 };
 use qwill_models::{Mixture, Plan, Rope};
@@ -38,11 +38,16 @@ pub(crate) struct Sizes(Vec<Size>);
 
 impl Sizes {
     /// Of an engine whose positions are `rope`, which may differ from the plan's for a shorter context.
-    pub(crate) fn new(plan: &Plan, rope: &Rope, options: EngineOptions) -> Result<Self, Error> {
+    pub(crate) fn new(
+        plan: &Plan,
+        rope: &Rope,
+        options: EngineOptions,
+        tuning: &Tuning,
+    ) -> Result<Self, Error> {
         let mut sizes = Self::default();
         sizes.add_activations(plan, rope, options.chunk);
         if let Some(mixture) = plan.mixtures().next() {
-            sizes.add_mixture(plan, mixture, options.chunk);
+            sizes.add_mixture(plan, mixture, options.chunk, tuning);
         }
         sizes.add_steering(plan, rope, options)?;
         Ok(sizes)
@@ -68,10 +73,10 @@ impl Sizes {
     }
 
     /// Room for the mixtures of a plan, which are all of one shape.
-    fn add_mixture(&mut self, plan: &Plan, mixture: &Mixture, chunk: usize) {
+    fn add_mixture(&mut self, plan: &Plan, mixture: &Mixture, chunk: usize, tuning: &Tuning) {
         let routing = routing(mixture);
         let assignments = chunk * routing.top_k;
-        let (few, many) = groupings(mixture, chunk);
+        let (few, many) = groupings(mixture, chunk, tuning);
         for (label, bytes) in [
             ("router logits", matrix_bytes(whole_tiles(chunk), routing.n_logits())),
             ("routes", whole_tiles(chunk) * routing.n_slots() * 8),
@@ -153,9 +158,9 @@ pub(super) fn routing(mixture: &Mixture) -> Routing {
 }
 
 /// How tokens are grouped by expert in steps of few tokens, and of many.
-pub(super) fn groupings(mixture: &Mixture, chunk: usize) -> (Grouping, Grouping) {
+pub(super) fn groupings(mixture: &Mixture, chunk: usize, tuning: &Tuning) -> (Grouping, Grouping) {
     let routing = routing(mixture);
-    (Grouping { routing, max_tokens: FEW.min(chunk) }, Grouping { routing, max_tokens: chunk })
+    (Grouping::new(routing, FEW.min(chunk), tuning), Grouping::new(routing, chunk, tuning))
 }
 
 /// Splits of decode attention at the end of the context.
