@@ -206,3 +206,51 @@ fn projections(templates: &Templates, caps: &Caps, tunings: &[Tuning], all: &mut
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// A kernel that a device may ask for and that nobody compiled would fail there and nowhere else.
+    #[test]
+    fn every_shape_of_every_table_is_compiled() {
+        let templates = &Templates::default();
+        let names: HashSet<String> = permutations(true).into_iter().map(|kernel| kernel.name).collect();
+        let is_there = |source: KernelSource| names.contains(&source.name);
+        for caps in &devices(true) {
+            let tuning = Tuning::of(caps);
+            let candidates: Vec<_> = tuning.gemv.iter().flat_map(|rule| rule.candidates.all()).collect();
+            for layout in Layout::ALL {
+                let uses = uses_of_one_row(layout);
+                let gemv = |shape, &Use { epilogue, norm, bias, experts }: &Use| {
+                    is_there(gemv::source(
+                        templates,
+                        caps,
+                        &gemv::Variant { layout, shape, epilogue, norm, bias, experts },
+                    ))
+                };
+                // every length of rows that the table tells apart
+                for shape in [32, 2048, 2049, 8192, 8193, 29_568].map(|k| tuning.gemv(layout, k)) {
+                    assert!(
+                        uses.iter().all(|used| gemv(shape, used)),
+                        "{shape:?} of {layout:?} is not compiled"
+                    );
+                }
+                for shape in candidates.iter().map(|shape| shape.for_layout(layout)) {
+                    assert!(
+                        uses.iter().any(|used| gemv(shape, used)),
+                        "{shape:?} of {layout:?} is not compiled"
+                    );
+                }
+                for shape in [1, 16, 17, 4096].map(|max_tokens| tuning.gemm(max_tokens)) {
+                    for (epilogue, bias, experts) in uses_of_many_rows(layout) {
+                        let variant = gemm::Variant { layout, epilogue, bias, shape, experts };
+                        assert!(is_there(gemm::source(templates, &variant)), "{variant:?} is not compiled");
+                    }
+                }
+            }
+        }
+    }
+}
