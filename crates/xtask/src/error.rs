@@ -1,5 +1,6 @@
 //! What can go wrong in a task, said so that a person knows what to do next.
 
+use crate::bench_report::Difference;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -42,6 +43,22 @@ pub(crate) enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A file can be read, but not used.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file that is made from others is not what they say.
+    #[error("{}: {difference}\n  run `cargo xtask bench-report`", path.display())]
+    OutOfDate {
+        /// Which one.
+        path: PathBuf,
+        /// Where it differs first.
+        difference: Difference,
     },
     /// Something is missing that xtask cannot bring; the text says what a person can do.
     #[error("{0}")]

@@ -11,6 +11,7 @@ use crate::workspace::Workspace;
 /// more than every run of the tests should pay.
 const STEPS: &[Step] = &[
     Step::Format,
+    Step::BenchReport,
     Step::Typos,
     Step::Clippy,
     Step::ClippyWasm,

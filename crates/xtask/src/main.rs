@@ -6,6 +6,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
 
+mod bench_report;
 mod command;
 mod demo;
 mod error;
@@ -57,6 +58,8 @@ enum Task {
     Setup,
     /// Check formatting, lints, spelling and dependencies.
     Lint,
+    /// Write the tables and the plot of measurements anew from the records in `tests/bench/`.
+    BenchReport(bench_report::Options),
     /// Build the wasm module into `npm/wasm`.
     Wasm,
     /// Build the npm package: wasm module, demo model and TypeScript.
@@ -91,6 +94,7 @@ fn run(task: Task, consent: Consent) -> Result<()> {
             Ok(())
         }
         Task::Lint => lint::run(&ws, consent),
+        Task::BenchReport(options) => bench_report::run(&ws, &options),
         Task::Wasm => {
             setup::ensure(&ws, wasm::NEEDS, consent)?;
             wasm::build(&ws)

@@ -1,5 +1,6 @@
 //! The steps that tests and lints are made of.
 
+use crate::bench_report;
 use crate::command::{Command, which};
 use crate::error::Result;
 use crate::fuzz;
@@ -36,6 +37,8 @@ pub(crate) enum Step {
     Browsers,
     /// Short runs of the fuzz targets.
     Fuzz,
+    /// Tables and plots of measurements against their records.
+    BenchReport,
     /// Spelling.
     Typos,
     /// Licences and sources of dependencies.
@@ -60,6 +63,7 @@ impl Step {
             Self::Browsers => "browser tests",
             Self::WebBuild => "web build",
             Self::Fuzz => "fuzzing",
+            Self::BenchReport => "benchmark report",
             Self::Typos => "typos",
             Self::Deny => "cargo-deny",
         }
@@ -68,7 +72,7 @@ impl Step {
     /// What must be on the machine.
     pub(crate) fn needs(self) -> Vec<Need> {
         match self {
-            Self::Format | Self::Clippy | Self::DocTests => vec![],
+            Self::Format | Self::Clippy | Self::DocTests | Self::BenchReport => vec![],
             Self::ClippyWasm => vec![Need::WasmTarget],
             Self::Tests => vec![Need::Vulkan],
             Self::Wasm => wasm::NEEDS.to_vec(),
@@ -119,6 +123,7 @@ impl Step {
             Self::WebBuild => script(ws, Project::Web, "build"),
             Self::Browsers => browsers(ws),
             Self::Fuzz => fuzz::run(ws),
+            Self::BenchReport => bench_report::check(ws),
             Self::Typos => {
                 let program = tools::installed(ws, "typos").unwrap_or_else(|| "typos".into());
                 Command::new(program, ["--config", "typos.toml"]).in_dir(ws.root()).run()

@@ -13,7 +13,7 @@ use std::time::Instant;
 /// A part of the tests that can be run alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
-    /// Formatting and lints of the Rust code.
+    /// Formatting and lints of the Rust code, and documents' figures.
     Lint,
     /// The tests of all crates.
     Rust,
@@ -28,7 +28,7 @@ pub(crate) enum Group {
 impl Group {
     fn steps(self) -> &'static [Step] {
         match self {
-            Self::Lint => &[Step::Format, Step::Clippy, Step::ClippyWasm],
+            Self::Lint => &[Step::Format, Step::BenchReport, Step::Clippy, Step::ClippyWasm],
             Self::Rust => &[Step::Tests, Step::DocTests],
             Self::Npm => &[
                 Step::Wasm,

@@ -30,6 +30,12 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
+    /// A repository somewhere else.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned(), target: root.join("target") }
+    }
+
     /// The repository's top folder.
     pub(crate) fn root(&self) -> &Path {
         &self.root
