@@ -83,7 +83,13 @@ pub(crate) fn source(templates: &Templates, caps: &Caps) -> KernelSource {
     KernelSource {
         name: format!("group_tokens wg{wg}"),
         wgsl: templates.render("moe/group_tokens.wgsl", context! { wg, max_experts => MAX_EXPERTS }),
-        bindings: vec![Binding::Params, Binding::Read, Binding::Read, Binding::ReadWrite, Binding::ReadWrite],
+        bindings: vec![
+            Binding::Params(size_of::<Params>()),
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+            Binding::ReadWrite,
+        ],
         constants: vec![],
     }
 }
