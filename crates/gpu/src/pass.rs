@@ -45,7 +45,7 @@ impl Gpu {
             .zip(0u32..)
             .map(|(kind, binding)| {
                 let resource = match kind {
-                    Binding::Params => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    Binding::Params(_) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: arena.buffer(),
                         offset: 0,
                         size: std::num::NonZeroU64::new(ParamArena::BLOCK),

@@ -7,8 +7,8 @@ use crate::{Error, Gpu, Usage};
 /// What one binding of a kernel is. Binding numbers follow the order in [`KernelSource::bindings`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Binding {
-    /// A parameter block in the uniform arena, bound with a dynamic offset.
-    Params,
+    /// A parameter block of so many bytes in the uniform arena, bound with a dynamic offset.
+    Params(usize),
     /// A storage buffer that the kernel reads.
     Read,
     /// A storage buffer that the kernel reads and writes.
@@ -26,6 +26,16 @@ pub struct KernelSource {
     pub bindings: Vec<Binding>,
     /// Pipeline-overridable constants.
     pub constants: Vec<(&'static str, f64)>,
+}
+
+impl KernelSource {
+    /// Size of the parameter block, bytes; none where the kernel takes no parameters.
+    pub fn params_bytes(&self) -> Option<usize> {
+        self.bindings.iter().find_map(|binding| match *binding {
+            Binding::Params(bytes) => Some(bytes),
+            Binding::Read | Binding::ReadWrite => None,
+        })
+    }
 }
 
 /// Index of a compiled pipeline in its [`Gpu`].
@@ -67,12 +77,15 @@ impl Gpu {
                 visibility: wgpu::ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
                     ty: match kind {
-                        Binding::Params => wgpu::BufferBindingType::Uniform,
+                        Binding::Params(_) => wgpu::BufferBindingType::Uniform,
                         Binding::Read => wgpu::BufferBindingType::Storage { read_only: true },
                         Binding::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
                     },
-                    has_dynamic_offset: *kind == Binding::Params,
-                    min_binding_size: None,
+                    has_dynamic_offset: matches!(kind, Binding::Params(_)),
+                    min_binding_size: match kind {
+                        Binding::Params(bytes) => std::num::NonZeroU64::new(*bytes as u64),
+                        Binding::Read | Binding::ReadWrite => None,
+                    },
                 },
                 count: None,
             })

@@ -9,7 +9,7 @@ use serde_json::json;
 
 fn main() -> std::io::Result<()> {
     let kind = |binding: &Binding| match binding {
-        Binding::Params => "uniform",
+        Binding::Params(_) => "uniform",
         Binding::Read => "read",
         Binding::ReadWrite => "read_write",
     };

@@ -232,7 +232,13 @@ fn check_head_dim(head_dim: usize) -> Result<(), Error> {
 }
 
 pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool) -> KernelSource {
-    let mut bindings = vec![Binding::Params, Binding::Read, Binding::Read, Binding::Read, Binding::Read];
+    let mut bindings = vec![
+        Binding::Params(size_of::<RotateParams>()),
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+        Binding::Read,
+    ];
     bindings.extend([Binding::ReadWrite; 3]);
     if qk_norm {
         bindings.push(Binding::Read);
@@ -287,7 +293,7 @@ pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize)
             },
         ),
         bindings: vec![
-            Binding::Params,
+            Binding::Params(size_of::<DecodeParams>()),
             Binding::Read,
             Binding::Read,
             Binding::Read,
@@ -304,7 +310,13 @@ pub(crate) fn merge_source(templates: &Templates, head_dim: usize, split: usize)
     KernelSource {
         name: format!("attend_merge d{head_dim} split{split}"),
         wgsl: templates.render("attention/attend_merge.wgsl", context! { head_dim, split }),
-        bindings: vec![Binding::Params, Binding::Read, Binding::Read, Binding::Read, Binding::ReadWrite],
+        bindings: vec![
+            Binding::Params(size_of::<u32>()),
+            Binding::Read,
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+        ],
         constants: vec![],
     }
 }
@@ -339,7 +351,7 @@ pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSou
             },
         ),
         bindings: vec![
-            Binding::Params,
+            Binding::Params(size_of::<PrefillParams>()),
             Binding::Read,
             Binding::Read,
             Binding::Read,

@@ -25,7 +25,7 @@ pub(crate) enum Scaled {
 }
 
 pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> KernelSource {
-    let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
+    let mut bindings = vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite];
     bindings.extend((0..layout.n_streams()).map(|_| Binding::Read));
     let (scale, scale_binding) = (scaled == Scaled::Yes, bindings.len());
     bindings.extend(scale.then_some(Binding::Read));

@@ -263,7 +263,12 @@ pub(crate) fn combine_source(templates: &Templates) -> KernelSource {
     KernelSource {
         name: "combine_experts".into(),
         wgsl: templates.render("moe/combine_experts.wgsl", context! {}),
-        bindings: vec![Binding::Params, Binding::Read, Binding::Read, Binding::ReadWrite],
+        bindings: vec![
+            Binding::Params(size_of::<CombineParams>()),
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+        ],
         constants: vec![],
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     let Variant { layout, epilogue, bias, shape, experts } = *variant;
     let weights = 3;
     let bias_binding = weights + layout.n_streams();
-    let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
+    let mut bindings = vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
     let scale_binding = routes_binding + usize::from(epilogue == Epilogue::AddScaled);
     let tiles_binding = scale_binding + usize::from(epilogue == Epilogue::StoreScaled);

@@ -75,7 +75,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     let weights = 3;
     let norm_binding = weights + layout.n_streams();
     let bias_binding = norm_binding + usize::from(norm);
-    let mut bindings = vec![Binding::Params, Binding::Read, Binding::ReadWrite];
+    let mut bindings = vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
     let routed = experts != Experts::None || epilogue == Epilogue::AddScaled;
     let scale_binding = routes_binding + usize::from(routed);

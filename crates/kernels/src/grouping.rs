@@ -84,7 +84,13 @@ pub(crate) fn source(templates: &Templates, wg: u32) -> KernelSource {
     KernelSource {
         name: format!("group_tokens wg{wg}"),
         wgsl: templates.render("moe/group_tokens.wgsl", context! { wg, max_experts => MAX_EXPERTS }),
-        bindings: vec![Binding::Params, Binding::Read, Binding::Read, Binding::ReadWrite, Binding::ReadWrite],
+        bindings: vec![
+            Binding::Params(size_of::<Params>()),
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+            Binding::ReadWrite,
+        ],
         constants: vec![],
     }
 }

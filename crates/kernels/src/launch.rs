@@ -104,6 +104,12 @@ impl Kernels {
         buffers: &[&wgpu::Buffer],
         grid: impl Fn(&StepShape) -> Grid + 'static,
     ) -> Result<Launch, Error> {
+        debug_assert_eq!(
+            source.params_bytes(),
+            params.map(|_| size_of::<P>()),
+            "the parameters of {} are not those of its launcher",
+            source.name
+        );
         let pipeline = self.gpu.pipeline(source).await?;
         let slot = params.map(|params| self.arena.push(&self.gpu, params)).transpose()?;
         let dispatch = self.gpu.dispatch(pipeline, &source.bindings, &self.arena, slot, buffers);

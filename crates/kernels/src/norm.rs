@@ -34,7 +34,13 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, shape: RowShape) -> Ker
             "norm/norm_rms.wgsl",
             context! { wg, subgroups, enable_subgroups => subgroups && caps.is_web },
         ),
-        bindings: vec![Binding::Params, Binding::Read, Binding::Read, Binding::Read, Binding::ReadWrite],
+        bindings: vec![
+            Binding::Params(size_of::<Params>()),
+            Binding::Read,
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+        ],
         constants: vec![],
     }
 }

@@ -95,7 +95,7 @@ pub(crate) fn source(
                 max_top_k => MAX_TOP_K,
             },
         ),
-        bindings: vec![Binding::Params, Binding::Read, Binding::ReadWrite],
+        bindings: vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite],
         constants: vec![],
     }
 }

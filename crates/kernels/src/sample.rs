@@ -79,7 +79,7 @@ pub(crate) fn sample_source(templates: &Templates) -> KernelSource {
         name: "sample_token".into(),
         wgsl: templates.render("sample/sample_token.wgsl", context! {}),
         bindings: vec![
-            Binding::Params,
+            Binding::Params(size_of::<u32>()),
             Binding::Read,
             Binding::Read,
             Binding::Read,

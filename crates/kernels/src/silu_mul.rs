@@ -18,7 +18,7 @@ pub(crate) fn source(templates: &Templates) -> KernelSource {
     KernelSource {
         name: "silu_mul".into(),
         wgsl: templates.render("gated/silu_mul.wgsl", context! {}),
-        bindings: vec![Binding::Params, Binding::Read, Binding::ReadWrite],
+        bindings: vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite],
         constants: vec![],
     }
 }

@@ -1,8 +1,11 @@
-//! Every permutation validates in naga and translates to SPIR-V, MSL and HLSL.
+//! Every permutation validates in naga, translates to SPIR-V, MSL and HLSL, and declares the bindings that its launcher
+//! makes.
 
 use naga::back::{hlsl, msl, spv};
+use naga::proc::Layouter;
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
-use qwill_gpu::KernelSource;
+use naga::{AddressSpace, StorageAccess};
+use qwill_gpu::{Binding, KernelSource};
 use qwill_kernels::permutations;
 
 fn translate(kernel: &KernelSource) -> Result<(), String> {
@@ -37,6 +40,44 @@ fn every_permutation_translates() {
     let failures: Vec<_> =
         all.iter().filter_map(|k| translate(k).err().map(|reason| format!("{}: {reason}", k.name))).collect();
     assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), all.len(), failures.join("\n"));
+}
+
+/// Number and kind of every binding in the WGSL, by number.
+fn declared_bindings(wgsl: &str) -> Vec<(u32, Binding)> {
+    let module = naga::front::wgsl::parse_str(wgsl).expect("WGSL");
+    let mut layouter = Layouter::default();
+    layouter.update(module.to_ctx()).expect("types with a layout");
+    let mut all: Vec<(u32, Binding)> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| {
+            let kind = match variable.space {
+                AddressSpace::Uniform => Binding::Params(layouter[variable.ty].size as usize),
+                AddressSpace::Storage { access } if access == StorageAccess::LOAD => Binding::Read,
+                AddressSpace::Storage { .. } => Binding::ReadWrite,
+                _ => return None,
+            };
+            let place = variable.binding.as_ref().expect("a buffer has a binding");
+            assert_eq!(place.group, 0);
+            Some((place.binding, kind))
+        })
+        .collect();
+    all.sort_by_key(|(number, _)| *number);
+    all
+}
+
+/// Bindings and the size of the parameters are written twice: in the WGSL, and in Rust for the launcher.
+#[test]
+fn launchers_bind_what_shaders_declare() {
+    let differences: Vec<_> = permutations(false)
+        .iter()
+        .filter_map(|kernel| {
+            let declared = declared_bindings(&kernel.wgsl);
+            let bound: Vec<_> = (0..).zip(kernel.bindings.iter().copied()).collect();
+            (declared != bound).then(|| format!("{}: {declared:?} but {bound:?}", kernel.name))
+        })
+        .collect();
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
 /// A variable declared in a loop without a value kept the one of the last pass in Chromium (SwiftShader) and in Firefox,

@@ -1,16 +1,20 @@
 //! What the tests of every crate share: the [masks](MASKS) under which fallbacks are tried, a seeded [random
 //! generator](Rng), a [device](Rig) to run kernels on, random [matrices](HostMatrix) in every layout, and
-//! [comparisons](Report) that say how far off a result is and where.
+//! [comparisons](Report) that say how far off a result is and where. And the [checks] themselves, which hold every kernel
+//! to its CPU twin: tests run them at small odd sizes, on a real GPU they run at those of released models.
 //!
 //! Native only, and everything here waits: the async API is for the library.
 
+pub mod checks;
 mod compare;
+mod cores;
 mod masks;
 mod matrix;
 mod rig;
 mod rng;
 
 pub use compare::Report;
+pub use cores::on_all_cores;
 pub use masks::{Depth, MASKS, Mask};
 pub use matrix::{HostMatrix, padded_rows, whole_blocks};
 pub use pollster::block_on;

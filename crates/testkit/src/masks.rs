@@ -1,12 +1,16 @@
 //! The devices that the one at hand can pretend to be.
 
-/// How much of a suite a mask is worth.
+/// Which cases of a check are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Everything: the mask leads to kernels that no other mask reaches.
+    /// Every edge at sizes that a CPU device does in no time.
     Full,
-    /// A slice that touches every kernel once.
+    /// A slice of these that touches every kernel once.
     Slice,
+    /// The sizes of released models, the most common ones first: a minute on a GPU, hours on a CPU device.
+    Real,
+    /// A handful of cases at the sizes of a small released model: seconds anywhere.
+    Quick,
 }
 
 /// Capabilities to hide.
@@ -14,7 +18,7 @@ pub enum Depth {
 pub struct Mask {
     /// In the text form of [`qwill_gpu::CapsMask::parse`].
     pub text: &'static str,
-    /// How much to run under it.
+    /// How much to run under it: everything where it leads to kernels that no other mask reaches.
     pub depth: Depth,
 }
 
@@ -29,21 +33,20 @@ pub const MASKS: [Mask; 7] = [
     Mask { text: "max-binding=128MiB", depth: Depth::Slice },
 ];
 
-/// Makes one `#[test]` for each of [`MASKS`] out of `fn $suite(rig: &Rig, depth: Depth)`, so that the kernels of a
-/// suite share a device and its pipelines.
+/// Makes one `#[test]` for each of [`MASKS`] out of the check of that name, so that its cases share a device and its
+/// pipelines.
 #[macro_export]
 macro_rules! under_every_mask {
-    ($suite:ident) => {
-        mod $suite {
-            $crate::under_every_mask!($suite: all 0, as_on_a_gpu 1, as_on_a_gpu_without_subgroups 2, no_subgroups 3,
+    ($check:ident) => {
+        mod $check {
+            $crate::under_every_mask!($check: all 0, as_on_a_gpu 1, as_on_a_gpu_without_subgroups 2, no_subgroups 3,
                 no_f16 4, no_dot4 5, max_binding_128_mib 6);
         }
     };
-    ($suite:ident: $($name:ident $index:literal),*) => {
+    ($check:ident: $($name:ident $index:literal),*) => {
         $(#[test]
         fn $name() {
-            let mask = $crate::MASKS[$index];
-            super::$suite(&mut $crate::Rig::open(mask.text), mask.depth);
+            $crate::checks::run_whole(stringify!($check), $crate::MASKS[$index]);
         })*
     };
 }

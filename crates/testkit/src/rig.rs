@@ -1,6 +1,7 @@
 //! A device with everything that a kernel test needs.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 use pollster::block_on;
@@ -12,6 +13,7 @@ pub struct Rig {
     /// What launchers want.
     pub kernels: Kernels,
     gpu: Rc<Gpu>,
+    deadline: Option<Instant>,
 }
 
 impl Rig {
@@ -21,7 +23,17 @@ impl Rig {
         let gpu = block_on(Gpu::open(&GpuOptions { mask, ..Default::default() }));
         let gpu = Rc::new(gpu.unwrap_or_else(|error| panic!("{error}")));
         let kernels = kernels(&gpu, Tuning::of(gpu.caps()));
-        Self { kernels, gpu }
+        Self { kernels, gpu, deadline: None }
+    }
+
+    /// From then on [checks](crate::checks) skip the cases that are left.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// Whether the deadline has passed.
+    pub fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Shapes kernels otherwise from here on.
@@ -41,10 +53,15 @@ impl Rig {
 
     /// A buffer with these numbers, `f32`, `u32` or a plain struct.
     pub fn upload<T: NoUninit>(&self, label: &str, data: &[T]) -> wgpu::Buffer {
-        let bytes: &[u8] = bytemuck::cast_slice(data);
-        let buffer = self.empty(label, bytes.len());
-        self.gpu.write(&buffer, 0, bytes);
+        let buffer = self.empty(label, size_of_val(data));
+        self.gpu.write(&buffer, 0, bytemuck::cast_slice(data));
         buffer
+    }
+
+    /// Writes a piece of a large buffer from byte `offset` on, and waits, so that what is on its way stays small.
+    pub fn write<T: NoUninit>(&self, buffer: &wgpu::Buffer, offset: usize, data: &[T]) {
+        self.gpu.write(buffer, offset as u64, bytemuck::cast_slice(data));
+        block_on(self.gpu.flush()).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// A buffer of zeros.

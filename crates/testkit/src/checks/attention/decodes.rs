@@ -1,0 +1,219 @@
+//! `attend_decode` and `attend_merge`: one new token over the whole cache.
+
+use std::ops::Range;
+use std::thread;
+
+use qwill_kernels::cpu::{self, Partial};
+use qwill_kernels::{Attend, AttendBuffers, KvType, StepShape, Visibility, align_row, decode_split};
+
+use super::cache::Cache;
+use super::heads::{compared_heads, cut_heads, query_heads, sensitivities, shape_of};
+use super::{
+    HEADS, TOLERANCE, UNTOUCHED, attend, magnitude, n_queries, query_size, released_shapes, small_shapes,
+    step,
+};
+use crate::checks::Outcome;
+use crate::{Depth, Report, Rig, Rng, block_on, on_all_cores};
+
+/// A token of some layer.
+struct Case {
+    shape: Attend,
+    n_kv: usize,
+    /// Of random queries.
+    query_size: f32,
+    /// Splits that the grid has beyond those of the sequence.
+    splits_beyond: usize,
+    max_splits: usize,
+    heads: Vec<Range<usize>>,
+}
+
+/// Layers with the length of their cache, and what is tried with it: (keys, visibility).
+fn layers(rig: &Rig, depth: Depth) -> Vec<(Attend, usize, Vec<(usize, Visibility)>)> {
+    match depth {
+        Depth::Full | Depth::Slice => small_shapes(depth)
+            .into_iter()
+            .map(|shape| (shape, small_length(shape), small_tries(shape)))
+            .collect(),
+        Depth::Quick => [(HEADS[0], KvType::F16), (HEADS[2], KvType::Q8)]
+            .into_iter()
+            .map(|(heads, kv)| {
+                (attend(heads, kv), 1031, [33, 1031].map(|n| (n, Visibility::Causal)).to_vec())
+            })
+            .collect(),
+        Depth::Real => released_shapes()
+            .map(|shape| {
+                let longest = Cache::longest(rig, shape, 32_768);
+                let mut tries = [1, 33, longest.min(4096), longest].map(|n| (n, Visibility::Causal)).to_vec();
+                if [(28, 4), (32, 4)].contains(&(shape.n_heads, shape.n_kv_heads)) {
+                    tries.extend(
+                        [Visibility::Window(4096), Visibility::DualChunks(4096)].map(|v| (longest, v)),
+                    );
+                }
+                (shape, longest, tries)
+            })
+            .collect(),
+    }
+}
+
+fn split_of(shape: Attend) -> usize {
+    decode_split(shape.n_heads / shape.n_kv_heads, shape.head_dim).unwrap()
+}
+
+fn small_length(shape: Attend) -> usize {
+    2 * split_of(shape) + 5
+}
+
+fn small_tries(shape: Attend) -> Vec<(usize, Visibility)> {
+    let split = split_of(shape);
+    let lengths = [1, 31, 32, 33, split - 1, split, split + 1, small_length(shape)];
+    // a window within a page, across pages, and one that hides whole splits; chunks that end within a page and on one
+    let visibilities = [
+        Visibility::Causal,
+        Visibility::Window(1),
+        Visibility::DualChunks(7),
+        Visibility::Window(7),
+        Visibility::DualChunks(20),
+        Visibility::Window(33),
+        Visibility::DualChunks(64),
+        Visibility::Window(split),
+    ];
+    let both = |(index, n_kv)| [visibilities[index], visibilities[(index + 5) % 8]].map(|v| (n_kv, v));
+    lengths.into_iter().enumerate().flat_map(both).collect()
+}
+
+/// What the twins make of the query heads that read some key/value heads.
+struct Wanted {
+    shape: Attend,
+    /// The first of the query heads.
+    first_head: usize,
+    /// `[n_heads][splits]`
+    splits: Vec<Vec<Partial>>,
+    /// The same with the magnitudes of the values.
+    magnitudes: Vec<Vec<Partial>>,
+    /// Of each head.
+    sensitivities: Vec<f64>,
+    /// The twin of prefill, which says the same another way; `[n_heads, head_dim]`.
+    whole: Vec<f64>,
+}
+
+impl Wanted {
+    fn new(case: &Case, cache: &Cache, q: &[f32], kv_heads: &Range<usize>) -> Self {
+        let heads = query_heads(case.shape, kv_heads);
+        let q = cut_heads(q, case.shape.n_heads, case.shape.head_dim, &heads);
+        let (k, v) = cache.first(case.n_kv, kv_heads);
+        let v_abs: Vec<f32> = v.iter().map(magnitude).collect();
+        let shape = shape_of(case.shape, kv_heads);
+        let split = split_of(shape);
+        thread::scope(|scope| {
+            let splits = scope.spawn(|| cpu::attend_decode(&shape, &q, &k, &v, split));
+            let magnitudes = scope.spawn(|| cpu::attend_decode(&shape, &q, &k, &v_abs, split));
+            let whole = scope.spawn(|| cpu::attend_prefill(&shape, &q, &k, &v, case.n_kv - 1));
+            Self {
+                shape,
+                first_head: heads.start,
+                sensitivities: sensitivities(shape, &q, &k),
+                splits: splits.join().expect("no panic"),
+                magnitudes: magnitudes.join().expect("no panic"),
+                whole: whole.join().expect("no panic"),
+            }
+        })
+    }
+
+    /// The worst error of the splits that the first kernel leaves behind.
+    fn compare_splits(&self, what: &str, max_splits: usize, sums: &[f32], stats: &[f32]) -> f64 {
+        let mut worst: f64 = 0.0;
+        let head_dim = self.shape.head_dim;
+        for (of_part, splits) in self.splits.iter().enumerate() {
+            let (head, slack) = (self.first_head + of_part, self.sensitivities[of_part]);
+            for (i, wanted) in splits.iter().enumerate().filter(|(_, wanted)| wanted.mass > 0.0) {
+                let what = format!("head {head} split {i}, {what}");
+                let at = head * max_splits + i;
+                let report = Report::new(&stats[at * 2..][..2], &[wanted.max, wanted.mass], |i| {
+                    slack * if i == 0 { 1.0 } else { wanted.mass }
+                });
+                worst = worst.max(report.expect(&format!("stats, {what}"), TOLERANCE));
+                let report = Report::new(&sums[at * head_dim..][..head_dim], &wanted.sum, |d| {
+                    slack * self.magnitudes[of_part][i].sum[d]
+                });
+                worst = worst.max(report.expect(&format!("sums, {what}"), TOLERANCE));
+            }
+        }
+        worst
+    }
+
+    /// The worst error of the output.
+    fn compare_merged(&self, what: &str, y: &[f32]) -> f64 {
+        let head_dim = self.shape.head_dim;
+        let merged = cpu::attend_merge(&self.splits);
+        let differs = merged.iter().zip(&self.whole).any(|(a, b)| (a - b).abs() > 1e-12);
+        assert!(!differs, "the twins of decode and prefill disagree, {what}");
+        let magnitudes = cpu::attend_merge(&self.magnitudes);
+        let found = &y[self.first_head * head_dim..][..merged.len()];
+        let report = Report::new(found, &merged, |i| magnitudes[i] * self.sensitivities[i / head_dim]);
+        report.expect(&format!("heads from {} on, {what}", self.first_head), TOLERANCE)
+    }
+}
+
+/// Runs both kernels; returns the worst error.
+fn try_token(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case) -> f64 {
+    let Case { shape, n_kv, max_splits, .. } = *case;
+    let Attend { n_heads, head_dim, .. } = shape;
+    let width = n_heads * head_dim;
+    let what = format!("{shape:?}, {n_kv} keys");
+    let q = rng.floats(n_queries(shape) * width, case.query_size);
+    let (state, step) = step(n_kv - 1, 1);
+    // A grid for a longer sequence, as a recorded step may have, must not disturb.
+    let step = StepShape { n_kv: step.n_kv + (split_of(shape) * case.splits_beyond) as u32, ..step };
+    let (partial, stats) = (
+        rig.empty("partial", n_heads * max_splits * head_dim * 4),
+        rig.empty("stats", n_heads * max_splits * 8),
+    );
+    let y = rig.upload("y", &vec![UNTOUCHED; align_row(width)]);
+    let buffers = AttendBuffers {
+        state: &rig.state(state),
+        q: &rig.upload("q", &q),
+        block_table: &cache.table,
+        k_cache: &cache.k_cache,
+        v_cache: &cache.v_cache,
+        y: &y,
+        partial: &partial,
+        stats: &stats,
+    };
+    let launches = block_on(rig.kernels.attend_decode(&shape, &buffers, max_splits)).unwrap();
+    rig.run(&launches, step);
+
+    let (sums, stats, y): (Vec<f32>, Vec<f32>, Vec<f32>) =
+        (rig.read(&partial), rig.read(&stats), rig.read(&y));
+    let wanted = on_all_cores(case.heads.len(), |parts| {
+        case.heads[parts].iter().map(|kv_heads| Wanted::new(case, cache, &q, kv_heads)).collect()
+    });
+    assert!(y[width..].iter().all(|&y| y == UNTOUCHED), "padding was written, {what}");
+    let errors = wanted.iter().map(|wanted| {
+        wanted.compare_splits(&what, max_splits, &sums, &stats).max(wanted.compare_merged(&what, &y))
+    });
+    errors.fold(0.0, f64::max)
+}
+
+pub(in crate::checks) fn decodes(rig: &mut Rig, depth: Depth) -> Outcome {
+    let mut rng = Rng::new(6);
+    let mut outcome = Outcome::default();
+    for (shape, longest, tries) in layers(rig, depth) {
+        let mut cache = None;
+        let max_splits = longest.div_ceil(split_of(shape)) + 1;
+        for (index, (n_kv, visibility)) in tries.into_iter().enumerate() {
+            let case = Case {
+                shape: Attend { visibility, ..shape },
+                n_kv,
+                query_size: query_size(depth, index / 2 + index % 2, shape.head_dim),
+                splits_beyond: index / 2 % 2,
+                max_splits,
+                heads: compared_heads(shape, depth),
+            };
+            outcome.case(rig, |rig| {
+                let cache = cache.get_or_insert_with(|| Cache::random(rig, &mut rng, shape, longest));
+                try_token(rig, &mut rng, cache, &case)
+            });
+        }
+    }
+    outcome
+}

@@ -1,0 +1,30 @@
+//! Choosing candidates and drawing from them, against the CPU twins and the vector T-32 of the specification.
+//!
+//! Penalties and temperature: at most 7.7e-8 off on llvmpipe, relative to the value and what was
+//! taken from it. Draws: a token is right when its share of the mass holds the random number, give or take 1e-5.
+
+mod draws;
+mod reference_vector;
+mod selections;
+
+pub(super) use draws::draws;
+pub(super) use reference_vector::reference_vector;
+pub(super) use selections::selections;
+
+use qwill_kernels::{SamplerSettings, StepShape};
+
+/// Marks an id that is in the prompt.
+const IN_PROMPT: u32 = 1 << 31;
+
+const OFF: SamplerSettings = SamplerSettings {
+    temperature: 1.0,
+    top_k: 0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    presence_penalty: 0.0,
+    frequency_penalty: 0.0,
+    n_vocab: u32::MAX,
+};
+
+const STEP: StepShape = StepShape { n_tokens: 1, n_kv: 1, n_outputs: 1 };

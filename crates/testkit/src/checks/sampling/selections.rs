@@ -1,0 +1,146 @@
+//! `select_candidates`: penalties, temperature, and the best of every chunk.
+
+use qwill_kernels::cpu;
+use qwill_kernels::{SampleBuffers, SamplerSettings, candidate_count, select_candidates};
+
+use super::{IN_PROMPT, OFF, STEP};
+use crate::checks::Outcome;
+use crate::checks::released::VOCABULARY;
+use crate::{Depth, Report, Rig, Rng, block_on};
+
+const TOLERANCE: f64 = 1e-6;
+/// Times that a token occurs in the output, at most.
+const MOST_MADE: usize = 30;
+
+const PENALTIES: SamplerSettings = SamplerSettings {
+    temperature: 0.7,
+    repetition_penalty: 1.1,
+    presence_penalty: 0.5,
+    frequency_penalty: 0.25,
+    ..OFF
+};
+
+/// Runs `select_candidates`; (value, id) of `[chunks, keep]`.
+pub(super) fn select(
+    rig: &mut Rig,
+    settings: &SamplerSettings,
+    logits: &[f32],
+    counts: &[u32],
+    keep: usize,
+) -> Vec<(f32, u32)> {
+    let unused = rig.empty("unused", 4);
+    let candidates = rig.empty("candidates", candidate_count(logits.len(), keep) * 8);
+    let buffers = SampleBuffers {
+        state: &unused,
+        sampler: &rig.upload("sampler", &[*settings]),
+        logits: &rig.upload("logits", logits),
+        counts: &rig.upload("counts", counts),
+        candidates: &candidates,
+        tokens: &unused,
+        ring: &unused,
+    };
+    let launch = block_on(select_candidates(&mut rig.kernels, &buffers, logits.len(), keep)).unwrap();
+    rig.run([&launch], STEP);
+    rig.read::<[u32; 2]>(&candidates).into_iter().map(|[bits, id]| (f32::from_bits(bits), id)).collect()
+}
+
+/// Logits with what is known of their ids.
+struct Logits {
+    values: Vec<f32>,
+    counts: Vec<u32>,
+}
+
+impl Logits {
+    fn random(rng: &mut Rng, n: usize) -> Self {
+        let values = rng.floats(n, 20.0);
+        let counts = (0..n).map(|_| match rng.below(4) {
+            0 => IN_PROMPT,
+            1 => 1 + rng.below(MOST_MADE) as u32,
+            2 => IN_PROMPT | (1 + rng.below(MOST_MADE) as u32),
+            _ => 0,
+        });
+        Self { values, counts: counts.collect() }
+    }
+}
+
+/// Checks the kernel's candidates, which are f32, against the twin's, whose order may differ where values are close.
+/// Returns the worst relative error of a value.
+fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, keep: usize) -> f64 {
+    let Logits { values: logits, counts } = logits;
+    let settings = &SamplerSettings { n_vocab: settings.n_vocab.min(logits.len() as u32), ..settings };
+    let what = format!("{} logits, keep {keep}, {settings:?}", logits.len());
+    let found = select(rig, settings, logits, counts, keep);
+    let wanted = cpu::select_candidates(settings, logits, counts, keep);
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    // Where penalties nearly cancel a logit, the rounding of the logit stays.
+    let most = f64::from(settings.presence_penalty + settings.frequency_penalty * MOST_MADE as f32);
+    let penalties =
+        1e-3 + if settings.temperature > 0.0 { most / f64::from(settings.temperature) } else { most };
+    let mut worst: f64 = 0.0;
+    for (chunk, (found, wanted)) in found.chunks(keep).zip(wanted.chunks(keep)).enumerate() {
+        assert!(
+            found.is_sorted_by(|a, b| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1)),
+            "chunk {chunk} is out of order, {what}"
+        );
+        let values: Vec<f32> = found.iter().map(|&(value, _)| value).collect();
+        let by_rank: Vec<f64> = wanted.iter().map(|candidate| candidate.value).collect();
+        let report = Report::new(&values, &by_rank, |i| by_rank[i].abs() + penalties);
+        worst = worst.max(report.expect(&format!("chunk {chunk} by rank, {what}"), TOLERANCE));
+        let ids = chunk * 1024..(chunk + 1) * 1024;
+        let by_id: Vec<f64> = found
+            .iter()
+            .map(|&(_, id)| {
+                assert!(ids.contains(&(id as usize)), "{id} is not of chunk {chunk}, {what}");
+                if id < settings.n_vocab {
+                    cpu::adjusted(settings, logits[id as usize], counts[id as usize])
+                } else {
+                    -3.0e38
+                }
+            })
+            .collect();
+        let report = Report::new(&values, &by_id, |i| by_id[i].abs() + penalties);
+        worst = worst.max(report.expect(&format!("chunk {chunk} by id, {what}"), TOLERANCE));
+    }
+    worst
+}
+
+/// Without penalties nothing is rounded, and ties fall to the lower id.
+fn try_ties(rig: &mut Rig, name: &str, logits: &[f32], keep: usize) -> f64 {
+    let n = logits.len();
+    let plain = SamplerSettings { n_vocab: n as u32, ..OFF };
+    let found = select(rig, &plain, logits, &vec![0; n], keep);
+    let wanted = cpu::select_candidates(&plain, logits, &vec![0; n], keep);
+    assert_eq!(found.len(), wanted.len());
+    for (at, (found, wanted)) in found.into_iter().zip(wanted).enumerate() {
+        assert_eq!(found, (wanted.value as f32, wanted.id), "candidate {at} of {n}, {name}, keep {keep}");
+    }
+    0.0
+}
+
+pub(in crate::checks) fn selections(rig: &mut Rig, depth: Depth) -> Outcome {
+    let mut rng = Rng::new(8);
+    let mut outcome = Outcome::default();
+    let sizes: &[usize] = match depth {
+        Depth::Full => &[5, 1024, 3331],
+        Depth::Slice => &[1100],
+        Depth::Quick => &[VOCABULARY],
+        Depth::Real => &[VOCABULARY, 152_064, 151_669],
+    };
+    let keeps: &[usize] = if depth == Depth::Quick { &[64] } else { &[1, 64, 1024] };
+    for &n in sizes {
+        let logits = Logits::random(&mut rng, n);
+        for &keep in keeps {
+            let greedy = SamplerSettings { temperature: 0.0, n_vocab: n as u32 - 3, ..PENALTIES };
+            for settings in [OFF, PENALTIES, greedy] {
+                outcome.case(rig, |rig| try_settings(rig, &logits, settings, keep));
+            }
+            let few_values: Vec<f32> = (0..n).map(|_| rng.below(3) as f32 - 1.0).collect();
+            for (name, logits) in
+                [("all equal", vec![0.25; n]), ("few values", few_values), ("all masked", vec![-1e30; n])]
+            {
+                outcome.case(rig, |rig| try_ties(rig, name, &logits, keep));
+            }
+        }
+    }
+    outcome
+}
