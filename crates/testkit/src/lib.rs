@@ -1,10 +1,11 @@
 //! What the tests of every crate share: the [masks](MASKS) under which fallbacks are tried, a seeded [random
-//! generator](Rng), a [device](Rig) to run kernels on, random [matrices](HostMatrix) in every layout, and
-//! [comparisons](Report) that say how far off a result is and where.
+//! generator](Rng), a [device](Rig) to run kernels on, random [matrices](HostMatrix) in every layout,
+//! [comparisons](Report) that say how far off a result is and where, and what the [reference](golden) says of whole models.
 //!
 //! Native only, and everything here waits: the async API is for the library.
 
 mod compare;
+pub mod golden;
 mod masks;
 mod matrix;
 mod rig;
