@@ -9,7 +9,9 @@ use std::process::ExitCode;
 mod command;
 mod demo;
 mod error;
+mod folder;
 mod fuzz;
+mod gpu_kit;
 mod host;
 mod lint;
 mod npm;
@@ -59,6 +61,8 @@ enum Task {
     Lint,
     /// Build the wasm module into `npm/wasm`.
     Wasm,
+    /// Pack a folder that checks and measures qwill on a Linux machine with a GPU and nothing else.
+    GpuKit(gpu_kit::Options),
     /// Build the npm package: wasm module, demo model and TypeScript.
     Npm,
 }
@@ -90,6 +94,7 @@ fn run(task: Task, consent: Consent) -> Result<()> {
             println!("Everything that building and testing needs is here.");
             Ok(())
         }
+        Task::GpuKit(options) => gpu_kit::run(&ws, &options),
         Task::Lint => lint::run(&ws, consent),
         Task::Wasm => {
             setup::ensure(&ws, wasm::NEEDS, consent)?;
