@@ -3,7 +3,7 @@
 # memory behind a loop device that gives this process so many bytes a second. A virtual machine's own disk changes its
 # speed by a factor of two from run to run.
 #
-#   tests/bench/steady-disk.sh 1000000000 target/release/examples/load MODEL.gguf|DIRECTORY ...
+#   tests/bench/steady-disk.sh 1000000000 "target/release/qwill-gpu-kit load" MODEL.gguf|DIRECTORY ...
 set -euo pipefail
 [ $# -ge 3 ] || { sed -n '2,6p' "$0" >&2; exit 2; }
 rate=$1 command=$2
@@ -35,7 +35,8 @@ for model in "$@"; do
     sync -f "$work/disk"
     echo "$(cat "/sys/block/$(basename "$device")/dev") $rate" > "$group/blkio.throttle.read_bps_device"
     echo $$ > "$group/cgroup.procs"
-    "$command" "$work/disk/$(basename "$model")"
+    # shellcheck disable=SC2086  # it may have arguments
+    $command "$work/disk/$(basename "$model")"
     echo $$ > /sys/fs/cgroup/blkio/cgroup.procs
     umount "$work/disk"
     losetup -d "$device"

@@ -16,6 +16,9 @@ pub struct GpuOptions {
     pub web_subgroups: Option<SubgroupWidth>,
     /// Part of an adapter's name to prefer among several (native only).
     pub adapter: Option<String>,
+    /// Features to ask for besides those that kernels use, where the adapter offers them: for measurements of what a
+    /// kernel could use. Experimental ones may be unsound in wgpu.
+    pub extra_features: wgpu::Features,
 }
 
 /// What a buffer is for.
@@ -88,6 +91,34 @@ fn adapter_error(found: String) -> Error {
     }
 }
 
+async fn choose(instance: &wgpu::Instance, options: &GpuOptions) -> Result<wgpu::Adapter, Error> {
+    let Some(wanted) = &options.adapter else {
+        let fastest = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        return instance.request_adapter(&fastest).await.map_err(|e| adapter_error(e.to_string()));
+    };
+    let all = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
+    all.into_iter()
+        .find(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()))
+        .ok_or_else(|| adapter_error(format!("none is called \"{wanted}\"; there are {names:?}")))
+}
+
+/// The consent that wgpu wants for experimental features.
+fn experimental(wanted: wgpu::Features) -> wgpu::ExperimentalFeatures {
+    if !wanted.intersects(wgpu::Features::all_experimental_mask()) {
+        return wgpu::ExperimentalFeatures::disabled();
+    }
+    // SAFETY: only measurements ask for such features, on a device of their own, and what may go wrong there is a number
+    // that is not used for anything.
+    #[allow(unsafe_code, reason = "the only way to consent")]
+    unsafe {
+        wgpu::ExperimentalFeatures::enabled()
+    }
+}
+
 impl Gpu {
     /// Every adapter of this machine, as wgpu describes it.
     pub async fn adapters() -> Vec<wgpu::AdapterInfo> {
@@ -95,37 +126,28 @@ impl Gpu {
         adapters.iter().map(wgpu::Adapter::get_info).collect()
     }
 
+    /// The adapter that [`open`](Self::open) takes: the fastest, or the one whose name contains `options.adapter`.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`].
+    pub async fn adapter(options: &GpuOptions) -> Result<wgpu::Adapter, Error> {
+        choose(&instance(), options).await
+    }
+
     /// Opens the fastest adapter, or the one whose name contains `options.adapter`.
     pub async fn open(options: &GpuOptions) -> Result<Self, Error> {
         let instance = instance();
-        let adapter = match &options.adapter {
-            Some(wanted) => {
-                let all = instance.enumerate_adapters(wgpu::Backends::all()).await;
-                let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
-                all.into_iter()
-                    .find(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()))
-                    .ok_or_else(|| {
-                        adapter_error(format!("none is called \"{wanted}\"; there are {names:?}"))
-                    })?
-            }
-            None => instance
-                .request_adapter(&wgpu::RequestAdapterOptions {
-                    power_preference: wgpu::PowerPreference::HighPerformance,
-                    ..Default::default()
-                })
-                .await
-                .map_err(|e| adapter_error(e.to_string()))?,
-        };
+        let adapter = choose(&instance, options).await?;
         let info = adapter.get_info();
-        let offered = adapter.features();
-        let wanted = offered
-            & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY);
+        let used = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = adapter.features() & (used | options.extra_features);
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("qwill"),
                 required_features: wanted,
                 required_limits: adapter.limits(),
                 memory_hints: wgpu::MemoryHints::Performance,
+                experimental_features: experimental(wanted),
                 ..Default::default()
             })
             .await

@@ -74,6 +74,16 @@ pub struct Templates {
 
 impl Default for Templates {
     fn default() -> Self {
+        Self::of(FILES)
+    }
+}
+
+impl Templates {
+    /// Other files in the same syntax, as `(path, text)`.
+    ///
+    /// # Panics
+    /// If one is no template: they are compiled in, as the library's own.
+    pub fn of(files: &'static [(&'static str, &'static str)]) -> Self {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder()
             .line_statement_prefix("//%")
@@ -84,14 +94,12 @@ impl Default for Templates {
             .expect("the delimiters are distinct");
         environment.set_syntax(syntax);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        for (path, text) in FILES {
+        for (path, text) in files {
             environment.add_template(path, text).expect("shader files parse as templates");
         }
         Self { environment }
     }
-}
 
-impl Templates {
     /// Renders one file. Panics on a template error: the files and the values are both ours, and a test renders
     /// every permutation.
     pub fn render(&self, path: &str, values: Value) -> String {

@@ -52,6 +52,7 @@ impl LoadOptions {
             mask: CapsMask::parse(&self.caps_mask).map_err(|e| Error::Request(e.to_string()))?,
             web_subgroups: self.web_subgroups.map(|(min, max)| SubgroupWidth { min, max }),
             adapter: self.adapter.clone(),
+            ..GpuOptions::default()
         })
     }
 

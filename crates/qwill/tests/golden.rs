@@ -3,165 +3,28 @@
 //! `tests/golden/` holds tiny random checkpoints in the official layouts with logits, greedy continuations and
 //! perplexities of transformers in float32 (`tests/golden/scripts/` made them).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pollster::block_on;
-use qwill::{Control, EvalCase, KvType, LoadOptions, Model, ModelFiles, WantedLogits};
-use safetensors::SafeTensors;
-use serde_json::Value;
+use qwill::{Control, Error, EvalCase, KvType, LoadOptions, Model, ModelFiles, WantedLogits};
+use qwill_testkit::golden::{Answer, CONTEXT, Expected, FLOATS, PREFILL_CHUNK, QUANTISED, Question};
 
-/// Largest logit difference on the exact path.
-const EXACT: f32 = 2e-4;
 /// What an f16 cache may cost, and most often an 8-bit one: rms of the difference over the deviation of the logits.
 const FAST: f64 = 0.02;
-
-/// What it may be where weights are quantised.
-const EXACT_QUANTISED: f32 = 5e-4;
-/// A token whose last chosen expert beats the first rejected one by less may go to either.
-const ROUTER_GAP: f64 = 1e-4;
-
-/// Checkpoints of floats, in `tests/golden/`.
-const FLOATS: [&str; 19] = [
-    "qwen1-plain",
-    "qwen1-ntk",
-    "qwen1-ntk-logn",
-    "qwen2-tied",
-    "qwen2-untied",
-    "qwen2-headdim",
-    "qwen2-swa",
-    "qwen2-yarn",
-    "qwen2-linear",
-    "qwen2-dynamic",
-    "qwen2-dca",
-    "qwen2-dca-odd",
-    "qwen2moe-a27",
-    "qwen2moe-mix",
-    "qwen2moe-dead",
-    "qwen3-tied",
-    "qwen3-f32",
-    "qwen3moe-128",
-    "qwen3moe-swa",
-];
-
-/// Quantised ones.
-const QUANTISED: [&str; 29] = [
-    "q-qwen2-awq",
-    "q-qwen2-gptq4-act",
-    "q-qwen2-gptq4-col",
-    "q-qwen2-gptq4-g128",
-    "q-qwen2-gptq8",
-    "q-qwen2moe-gptq4",
-    "q-qwen2moe-gptq8-v2",
-    "q-qwen3-fp8",
-    "q-qwen3-fp8-tensor",
-    "q-qwen3moe-awq",
-    "q-qwen3moe-fp8",
-    "g-qwen2/g-qwen2-F16.gguf",
-    "g-qwen2/g-qwen2-Q8_0.gguf",
-    "g-qwen2/g-qwen2-Q5_1.gguf",
-    "g-qwen2/g-qwen2-Q5_0.gguf",
-    "g-qwen2/g-qwen2-Q4_1.gguf",
-    "g-qwen2/g-qwen2-Q4_0.gguf",
-    "g-qwen2/g-qwen2-IQ4_NL.gguf",
-    "g-qwen3-k/g-qwen3-k-Q6_K.gguf",
-    "g-qwen3-k/g-qwen3-k-Q5_K_M.gguf",
-    "g-qwen3-k/g-qwen3-k-Q4_K_M.gguf",
-    "g-qwen3-k/g-qwen3-k-Q3_K_S.gguf",
-    "g-qwen3-k/g-qwen3-k-Q2_K.gguf",
-    "g-qwen3-k/g-qwen3-k-IQ4_XS.gguf",
-    "g-qwen2moe/g-qwen2moe-Q8_0.gguf",
-    "g-qwen2moe/g-qwen2moe-Q4_0.gguf",
-    "g-qwen3moe-k/g-qwen3moe-k-Q6_K.gguf",
-    "g-qwen3moe-k/g-qwen3moe-k-Q4_K_M.gguf",
-    "g-qwen3moe-k/g-qwen3moe-k-Q2_K.gguf",
-];
-
-/// Expected results of a checkpoint, without extension.
-fn stem(path: &str) -> String {
-    match path.strip_suffix(".gguf") {
-        Some(file) => format!("{file}.expected"),
-        None => format!("{path}/expected"),
-    }
-}
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
 }
 
-struct Expected {
-    json: Value,
-    tensors: Vec<u8>,
-}
-
-impl Expected {
-    fn read(stem: &str) -> Self {
-        let read = |extension: &str| std::fs::read(golden().join(format!("{stem}.{extension}"))).unwrap();
-        Self { json: serde_json::from_slice(&read("json")).unwrap(), tensors: read("safetensors") }
-    }
-
-    fn ids(&self, pointer: &str) -> Vec<u32> {
-        let ids = self.json.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}"));
-        serde_json::from_value(ids.clone()).unwrap()
-    }
-
-    /// Prompts by name, in order of length.
-    fn prompts(&self) -> Vec<(String, Vec<u32>)> {
-        let names: BTreeMap<String, Value> = serde_json::from_value(self.json["prompts"].clone()).unwrap();
-        let mut prompts: Vec<_> =
-            names.keys().map(|n| (n.clone(), self.ids(&format!("/prompts/{n}")))).collect();
-        prompts.sort_by_key(|(_, ids)| ids.len());
-        prompts
-    }
-
-    fn tensor(&self, name: &str) -> Option<Vec<f32>> {
-        let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
-        let tensor = tensors.tensor(name).ok()?;
-        Some(tensor.data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
-    }
-
-    /// Largest difference, and rms of the difference over the deviation of what was expected, on every row that the
-    /// files hold for a prompt.
-    fn compare(&self, prompt: &str, logits: &[f32], n_vocab: usize) -> (f32, f64) {
-        let rows = logits.len() / n_vocab;
-        let mut pairs: Vec<(usize, Vec<f32>)> = Vec::new();
-        if let Some(all) = self.tensor(&format!("logits.{prompt}.all")) {
-            assert_eq!(all.len(), logits.len());
-            pairs.extend(all.chunks(n_vocab).map(<[f32]>::to_vec).enumerate());
-        }
-        if let Some(last) = self.tensor(&format!("logits.{prompt}.last")) {
-            pairs.push((rows - 1, last));
-        }
-        if let Some(at) = self.tensor(&format!("logits.{prompt}.at")) {
-            let positions = self.ids(&format!("/at_positions/{prompt}"));
-            pairs.extend(
-                positions.into_iter().map(|p| p as usize).zip(at.chunks(n_vocab).map(<[f32]>::to_vec)),
-            );
-        }
-        assert!(!pairs.is_empty(), "no expected logits for {prompt}");
-        if let Some(gaps) = self.json.pointer(&format!("/router_gap/{prompt}")) {
-            let gaps: Vec<f64> = serde_json::from_value(gaps.clone()).unwrap();
-            pairs.retain(|(row, _)| gaps[*row] >= ROUTER_GAP);
-        }
-        let (mut worst, mut squares, mut spread) = (0.0f32, 0.0, 0.0);
-        for (row, expected) in pairs {
-            let mean = expected.iter().map(|&x| f64::from(x)).sum::<f64>() / expected.len() as f64;
-            for (a, e) in logits[row * n_vocab..].iter().zip(&expected) {
-                assert!(a.is_finite(), "{prompt} row {row}: {a}");
-                worst = worst.max((a - e).abs());
-                squares += f64::from(a - e).powi(2);
-                spread += (f64::from(*e) - mean).powi(2);
-            }
-        }
-        (worst, (squares / spread).sqrt())
-    }
+fn expected(path: &str) -> Expected {
+    Expected::read(&golden(), path)
 }
 
 fn load(path: &str, mask: &str, kv: KvType, chunk: usize) -> Model {
     let options = LoadOptions {
         caps_mask: mask.into(),
         kv_type: Some(kv),
-        context_length: Some(704),
+        context_length: Some(CONTEXT),
         prefill_chunk: Some(chunk),
         ..LoadOptions::default()
     };
@@ -171,51 +34,28 @@ fn load(path: &str, mask: &str, kv: KvType, chunk: usize) -> Model {
 }
 
 fn check_exact(mask: &str) {
-    check_all(&FLOATS, mask, EXACT);
-    check_all(&QUANTISED, mask, EXACT_QUANTISED);
-}
-
-fn check_all(paths: &[&str], mask: &str, tolerance: f32) {
     let mut worst_of_all = 0.0f32;
-    for path in paths {
-        let worst = check(path, mask, tolerance);
-        println!("{path} [{mask}]: largest logit difference {worst:e}");
-        worst_of_all = worst_of_all.max(worst);
+    for path in FLOATS.iter().chain(&QUANTISED) {
+        let mut model = load(path, mask, KvType::F32, PREFILL_CHUNK);
+        let n_vocab = model.info().vocab_size;
+        let distance = expected(path).compare(n_vocab, CONTEXT, |question| answer(&mut model, question));
+        let distance = distance.unwrap_or_else(|error| panic!("{path} [{mask}]: {error}"));
+        println!("{path} [{mask}]: largest logit difference {:e}", distance.logits);
+        assert!(distance.wrong.is_empty(), "{path} [{mask}]: {}", distance.wrong.join("; "));
+        worst_of_all = worst_of_all.max(distance.logits);
     }
     println!("[{mask}] largest logit difference {worst_of_all:e}");
 }
 
-/// Compares every prompt of a checkpoint; the largest logit difference.
-fn check(path: &str, mask: &str, tolerance: f32) -> f32 {
-    let expected = Expected::read(&stem(path));
-    let mut model = load(path, mask, KvType::F32, 256);
-    let n_vocab = model.info().vocab_size;
-    let mut worst_of_all = 0.0f32;
-    for (name, ids) in expected.prompts() {
-        let greedy = expected.json["greedy"].get(&name).map(|_| expected.ids(&format!("/greedy/{name}/ids")));
-        let case = EvalCase {
-            name: name.clone(),
-            ids,
-            greedy: greedy.as_ref().map_or(0, Vec::len),
-            logits: WantedLogits::All,
-            ..EvalCase::default()
-        };
-        let reply = block_on(model.eval(&case)).unwrap();
-        let (worst, _) = expected.compare(&name, &reply.logits, n_vocab);
-        assert!(worst <= tolerance, "{path} {name} [{mask}]: logits differ by {worst:e}");
-        worst_of_all = worst_of_all.max(worst);
-        assert_eq!(reply.greedy, greedy.unwrap_or_default(), "{path} {name} [{mask}]");
-    }
-    if expected.json.get("perplexity").is_some() {
-        let case = EvalCase { ids: expected.ids("/perplexity/ids"), ..EvalCase::default() };
-        let perplexity = block_on(model.eval(&case)).unwrap().perplexity.unwrap();
-        let wanted = expected.json["perplexity"]["value"].as_f64().unwrap();
-        assert!(
-            (perplexity / wanted - 1.0).abs() < 1e-4,
-            "{path} [{mask}]: perplexity {perplexity}, not {wanted}"
-        );
-    }
-    worst_of_all
+fn answer(model: &mut Model, question: &Question) -> Result<Answer, Error> {
+    let case = EvalCase {
+        ids: question.ids.clone(),
+        greedy: question.n_greedy,
+        logits: WantedLogits::All,
+        ..EvalCase::default()
+    };
+    let reply = block_on(model.eval(&case))?;
+    Ok(Answer { logits: reply.logits, perplexity: reply.perplexity, greedy: reply.greedy })
 }
 
 #[test]
@@ -266,7 +106,7 @@ fn chunked_prefill_equals_one_shot() {
         "qwen3-tied",
         "qwen3moe-swa",
     ] {
-        let expected = Expected::read(&stem(path));
+        let expected = expected(path);
         let mut model = load(path, "", KvType::F32, 640);
         for (_, ids) in expected.prompts() {
             let whole_case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
@@ -312,7 +152,7 @@ fn an_8_bit_cache_is_close() {
 #[test]
 fn chunked_prefill_into_an_8_bit_cache_is_close_to_one_shot() {
     for (path, _) in CACHED {
-        let expected = Expected::read(&stem(path));
+        let expected = expected(path);
         let mut model = load(path, "", KvType::Q8, 640);
         let (_, ids) = expected.prompts().pop().unwrap();
         let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
@@ -331,24 +171,24 @@ fn chunked_prefill_into_an_8_bit_cache_is_close_to_one_shot() {
 
 fn check_close<'a>(paths: impl IntoIterator<Item = &'a &'static str>, kv: KvType, tolerance: f64) {
     for path in paths {
-        let expected = Expected::read(&stem(path));
+        let expected = expected(path);
         for mask in ["", "no-software"] {
-            let mut model = load(path, mask, kv, 256);
+            let mut model = load(path, mask, kv, PREFILL_CHUNK);
             let n_vocab = model.info().vocab_size;
             for (name, ids) in expected.prompts() {
                 let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
                 let reply = block_on(model.eval(&case)).unwrap();
-                let (_, rms) = expected.compare(&name, &reply.logits, n_vocab);
+                let (_, rms) = expected.compare_logits(&name, &reply.logits, n_vocab);
                 println!("{path} {name} [{mask}] {kv:?}: rms/std {rms:e}");
                 assert!(rms <= tolerance, "{path} {name} [{mask}]: rms/std {rms:e}");
             }
             if expected.json.get("perplexity").is_some() {
                 let case = EvalCase { ids: expected.ids("/perplexity/ids"), ..EvalCase::default() };
                 let perplexity = block_on(model.eval(&case)).unwrap().perplexity.unwrap();
-                let wanted = expected.json["perplexity"]["value"].as_f64().unwrap();
+                let wanted = &expected.json["perplexity"]["value"];
                 println!("{path} [{mask}] {kv:?}: perplexity {perplexity}, exactly {wanted}");
                 assert!(
-                    (perplexity / wanted - 1.0).abs() < tolerance / 4.0,
+                    expected.is_perplexity(perplexity, tolerance / 4.0),
                     "{path} [{mask}]: perplexity {perplexity}"
                 );
             }

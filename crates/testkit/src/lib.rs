@@ -1,13 +1,15 @@
 //! What the tests of every crate share: the [masks](MASKS) under which fallbacks are tried, a seeded [random
-//! generator](Rng), a [device](Rig) to run kernels on, random [matrices](HostMatrix) in every layout, and
-//! [comparisons](Report) that say how far off a result is and where. And the [checks] themselves, which hold every kernel
-//! to its CPU twin: tests run them at small odd sizes, on a real GPU they run at those of released models.
+//! generator](Rng), a [device](Rig) to run kernels on, random [matrices](HostMatrix) in every layout,
+//! [comparisons](Report) that say how far off a result is and where, and what the [reference](golden) says of whole models.
+//! And the [checks] themselves, which hold every kernel to its CPU twin: tests run them at small odd sizes, on a real GPU
+//! they run at those of released models.
 //!
 //! Native only, and everything here waits: the async API is for the library.
 
 pub mod checks;
 mod compare;
 mod cores;
+pub mod golden;
 mod masks;
 mod matrix;
 mod rig;

@@ -63,6 +63,9 @@ pub(crate) enum Error {
     /// Something is missing that xtask cannot bring; the text says what a person can do.
     #[error("{0}")]
     Missing(String),
+    /// The GPU kit cannot be made, or does not do what it should.
+    #[error("GPU kit: {0}")]
+    Kit(String),
     /// Some steps of a run failed; the table above names them.
     #[error("{failed} of {total} steps failed")]
     Steps {

@@ -10,7 +10,9 @@ mod bench_report;
 mod command;
 mod demo;
 mod error;
+mod folder;
 mod fuzz;
+mod gpu_kit;
 mod host;
 mod lint;
 mod npm;
@@ -62,6 +64,8 @@ enum Task {
     BenchReport(bench_report::Options),
     /// Build the wasm module into `npm/wasm`.
     Wasm,
+    /// Pack a folder that checks and measures qwill on a Linux machine with a GPU and nothing else.
+    GpuKit(gpu_kit::Options),
     /// Build the npm package: wasm module, demo model and TypeScript.
     Npm,
 }
@@ -93,6 +97,7 @@ fn run(task: Task, consent: Consent) -> Result<()> {
             println!("Everything that building and testing needs is here.");
             Ok(())
         }
+        Task::GpuKit(options) => gpu_kit::run(&ws, &options),
         Task::Lint => lint::run(&ws, consent),
         Task::BenchReport(options) => bench_report::run(&ws, &options),
         Task::Wasm => {

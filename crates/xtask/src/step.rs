@@ -4,6 +4,7 @@ use crate::bench_report;
 use crate::command::{Command, which};
 use crate::error::Result;
 use crate::fuzz;
+use crate::gpu_kit;
 use crate::npm::{self, Project};
 use crate::tools::{self, Need};
 use crate::wasm::{self, Toolchain};
@@ -39,6 +40,8 @@ pub(crate) enum Step {
     Fuzz,
     /// Tables and plots of measurements against their records.
     BenchReport,
+    /// The folder for machines with a GPU, run with tiny sizes.
+    GpuKit,
     /// Spelling.
     Typos,
     /// Licences and sources of dependencies.
@@ -64,6 +67,7 @@ impl Step {
             Self::WebBuild => "web build",
             Self::Fuzz => "fuzzing",
             Self::BenchReport => "benchmark report",
+            Self::GpuKit => "GPU kit",
             Self::Typos => "typos",
             Self::Deny => "cargo-deny",
         }
@@ -74,7 +78,7 @@ impl Step {
         match self {
             Self::Format | Self::Clippy | Self::DocTests | Self::BenchReport => vec![],
             Self::ClippyWasm => vec![Need::WasmTarget],
-            Self::Tests => vec![Need::Vulkan],
+            Self::Tests | Self::GpuKit => vec![Need::Vulkan],
             Self::Wasm => wasm::NEEDS.to_vec(),
             Self::Package => npm::NEEDS.to_vec(),
             Self::Check(project) => vec![Need::Node, Need::NpmPackages(project)],
@@ -103,7 +107,11 @@ impl Step {
 
     /// Why it cannot run on this system, if so.
     pub(crate) fn impossible(self) -> Option<&'static str> {
-        (cfg!(windows) && self == Self::Fuzz).then_some("cargo-fuzz does not work on Windows")
+        match self {
+            Self::Fuzz if cfg!(windows) => Some("cargo-fuzz does not work on Windows"),
+            Self::GpuKit if !cfg!(target_os = "linux") => Some("the GPU kit is for Linux"),
+            _ => None,
+        }
     }
 
     /// Runs it.
@@ -124,6 +132,7 @@ impl Step {
             Self::Browsers => browsers(ws),
             Self::Fuzz => fuzz::run(ws),
             Self::BenchReport => bench_report::check(ws),
+            Self::GpuKit => gpu_kit::check(ws),
             Self::Typos => {
                 let program = tools::installed(ws, "typos").unwrap_or_else(|| "typos".into());
                 Command::new(program, ["--config", "typos.toml"]).in_dir(ws.root()).run()

@@ -23,6 +23,8 @@ pub(crate) enum Group {
     Browsers,
     /// Short runs of the fuzz targets.
     Fuzz,
+    /// The folder for machines with a GPU, run with tiny sizes.
+    Kit,
 }
 
 impl Group {
@@ -41,6 +43,7 @@ impl Group {
             ],
             Self::Browsers => &[Step::Browsers],
             Self::Fuzz => &[Step::Fuzz],
+            Self::Kit => &[Step::GpuKit],
         }
     }
 }

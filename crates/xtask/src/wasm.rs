@@ -2,11 +2,11 @@
 
 use crate::command::{Command, which};
 use crate::error::{Error, Result};
+use crate::folder::{self, copy_dir, remove_dir};
 use crate::tools::{self, Need, Version};
 use crate::workspace::Workspace;
 use std::env;
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// What building the module takes.
@@ -141,7 +141,7 @@ pub(crate) fn build(ws: &Workspace) -> Result<()> {
     let out = ws.npm().join("wasm");
     let finished = out.join(format!("{MODULE}_bg.wasm"));
     if is_newer(&finished, &compiled) {
-        println!("  npm/wasm is up to date ({})", size_of(&finished)?);
+        println!("  npm/wasm is up to date ({})", folder::size(folder::bytes(&finished)?));
         return Ok(());
     }
     // Made beside and copied at the end: npm/wasm holds a working module all the time, and what an
@@ -152,7 +152,7 @@ pub(crate) fn build(ws: &Workspace) -> Result<()> {
     let module = bound.join(format!("{MODULE}_bg.wasm"));
     optimise(ws, &module)?.run()?;
     copy_dir(&bound, &out)?;
-    println!("  npm/wasm/{MODULE}_bg.wasm: {}", size_of(&finished)?);
+    println!("  npm/wasm/{MODULE}_bg.wasm: {}", folder::size(folder::bytes(&finished)?));
     Ok(())
 }
 
@@ -172,48 +172,10 @@ fn optimise(ws: &Workspace, module: &Path) -> Result<Command> {
     Ok(Command::new("node", [program]).arg("-O").args(FEATURES).arg("-o").arg(module).arg(module))
 }
 
-fn remove_dir(dir: &Path) -> Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::File { path: dir.into(), source }),
-        _ => Ok(()),
-    }
-}
-
-/// Copies what is in `from` into `to`, over what is there.
-fn copy_dir(from: &Path, to: &Path) -> Result<()> {
-    let copy = || -> io::Result<Vec<(PathBuf, PathBuf)>> {
-        fs::create_dir_all(to)?;
-        let mut dirs = Vec::new();
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            let target = to.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                dirs.push((entry.path(), target));
-            } else {
-                fs::copy(entry.path(), target)?;
-            }
-        }
-        Ok(dirs)
-    };
-    let dirs = copy().map_err(|source| Error::File { path: to.into(), source })?;
-    dirs.iter().try_for_each(|(from, to)| copy_dir(from, to))
-}
-
 /// Whether `made` exists and is younger than what it was made from.
 fn is_newer(made: &Path, source: &Path) -> bool {
     let time = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     matches!((time(made), time(source)), (Some(made), Some(source)) if made >= source)
-}
-
-fn size_of(path: &Path) -> Result<String> {
-    let data = fs::metadata(path).map_err(|source| Error::File { path: path.into(), source })?;
-    Ok(size(data.len()))
-}
-
-/// A number of bytes for people.
-fn size(bytes: u64) -> String {
-    let kilo = bytes / 1000;
-    if kilo < 1000 { format!("{kilo} kB") } else { format!("{}.{:02} MB", kilo / 1000, kilo % 1000 / 10) }
 }
 
 #[cfg(test)]
@@ -258,24 +220,5 @@ mod tests {
         let dir = ws.wasm_target();
         assert!(shown.contains(&format!("CARGO_TARGET_DIR={}", dir.display())), "{shown}");
         assert_ne!(dir, ws.target());
-    }
-
-    #[test]
-    fn folders_are_copied_with_what_is_below_them() {
-        let dir = env::temp_dir().join(format!("xtask-copy-{}", std::process::id()));
-        let (from, to) = (dir.join("from"), dir.join("to"));
-        let made = fs::create_dir_all(from.join("snippets")).and_then(|()| {
-            fs::write(from.join("a.js"), "a")?;
-            fs::write(from.join("snippets").join("b.js"), "b")
-        });
-        assert!(made.is_ok() && copy_dir(&from, &to).is_ok() && copy_dir(&from, &to).is_ok());
-        assert_eq!(fs::read_to_string(to.join("snippets").join("b.js")).ok().as_deref(), Some("b"));
-        assert!(remove_dir(&dir).is_ok() && remove_dir(&dir).is_ok() && !dir.exists());
-    }
-
-    #[test]
-    fn sizes_are_for_people() {
-        assert_eq!(size(270_400), "270 kB");
-        assert_eq!(size(2_345_678), "2.34 MB");
     }
 }

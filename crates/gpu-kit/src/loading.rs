@@ -1,15 +1,11 @@
-//! Measures how a model's files become what lies on the device, in turns with a plain read of the same files:
+//! How a model's files become what lies on the device, in turns with a plain read of the same files.
 //!
-//! ```sh
-//! cargo run --release -p qwill --example load -- MODEL.gguf      # or a Hugging Face directory
-//! ```
-//!
-//! Prints one JSON object. A turn is a plain sequential read, and the same with every tensor repacked and thrown away, one
-//! or the other first in turn, then a whole `Model::load`; what is printed is the best and the median of the turns, in
-//! seconds, once with the files dropped from memory before each of them (`cold`, on Linux only: other systems have no call
-//! for it) and once with the files in memory (`cached`). `load_weights` is the part of a load up to its last byte on the
-//! device: with the opening of the device and most pipelines, but without the first steps, which a software GPU spends its
-//! time on. The heap's peak is that of the loads. On a disk whose speed is not steady, see `tests/bench/steady-disk.sh`.
+//! A turn is a plain sequential read, and the same with every tensor repacked and thrown away, one or the other first in
+//! turn, then a whole `Model::load`; what is reported is the best and the median of the turns, in seconds, once with the
+//! files dropped from memory before each of them (`cold`, on Linux only: other systems have no call for it) and once with
+//! the files in memory (`cached`). `load_weights` is the part of a load up to its last byte on the device: with the opening
+//! of the device and most pipelines, but without the first steps, which a software GPU spends its time on. The heap's peak
+//! is that of the loads. On a disk whose speed is not steady, see `tests/bench/steady-disk.sh`.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -25,48 +21,74 @@ use qwill::weights::{ByteSource, Checkpoint, FileSource, Pieces, ReadAhead, Tens
 use qwill::{Control, LoadOptions, Model, ModelFiles};
 use serde_json::{Value, json};
 
+use crate::job::Failure;
+
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-const TURNS: usize = 5;
 /// Bytes that a plain read asks for at a time.
 const CHUNK: usize = 8 << 20;
 
-type Failure = Box<dyn std::error::Error>;
+/// How many turns there are.
+pub(crate) struct Turns {
+    /// At most so many, and at least one.
+    pub(crate) most: usize,
+    /// After that no other one begins.
+    pub(crate) deadline: Option<Instant>,
+}
 
-fn main() -> Result<(), Failure> {
-    let path = PathBuf::from(std::env::args().nth(1).ok_or("usage: load MODEL.gguf|DIRECTORY")?);
-    let files = weight_files(&path)?;
-    let cold = if cfg!(target_os = "linux") {
-        measure(&path, &files, drop_from_memory)?
-    } else {
-        json!("this system has no call that drops a file from memory")
-    };
-    let cached = measure(&path, &files, |_| Ok(()))?;
+impl Turns {
+    /// As many as that, however long they take.
+    pub(crate) fn exactly(most: usize) -> Self {
+        Self { most, deadline: None }
+    }
+
+    /// The same for the first half of the time.
+    fn half(&self) -> Self {
+        let now = Instant::now();
+        let deadline = self.deadline.map(|deadline| now + deadline.saturating_duration_since(now) / 2);
+        Self { deadline, ..*self }
+    }
+
+    fn begins(&self, turn: usize) -> bool {
+        turn == 0 || (turn < self.most && self.deadline.is_none_or(|deadline| Instant::now() < deadline))
+    }
+}
+
+/// Measures a GGUF file or a Hugging Face directory; `so_far` sees what there is when the half of it is done.
+pub(crate) fn measure(
+    path: &Path,
+    turns: &Turns,
+    mut so_far: impl FnMut(&Value) -> Result<(), Failure>,
+) -> Result<Value, Failure> {
+    let files = weight_files(path)?;
     let mut bytes = 0;
     for file in &files {
         bytes += file.metadata()?.len();
     }
-    let report = json!({
-        "model": path.file_name().unwrap_or_default().to_string_lossy(),
-        "bytes": bytes,
-        "cold": cold,
-        "cached": cached,
-    });
-    println!("{report}");
-    Ok(())
+    let mut found =
+        json!({ "model": path.file_name().unwrap_or_default().to_string_lossy(), "bytes": bytes });
+    found["cold"] = if cfg!(target_os = "linux") {
+        take_turns(path, &files, &turns.half(), drop_from_memory)?
+    } else {
+        json!("this system has no call that drops a file from memory")
+    };
+    so_far(&found)?;
+    found["cached"] = take_turns(path, &files, turns, |_| Ok(()))?;
+    Ok(found)
 }
 
 /// Turns of everything, each with the files as `prepare` leaves them.
-fn measure(
+fn take_turns(
     path: &Path,
     files: &[PathBuf],
+    turns: &Turns,
     prepare: impl Fn(&Path) -> Result<(), Failure>,
 ) -> Result<Value, Failure> {
     let prepare = || files.iter().try_for_each(|file| prepare(file));
     let [mut plain, mut repacked, mut weights, mut whole] = [const { Vec::new() }; 4];
     let mut peak_heap = 0;
-    for turn in 0..TURNS {
+    for turn in (0..).take_while(|&turn| turns.begins(turn)) {
         // What comes first may find the disk's own memory cold, and warms it for what follows.
         for is_plain in [turn % 2 == 0, turn % 2 == 1] {
             prepare()?;
@@ -89,14 +111,16 @@ fn measure(
         block_on(Model::load(ModelFiles::from_path(path)?, &options, &mut on_progress))?;
         whole.push(started.elapsed().as_secs_f64());
         weights.push(last_byte);
-        peak_heap = peak_heap.max(HEAP.peak_usage() - heap_before);
+        peak_heap = peak_heap.max(HEAP.peak_usage().saturating_sub(heap_before));
     }
+    let n_turns = plain.len();
     let [plain, repacked, weights, whole] = [plain, repacked, weights, whole].map(|mut turns| {
         turns.sort_by(f64::total_cmp);
-        (turns[0], turns[TURNS / 2])
+        (turns[0], turns[turns.len() / 2])
     });
     let summary = |(best, median): (f64, f64)| json!({ "best_s": best, "median_s": median, "speed_of_plain_read": plain.1 / median });
     Ok(json!({
+        "turns": n_turns,
         "plain_read": summary(plain),
         "read_and_repack": summary(repacked),
         "load_weights": summary(weights),
@@ -116,7 +140,7 @@ fn drop_from_memory(path: &Path) -> Result<(), Failure> {
 
 #[cfg(not(target_os = "linux"))]
 fn drop_from_memory(_: &Path) -> Result<(), Failure> {
-    unreachable!("asked for on Linux only")
+    Err("this system has no call that drops a file from memory".into())
 }
 
 fn seconds(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
