@@ -1,20 +1,30 @@
-// Attention of one new token over a slice of the cache, first of two passes (flash decoding).
+// Attention of one new token over a split of the cache, first of two passes (flash decoding).
 //
-//   s[g, t] = q[g] . k[t];  m[g] = max_t s;  p = exp(s - m);  l[g] = sum_t p;  o[g] = sum_t p * v[t]
+//   s[h, t] = q[h] . k[t];  m[h] = max_t s;  p = exp(s - m);  l[h] = sum_t p;  o[h] = sum_t p * v[t]
 //
+// A split is taken in blocks of tokens with a running m: what was summed before is scaled by exp(old m - new m).
 // With dual chunk attention there are three q for each head; which one meets a key says how many chunks of STRIDE tokens
-// lie between them: none, one, or more. They are too many for workgroup memory and read where they are.
-// Grid: x = split of SPLIT tokens, y = KV head. All GROUP query heads of the KV head share each load of K and V.
-// Invocations score tokens first (one token each), then sum values (one vec4 of the head each, in SLICES of tokens).
-// Bindings: state; q [n_heads, head_dim] ([3, n_heads, head_dim] with dual chunks), already scaled; block_table; partial [n_heads, max_splits, head_dim];
-// stats [n_heads, max_splits] = (m, l); k_cache, v_cache.
+// lie between them: none, one, or more.
+// Grid: x = split, y = HEADS query heads of one KV head, which share each load of K and V. In each block invocations score
+// tokens first (one token each), then sum values (one vec4 of the head each, in SLICES of tokens).
+// Loops over heads are unrolled here, so that no compiler keeps an array of them in memory; loads stand side by side, so
+// that none waits for the one before. q is read where it is: all invocations want the same element at the same time,
+// which costs neither registers nor workgroup memory, and both limit how many workgroups a GPU holds.
+// Bindings: state; q [n_heads, head_dim] ([3, n_heads, head_dim] with dual chunks), already scaled; block_table; partial
+// [n_heads, max_splits, head_dim]; stats [n_heads, max_splits] = (m, l); k_cache, v_cache.
 // Needs: nothing.
+//% set quads = (heads + 3) // 4
+//% set xyzw = ["x", "y", "z", "w"]
+//% set d_step = 4 if head_dim % 16 == 0 else 2
+//% set t_step = [page // slices, 4] | min
 //% include "shared/state.wgsl"
 //% include "shared/kv.wgsl"
+//% include "shared/splits.wgsl"
 
-const GROUP: u32 = ${ group }u;
-const SPLIT: u32 = ${ split }u;
-const SLICES: u32 = ${ 64 // (head_dim // 4) }u;
+const HEADS: u32 = ${ heads }u;
+// vec4s that hold one number for each head
+const QUADS: u32 = ${ quads }u;
+const SLICES: u32 = ${ slices }u;
 
 struct Params {
     n_kv_heads: u32,
@@ -32,127 +42,167 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> partial_out: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2<f32>>;
 
-//% if not dual_chunks
-var<workgroup> q_tile: array<vec4<f32>, ${ group * head_dim // 4 }>;
-//% endif
-var<workgroup> p: array<f32, ${ group * split }>;
-var<workgroup> slots: array<f32, ${ group * 64 }>;
-var<workgroup> mixed: array<vec4<f32>, 64>;
+// [QUADS, BLOCK]: scores and probabilities of tokens; in the end, sums of invocations
+var<workgroup> p: array<vec4<f32>, ${ quads * block }>;
+// [QUADS, 8]: maxima or sums of every eighth number in p
+var<workgroup> eighths: array<vec4<f32>, ${ quads * 8 }>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let kv_head = group.y;
-    let n_kv = state.position + 1u;
-    let first = group.x * SPLIT;
-    let end = min(first + SPLIT, n_kv);
-    var seen = 0u;
-    if (params.window > 0u && n_kv > params.window) {
-        seen = n_kv - params.window;
-    }
-//% if not dual_chunks
-    for (var i = lane; i < GROUP * D4; i += 64u) {
-        q_tile[i] = q[kv_head * GROUP * D4 + i];
-    }
-    workgroupBarrier();
-//% endif
-
-    var top: array<f32, GROUP>;
-    for (var g = 0u; g < GROUP; g++) {
-        top[g] = MASKED;
-    }
-    for (var t = lane; t < SPLIT; t += 64u) {
-        let position = first + t;
-        var s = array<f32, GROUP>();
-        if (position < end && position >= seen) {
-            let page = block_table[position / PAGE];
-            let base = (page * params.n_kv_heads + kv_head) * UNITS * PAGE + position % PAGE;
 //% if dual_chunks
-            let apart = min(state.position / params.stride - position / params.stride, 2u);
-            let q_base = (apart * params.n_kv_heads + kv_head) * GROUP * D4;
-//% endif
-            for (var d = 0u; d < D4; d++) {
-                let k = load_k(base, d);
-                for (var g = 0u; g < GROUP; g++) {
-//% if dual_chunks
-                    s[g] += dot(q[q_base + g * D4 + d], k);
-//% else
-                    s[g] += dot(q_tile[g * D4 + d], k);
-//% endif
-                }
-            }
-        } else {
-            for (var g = 0u; g < GROUP; g++) {
-                s[g] = MASKED;
-            }
-        }
-        for (var g = 0u; g < GROUP; g++) {
-            p[g * SPLIT + t] = s[g];
-            top[g] = max(top[g], s[g]);
-        }
-    }
-    for (var g = 0u; g < GROUP; g++) {
-        slots[g * 64u + lane] = top[g];
-    }
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half >>= 1u) {
-        if (lane < half) {
-            for (var g = 0u; g < GROUP; g++) {
-                slots[g * 64u + lane] = max(slots[g * 64u + lane], slots[g * 64u + lane + half]);
-            }
-        }
-        workgroupBarrier();
-    }
-    for (var g = 0u; g < GROUP; g++) {
-        top[g] = slots[g * 64u];
-    }
-    workgroupBarrier();
+fn chunks_apart(newest: u32, key: u32) -> u32 {
+    return min(newest / params.stride - key / params.stride, 2u);
+}
 
-    for (var g = 0u; g < GROUP; g++) {
-        var sum = 0.0;
-        for (var t = lane; t < SPLIT; t += 64u) {
-            let e = exp(p[g * SPLIT + t] - top[g]);
-            p[g * SPLIT + t] = e;
-            sum += e;
-        }
-        slots[g * 64u + lane] = sum;
+//% endif
+@compute @workgroup_size(${ block })
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let kv_head = group.y / (groups.y / params.n_kv_heads);
+    let newest = state.position;
+    let splits = share_blocks(newest, params.window, params.max_splits);
+    if (group.x >= splits.n_splits) {
+        return;
     }
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half >>= 1u) {
-        if (lane < half) {
-            for (var g = 0u; g < GROUP; g++) {
-                slots[g * 64u + lane] += slots[g * 64u + lane + half];
-            }
-        }
-        workgroupBarrier();
-    }
-
-    var acc: array<vec4<f32>, GROUP>;
+    let first_block = splits.first_block + group.x * splits.n_blocks / splits.n_splits;
+    let end_block = splits.first_block + (group.x + 1u) * splits.n_blocks / splits.n_splits;
     let d = lane % D4;
     let slice = lane / D4;
-    if (slice < SLICES && end > first) {
-        for (var t = slice; t < end - first; t += SLICES) {
-            let position = first + t;
-            let page = block_table[position / PAGE];
-            let v = load_v(((page * params.n_kv_heads + kv_head) * PAGE + position % PAGE) * UNITS, d);
-            for (var g = 0u; g < GROUP; g++) {
-                acc[g] += p[g * SPLIT + t] * v;
+
+    var top: array<vec4<f32>, QUADS>;
+    // of the tokens that this invocation scores
+    var mass: array<vec4<f32>, QUADS>;
+    var acc: array<vec4<f32>, HEADS>;
+//% for quad in range(quads)
+    top[${ quad }] = vec4(MASKED);
+//% endfor
+    for (var block = first_block; block < end_block; block++) {
+        let position = block * BLOCK + lane;
+        let key = min(position, newest);
+        let k_base = (block_table[key / PAGE] * params.n_kv_heads + kv_head) * UNITS * PAGE + key % PAGE;
+        var s = array<vec4<f32>, QUADS>();
+//% if dual_chunks
+        let apart = chunks_apart(newest, key);
+        let least_apart = chunks_apart(newest, min(block * BLOCK + BLOCK - 1u, newest));
+        let most_apart = chunks_apart(newest, block * BLOCK);
+        // hardly ever more than one
+        for (var each = least_apart; each <= most_apart; each++) {
+            if (each != apart) {
+                continue;
+            }
+            let q_base = (each * groups.y + group.y) * HEADS * D4;
+//% else
+        let q_base = group.y * HEADS * D4;
+//% endif
+        for (var i = 0u; i < D4; i += ${ d_step }u) {
+//% for j in range(d_step)
+            let k${ j } = load_k(k_base, i + ${ j }u);
+//% endfor
+//% for h in range(heads)
+//% for j in range(d_step)
+            s[${ h // 4 }].${ xyzw[h % 4] } += dot(q[q_base + ${ h }u * D4 + i + ${ j }u], k${ j });
+//% endfor
+//% endfor
+        }
+//% if dual_chunks
+        }
+//% endif
+        let is_seen = position <= newest && (params.window == 0u || position + params.window > newest);
+//% for quad in range(quads)
+        s[${ quad }] = select(vec4(MASKED), s[${ quad }], is_seen);
+        p[${ quad }u * BLOCK + lane] = s[${ quad }];
+//% endfor
+        workgroupBarrier();
+        if (lane < QUADS * 8u) {
+            let first = lane / 8u * BLOCK + lane % 8u;
+            var eighth = p[first];
+            for (var i = 8u; i < BLOCK; i += 8u) {
+                eighth = max(eighth, p[first + i]);
+            }
+            eighths[lane] = eighth;
+        }
+        workgroupBarrier();
+//% for quad in range(quads)
+        var new_top${ quad } = top[${ quad }];
+        for (var i = 0u; i < 8u; i++) {
+            new_top${ quad } = max(new_top${ quad }, eighths[${ quad * 8 }u + i]);
+        }
+        let decay${ quad } = exp(top[${ quad }] - new_top${ quad });
+        top[${ quad }] = new_top${ quad };
+        let p${ quad } = exp(s[${ quad }] - new_top${ quad });
+        p[${ quad }u * BLOCK + lane] = p${ quad };
+        mass[${ quad }] = mass[${ quad }] * decay${ quad } + p${ quad };
+//% endfor
+//% for h in range(heads)
+        acc[${ h }] *= decay${ h // 4 }.${ xyzw[h % 4] };
+//% endfor
+        workgroupBarrier();
+        if (slice < SLICES) {
+            let first_page = block * BLOCK / PAGE;
+            let end_page = min(first_page + BLOCK / PAGE, newest / PAGE + 1u);
+            for (var page = first_page; page < end_page; page++) {
+                let v_base = (block_table[page] * params.n_kv_heads + kv_head) * PAGE;
+                let p_base = (page - first_page) * PAGE;
+                // the last slot with a value; p of those beyond is 0
+                let last = newest - page * PAGE;
+                for (var t = slice; t < PAGE; t += ${ t_step }u * SLICES) {
+//% for j in range(t_step)
+                    let v${ j } = load_v((v_base + min(t + ${ j }u * SLICES, last)) * UNITS, d);
+//% endfor
+//% for j in range(t_step)
+//% for quad in range(quads)
+                    let p${ quad }_${ j } = p[${ quad }u * BLOCK + p_base + t + ${ j }u * SLICES];
+//% endfor
+//% for h in range(heads)
+                    acc[${ h }] += p${ h // 4 }_${ j }.${ xyzw[h % 4] } * v${ j };
+//% endfor
+//% endfor
+                }
             }
         }
-    }
-    for (var g = 0u; g < GROUP; g++) {
-        mixed[lane] = acc[g];
-        workgroupBarrier();
-        let dst = (kv_head * GROUP + g) * params.max_splits + group.x;
-        if (lane < D4) {
-            var sum = mixed[lane];
-            for (var i = 1u; i < SLICES; i++) {
-                sum += mixed[lane + i * D4];
-            }
-            partial_out[dst * D4 + lane] = sum;
-        }
-        if (lane == 0u) {
-            stats[dst] = vec2(top[g], slots[g * 64u]);
-        }
         workgroupBarrier();
     }
+
+//% for quad in range(quads)
+    p[${ quad }u * BLOCK + lane] = mass[${ quad }];
+//% endfor
+    workgroupBarrier();
+    if (lane < QUADS * 8u) {
+        let first = lane / 8u * BLOCK + lane % 8u;
+        var eighth = p[first];
+        for (var i = 8u; i < BLOCK; i += 8u) {
+            eighth += p[first + i];
+        }
+        eighths[lane] = eighth;
+    }
+    workgroupBarrier();
+    let dst = group.y * HEADS * params.max_splits + group.x;
+//% for quad in range(quads)
+    if (lane == ${ quad }u) {
+        var sum = eighths[${ quad * 8 }];
+        for (var i = 1u; i < 8u; i++) {
+            sum += eighths[${ quad * 8 }u + i];
+        }
+//% for h in range(quad * 4, [quad * 4 + 4, heads] | min)
+        stats[dst + ${ h }u * params.max_splits] = vec2(top[${ quad }].${ xyzw[h % 4] }, sum.${ xyzw[h % 4] });
+//% endfor
+    }
+//% endfor
+//% for first in range(0, heads, quads)
+//% set n = [quads, heads - first] | min
+//% for h in range(n)
+    p[${ h }u * BLOCK + lane] = acc[${ first + h }];
+//% endfor
+    workgroupBarrier();
+    for (var i = lane; i < ${ n }u * D4; i += BLOCK) {
+        let h = i / D4;
+        var sum = p[h * BLOCK + i % D4];
+        for (var j = 1u; j < SLICES; j++) {
+            sum += p[h * BLOCK + i % D4 + j * D4];
+        }
+        partial_out[(dst + (${ first }u + h) * params.max_splits) * D4 + i % D4] = sum;
+    }
+    workgroupBarrier();
+//% endfor
 }

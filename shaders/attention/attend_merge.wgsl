@@ -2,16 +2,19 @@
 //
 //   M = max_i m[i];  o = sum_i exp(m[i] - M) * o[i] / sum_i exp(m[i] - M) * l[i]
 //
-// Grid: x = query head; one invocation a vec4 of the head.
+// Grid: x = 8 vec4 of the head, y = query head. 8 invocations share a vec4 and take every eighth split each, with a
+// running M.
 // Bindings: state; partial [n_heads, max_splits, head_dim]; stats [n_heads, max_splits] = (m, l); y [n_heads, head_dim].
 // Needs: nothing.
 //% include "shared/state.wgsl"
+//% include "shared/splits.wgsl"
 
 const D4: u32 = ${ head_dim // 4 }u;
-const SPLIT: u32 = ${ split }u;
 
 struct Params {
     max_splits: u32,
+    // keys further back than this are not seen; 0: all are
+    window: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -20,23 +23,44 @@ struct Params {
 @group(0) @binding(3) var<storage, read> stats: array<vec2<f32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
+var<workgroup> tops: array<f32, 64>;
+var<workgroup> masses: array<f32, 64>;
+var<workgroup> sums: array<vec4<f32>, 64>;
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    if (lane >= D4) {
+    let d = group.x * 8u + lane % 8u;
+    let first = group.y * params.max_splits;
+    let n_splits = share_blocks(state.position, params.window, params.max_splits).n_splits;
+    var top = -1.0e30;
+    var mass = 0.0;
+    var sum = vec4(0.0);
+    for (var i = lane / 8u; i < n_splits; i += 8u) {
+        let stat = stats[first + i];
+        let value = partial_in[(first + i) * D4 + min(d, D4 - 1u)];
+        let new_top = max(top, stat.x);
+        let decay = exp(top - new_top);
+        let weight = exp(stat.x - new_top);
+        mass = mass * decay + weight * stat.y;
+        sum = sum * decay + weight * value;
+        top = new_top;
+    }
+    tops[lane] = top;
+    masses[lane] = mass;
+    sums[lane] = sum;
+    workgroupBarrier();
+    if (lane >= 8u || d >= D4) {
         return;
     }
-    let first = group.x * params.max_splits;
-    let n_splits = (state.position + SPLIT) / SPLIT;
-    var top = stats[first].x;
-    for (var i = 1u; i < n_splits; i++) {
-        top = max(top, stats[first + i].x);
+    for (var i = lane + 8u; i < 64u; i += 8u) {
+        top = max(top, tops[i]);
     }
-    var sum = vec4(0.0);
-    var mass = 0.0;
-    for (var i = 0u; i < n_splits; i++) {
-        let weight = exp(stats[first + i].x - top);
-        mass += weight * stats[first + i].y;
-        sum += weight * partial_in[(first + i) * D4 + lane];
+    mass = 0.0;
+    sum = vec4(0.0);
+    for (var i = lane; i < 64u; i += 8u) {
+        let weight = exp(tops[i] - top);
+        mass += weight * masses[i];
+        sum += weight * sums[i];
     }
-    y[group.x * D4 + lane] = sum / mass;
+    y[group.y * D4 + d] = sum / mass;
 }

@@ -4,13 +4,15 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
-use crate::{Error, Kernels, Launch, StepShape, Templates};
+use crate::{Error, Kernels, Launch, StepShape, Templates, Tuning};
 
 /// Tokens in a page of the key/value cache.
 pub const PAGE: usize = 32;
 /// Elements of a head's vector that share a scale in an 8-bit cache.
 pub(crate) const SCALED: usize = 32;
 const ROTATE_WORKGROUP: u32 = 64;
+/// Tokens that a workgroup of decode attention scores at a time, one an invocation.
+const DECODE_BLOCK: usize = 64;
 
 /// Number format of cached keys and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -207,6 +209,13 @@ struct DecodeParams {
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
+struct MergeParams {
+    max_splits: u32,
+    window: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
 struct PrefillParams {
     n_heads: u32,
     n_kv_heads: u32,
@@ -216,12 +225,19 @@ struct PrefillParams {
     stride: u32,
 }
 
-/// Tokens of one split of decode attention: as many as 16 KiB of workgroup memory allow.
-pub fn decode_split(group: usize, head_dim: usize) -> Result<usize, Error> {
-    let fixed = group * head_dim * 4 + group * 64 * 4 + 64 * 16;
-    [256, 128, 64, 32].into_iter().find(|split| fixed + group * split * 4 <= 16 << 10).ok_or_else(|| {
-        Error::Shape(format!("{group} query heads of {head_dim} elements share a key head: too many"))
-    })
+impl Tuning {
+    /// Splits that decode attention with `n_kv` keys takes at most: a block of tokens each, or more where there is enough to
+    /// do without. Pass that of the longest context to [`Kernels::attend_decode`].
+    pub fn decode_splits(&self, n_heads: usize, n_kv_heads: usize, n_kv: usize) -> usize {
+        let sharers = n_heads / heads_together(n_heads / n_kv_heads);
+        n_kv.div_ceil(DECODE_BLOCK).min(self.attend_workgroups.best().div_ceil(sharers))
+    }
+}
+
+/// Query heads of a KV head that one workgroup of decode attention takes, of `group`: the largest divisor that leaves
+/// registers for more than a few workgroups at a time.
+fn heads_together(group: usize) -> usize {
+    (1..=8).rev().find(|heads| group.is_multiple_of(*heads)).unwrap_or(1)
 }
 
 fn check_head_dim(head_dim: usize) -> Result<(), Error> {
@@ -270,11 +286,11 @@ pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool
     }
 }
 
-pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize) -> KernelSource {
-    let group = shape.n_heads / shape.n_kv_heads;
+pub(crate) fn decode_source(templates: &Templates, shape: &Attend) -> KernelSource {
+    let heads = heads_together(shape.n_heads / shape.n_kv_heads);
     KernelSource {
         name: format!(
-            "attend_decode {} d{} group{group} split{split} kv={}",
+            "attend_decode {} d{} heads{heads} kv={}",
             shape.mask_name(),
             shape.head_dim,
             shape.kv.name()
@@ -284,8 +300,10 @@ pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize)
             context! {
                 page => PAGE,
                 head_dim => shape.head_dim,
-                group,
-                split,
+                heads,
+                block => DECODE_BLOCK,
+                // as many as fit beside each other and divide a page
+                slices => 1 << (64 / (shape.head_dim / 4)).ilog2(),
                 dual_chunks => shape.has_dual_chunks(),
                 kv => shape.kv.name(),
                 units => shape.kv.units(shape.head_dim),
@@ -306,12 +324,12 @@ pub(crate) fn decode_source(templates: &Templates, shape: &Attend, split: usize)
     }
 }
 
-pub(crate) fn merge_source(templates: &Templates, head_dim: usize, split: usize) -> KernelSource {
+pub(crate) fn merge_source(templates: &Templates, head_dim: usize) -> KernelSource {
     KernelSource {
-        name: format!("attend_merge d{head_dim} split{split}"),
-        wgsl: templates.render("attention/attend_merge.wgsl", context! { head_dim, split }),
+        name: format!("attend_merge d{head_dim}"),
+        wgsl: templates.render("attention/attend_merge.wgsl", context! { head_dim, block => DECODE_BLOCK }),
         bindings: vec![
-            Binding::Params(size_of::<u32>()),
+            Binding::Params(size_of::<MergeParams>()),
             Binding::Read,
             Binding::Read,
             Binding::Read,
@@ -404,7 +422,7 @@ impl Kernels {
         .await
     }
 
-    /// Attention of one new token over at most `max_splits` splits of the cache: two launches.
+    /// Attention of one new token over the cache in at most `max_splits` splits: two launches.
     pub async fn attend_decode(
         &mut self,
         shape: &Attend,
@@ -412,15 +430,15 @@ impl Kernels {
         max_splits: usize,
     ) -> Result<[Launch; 2], Error> {
         check_head_dim(shape.head_dim)?;
-        let split = decode_split(shape.n_heads / shape.n_kv_heads, shape.head_dim)?;
+        let max_splits = max_splits as u32;
         let params = DecodeParams {
             n_kv_heads: shape.n_kv_heads as u32,
-            max_splits: max_splits as u32,
+            max_splits,
             window: shape.window(),
             stride: shape.stride(),
         };
-        let n_kv_heads = shape.n_kv_heads as u32;
-        let source = decode_source(&self.templates, shape, split);
+        let sharers = (shape.n_heads / heads_together(shape.n_heads / shape.n_kv_heads)) as u32;
+        let source = decode_source(&self.templates, shape);
         let bound = [
             buffers.state,
             buffers.q,
@@ -432,17 +450,14 @@ impl Kernels {
         ];
         let attend = self
             .launch("attend_decode", &source, Some(&params), &bound, move |step: &StepShape| {
-                Grid([step.n_kv.div_ceil(split as u32), n_kv_heads, 1])
+                Grid([step.n_kv.div_ceil(DECODE_BLOCK as u32).min(max_splits), sharers, 1])
             })
             .await?;
-        let source = merge_source(&self.templates, shape.head_dim, split);
-        let n_heads = shape.n_heads as u32;
+        let source = merge_source(&self.templates, shape.head_dim);
+        let params = MergeParams { max_splits, window: shape.window() };
+        let grid = Grid([shape.head_dim.div_ceil(4 * 8) as u32, shape.n_heads as u32, 1]);
         let bound = [buffers.state, buffers.partial, buffers.stats, buffers.y];
-        let merge = self
-            .launch("attend_merge", &source, Some(&(max_splits as u32)), &bound, move |_| {
-                Grid([n_heads, 1, 1])
-            })
-            .await?;
+        let merge = self.launch("attend_merge", &source, Some(&params), &bound, move |_| grid).await?;
         Ok([attend, merge])
     }
 

@@ -20,9 +20,7 @@ mod silu_mul;
 mod templates;
 mod tuning;
 
-pub use attention::{
-    Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, Visibility, decode_split,
-};
+pub use attention::{Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, Visibility};
 pub use embed::embed_rows;
 pub use experts::{ExpertProject, ExpertRows, combine_experts, gemm_experts, gemv_experts};
 pub use gemm::gemm;

@@ -150,15 +150,14 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
         for (head_dim, group) in
             [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)]
         {
-            let split = attention::decode_split(group, head_dim).expect("a supported shape");
             for visibility in [Visibility::Causal, Visibility::DualChunks(64), Visibility::Bidirectional] {
                 let attend = Attend { n_heads: group * 2, n_kv_heads: 2, head_dim, visibility, kv };
                 if visibility != Visibility::Bidirectional {
-                    all.push(attention::decode_source(templates, &attend, split));
+                    all.push(attention::decode_source(templates, &attend));
                 }
                 all.push(attention::prefill_source(templates, &attend));
             }
-            all.push(attention::merge_source(templates, head_dim, split));
+            all.push(attention::merge_source(templates, head_dim));
             for qk_norm in [false, true] {
                 for rotary_dim in [head_dim, head_dim.next_multiple_of(32) / 4] {
                     for (per_position, first_query, n_queries) in [(1, 0, 1), (2, 1, 1), (3, 0, 3)] {

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = shader_files![
     "shared/ordered.wgsl",
     "shared/reduce.wgsl",
     "shared/sampler.wgsl",
+    "shared/splits.wgsl",
     "shared/state.wgsl",
     "shared/tile.wgsl",
     "quant/bf16.wgsl",

@@ -40,8 +40,9 @@ pub struct Tuning {
     pub rows: Candidates<RowShape>,
     /// Invocations of the one workgroup that groups tokens by expert.
     pub group_workgroup: Candidates<u32>,
-    /// Tokens of a split of decode attention; the first that fits into workgroup memory counts.
-    pub attend_split: Candidates<usize>,
+    /// Workgroups that decode attention spreads over before any takes a second block of tokens: some for each of a large GPU's
+    /// cores. Each more costs `attend_merge` a vector.
+    pub attend_workgroups: Candidates<usize>,
 }
 
 /// The first rule that holds for `n`.
@@ -80,7 +81,7 @@ impl Tuning {
             experts_tile_m: experts_tiles(),
             rows: Candidates::one(RowShape { reduction: Reduction::Tree, workgroup: 32 }),
             group_workgroup: Candidates::one(32),
-            attend_split: attend_splits(),
+            attend_workgroups: attend_workgroups(),
         }
     }
 
@@ -110,7 +111,7 @@ impl Tuning {
             experts_tile_m: experts_tiles(),
             rows: Candidates::of([row(128), row(64), row(256)]),
             group_workgroup: Candidates::one(256),
-            attend_split: attend_splits(),
+            attend_workgroups: attend_workgroups(),
         }
     }
 
@@ -125,7 +126,7 @@ impl Tuning {
         check_rules("experts_tile_m", &self.experts_tile_m, &own.experts_tile_m)?;
         check_candidates("rows", &self.rows, &own.rows)?;
         check_candidates("group_workgroup", &self.group_workgroup, &own.group_workgroup)?;
-        check_candidates("attend_split", &self.attend_split, &own.attend_split)
+        check_candidates("attend_workgroups", &self.attend_workgroups, &own.attend_workgroups)
     }
 
     /// The shape of a GEMV over rows of `k` elements.
@@ -162,8 +163,8 @@ fn experts_tiles() -> Vec<UpTo<u32>> {
     ]
 }
 
-fn attend_splits() -> Candidates<usize> {
-    Candidates::of([256, 128, 64, 32])
+fn attend_workgroups() -> Candidates<usize> {
+    Candidates::of([512, 128, 256, 1024, 2048])
 }
 
 fn check_candidates<T: PartialEq + Copy + std::fmt::Debug>(
@@ -244,7 +245,7 @@ mod tests {
         let mut without_last = tuning.clone();
         without_last.gemm.pop();
         assert!(without_last.check(&caps).unwrap_err().to_string().contains("gemm"));
-        let empty = text.replacen("[256,128,64,32]", "[]", 1);
+        let empty = text.replacen("[512,128,256,1024,2048]", "[]", 1);
         assert!(serde_json::from_str::<Tuning>(&empty).unwrap_err().to_string().contains("no candidate"));
     }
 }

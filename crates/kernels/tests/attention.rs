@@ -1,6 +1,6 @@
 //! Rotation, cache writes and attention, under every mask.
 
-use qwill_kernels::{Attend, AttendBuffers, KvType, StepState, Visibility, decode_split};
+use qwill_kernels::{Attend, AttendBuffers, KvType, StepState, Tuning, Visibility};
 use qwill_testkit::{Rig, block_on, under_every_mask};
 
 under_every_mask!(rotate_heads);
@@ -8,12 +8,24 @@ under_every_mask!(attend_decode);
 under_every_mask!(attend_prefill);
 
 #[test]
-fn shapes_without_a_kernel_are_refused() {
-    for (group, head_dim, split) in
-        [(1, 64, Some(256)), (7, 64, Some(256)), (16, 128, Some(32)), (40, 128, None)]
-    {
-        assert_eq!(decode_split(group, head_dim).ok(), split, "{group} heads of {head_dim}");
+fn splits_fill_a_device_and_no_more() {
+    let tuning = Tuning::default();
+    for (n_heads, n_kv_heads, n_kv, splits) in [
+        (14, 2, 1, 1),
+        (14, 2, 65, 2),
+        (14, 2, 1 << 20, 256),
+        (28, 4, 1 << 20, 128),
+        // two workgroups share a KV head of 16 query heads
+        (64, 4, 1 << 20, 64),
+        (40, 40, 1 << 20, 13),
+    ] {
+        let found = tuning.decode_splits(n_heads, n_kv_heads, n_kv);
+        assert_eq!(found, splits, "{n_heads} heads, {n_kv_heads} KV heads, {n_kv} keys");
     }
+}
+
+#[test]
+fn shapes_without_a_kernel_are_refused() {
     let mut rig = Rig::open("");
     let state = rig.state(StepState::default());
     let buffers = AttendBuffers {

@@ -100,7 +100,7 @@ impl Engine {
     ) -> Result<Self, Error> {
         let kernels = Kernels::new(gpu.clone(), tuning).await?;
         let pool = PagePool::new(options.context_length);
-        let sizes = Sizes::new(&plan, &plan.rope, options, kernels.tuning())?;
+        let sizes = Sizes::new(&plan, &plan.rope, options, kernels.tuning());
         let activations = activations(&gpu, &plan, options, kernels.tuning(), &sizes).await?;
         let steering = steering(&gpu, &sizes).await?;
         let mut engine = Self {

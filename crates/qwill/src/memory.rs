@@ -399,7 +399,7 @@ impl Planner<'_> {
         let options = LoadOptions { context_length, kv_type, ..self.options.clone() };
         let Setup { rope, engine } = set_up(self.plan, self.device, &options)?;
         let tuning = self.options.tuning.as_ref().unwrap_or(&self.device.tuning);
-        let sizes = Sizes::new(self.plan, &rope, engine, tuning)?;
+        let sizes = Sizes::new(self.plan, &rope, engine, tuning);
         let layer_bytes = layer_cache_bytes(self.plan, engine);
         let mut memory = MemoryPlan {
             context_length: engine.context_length,

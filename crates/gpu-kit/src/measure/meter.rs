@@ -39,7 +39,10 @@ impl Meter {
     /// A kernel with its buffers, ready to run.
     pub(crate) fn kernel(&self, source: &KernelSource, buffers: &[&wgpu::Buffer]) -> Result<Dispatch, Error> {
         let pipeline = block_on(self.gpu.pipeline(source))?;
-        debug_assert!(!source.bindings.contains(&Binding::Params), "measuring kernels have no parameters");
+        debug_assert!(
+            !source.bindings.iter().any(|binding| matches!(binding, Binding::Params(_))),
+            "measuring kernels have no parameters"
+        );
         Ok(self.gpu.dispatch(pipeline, &source.bindings, &self.arena, None, buffers))
     }
 

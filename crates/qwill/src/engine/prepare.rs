@@ -125,7 +125,7 @@ impl Engine {
                         partial: &self.steering.partial,
                         stats: &self.steering.stats,
                     };
-                    let splits = max_splits(&plan, self.options.context_length)?;
+                    let splits = max_splits(&plan, self.options.context_length, self.kernels.tuning());
                     let launches = &mut self.layers.launches;
                     launches.one.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
                     for launches in launches.of_many() {

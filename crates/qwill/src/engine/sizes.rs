@@ -2,12 +2,11 @@
 
 use qwill_kernels::{
     GEMM_MAX_TILE_M, Grouping, PAGE, Routing, SamplerSettings, StepState, TopKWeights, Tuning, align_row,
-    candidate_count, decode_split,
+    candidate_count,
 };
 use qwill_models::{Mixture, Plan, Rope};
 
 use super::{ANGLES_AHEAD, EngineOptions, FEW, MAX_OUTPUTS, RING};
-use crate::Error;
 
 /// What a buffer is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +37,14 @@ pub(crate) struct Sizes(Vec<Size>);
 
 impl Sizes {
     /// Of an engine whose positions are `rope`, which may differ from the plan's for a shorter context.
-    pub(crate) fn new(
-        plan: &Plan,
-        rope: &Rope,
-        options: EngineOptions,
-        tuning: &Tuning,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(plan: &Plan, rope: &Rope, options: EngineOptions, tuning: &Tuning) -> Self {
         let mut sizes = Self::default();
         sizes.add_activations(plan, rope, options.chunk);
         if let Some(mixture) = plan.mixtures().next() {
             sizes.add_mixture(plan, mixture, options.chunk, tuning);
         }
-        sizes.add_steering(plan, rope, options)?;
-        Ok(sizes)
+        sizes.add_steering(plan, rope, options, tuning);
+        sizes
     }
 
     fn add_activations(&mut self, plan: &Plan, rope: &Rope, chunk: usize) {
@@ -91,11 +85,11 @@ impl Sizes {
         }
     }
 
-    fn add_steering(&mut self, plan: &Plan, rope: &Rope, options: EngineOptions) -> Result<(), Error> {
+    fn add_steering(&mut self, plan: &Plan, rope: &Rope, options: EngineOptions, tuning: &Tuning) {
         let dims = &plan.dims;
         let angles = options.chunk.max(ANGLES_AHEAD) * rope.rows().per_position * rope.rotary_dim;
         self.add(Purpose::Rotary, "rotary table", angles * 4);
-        let splits = dims.n_heads * max_splits(plan, options.context_length)?;
+        let splits = dims.n_heads * max_splits(plan, options.context_length, tuning);
         for (label, bytes) in [
             ("step state", size_of::<StepState>()),
             ("tokens", options.chunk * 4),
@@ -110,7 +104,6 @@ impl Sizes {
         ] {
             self.add(Purpose::Steering, label, bytes);
         }
-        Ok(())
     }
 
     fn add(&mut self, purpose: Purpose, label: &'static str, bytes: usize) {
@@ -164,9 +157,8 @@ pub(super) fn groupings(mixture: &Mixture, chunk: usize, tuning: &Tuning) -> (Gr
 }
 
 /// Splits of decode attention at the end of the context.
-pub(super) fn max_splits(plan: &Plan, context_length: usize) -> Result<usize, Error> {
-    let split = decode_split(plan.dims.n_heads / plan.dims.n_kv_heads, plan.dims.head_dim)?;
-    Ok(context_length.next_multiple_of(PAGE).div_ceil(split))
+pub(super) fn max_splits(plan: &Plan, context_length: usize, tuning: &Tuning) -> usize {
+    tuning.decode_splits(plan.dims.n_heads, plan.dims.n_kv_heads, context_length.next_multiple_of(PAGE))
 }
 
 /// Bytes that a token takes in the widest activation.

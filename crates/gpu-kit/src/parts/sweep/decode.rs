@@ -1,16 +1,18 @@
 //! Decode attention over long contexts.
 
 use half::f16;
+use qwill_gpu::wgpu;
 use qwill_kernels::{
     Attend, AttendBuffers, Error, KvType, Launch, PAGE, StepShape, StepState, Visibility, align_row, cpu,
 };
 use qwill_testkit::{Report, Rig, Rng, block_on};
-use qwill_gpu::wgpu;
 
 use super::gemm::abs;
 use super::site::Site;
 use crate::job::Size;
 
+/// Tokens that no split parts.
+const BLOCK: usize = 64;
 /// Pages of the cache that differ; the others repeat them.
 const N_DISTINCT: usize = 61;
 
@@ -35,7 +37,6 @@ struct Bound {
     y: wgpu::Buffer,
     partial: wgpu::Buffer,
     stats: wgpu::Buffer,
-    max_splits: usize,
 }
 
 /// The heads of 0.6B, 8B and Qwen2.5-7B at two depths.
@@ -77,10 +78,13 @@ impl Decode {
         let k = vectors(0, |slot, d, _| (d / 4 * PAGE + slot) * 4 + d % 4);
         let v = vectors(1, |slot, d, head_dim| slot * head_dim + d);
         let q = rng.floats(n_heads * head_dim, 2.0 * (head_dim as f32).powf(-0.5));
-        // as many as the smallest split needs
-        let max_splits = self.n_kv.div_ceil(PAGE);
+        let max_splits = self.n_kv.div_ceil(BLOCK);
         Bound {
-            state: rig.state(StepState { position: self.n_kv as u32 - 1, n_tokens: 1, ..StepState::default() }),
+            state: rig.state(StepState {
+                position: self.n_kv as u32 - 1,
+                n_tokens: 1,
+                ..StepState::default()
+            }),
             q_buffer: rig.upload("q", &q),
             block_table: rig.upload("block table", &(0..n_pages as u32).collect::<Vec<_>>()),
             k_cache: cache(0),
@@ -88,7 +92,6 @@ impl Decode {
             y: rig.empty("y", align_row(n_heads * head_dim) * 4),
             partial: rig.empty("partial", n_heads * max_splits * head_dim * 4),
             stats: rig.empty("stats", n_heads * max_splits * 8),
-            max_splits,
             q,
             k,
             v,
@@ -122,7 +125,9 @@ impl Site<usize> for Decode {
             partial: &bound.partial,
             stats: &bound.stats,
         };
-        Ok(block_on(rig.kernels.attend_decode(&self.shape, &buffers, bound.max_splits))?.into())
+        let Attend { n_heads, n_kv_heads, .. } = self.shape;
+        let max_splits = rig.kernels.tuning().decode_splits(n_heads, n_kv_heads, self.n_kv);
+        Ok(block_on(rig.kernels.attend_decode(&self.shape, &buffers, max_splits))?.into())
     }
 
     fn step(&self) -> StepShape {
@@ -141,7 +146,7 @@ impl Site<usize> for Decode {
         let group = n_heads / n_kv_heads;
         let first = Attend { n_heads: group, n_kv_heads: 1, ..self.shape };
         let q = &q[..group * head_dim];
-        let twin = |v: &[f32]| cpu::attend_merge(&cpu::attend_decode(&first, q, k, v, PAGE));
+        let twin = |v: &[f32]| cpu::attend_merge(&cpu::attend_decode(&first, q, k, v, 1));
         let (wanted, magnitudes) = (twin(v), twin(&abs(v)));
         // a score's rounding error scales with its summands, and moves every probability
         let products = |head: usize| {

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use qwill_gpu::wgpu;
 use qwill_kernels::{
-    Epilogue, Error, ExpertProject, ExpertRows, Grouping, Groups, Launch, RowOrder, Routing, StepShape,
+    Epilogue, Error, ExpertProject, ExpertRows, Grouping, Groups, Launch, Routing, RowOrder, StepShape,
     StepState, TopKWeights, cpu, gemm_experts, group_tokens,
 };
 use qwill_testkit::{HostMatrix, Report, Rig, Rng, block_on, padded_rows};
-use qwill_gpu::wgpu;
 use qwill_weights::Layout;
 
 use super::gemm::{abs, matrix};

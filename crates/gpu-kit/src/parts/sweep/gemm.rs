@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use qwill_kernels::{
-    Epilogue, Error, GEMM_MAX_TILE_M, GemmShape, Launch, NormRows, Project, RowOrder, StepShape, align_row, cpu,
-    gemm,
+    Epilogue, Error, GEMM_MAX_TILE_M, GemmShape, Launch, NormRows, Project, RowOrder, StepShape, align_row,
+    cpu, gemm,
 };
 use qwill_testkit::{HostMatrix, Report, Rig, Rng, block_on, padded_rows};
 use qwill_weights::Layout;

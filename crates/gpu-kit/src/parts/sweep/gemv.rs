@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use qwill_kernels::{DeviceMatrix, Error, FusedNorm, GemvShape, Launch, Project, RowOrder, StepShape, cpu, gemv};
+use qwill_kernels::{
+    DeviceMatrix, Error, FusedNorm, GemvShape, Launch, Project, RowOrder, StepShape, cpu, gemv,
+};
 use qwill_testkit::{HostMatrix, Report, Rig, Rng, block_on, padded_rows};
 use qwill_weights::Layout;
 

@@ -56,7 +56,11 @@ pub(crate) fn run(job: &mut Job) -> std::result::Result<String, Stop> {
     }
     let last = sweep.present.gemm.len() - 1;
     sweep.choose("gemm", |tuning| &mut tuning.gemm[last].candidates, gemm::sites(sweep.job.size, layouts))?;
-    sweep.choose("attend_split", |tuning| &mut tuning.attend_split, decode::sites(sweep.job.size))?;
+    sweep.choose(
+        "attend_workgroups",
+        |tuning| &mut tuning.attend_workgroups,
+        decode::sites(sweep.job.size),
+    )?;
     let last = sweep.present.experts_tile_m.len() - 1;
     sweep.choose(
         "experts_tile_m",
@@ -65,7 +69,12 @@ pub(crate) fn run(job: &mut Job) -> std::result::Result<String, Stop> {
     )?;
     let Sweep { result, late, .. } = sweep;
     let finding = result.finding();
-    match result.sites.iter().flat_map(|site| &site.candidates).find_map(|candidate| candidate.error.as_deref()) {
+    match result
+        .sites
+        .iter()
+        .flat_map(|site| &site.candidates)
+        .find_map(|candidate| candidate.error.as_deref())
+    {
         Some(error) => Err(Stop::Failed(format!("{finding}; {error}"))),
         None if late => Err(Stop::OutOfTime(finding)),
         None => Ok(finding),
@@ -77,7 +86,9 @@ impl Result {
         let gains: Vec<String> = self
             .sites
             .iter()
-            .filter_map(|site| site.gain().filter(|&gain| gain > 1.02).map(|gain| format!("{} {gain:.2}", site.site)))
+            .filter_map(|site| {
+                site.gain().filter(|&gain| gain > 1.02).map(|gain| format!("{} {gain:.2}", site.site))
+            })
             .collect();
         let gains = if gains.is_empty() { "none".to_owned() } else { gains.join(", ") };
         format!("{} sites; times as fast with another candidate: {gains}", self.sites.len())
@@ -124,7 +135,8 @@ impl Sweep<'_> {
                 *sum += (seconds_of / seconds[0]).ln();
             }
             self.result.sites.push(found);
-            let best = sums.iter().enumerate().filter(|(_, sum)| !sum.is_nan()).min_by(|a, b| a.1.total_cmp(b.1));
+            let best =
+                sums.iter().enumerate().filter(|(_, sum)| !sum.is_nan()).min_by(|a, b| a.1.total_cmp(b.1));
             if let Some((best, _)) = best {
                 of(&mut self.result.tuning).prefer(candidates[best]);
             }

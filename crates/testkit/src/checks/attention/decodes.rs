@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::thread;
 
 use qwill_kernels::cpu::{self, Partial};
-use qwill_kernels::{Attend, AttendBuffers, KvType, StepShape, Visibility, align_row, decode_split};
+use qwill_kernels::{Attend, AttendBuffers, KvType, StepShape, Visibility, align_row};
 
 use super::cache::Cache;
 use super::heads::{compared_heads, cut_heads, query_heads, sensitivities, shape_of};
@@ -15,14 +15,17 @@ use super::{
 use crate::checks::Outcome;
 use crate::{Depth, Report, Rig, Rng, block_on, on_all_cores};
 
+/// Tokens that no split parts.
+const BLOCK: usize = 64;
+
 /// A token of some layer.
 struct Case {
     shape: Attend,
     n_kv: usize,
     /// Of random queries.
     query_size: f32,
-    /// Splits that the grid has beyond those of the sequence.
-    splits_beyond: usize,
+    /// Blocks that the grid has beyond those of the sequence.
+    blocks_beyond: usize,
     max_splits: usize,
     heads: Vec<Range<usize>>,
 }
@@ -30,10 +33,9 @@ struct Case {
 /// Layers with the length of their cache, and what is tried with it: (keys, visibility).
 fn layers(rig: &Rig, depth: Depth) -> Vec<(Attend, usize, Vec<(usize, Visibility)>)> {
     match depth {
-        Depth::Full | Depth::Slice => small_shapes(depth)
-            .into_iter()
-            .map(|shape| (shape, small_length(shape), small_tries(shape)))
-            .collect(),
+        Depth::Full | Depth::Slice => {
+            small_shapes(depth).into_iter().map(|shape| (shape, SMALL, small_tries())).collect()
+        }
         Depth::Quick => [(HEADS[0], KvType::F16), (HEADS[2], KvType::Q8)]
             .into_iter()
             .map(|(heads, kv)| {
@@ -55,18 +57,12 @@ fn layers(rig: &Rig, depth: Depth) -> Vec<(Attend, usize, Vec<(usize, Visibility
     }
 }
 
-fn split_of(shape: Attend) -> usize {
-    decode_split(shape.n_heads / shape.n_kv_heads, shape.head_dim).unwrap()
-}
+/// The longest of small caches: seven blocks and a part of one.
+const SMALL: usize = 7 * BLOCK + 5;
 
-fn small_length(shape: Attend) -> usize {
-    2 * split_of(shape) + 5
-}
-
-fn small_tries(shape: Attend) -> Vec<(usize, Visibility)> {
-    let split = split_of(shape);
-    let lengths = [1, 31, 32, 33, split - 1, split, split + 1, small_length(shape)];
-    // a window within a page, across pages, and one that hides whole splits; chunks that end within a page and on one
+fn small_tries() -> Vec<(usize, Visibility)> {
+    let lengths = [1, 31, 33, BLOCK - 1, BLOCK, BLOCK + 1, 4 * BLOCK, SMALL];
+    // a window within a page, across pages, and one that hides whole blocks; chunks that end within a page and on one
     let visibilities = [
         Visibility::Causal,
         Visibility::Window(1),
@@ -75,7 +71,7 @@ fn small_tries(shape: Attend) -> Vec<(usize, Visibility)> {
         Visibility::DualChunks(20),
         Visibility::Window(33),
         Visibility::DualChunks(64),
-        Visibility::Window(split),
+        Visibility::Window(2 * BLOCK),
     ];
     let both = |(index, n_kv)| [visibilities[index], visibilities[(index + 5) % 8]].map(|v| (n_kv, v));
     lengths.into_iter().enumerate().flat_map(both).collect()
@@ -103,10 +99,10 @@ impl Wanted {
         let (k, v) = cache.first(case.n_kv, kv_heads);
         let v_abs: Vec<f32> = v.iter().map(magnitude).collect();
         let shape = shape_of(case.shape, kv_heads);
-        let split = split_of(shape);
+        let max_splits = case.max_splits;
         thread::scope(|scope| {
-            let splits = scope.spawn(|| cpu::attend_decode(&shape, &q, &k, &v, split));
-            let magnitudes = scope.spawn(|| cpu::attend_decode(&shape, &q, &k, &v_abs, split));
+            let splits = scope.spawn(|| cpu::attend_decode(&shape, &q, &k, &v, max_splits));
+            let magnitudes = scope.spawn(|| cpu::attend_decode(&shape, &q, &k, &v_abs, max_splits));
             let whole = scope.spawn(|| cpu::attend_prefill(&shape, &q, &k, &v, case.n_kv - 1));
             Self {
                 shape,
@@ -125,7 +121,7 @@ impl Wanted {
         let head_dim = self.shape.head_dim;
         for (of_part, splits) in self.splits.iter().enumerate() {
             let (head, slack) = (self.first_head + of_part, self.sensitivities[of_part]);
-            for (i, wanted) in splits.iter().enumerate().filter(|(_, wanted)| wanted.mass > 0.0) {
+            for (i, wanted) in splits.iter().enumerate() {
                 let what = format!("head {head} split {i}, {what}");
                 let at = head * max_splits + i;
                 let report = Report::new(&stats[at * 2..][..2], &[wanted.max, wanted.mass], |i| {
@@ -159,11 +155,11 @@ fn try_token(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case) -> f64 {
     let Case { shape, n_kv, max_splits, .. } = *case;
     let Attend { n_heads, head_dim, .. } = shape;
     let width = n_heads * head_dim;
-    let what = format!("{shape:?}, {n_kv} keys");
+    let what = format!("{shape:?}, {n_kv} keys in up to {max_splits} splits");
     let q = rng.floats(n_queries(shape) * width, case.query_size);
     let (state, step) = step(n_kv - 1, 1);
     // A grid for a longer sequence, as a recorded step may have, must not disturb.
-    let step = StepShape { n_kv: step.n_kv + (split_of(shape) * case.splits_beyond) as u32, ..step };
+    let step = StepShape { n_kv: step.n_kv + (BLOCK * case.blocks_beyond) as u32, ..step };
     let (partial, stats) = (
         rig.empty("partial", n_heads * max_splits * head_dim * 4),
         rig.empty("stats", n_heads * max_splits * 8),
@@ -194,19 +190,29 @@ fn try_token(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case) -> f64 {
     errors.fold(0.0, f64::max)
 }
 
+/// Blocks all to themselves, and as many to a split as leave the last with another number; or what a device takes.
+fn max_splits(rig: &Rig, depth: Depth, shape: Attend, longest: usize, index: usize) -> usize {
+    match depth {
+        Depth::Full | Depth::Slice if index % 2 == 0 => longest.div_ceil(BLOCK) + 1,
+        Depth::Full | Depth::Slice => 3,
+        Depth::Quick | Depth::Real => {
+            rig.kernels.tuning().decode_splits(shape.n_heads, shape.n_kv_heads, longest)
+        }
+    }
+}
+
 pub(in crate::checks) fn decodes(rig: &mut Rig, depth: Depth) -> Outcome {
     let mut rng = Rng::new(6);
     let mut outcome = Outcome::default();
     for (shape, longest, tries) in layers(rig, depth) {
         let mut cache = None;
-        let max_splits = longest.div_ceil(split_of(shape)) + 1;
         for (index, (n_kv, visibility)) in tries.into_iter().enumerate() {
             let case = Case {
                 shape: Attend { visibility, ..shape },
                 n_kv,
                 query_size: query_size(depth, index / 2 + index % 2, shape.head_dim),
-                splits_beyond: index / 2 % 2,
-                max_splits,
+                blocks_beyond: index / 2 % 2,
+                max_splits: max_splits(rig, depth, shape, longest, index),
                 heads: compared_heads(shape, depth),
             };
             outcome.case(rig, |rig| {

@@ -50,6 +50,9 @@ fn small_shapes(depth: Depth) -> Vec<Attend> {
             attend((2, 1, 256), KvType::F16),
             attend((4, 2, 80), KvType::Q8),
             attend((5, 1, 128), KvType::Q8),
+            attend((7, 1, 128), KvType::Q8),
+            attend((10, 1, 64), KvType::F32),
+            attend((22, 2, 8), KvType::F16),
             attend((2, 1, 256), KvType::Q8),
         ]);
     }
