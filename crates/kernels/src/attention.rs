@@ -154,6 +154,12 @@ impl Attend {
         matches!(self.visibility, Visibility::DualChunks(_))
     }
 
+    /// Words for it.
+    fn detail(&self) -> String {
+        let Self { n_heads, n_kv_heads, head_dim, kv, .. } = self;
+        format!("d{head_dim} {n_heads}/{n_kv_heads} {}", kv.name())
+    }
+
     /// Part of a kernel's name.
     fn mask_name(&self) -> &'static str {
         match self.visibility {
@@ -386,10 +392,14 @@ impl Kernels {
         ];
         bound.extend(buffers.qk_norm);
         let per_token = (n_all * shape.head_dim / 8) as u32;
-        self.launch("rotate_heads", &source, Some(&params), &bound, move |step| {
-            Grid::folded((step.n_tokens * per_token).div_ceil(ROTATE_WORKGROUP))
-        })
-        .await
+        let launch = self
+            .launch("rotate_heads", &source, Some(&params), &bound, move |step| {
+                Grid::folded((step.n_tokens * per_token).div_ceil(ROTATE_WORKGROUP))
+            })
+            .await?;
+        let cost = shape.cost(buffers.qk_norm.is_some());
+        let detail = format!("d{} {} to {}", shape.head_dim, n_all, shape.kv.name());
+        Ok(launch.costing(detail, move |step| cost * step.n_tokens))
     }
 
     /// Attention of one new token over at most `max_splits` splits of the cache: two launches.
@@ -423,6 +433,9 @@ impl Kernels {
                 Grid([step.n_kv.div_ceil(split as u32), n_kv_heads, 1])
             })
             .await?;
+        let (detail, costs) = (shape.detail(), *shape);
+        let n_splits = move |step: &StepShape| (step.n_kv as usize).div_ceil(split);
+        let attend = attend.costing(detail.clone(), move |step| costs.decode_cost(step, n_splits(step)));
         let source = merge_source(&self.templates, shape.head_dim, split);
         let n_heads = shape.n_heads as u32;
         let bound = [buffers.state, buffers.partial, buffers.stats, buffers.y];
@@ -431,6 +444,7 @@ impl Kernels {
                 Grid([n_heads, 1, 1])
             })
             .await?;
+        let merge = merge.costing(detail, move |step| costs.merge_cost(n_splits(step)));
         Ok([attend, merge])
     }
 
@@ -455,9 +469,12 @@ impl Kernels {
             [buffers.state, buffers.q, buffers.block_table, buffers.y, buffers.k_cache, buffers.v_cache];
         let rows = prefill_rows(shape.head_dim) as u32;
         let n_heads = shape.n_heads as u32;
-        self.launch("attend_prefill", &source, Some(&params), &bound, move |step: &StepShape| {
-            Grid([step.n_tokens.div_ceil(rows), n_heads, 1])
-        })
-        .await
+        let launch = self
+            .launch("attend_prefill", &source, Some(&params), &bound, move |step: &StepShape| {
+                Grid([step.n_tokens.div_ceil(rows), n_heads, 1])
+            })
+            .await?;
+        let costs = *shape;
+        Ok(launch.costing(shape.detail(), move |step| costs.prefill_cost(step)))
     }
 }

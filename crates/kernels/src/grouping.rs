@@ -6,7 +6,7 @@ use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
 
 use crate::routing::MAX_EXPERTS;
 use crate::tuning::{experts_tile_m, group_workgroup};
-use crate::{Error, Kernels, Launch, Routing, Templates};
+use crate::{Cost, Error, Kernels, Launch, Routing, Templates};
 
 /// How the tokens of a step are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,5 +110,9 @@ pub async fn group_tokens(
         max_tiles: grouping.max_tiles(grouping.max_tokens) as u32,
     };
     let buffers = [state, routes, assignments, tiles];
-    kernels.launch("group_tokens", &source, Some(&params), &buffers, |_| Grid([1, 1, 1])).await
+    let launch =
+        kernels.launch("group_tokens", &source, Some(&params), &buffers, |_| Grid([1, 1, 1])).await?;
+    let Grouping { routing, .. } = *grouping;
+    let token = Cost::bytes(8 * routing.n_slots() + 4 * routing.top_k);
+    Ok(launch.costing(routing.detail(), move |step| token * step.n_tokens))
 }

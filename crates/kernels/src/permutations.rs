@@ -40,6 +40,7 @@ fn caps(is_web: bool, subgroups: bool, is_software: bool) -> Caps {
         f16: true,
         subgroups: subgroups.then_some(SubgroupWidth { min: 4, max: 128 }),
         dot4: true,
+        timestamps: false,
         max_binding: 128 << 20,
         max_buffer: 256 << 20,
         max_memory: None,
