@@ -50,6 +50,9 @@ impl Step<'_> {
         if !gpu.caps().timestamps {
             return Err(Error::NoTimestamps { adapter: gpu.info().name.clone() });
         }
+        if self.dispatches.is_empty() {
+            return Ok(DeviceTimes { dispatches: Vec::new(), span: 0.0 });
+        }
         let bytes = self.dispatches.len() as u64 * 2 * u64::from(wgpu::QUERY_SIZE);
         let resolved = gpu.buffer("timestamps", bytes, Usage::Timestamps).await?;
         let staging = gpu.buffer("timestamps on their way back", bytes, Usage::Readback).await?;
@@ -91,15 +94,12 @@ impl Step<'_> {
 }
 
 impl DeviceTimes {
-    /// From the begin and the end of each pass in ticks of `period` nanoseconds.
+    /// From the begin and the end of each pass, of at least one, in ticks of `period` nanoseconds.
     fn of(stamps: &[u64], period: f64) -> Self {
         let between = |begin: u64, end: u64| end.saturating_sub(begin) as f64 * period;
         Self {
             dispatches: stamps.chunks_exact(2).map(|pass| between(pass[0], pass[1])).collect(),
-            span: match (stamps.first(), stamps.last()) {
-                (Some(&begin), Some(&end)) => between(begin, end),
-                _ => 0.0,
-            },
+            span: between(stamps[0], stamps[stamps.len() - 1]),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Where the time of a step goes: each kernel by the device's own clock, with what it moved and computed.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use web_time::Instant;
 
 use qwill_gpu::{DeviceTimes, HostTimes};
 use qwill_kernels::Cost;
@@ -17,7 +20,7 @@ pub struct ProfileRequest {
     pub prompt_tokens: usize,
     /// Tokens in the cache before the prompt.
     pub depth: usize,
-    /// Repetitions; the report has medians.
+    /// Repetitions, at least: short steps are repeated for half a second. The report has medians.
     pub runs: usize,
 }
 
@@ -64,7 +67,9 @@ pub struct KernelProfile {
     pub share: f64,
     /// Bytes that it must read and write, in all launches: each operand once.
     pub bytes: u64,
-    /// These bytes a second, in 10^9.
+    /// Additions and multiplications of floats in all launches.
+    pub flops: u64,
+    /// Bytes a second, in 10^9.
     pub gbps: f64,
     /// Additions and multiplications a second, in 10^9.
     pub gflops: f64,
@@ -104,12 +109,16 @@ impl Model {
     }
 }
 
-/// Runs a step `runs` times as usual and as often with its kernels timed, in turn.
+/// How long a step is repeated: single short ones tell little on a machine that does other things too.
+const MEASURED: Duration = Duration::from_millis(500);
+
+/// Runs a step at least `runs` times as usual and as often with its kernels timed, in turn.
 async fn measure(step: &Ready<'_>, runs: usize) -> Result<StepProfile, Error> {
     // the first may have pipelines to finish and memory to touch
     step.record().submit_and_wait().await?;
     let (mut host, mut device) = (Vec::new(), Vec::new());
-    for _ in 0..runs {
+    let started = Instant::now();
+    while host.len() < runs || started.elapsed() < MEASURED {
         host.push(step.record().submit_and_wait().await?);
         device.push(step.record().submit_timed().await?);
     }
@@ -137,6 +146,7 @@ impl StepProfile {
                     us,
                     share: us / step_us,
                     bytes: cost.bytes,
+                    flops: cost.flops,
                     gbps: cost.bytes as f64 / us / 1e3,
                     gflops: cost.flops as f64 / us / 1e3,
                 }
