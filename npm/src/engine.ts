@@ -203,6 +203,7 @@ export interface BenchReport {
   dispatches_per_token: number;
   dispatches_per_layer: number;
   submits_per_token: number;
+  cpu_ms_per_token: number;
   weight_bytes_per_token: number;
   copy_gbps: number;
   results: BenchRun[];

@@ -91,7 +91,7 @@ pub(crate) struct SetupArgs {
     /// Scale positions for a longer context: yarn:FACTOR, dynamic or none [default: as the model says]
     #[arg(long, value_name = "SCALING")]
     pub(crate) rope_scaling: Option<RopeScaling>,
-    /// Hide capabilities of the GPU: no-f16,no-subgroups,no-dot4,no-software,max-binding=SIZE
+    /// Hide capabilities of the GPU: no-f16,no-subgroups,no-dot4,no-timestamps,no-software,max-binding=SIZE
     #[arg(long, value_name = "MASK", env = "QWILL_CAPS", default_value = "", hide_default_value = true)]
     pub(crate) caps: String,
     /// Use the adapter whose name contains this (see qwill devices)
@@ -282,6 +282,10 @@ pub(crate) struct BenchArgs {
     /// Repetitions
     #[arg(short, long, default_value_t = 5)]
     pub(crate) runs: usize,
+    /// Time each kernel too, by the device's own clock (timestamp queries): microseconds, bytes, GB/s and GFLOP/s of a decode
+    /// step behind the prompt, and of the prompt's first step
+    #[arg(long)]
+    pub(crate) profile: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,7 +1,9 @@
 //! `qwill bench`: how fast it is, and what explains it.
 
+mod profile;
+
 use pollster::block_on;
-use qwill::{BenchReport, BenchRequest, KvType, Model};
+use qwill::{BenchReport, BenchRequest, KvType, Model, ProfileReport, ProfileRequest};
 
 use crate::args::BenchArgs;
 use crate::failure::Failure;
@@ -30,13 +32,25 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         }
         None => crate::model::load_with(&args.model, &options, &args.setup.lora)?,
     };
-    let report = block_on(model.bench(&request))?;
+    // before what takes longer: a device may have no timestamps
+    let profile = if args.profile { profiles(&mut model, args)? } else { Vec::new() };
+    let report = BenchReport { profile, ..block_on(model.bench(&request))? };
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print(&report);
     }
     Ok(())
+}
+
+/// A profile for each depth.
+fn profiles(model: &mut Model, args: &BenchArgs) -> Result<Vec<ProfileReport>, Failure> {
+    let mut profiles = Vec::new();
+    for &depth in &args.depth {
+        let request = ProfileRequest { prompt_tokens: args.prompt_tokens, depth, runs: args.runs };
+        profiles.push(block_on(model.profile(&request))?);
+    }
+    Ok(profiles)
 }
 
 fn print(report: &BenchReport) {
@@ -50,7 +64,10 @@ fn print(report: &BenchReport) {
         report.submits_per_token,
         report.weight_bytes_per_token as f64 / 1e6
     );
-    println!("  copying moves {:.1} GB/s", report.copy_gbps);
+    println!(
+        "  copying moves {:.1} GB/s; encoding and submitting takes {:.3} ms CPU a token",
+        report.copy_gbps, report.cpu_ms_per_token
+    );
     println!(
         "{:>8} {:>18} {:>12} {:>18} {:>10} {:>7}",
         "depth", "prefill t/s", "first ms", "decode t/s", "GB/s", "share"
@@ -66,4 +83,5 @@ fn print(report: &BenchReport) {
             run.bandwidth_share * 100.0
         );
     }
+    report.profile.iter().for_each(profile::print);
 }

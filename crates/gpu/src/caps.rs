@@ -20,6 +20,8 @@ pub struct Caps {
     pub subgroups: Option<SubgroupWidth>,
     /// `dot4I8Packed` and friends run as instructions or cheap polyfills.
     pub dot4: bool,
+    /// Passes can note the device's time when they begin and end.
+    pub timestamps: bool,
     /// Largest range of a buffer that one binding may cover, bytes.
     pub max_binding: u64,
     /// Largest buffer, bytes.
@@ -38,12 +40,13 @@ pub struct Caps {
 
 /// Capabilities to take away, so that every fallback can be tried on any machine.
 ///
-/// Text form: `no-f16,no-subgroups,no-dot4,no-software,max-binding=128MiB,max-memory=2GiB`.
+/// Text form: `no-f16,no-subgroups,no-dot4,no-timestamps,no-software,max-binding=128MiB,max-memory=2GiB`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CapsMask {
     no_f16: bool,
     no_subgroups: bool,
     no_dot4: bool,
+    no_timestamps: bool,
     no_software: bool,
     max_binding: Option<u64>,
     max_memory: Option<u64>,
@@ -52,7 +55,7 @@ pub struct CapsMask {
 /// A mask that does not parse.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "unknown capability mask \"{0}\"; known are no-f16, no-subgroups, no-dot4, no-software, max-binding=SIZE and max-memory=SIZE (e.g. 128MiB)"
+    "unknown capability mask \"{0}\"; known are no-f16, no-subgroups, no-dot4, no-timestamps, no-software, max-binding=SIZE and max-memory=SIZE (e.g. 128MiB)"
 )]
 pub struct MaskError(String);
 
@@ -65,6 +68,7 @@ impl CapsMask {
                 "no-f16" => mask.no_f16 = true,
                 "no-subgroups" => mask.no_subgroups = true,
                 "no-dot4" => mask.no_dot4 = true,
+                "no-timestamps" => mask.no_timestamps = true,
                 "no-software" => mask.no_software = true,
                 _ => {
                     let size = |prefix| word.strip_prefix(prefix).and_then(parse_size);
@@ -98,6 +102,7 @@ impl Caps {
     pub fn masked(mut self, mask: &CapsMask) -> Self {
         self.f16 &= !mask.no_f16;
         self.dot4 &= !mask.no_dot4;
+        self.timestamps &= !mask.no_timestamps;
         self.is_software &= !mask.no_software;
         if mask.no_subgroups {
             self.subgroups = None;
@@ -120,9 +125,10 @@ impl fmt::Display for Caps {
         };
         write!(
             f,
-            "f16 {}, subgroups {subgroups}, dot4 {}, binding {} MiB, buffer {} MiB, workgroup memory {} KiB{}",
+            "f16 {}, subgroups {subgroups}, dot4 {}, timestamps {}, binding {} MiB, buffer {} MiB, workgroup memory {} KiB{}",
             mark(self.f16),
             mark(self.dot4),
+            mark(self.timestamps),
             self.max_binding >> 20,
             self.max_buffer >> 20,
             self.max_workgroup_memory >> 10,

@@ -30,6 +30,8 @@ pub enum Usage {
     Uniform,
     /// Target of a copy that the CPU maps.
     Readback,
+    /// What timestamps are resolved into, copied from.
+    Timestamps,
 }
 
 /// Counters since the device was opened.
@@ -160,8 +162,8 @@ impl Gpu {
         Ok(Self::from_parts(device, queue, info, dot4, options))
     }
 
-    /// Takes over a device that somebody else opened (a window's, say), with `SHADER_F16`, `SUBGROUP` and the
-    /// adapter's limits requested where offered.
+    /// Takes over a device that somebody else opened (a window's, say), with `SHADER_F16`, `SUBGROUP`,
+    /// `TIMESTAMP_QUERY` and the adapter's limits requested where offered.
     pub fn from_wgpu(
         adapter: &wgpu::Adapter,
         device: wgpu::Device,
@@ -189,6 +191,7 @@ impl Gpu {
             f16: features.contains(wgpu::Features::SHADER_F16),
             subgroups: if is_web { options.web_subgroups } else { native_subgroups },
             dot4,
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
             max_memory: None,
@@ -280,6 +283,7 @@ impl Gpu {
             }
             Usage::Uniform => wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             Usage::Readback => wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            Usage::Timestamps => wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
         };
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -305,6 +309,11 @@ impl Gpu {
     /// where that is possible: loading a large model must not queue all of it in CPU memory.
     pub async fn flush(&self) -> Result<(), Error> {
         self.queue.submit([]);
+        self.idle().await
+    }
+
+    /// Waits for everything that was submitted.
+    pub(crate) async fn idle(&self) -> Result<(), Error> {
         let (sender, receiver) = futures_channel::oneshot::channel();
         self.queue.on_submitted_work_done(move || {
             let _ = sender.send(());

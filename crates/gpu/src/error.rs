@@ -45,6 +45,15 @@ pub enum Error {
         /// The compiler's message.
         reason: String,
     },
+    /// Times by dispatch were asked of a device that has no timestamps.
+    #[error(
+        "the adapter {adapter} has no timestamp queries, so that no time by kernel can be measured; the times of whole \
+         steps can"
+    )]
+    NoTimestamps {
+        /// The adapter's name.
+        adapter: String,
+    },
     /// The device reported an error outside any scope.
     #[error("the GPU reported an error: {0}")]
     Device(String),

@@ -9,6 +9,7 @@ mod error;
 mod pass;
 mod pipeline;
 mod readback;
+mod timing;
 mod upload;
 
 pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
@@ -17,5 +18,6 @@ pub use error::Error;
 pub use pass::{Dispatch, Grid, Step};
 pub use pipeline::{Binding, KernelSource, ParamArena, ParamSlot, PipelineId};
 pub use readback::Readback;
+pub use timing::{DeviceTimes, HostTimes};
 pub use upload::Uploads;
 pub use wgpu;

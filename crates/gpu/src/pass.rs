@@ -19,17 +19,38 @@ impl Grid {
         let rows = n.div_ceil(Self::MAX);
         Self([n.div_ceil(rows), rows, 1])
     }
+
+    /// Whether there is no workgroup at all.
+    pub fn is_empty(self) -> bool {
+        self.0.contains(&0)
+    }
 }
 
 /// A pipeline with its bound buffers and parameters; the grid is given when it runs.
 #[derive(Debug, Clone)]
 pub struct Dispatch {
-    pipeline: PipelineId,
+    pub(crate) pipeline: PipelineId,
     bind_group: wgpu::BindGroup,
     params: Option<ParamSlot>,
 }
 
+impl Dispatch {
+    /// Adds it to a pass that has its pipeline set.
+    pub(crate) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, Grid([x, y, z]): Grid) {
+        match &self.params {
+            Some(slot) => pass.set_bind_group(0, &self.bind_group, &[slot.0]),
+            None => pass.set_bind_group(0, &self.bind_group, &[]),
+        }
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
 impl Gpu {
+    pub(crate) fn submit(&self, commands: wgpu::CommandBuffer) -> wgpu::SubmissionIndex {
+        self.count(|t| t.submits += 1);
+        self.queue.submit([commands])
+    }
+
     /// Binds buffers to a pipeline, in the order of the kernel's storage bindings.
     pub fn dispatch(
         &self,
@@ -77,15 +98,15 @@ impl Gpu {
 
 /// One step being recorded: dispatches in one compute pass, then copies, then one submit.
 pub struct Step<'a> {
-    gpu: &'a Gpu,
-    encoder: wgpu::CommandEncoder,
-    dispatches: Vec<(&'a Dispatch, Grid)>,
+    pub(crate) gpu: &'a Gpu,
+    pub(crate) encoder: wgpu::CommandEncoder,
+    pub(crate) dispatches: Vec<(&'a Dispatch, Grid)>,
 }
 
 impl<'a> Step<'a> {
     /// Adds a dispatch; a grid with a zero is skipped.
     pub fn run(&mut self, dispatch: &'a Dispatch, grid: Grid) {
-        if grid.0.iter().all(|&n| n > 0) {
+        if !grid.is_empty() {
             self.dispatches.push((dispatch, grid));
         }
     }
@@ -93,8 +114,7 @@ impl<'a> Step<'a> {
     /// Submits without reading anything back.
     pub fn submit(mut self) -> wgpu::SubmissionIndex {
         self.encode();
-        self.gpu.count(|t| t.submits += 1);
-        self.gpu.queue.submit([self.encoder.finish()])
+        self.gpu.submit(self.encoder.finish())
     }
 
     /// Submits, and copies `bytes` bytes of `source` from byte `offset` into `target`, which is mapped when the
@@ -107,26 +127,32 @@ impl<'a> Step<'a> {
         bytes: u64,
     ) -> Readback {
         self.encode();
+        self.read(source, offset, target, bytes)
+    }
+
+    /// Submits what is encoded, with a copy behind it.
+    pub(crate) fn read(
+        mut self,
+        source: &wgpu::Buffer,
+        offset: u64,
+        target: &wgpu::Buffer,
+        bytes: u64,
+    ) -> Readback {
         self.encoder.copy_buffer_to_buffer(source, offset, target, 0, bytes);
-        self.gpu.count(|t| t.submits += 1);
-        let submission = self.gpu.queue.submit([self.encoder.finish()]);
+        let submission = self.gpu.submit(self.encoder.finish());
         Readback::map(target, bytes, submission)
     }
 
-    fn encode(&mut self) {
+    pub(crate) fn encode(&mut self) {
         let pipelines = self.gpu.pipelines.borrow();
         let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         let mut current = None;
-        for (dispatch, Grid([x, y, z])) in &self.dispatches {
+        for (dispatch, grid) in &self.dispatches {
             if current != Some(dispatch.pipeline) {
                 pass.set_pipeline(&pipelines.get(dispatch.pipeline).0);
                 current = Some(dispatch.pipeline);
             }
-            match &dispatch.params {
-                Some(slot) => pass.set_bind_group(0, &dispatch.bind_group, &[slot.0]),
-                None => pass.set_bind_group(0, &dispatch.bind_group, &[]),
-            }
-            pass.dispatch_workgroups(*x, *y, *z);
+            dispatch.encode(&mut pass, *grid);
         }
         let n = self.dispatches.len() as u64;
         self.gpu.count(|t| t.dispatches += n);

@@ -156,6 +156,12 @@ impl Attend {
         matches!(self.visibility, Visibility::DualChunks(_))
     }
 
+    /// Words for it.
+    fn detail(&self) -> String {
+        let Self { n_heads, n_kv_heads, head_dim, kv, .. } = self;
+        format!("d{head_dim} {n_heads}/{n_kv_heads} {}", kv.name())
+    }
+
     /// Part of a kernel's name.
     fn mask_name(&self) -> &'static str {
         match self.visibility {
@@ -416,10 +422,14 @@ impl Kernels {
         ];
         bound.extend(buffers.qk_norm);
         let per_token = (n_all * shape.head_dim / 8) as u32;
-        self.launch("rotate_heads", &source, Some(&params), &bound, move |step| {
-            Grid::folded((step.n_tokens * per_token).div_ceil(ROTATE_WORKGROUP))
-        })
-        .await
+        let launch = self
+            .launch("rotate_heads", &source, Some(&params), &bound, move |step| {
+                Grid::folded((step.n_tokens * per_token).div_ceil(ROTATE_WORKGROUP))
+            })
+            .await?;
+        let cost = shape.cost(buffers.qk_norm.is_some());
+        let detail = format!("d{} {} to {}", shape.head_dim, n_all, shape.kv.name());
+        Ok(launch.costing(detail, move |step| cost * step.n_tokens))
     }
 
     /// Attention of one new token over the cache in at most `max_splits` splits: two launches.
@@ -453,11 +463,16 @@ impl Kernels {
                 Grid([step.n_kv.div_ceil(DECODE_BLOCK as u32).min(max_splits), sharers, 1])
             })
             .await?;
+        let (detail, costs) = (shape.detail(), *shape);
+        let n_splits =
+            move |step: &StepShape| step.n_kv.div_ceil(DECODE_BLOCK as u32).min(max_splits) as usize;
+        let attend = attend.costing(detail.clone(), move |step| costs.decode_cost(step, n_splits(step)));
         let source = merge_source(&self.templates, shape.head_dim);
         let params = MergeParams { max_splits, window: shape.window() };
         let grid = Grid([shape.head_dim.div_ceil(4 * 8) as u32, shape.n_heads as u32, 1]);
         let bound = [buffers.state, buffers.partial, buffers.stats, buffers.y];
         let merge = self.launch("attend_merge", &source, Some(&params), &bound, move |_| grid).await?;
+        let merge = merge.costing(detail, move |step| costs.merge_cost(n_splits(step)));
         Ok([attend, merge])
     }
 
@@ -482,9 +497,12 @@ impl Kernels {
             [buffers.state, buffers.q, buffers.block_table, buffers.y, buffers.k_cache, buffers.v_cache];
         let rows = prefill_rows(shape.head_dim) as u32;
         let n_heads = shape.n_heads as u32;
-        self.launch("attend_prefill", &source, Some(&params), &bound, move |step: &StepShape| {
-            Grid([step.n_tokens.div_ceil(rows), n_heads, 1])
-        })
-        .await
+        let launch = self
+            .launch("attend_prefill", &source, Some(&params), &bound, move |step: &StepShape| {
+                Grid([step.n_tokens.div_ceil(rows), n_heads, 1])
+            })
+            .await?;
+        let costs = *shape;
+        Ok(launch.costing(shape.detail(), move |step| costs.prefill_cost(step)))
     }
 }

@@ -6,7 +6,7 @@ use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 use qwill_weights::Layout;
 
 use crate::matrix::{quant_name, quant_value};
-use crate::{DeviceMatrix, Error, Kernels, Launch, Templates};
+use crate::{Cost, DeviceMatrix, Error, Kernels, Launch, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
@@ -66,7 +66,13 @@ pub async fn embed_rows(
         let grid = move |shape: &crate::StepShape| Grid([columns, shape.n_tokens, 1]);
         let mut launch = kernels.launch("embed_rows", &source, Some(&params), &buffers, grid).await?;
         launch.weight_bytes = if shard.first_row == 0 { table.row_bytes(1) } else { 0 };
-        launches.push(launch);
+        // which shards the tokens' rows lie in is known on the GPU only
+        let token = match shard.first_row {
+            0 => Cost { bytes: table.row_bytes(1), flops: 0 } + Cost::floats(table.k, 0),
+            _ => Cost::default(),
+        };
+        let detail = format!("{} {}x{}", quant_name(table.layout), table.n_rows, table.k);
+        launches.push(launch.costing(detail, move |step| token * step.n_tokens));
     }
     Ok(launches)
 }

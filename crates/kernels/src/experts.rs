@@ -6,10 +6,11 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
+use crate::cost::ProductCost;
 use crate::gemv::Experts;
 use crate::matrix::check_epilogue;
 use crate::{
-    DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
+    Cost, DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
     StepShape, Templates, align_row, gemm, gemv,
 };
 
@@ -55,6 +56,17 @@ impl ExpertProject {
     /// Experts in a shard that starts at `first_row` and has `n_rows`: the first, and how many.
     fn experts(&self, first_row: usize, n_rows: usize) -> (u32, u32) {
         ((first_row / self.rows_per_expert()) as u32, (n_rows / self.rows_per_expert()) as u32)
+    }
+
+    /// What the products of one expert's rows cost.
+    fn cost(&self) -> ProductCost {
+        ProductCost::new(&self.matrix, self.rows_per_expert(), self.epilogue)
+    }
+
+    /// Words for it.
+    fn detail(&self) -> String {
+        let matrix = self.matrix.detail(self.rows_per_expert(), self.epilogue);
+        format!("{matrix} {}", self.routing.detail())
     }
 
     /// Refuses what no kernel does.
@@ -166,11 +178,13 @@ pub async fn gemv_experts(
         if experts == Experts::Spread {
             grid.0[2] = top_k as u32;
         }
-        launches.push(kernels.launch("gemv_experts", &source, Some(&params), &buffers, move |_| grid).await?);
-    }
-    // which shards the chosen experts lie in is known on the GPU only
-    if let Some(first) = launches.first_mut() {
-        first.weight_bytes = matrix.row_bytes(top_k * rows_per_expert);
+        let mut launch =
+            kernels.launch("gemv_experts", &source, Some(&params), &buffers, move |_| grid).await?;
+        // which shards the chosen experts lie in is known on the GPU only
+        let n_chosen = if shard.first_row == 0 { top_k } else { 0 };
+        launch.weight_bytes = matrix.row_bytes(n_chosen * rows_per_expert);
+        let cost = project.cost().of(1) * n_chosen as u32;
+        launches.push(launch.costing(project.detail(), move |_| cost));
     }
     Ok(launches)
 }
@@ -246,7 +260,13 @@ pub async fn gemm_experts(
         let mut launch = kernels.launch("gemm_experts", &source, Some(&params), &buffers, grid).await?;
         // at most: experts without a token are not read
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
-        launches.push(launch);
+        let cost = project.cost();
+        let n_all = project.routing.n_experts as u32;
+        launches.push(launch.costing(project.detail(), move |step| {
+            let assignments = step.n_tokens * top_k as u32;
+            let share = (assignments * n_experts).div_ceil(n_all);
+            cost.weights * n_experts.min(share) + cost.vector * share
+        }));
     }
     Ok(launches)
 }
@@ -290,5 +310,9 @@ pub async fn combine_experts(
     let params = CombineParams { stride, top_k: routing.top_k as u32, n_slots: routing.n_slots() as u32 };
     let source = combine_source(&kernels.templates);
     let grid = move |shape: &StepShape| Grid([stride.div_ceil(64), shape.n_tokens, 1]);
-    kernels.launch("combine_experts", &source, Some(&params), &[routes, x, y], grid).await
+    let launch = kernels.launch("combine_experts", &source, Some(&params), &[routes, x, y], grid).await?;
+    let token = Cost::floats((routing.top_k + 2) * n_cols, 2 * routing.top_k * n_cols)
+        + Cost::bytes(8 * routing.n_slots());
+    let detail = format!("{n_cols} {}", routing.detail());
+    Ok(launch.costing(detail, move |step| token * step.n_tokens))
 }

@@ -5,6 +5,7 @@ use minijinja::context;
 use qwill_gpu::{Binding, KernelSource};
 use qwill_weights::Layout;
 
+use crate::cost::ProductCost;
 use crate::matrix::{quant_name, quant_value};
 use crate::tuning::GemmShape;
 use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, StepShape, Templates};
@@ -117,15 +118,13 @@ pub async fn gemm(
         buffers.extend(&project.scale);
         let n_rows = shard.n_rows as u32;
         let grid = move |shape: &StepShape| {
-            let m = match rows {
-                NormRows::All => shape.n_tokens,
-                NormRows::Outputs => shape.n_outputs,
-            };
-            variant.shape.grid(n_rows, m.div_ceil(variant.shape.tile_m()))
+            variant.shape.grid(n_rows, rows.count(shape).div_ceil(variant.shape.tile_m()))
         };
         let mut launch = kernels.launch("gemm", &source, Some(&params), &buffers, grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
-        launches.push(launch);
+        let cost = ProductCost::new(matrix, shard.n_rows, project.epilogue);
+        let detail = matrix.detail(matrix.n_rows, project.epilogue);
+        launches.push(launch.costing(detail, move |step| cost.of(rows.count(step))));
     }
     Ok(launches)
 }

@@ -5,6 +5,7 @@ use minijinja::context;
 use qwill_gpu::{Binding, Caps, Grid, KernelSource};
 use qwill_weights::Layout;
 
+use crate::cost::ProductCost;
 use crate::matrix::{quant_name, quant_value};
 use crate::tuning::{GemvShape, Reduction};
 use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, Templates};
@@ -157,7 +158,9 @@ pub async fn gemv(
         let grid = Grid::folded((n_outputs as u32).div_ceil(variant.outputs()));
         let mut launch = kernels.launch("gemv", &source, Some(&params), &buffers, move |_| grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
-        launches.push(launch);
+        let cost = ProductCost::new(matrix, shard.n_rows, project.epilogue);
+        let detail = matrix.detail(matrix.n_rows, project.epilogue);
+        launches.push(launch.costing(detail, move |_| cost.of(1)));
     }
     Ok(launches)
 }

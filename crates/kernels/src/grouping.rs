@@ -5,7 +5,7 @@ use minijinja::context;
 use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
 use crate::routing::MAX_EXPERTS;
-use crate::{Error, Kernels, Launch, Routing, Templates, Tuning};
+use crate::{Cost, Error, Kernels, Launch, Routing, Templates, Tuning};
 
 /// How the tokens of a step are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,5 +117,9 @@ pub async fn group_tokens(
         max_tiles: grouping.max_tiles(grouping.max_tokens) as u32,
     };
     let buffers = [state, routes, assignments, tiles];
-    kernels.launch("group_tokens", &source, Some(&params), &buffers, |_| Grid([1, 1, 1])).await
+    let launch =
+        kernels.launch("group_tokens", &source, Some(&params), &buffers, |_| Grid([1, 1, 1])).await?;
+    let Grouping { routing, .. } = *grouping;
+    let token = Cost::bytes(8 * routing.n_slots() + 4 * routing.top_k);
+    Ok(launch.costing(routing.detail(), move |step| token * step.n_tokens))
 }

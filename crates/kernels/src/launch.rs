@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytemuck::{NoUninit, Zeroable};
 use qwill_gpu::{Dispatch, Gpu, Grid, KernelSource, ParamArena, wgpu};
 
-use crate::{Templates, Tuning};
+use crate::{Cost, Templates, Tuning};
 
 /// What can go wrong when kernels are prepared.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,22 +52,36 @@ pub struct StepShape {
 }
 
 type GridRule = Box<dyn Fn(&StepShape) -> Grid>;
+type CostRule = Box<dyn Fn(&StepShape) -> Cost>;
 
 /// A bound kernel whose grid follows from the shape of the step.
 pub struct Launch {
     /// The kernel's name.
     pub kernel: &'static str,
+    /// What tells it apart from the kernel's other launches: number format, sizes, what is done to the product.
+    pub detail: String,
     /// Bytes of weights that it reads.
     pub weight_bytes: u64,
     /// Pipeline, buffers and parameters.
     pub dispatch: Dispatch,
     grid: GridRule,
+    cost: CostRule,
 }
 
 impl Launch {
     /// Workgroups for a step of this shape.
     pub fn grid(&self, shape: &StepShape) -> Grid {
         (self.grid)(shape)
+    }
+
+    /// Work in a step of this shape.
+    pub fn cost(&self, shape: &StepShape) -> Cost {
+        (self.cost)(shape)
+    }
+
+    /// Says what it is and what it costs.
+    pub(crate) fn costing(self, detail: String, cost: impl Fn(&StepShape) -> Cost + 'static) -> Self {
+        Self { detail, cost: Box::new(cost), ..self }
     }
 }
 
@@ -113,6 +127,13 @@ impl Kernels {
         let pipeline = self.gpu.pipeline(source).await?;
         let slot = params.map(|params| self.arena.push(&self.gpu, params)).transpose()?;
         let dispatch = self.gpu.dispatch(pipeline, &source.bindings, &self.arena, slot, buffers);
-        Ok(Launch { kernel, weight_bytes: 0, dispatch, grid: Box::new(grid) })
+        Ok(Launch {
+            kernel,
+            detail: String::new(),
+            weight_bytes: 0,
+            dispatch,
+            grid: Box::new(grid),
+            cost: Box::new(|_| Cost::default()),
+        })
     }
 }

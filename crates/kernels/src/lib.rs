@@ -4,6 +4,7 @@
 //! step's shape. WGSL is never assembled here: the files in `shaders/` are complete but for template conditions.
 
 mod attention;
+mod cost;
 pub mod cpu;
 mod embed;
 mod experts;
@@ -21,6 +22,7 @@ mod templates;
 mod tuning;
 
 pub use attention::{Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, Visibility};
+pub use cost::Cost;
 pub use embed::embed_rows;
 pub use experts::{ExpertProject, ExpertRows, combine_experts, gemm_experts, gemv_experts};
 pub use gemm::gemm;

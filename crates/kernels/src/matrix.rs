@@ -61,6 +61,11 @@ impl DeviceMatrix {
             .sum()
     }
 
+    /// Words for `n_rows` of its rows and what is done with their products.
+    pub(crate) fn detail(&self, n_rows: usize, epilogue: Epilogue) -> String {
+        format!("{} {n_rows}x{} {}", quant_name(self.layout), self.k, epilogue.name())
+    }
+
     /// Bytes of the whole matrix.
     pub fn bytes(&self) -> u64 {
         self.row_bytes(self.n_rows)
@@ -108,6 +113,11 @@ impl Epilogue {
     /// Whether a bias can be added to the product.
     pub(crate) fn takes_bias(self) -> bool {
         matches!(self, Self::Store | Self::Relu)
+    }
+
+    /// Whether it adds to what is there.
+    pub(crate) fn reads_output(self) -> bool {
+        matches!(self, Self::Add | Self::AddScaled)
     }
 
     /// Outputs of `n_rows` rows of the matrix.

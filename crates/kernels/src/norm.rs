@@ -5,7 +5,7 @@ use minijinja::context;
 use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
 
 use crate::tuning::{Reduction, RowShape};
-use crate::{Error, FusedNorm, Kernels, Launch, Templates, align_row};
+use crate::{Cost, Error, FusedNorm, Kernels, Launch, StepShape, Templates, align_row};
 
 /// Which rows are normalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,16 @@ pub enum NormRows {
     All,
     /// Only those whose logits are wanted.
     Outputs,
+}
+
+impl NormRows {
+    /// How many those are.
+    pub(crate) fn count(self, step: &StepShape) -> u32 {
+        match self {
+            Self::All => step.n_tokens,
+            Self::Outputs => step.n_outputs,
+        }
+    }
 }
 
 #[repr(C)]
@@ -62,10 +72,9 @@ pub async fn norm_rms(
         eps: norm.eps,
         from_output_row: (rows == NormRows::Outputs).into(),
     };
-    kernels
-        .launch("norm_rms", &source, Some(&params), &[state, x, &norm.gain, y], move |shape| match rows {
-            NormRows::All => Grid([shape.n_tokens, 1, 1]),
-            NormRows::Outputs => Grid([shape.n_outputs, 1, 1]),
-        })
-        .await
+    let grid = move |step: &StepShape| Grid([rows.count(step), 1, 1]);
+    let buffers = [state, x, &norm.gain, y];
+    let launch = kernels.launch("norm_rms", &source, Some(&params), &buffers, grid).await?;
+    let (gain, row) = (Cost::floats(n_cols, 0), Cost::floats(2 * n_cols, 4 * n_cols));
+    Ok(launch.costing(n_cols.to_string(), move |step| gain + row * rows.count(step)))
 }

@@ -117,6 +117,7 @@ fn devices(is_web: bool) -> [Caps; 3] {
         f16: true,
         subgroups: subgroups.then_some(SubgroupWidth { min: 4, max: 128 }),
         dot4: true,
+        timestamps: false,
         max_binding: 128 << 20,
         max_buffer: 256 << 20,
         max_memory: None,

@@ -5,7 +5,7 @@ use minijinja::context;
 use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
 
 use crate::tuning::{Reduction, RowShape};
-use crate::{Error, Kernels, Launch, Templates, align_row};
+use crate::{Cost, Error, Kernels, Launch, Templates, align_row};
 
 /// Most experts that a token can choose from.
 pub(crate) const MAX_EXPERTS: usize = 512;
@@ -44,6 +44,11 @@ impl Routing {
     /// Columns of the router's logits, without padding: the experts, then the shared expert's gate.
     pub fn n_logits(&self) -> usize {
         self.n_experts + usize::from(self.has_shared_expert)
+    }
+
+    /// Words for it.
+    pub(crate) fn detail(&self) -> String {
+        format!("{} of {}", self.top_k, self.n_experts)
     }
 
     /// Refuses what no kernel does.
@@ -119,5 +124,7 @@ pub async fn route_experts(
         stride: align_row(routing.n_logits()) as u32,
     };
     let grid = |shape: &crate::StepShape| Grid([shape.n_tokens, 1, 1]);
-    kernels.launch("route_experts", &source, Some(&params), &[logits, routes], grid).await
+    let launch = kernels.launch("route_experts", &source, Some(&params), &[logits, routes], grid).await?;
+    let token = Cost::floats(routing.n_logits() + 2 * routing.n_slots(), 4 * routing.n_logits());
+    Ok(launch.costing(routing.detail(), move |step| token * step.n_tokens))
 }

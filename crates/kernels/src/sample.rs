@@ -4,7 +4,7 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
-use crate::{Error, Kernels, Launch, Templates};
+use crate::{Cost, Error, Kernels, Launch, StepShape, Templates};
 
 /// Logits that one workgroup looks through.
 pub(crate) const CHUNK: usize = 1024;
@@ -101,7 +101,10 @@ pub async fn select_candidates(
     let source = select_source(&kernels.templates, keep);
     let bound = [buffers.sampler, buffers.logits, buffers.counts, buffers.candidates];
     let chunks = n_vocab.div_ceil(CHUNK) as u32;
-    kernels.launch::<u32>("select_candidates", &source, None, &bound, move |_| Grid([chunks, 1, 1])).await
+    let grid = move |_: &StepShape| Grid([chunks, 1, 1]);
+    let launch = kernels.launch::<u32>("select_candidates", &source, None, &bound, grid).await?;
+    let cost = Cost::bytes(8 * n_vocab + 8 * candidate_count(n_vocab, keep));
+    Ok(launch.costing(format!("{keep} of {CHUNK}"), move |_| cost))
 }
 
 /// Draws a token from `n_candidates`.
@@ -113,5 +116,8 @@ pub async fn sample_token(
     let source = sample_source(&kernels.templates);
     let bound =
         [buffers.state, buffers.sampler, buffers.candidates, buffers.tokens, buffers.ring, buffers.counts];
-    kernels.launch("sample_token", &source, Some(&(n_candidates as u32)), &bound, |_| Grid([1, 1, 1])).await
+    let grid = |_: &StepShape| Grid([1, 1, 1]);
+    let launch = kernels.launch("sample_token", &source, Some(&(n_candidates as u32)), &bound, grid).await?;
+    let cost = Cost::bytes(8 * n_candidates);
+    Ok(launch.costing(format!("of {n_candidates}"), move |_| cost))
 }

@@ -4,7 +4,7 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
 
-use crate::{Error, Kernels, Launch, StepShape, Templates, align_row};
+use crate::{Cost, Error, Kernels, Launch, StepShape, Templates, align_row};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
@@ -46,5 +46,8 @@ pub async fn silu_mul(
         Params { n_outputs: n_outputs as u32, x_stride: align_row(n_rows) as u32, y_stride: y_stride as u32 };
     let columns = params.n_outputs.div_ceil(64);
     let grid = move |shape: &StepShape| Grid([columns, shape.n_tokens, rows_per_token as u32]);
-    kernels.launch("silu_mul", &source, Some(&params), &[x, y], grid).await
+    let launch = kernels.launch("silu_mul", &source, Some(&params), &[x, y], grid).await?;
+    let n_values = rows_per_token * n_outputs;
+    let token = Cost::floats(3 * n_values, 5 * n_values);
+    Ok(launch.costing(n_outputs.to_string(), move |step| token * step.n_tokens))
 }

@@ -203,6 +203,7 @@ mod tests {
             f16: true,
             subgroups: Some(SubgroupWidth { min: 32, max: 32 }),
             dot4: true,
+            timestamps: true,
             max_binding: 128 << 20,
             max_buffer: 256 << 20,
             max_memory: None,

@@ -6,7 +6,7 @@ use web_time::Instant;
 use qwill_gpu::Usage;
 
 use crate::generate::{Generation, generate};
-use crate::{Control, Error, Model, SamplingOptions};
+use crate::{Control, Error, Model, ProfileReport, SamplingOptions};
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +41,17 @@ pub struct Spread {
 impl Spread {
     fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let median = values.get(values.len() / 2).copied().unwrap_or(0.0);
         Self {
-            median,
+            median: values.get(values.len() / 2).copied().unwrap_or(0.0),
             min: values.first().copied().unwrap_or(0.0),
             max: values.last().copied().unwrap_or(0.0),
         }
     }
+}
+
+/// The value in the middle; 0 without any.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    Spread::of(values.collect()).median
 }
 
 /// Speeds at one depth.
@@ -92,12 +96,17 @@ pub struct BenchReport {
     pub dispatches_per_layer: f64,
     /// Submits of a decode step.
     pub submits_per_token: f64,
+    /// What the calling thread spends on encoding and submitting a decode step, milliseconds.
+    pub cpu_ms_per_token: f64,
     /// Bytes of weights that a decode step reads.
     pub weight_bytes_per_token: u64,
     /// Bytes read and written a second by copying a buffer, in 10^9, measured in the same run.
     pub copy_gbps: f64,
     /// One for each depth.
     pub results: Vec<BenchRun>,
+    /// One for each depth, where kernels were timed too: see [`Model::profile`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profile: Vec<ProfileReport>,
 }
 
 impl Model {
@@ -163,6 +172,7 @@ impl Model {
                 bandwidth_share: decode_gbps / copy_gbps,
             });
         }
+        let cpu_ms_per_token = self.cpu_ms_per_token().await?;
         let info = self.info();
         let cost = self.engine.decode_cost();
         Ok(BenchReport {
@@ -177,10 +187,30 @@ impl Model {
             dispatches_per_token: cost.dispatches,
             dispatches_per_layer: self.engine.decode_dispatches_per_layer(),
             submits_per_token,
+            cpu_ms_per_token,
             weight_bytes_per_token: cost.weight_bytes,
             copy_gbps,
             results,
+            profile: Vec::new(),
         })
+    }
+
+    /// What the calling thread spends on a decode step, milliseconds. The device is idle before each: where it is not, some
+    /// drivers let the thread wait for it.
+    async fn cpu_ms_per_token(&mut self) -> Result<f64, Error> {
+        let n_vocab = self.engine.plan.dims.vocab_size;
+        let settings = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
+        let sampler = self.engine.prepare_sampling(&settings).await?;
+        let position = self.sequence.len().saturating_sub(1);
+        let mut spent = Vec::new();
+        for index in 0..8 {
+            self.engine.gpu.flush().await?;
+            let started = Instant::now();
+            let token = self.engine.decode_step(&mut self.sequence, position, sampler, 0, index)?;
+            spent.push(started.elapsed().as_secs_f64() * 1e3);
+            token.wait(&self.engine.gpu).await?;
+        }
+        Ok(median(spent.into_iter()))
     }
 
     /// Bytes that the device moves a second when it copies a buffer (read plus written), in 10^9.

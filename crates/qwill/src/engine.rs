@@ -2,8 +2,10 @@
 
 mod adapters;
 mod buffers;
+mod decode;
 mod mixture;
 mod prepare;
+mod ready;
 mod sizes;
 mod stage;
 
@@ -11,18 +13,16 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Readback, Step, wgpu};
-use qwill_kernels::{
-    Kernels, KvType, Launch, SampleBuffers, SamplerSettings, StepShape, StepState, Tuning, align_row,
-    candidate_count, keep_for, sample_token, select_candidates,
-};
+use qwill_gpu::{Gpu, wgpu};
+use qwill_kernels::{Kernels, KvType, Launch, StepShape, StepState, Tuning, align_row};
 use qwill_models::{Outputs, Plan};
 
 pub(crate) use self::adapters::AdapterSet;
 use self::adapters::Adapters;
 use self::buffers::{Activations, Steering, activations, steering};
+pub(crate) use self::ready::Ready;
 pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
-use self::stage::{BySize, Size, Stage, run};
+use self::stage::{BySize, Size, Stage};
 use crate::Error;
 use crate::cache::{PagePool, Sequence};
 use crate::loader::Loader;
@@ -180,8 +180,12 @@ impl Engine {
         self.angles.positions.start as u32
     }
 
-    /// Puts `tokens` into the cache, at most a chunk of them, and leaves their hidden states for [`Self::head`].
-    fn prefill_chunk(&mut self, sequence: &mut Sequence, tokens: &[u32]) -> Result<StepState, Error> {
+    /// Makes the device ready for a chunk: for `tokens` behind those that are in the cache.
+    pub(crate) fn enter_chunk(
+        &mut self,
+        sequence: &mut Sequence,
+        tokens: &[u32],
+    ) -> Result<StepState, Error> {
         let position = sequence.len();
         self.reserve(sequence, position + tokens.len())?;
         self.gpu.write(&self.steering.tokens, 0, bytemuck::cast_slice(tokens));
@@ -192,32 +196,40 @@ impl Engine {
             ..StepState::default()
         };
         self.write_state(&state);
+        Ok(state)
+    }
+
+    /// The step that [`Self::enter_chunk`] prepared.
+    pub(crate) fn chunk(&self, state: &StepState) -> Ready<'_> {
         let shape =
             StepShape { n_tokens: state.n_tokens, n_kv: state.position + state.n_tokens, n_outputs: 0 };
-        let size = match tokens.len() {
+        let size = match state.n_tokens as usize {
             1 => Size::One,
             2..=FEW => Size::Few,
             _ => Size::Many,
         };
-        let mut step = self.gpu.step();
-        self.layers.run(size, &self.adapters.layers(), &mut step, &shape);
-        step.submit();
+        Ready::new(&self.gpu, self.layers.in_order(size, &self.adapters.layers()), shape)
+    }
+
+    /// Puts `tokens` into the cache, at most a chunk of them, and leaves their hidden states for [`Self::head`].
+    fn prefill_chunk(&mut self, sequence: &mut Sequence, tokens: &[u32]) -> Result<StepState, Error> {
+        let state = self.enter_chunk(sequence, tokens)?;
+        self.chunk(&state).record().submit();
         sequence.push(tokens);
         Ok(state)
     }
 
     /// Outputs of `n` rows of the last chunk, from row `first`.
-    fn head(&self, last: StepState, first: usize, n: usize, until: Until) -> Step<'_> {
+    fn head(&self, last: StepState, first: usize, n: usize, until: Until) -> Ready<'_> {
         self.write_state(&StepState { output_row: first as u32, ..last });
         let shape =
             StepShape { n_tokens: last.n_tokens, n_kv: last.position + last.n_tokens, n_outputs: n as u32 };
-        let mut step = self.gpu.step();
         let size = if n == 1 { Size::One } else { Size::Many };
-        run(self.norm.get(size), &mut step, &shape);
+        let mut launches: Vec<&Launch> = self.norm.get(size).iter().collect();
         if until == Until::Outputs {
-            self.head.run(size, &self.adapters.head(), &mut step, &shape);
+            launches.extend(self.head.in_order(size, &self.adapters.head()));
         }
-        step
+        Ready::new(&self.gpu, launches, shape)
     }
 
     /// Prefills all of `tokens`, in chunks, and computes the outputs of the last one.
@@ -227,7 +239,7 @@ impl Engine {
             last = Some(self.prefill_chunk(sequence, chunk)?);
         }
         if let Some(last) = last {
-            self.head(last, last.n_tokens as usize - 1, 1, Until::Outputs).submit();
+            self.head(last, last.n_tokens as usize - 1, 1, Until::Outputs).record().submit();
         }
         Ok(())
     }
@@ -242,7 +254,7 @@ impl Engine {
         let mut all = Vec::with_capacity(tokens.len() * self.plan.head.width(&self.plan.dims));
         for first in (0..tokens.len()).step_by(MAX_OUTPUTS) {
             let n = MAX_OUTPUTS.min(tokens.len() - first);
-            self.head(last, first, n, Until::Outputs).submit();
+            self.head(last, first, n, Until::Outputs).record().submit();
             all.extend(self.read_outputs(n).await?);
         }
         Ok(all)
@@ -258,7 +270,7 @@ impl Engine {
         for chunk in tokens.chunks(self.options.chunk) {
             last = self.prefill_chunk(sequence, chunk)?;
         }
-        self.head(last, last.n_tokens as usize - 1, 1, Until::States).submit();
+        self.head(last, last.n_tokens as usize - 1, 1, Until::States).record().submit();
         self.read_rows(&self.activations.head_in, 1, self.plan.dims.hidden_size).await
     }
 
@@ -276,95 +288,5 @@ impl Engine {
         let bytes = self.gpu.read(buffer, 0, (n * stride * 4) as u64).await?;
         let rows = bytemuck::pod_collect_to_vec::<u8, f32>(&bytes);
         Ok(rows.chunks(stride).flat_map(|row| &row[..width]).copied().collect())
-    }
-
-    /// Uploads the settings of a generation; returns the key for [`Self::sample_step`].
-    pub(crate) async fn prepare_sampling(&mut self, settings: &SamplerSettings) -> Result<usize, Error> {
-        self.gpu.write(&self.steering.sampler, 0, bytemuck::bytes_of(settings));
-        let keep = keep_for(settings);
-        if !self.samplers.contains_key(&keep) {
-            let n_vocab = self.plan.dims.vocab_size;
-            let buffers = SampleBuffers {
-                state: &self.steering.state,
-                sampler: &self.steering.sampler,
-                logits: &self.activations.outputs,
-                counts: &self.steering.counts,
-                candidates: &self.steering.candidates,
-                tokens: &self.steering.tokens,
-                ring: &self.steering.ring,
-            };
-            let launches = vec![
-                select_candidates(&mut self.kernels, &buffers, n_vocab, keep).await?,
-                sample_token(&mut self.kernels, &buffers, candidate_count(n_vocab, keep)).await?,
-            ];
-            self.samplers.insert(keep, launches);
-        }
-        Ok(keep)
-    }
-
-    /// Tells the penalties which tokens the prompt holds and that the output is empty.
-    pub(crate) fn reset_counts(&self, prompt: &[u32]) {
-        let mut counts = vec![0u32; self.plan.dims.vocab_size];
-        for &token in prompt {
-            counts[token as usize] = 1 << 31;
-        }
-        self.gpu.write(&self.steering.counts, 0, bytemuck::cast_slice(&counts));
-    }
-
-    /// Samples from the logits of the last step; the token becomes the input of [`Self::decode_step`].
-    pub(crate) fn sample_step(
-        &mut self,
-        sequence: &Sequence,
-        sampler: usize,
-        seed: u32,
-        index: usize,
-    ) -> Readback {
-        let (state, staging) = self.sampling_state(sequence.len(), seed, index);
-        self.write_state(&state);
-        let shape = StepShape { n_tokens: 1, n_kv: state.position, n_outputs: 1 };
-        let mut step = self.gpu.step();
-        run(&self.samplers[&sampler], &mut step, &shape);
-        step.submit_and_read(&self.steering.ring, u64::from(state.ring_slot) * 4, &staging, 4)
-    }
-
-    /// Runs the model on the token sampled last, which only the GPU may know yet, and samples the next one: one pass,
-    /// one submit. `position` is where that token goes.
-    pub(crate) fn decode_step(
-        &mut self,
-        sequence: &mut Sequence,
-        position: usize,
-        sampler: usize,
-        seed: u32,
-        index: usize,
-    ) -> Result<Readback, Error> {
-        self.reserve(sequence, position + 1)?;
-        let rope_first = self.turn_to(sequence, position..position + 1);
-        let (state, staging) = self.sampling_state(position, seed, index);
-        self.write_state(&StepState { rope_first, ..state });
-        let shape = StepShape { n_tokens: 1, n_kv: state.position + 1, n_outputs: 1 };
-        let mut step = self.gpu.step();
-        self.layers.run(Size::One, &self.adapters.layers(), &mut step, &shape);
-        run(&self.norm.one, &mut step, &shape);
-        self.head.run(Size::One, &self.adapters.head(), &mut step, &shape);
-        run(&self.samplers[&sampler], &mut step, &shape);
-        Ok(step.submit_and_read(&self.steering.ring, u64::from(state.ring_slot) * 4, &staging, 4))
-    }
-
-    /// The state of a step that samples token `index` of a generation, and the buffer that it is read through.
-    fn sampling_state(&mut self, position: usize, seed: u32, index: usize) -> (StepState, wgpu::Buffer) {
-        let state = StepState {
-            position: position as u32,
-            n_tokens: 1,
-            sample_index: index as u32,
-            seed,
-            ring_slot: (index % RING) as u32,
-            ..StepState::default()
-        };
-        (state, self.staging())
-    }
-
-    fn staging(&mut self) -> wgpu::Buffer {
-        self.next_staging = (self.next_staging + 1) % self.steering.staging.len();
-        self.steering.staging[self.next_staging].clone()
     }
 }

@@ -128,7 +128,9 @@ impl Error {
             Self::Gpu(Gpu::NoAdapter { .. } | Gpu::NoDevice { .. }) => "no-adapter",
             Self::Memory(_) | Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
             Self::Gpu(Gpu::Lost(_)) => "device-lost",
-            Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_)) | Self::Kernel(_) => "gpu-error",
+            Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_) | Gpu::NoTimestamps { .. }) | Self::Kernel(_) => {
+                "gpu-error"
+            }
             Self::Aborted => "aborted",
         }
     }

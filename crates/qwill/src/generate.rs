@@ -80,6 +80,16 @@ impl Generated {
 /// Steps submitted before a token is waited for. A browser's event loop answers later than a driver does.
 const DEPTH: usize = if cfg!(target_arch = "wasm32") { 4 } else { 2 };
 
+/// Refuses a model that has no tokens to give.
+pub(crate) fn check_generates(engine: &Engine) -> Result<(), Error> {
+    if engine.plan.head.outputs == Outputs::Logits {
+        return Ok(());
+    }
+    Err(Error::Request(
+        "this model has no output matrix for tokens: it embeds or scores texts and cannot generate".into(),
+    ))
+}
+
 /// Generates tokens until `on_token` says stop or the limit is reached. The token that `on_token` stopped at is part
 /// of the result.
 pub(crate) async fn generate(
@@ -89,12 +99,7 @@ pub(crate) async fn generate(
     on_token: &mut dyn FnMut(u32) -> Control,
 ) -> Result<Generated, Error> {
     engine.gpu.check()?;
-    if engine.plan.head.outputs != Outputs::Logits {
-        return Err(Error::Request(
-            "this model has no output matrix for tokens: it embeds or scores texts and cannot generate"
-                .into(),
-        ));
-    }
+    check_generates(engine)?;
     let started = Instant::now();
     let prompt = generation.prompt;
     let context_length = engine.options.context_length;

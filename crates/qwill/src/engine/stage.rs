@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use qwill_gpu::Step;
-use qwill_kernels::{ExpertProject, FusedNorm, Launch, NormRows, Project, StepShape};
+use qwill_kernels::{ExpertProject, FusedNorm, Launch, NormRows, Project};
 use qwill_models::{Arrangement, Weight};
 
 /// How many tokens a step has. Each size has kernels of its own.
@@ -138,15 +137,10 @@ impl Stage {
         self.sites.push(Site { target, ranges, apart: None });
     }
 
-    /// Records all launches, with what adapters add.
-    pub(super) fn run<'a>(
-        &'a self,
-        size: Size,
-        additions: &[&'a Additions],
-        step: &mut Step<'a>,
-        shape: &StepShape,
-    ) {
+    /// All launches in order, with what adapters add.
+    pub(super) fn in_order<'a>(&'a self, size: Size, additions: &[&'a Additions]) -> Vec<&'a Launch> {
         let launches = self.launches.get(size);
+        let mut all = Vec::with_capacity(launches.len());
         let mut done = 0;
         if !additions.is_empty() {
             for (index, site) in self.sites.iter().enumerate() {
@@ -156,29 +150,19 @@ impl Stage {
                     continue;
                 }
                 let range = site.ranges.get(size);
-                run(&launches[done..range.start], step, shape);
+                all.extend(&launches[done..range.start]);
                 match &site.apart {
-                    Some(apart) => run(apart.gate_up.get(size), step, shape),
-                    None => run(&launches[range.clone()], step, shape),
+                    Some(apart) => all.extend(apart.gate_up.get(size)),
+                    None => all.extend(&launches[range.clone()]),
                 }
-                added.for_each(|added| run(added, step, shape));
+                added.for_each(|added| all.extend(added));
                 if let Some(apart) = &site.apart {
-                    run(apart.activate.get(size), step, shape);
+                    all.extend(apart.activate.get(size));
                 }
                 done = range.end;
             }
         }
-        run(&launches[done..], step, shape);
-    }
-}
-
-/// Records launches in order.
-pub(super) fn run<'a>(
-    launches: impl IntoIterator<Item = &'a Launch>,
-    step: &mut Step<'a>,
-    shape: &StepShape,
-) {
-    for launch in launches {
-        step.run(&launch.dispatch, launch.grid(shape));
+        all.extend(&launches[done..]);
+        all
     }
 }

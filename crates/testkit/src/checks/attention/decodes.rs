@@ -30,8 +30,11 @@ struct Case {
     heads: Vec<Range<usize>>,
 }
 
-/// Layers with the length of their cache, and what is tried with it: (keys, visibility).
-fn layers(rig: &Rig, depth: Depth) -> Vec<(Attend, usize, Vec<(usize, Visibility)>)> {
+/// What is tried with a cache: (keys, visibility).
+type Tries = Vec<(usize, Visibility)>;
+
+/// Layers with the length of their cache.
+fn layers(rig: &Rig, depth: Depth) -> Vec<(Attend, usize, Tries)> {
     match depth {
         Depth::Full | Depth::Slice => {
             small_shapes(depth).into_iter().map(|shape| (shape, SMALL, small_tries())).collect()
@@ -60,7 +63,7 @@ fn layers(rig: &Rig, depth: Depth) -> Vec<(Attend, usize, Vec<(usize, Visibility
 /// The longest of small caches: seven blocks and a part of one.
 const SMALL: usize = 7 * BLOCK + 5;
 
-fn small_tries() -> Vec<(usize, Visibility)> {
+fn small_tries() -> Tries {
     let lengths = [1, 31, 33, BLOCK - 1, BLOCK, BLOCK + 1, 4 * BLOCK, SMALL];
     // a window within a page, across pages, and one that hides whole blocks; chunks that end within a page and on one
     let visibilities = [
@@ -193,7 +196,7 @@ fn try_token(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case) -> f64 {
 /// Blocks all to themselves, and as many to a split as leave the last with another number; or what a device takes.
 fn max_splits(rig: &Rig, depth: Depth, shape: Attend, longest: usize, index: usize) -> usize {
     match depth {
-        Depth::Full | Depth::Slice if index % 2 == 0 => longest.div_ceil(BLOCK) + 1,
+        Depth::Full | Depth::Slice if index.is_multiple_of(2) => longest.div_ceil(BLOCK) + 1,
         Depth::Full | Depth::Slice => 3,
         Depth::Quick | Depth::Real => {
             rig.kernels.tuning().decode_splits(shape.n_heads, shape.n_kv_heads, longest)

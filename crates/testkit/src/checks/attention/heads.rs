@@ -12,9 +12,8 @@ use crate::{Depth, on_all_cores};
 pub(super) fn compared_heads(shape: Attend, depth: Depth) -> Vec<Range<usize>> {
     let n = shape.n_kv_heads;
     match depth {
-        Depth::Full | Depth::Slice => vec![0..n],
-        Depth::Real | Depth::Quick if n == 1 => vec![0..1],
-        Depth::Real | Depth::Quick => vec![0..1, n - 1..n],
+        Depth::Real | Depth::Quick if n > 1 => vec![0..1, n - 1..n],
+        _ => std::iter::once(0..n).collect(),
     }
 }
 

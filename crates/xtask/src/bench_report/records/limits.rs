@@ -3,6 +3,7 @@
 use super::{Kit, Stamp};
 use serde::Deserialize;
 use serde::de::Error as _;
+use serde_json::Value;
 
 /// The limits of one device.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) struct Limits {
 
 /// What was measured; not every device can do all of it.
 #[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "Value")]
 pub(crate) struct LimitFigures {
     /// 10^9 bytes a second.
     pub(crate) read_gbps: Option<f64>,
@@ -28,6 +30,25 @@ pub(crate) struct LimitFigures {
     pub(crate) dispatch_us: Option<f64>,
     pub(crate) submit_us: Option<f64>,
     pub(crate) readback_us: Option<f64>,
+}
+
+impl From<Value> for LimitFigures {
+    /// What could not be measured has an error in the place of its figure.
+    fn from(result: Value) -> Self {
+        let figure = |pointer| result.pointer(pointer).and_then(Value::as_f64);
+        let by_bytes_a_load = result["read_gbps"].as_object();
+        Self {
+            read_gbps: by_bytes_a_load
+                .and_then(|all| all.values().filter_map(Value::as_f64).reduce(f64::max)),
+            copy_gbps: figure("/copy_gbps"),
+            f32_tflops: figure("/f32_tflops"),
+            f16_tflops: figure("/f16_tflops"),
+            dot4_tops: figure("/dot4_tops"),
+            dispatch_us: figure("/launch_us/waiting"),
+            submit_us: figure("/round_trip_us/submit"),
+            readback_us: figure("/round_trip_us/readback"),
+        }
+    }
 }
 
 /// Reads the limits of a kit's device.

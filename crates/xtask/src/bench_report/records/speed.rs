@@ -111,14 +111,14 @@ fn capitalised(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The `result` of a kit's part.
+/// A benchmark in the `result` of a kit's part; without a report if the device has no room or no time for the model.
 #[derive(Deserialize)]
-pub(super) struct Runs {
-    runs: Vec<Bench>,
+pub(super) struct Tried {
+    report: Option<Bench>,
 }
 
 /// Reads the benchmarks of a kit.
-pub(super) fn of_kit(record: &str, kit: Kit<Runs>) -> serde_json::Result<Vec<Run>> {
+pub(super) fn of_kit(record: &str, kit: Kit<Vec<Tried>>) -> serde_json::Result<Vec<Run>> {
     let device = kit.device.label();
     let run = |bench: Bench| {
         Ok(Run {
@@ -129,7 +129,7 @@ pub(super) fn of_kit(record: &str, kit: Kit<Runs>) -> serde_json::Result<Vec<Run
             bench: bench.checked()?,
         })
     };
-    kit.result.runs.into_iter().map(run).collect()
+    kit.result.into_iter().filter_map(|tried| tried.report).map(run).collect()
 }
 
 #[cfg(test)]

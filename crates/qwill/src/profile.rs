@@ -1,0 +1,167 @@
+//! Where the time of a step goes: each kernel by the device's own clock, with what it moved and computed.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use web_time::Instant;
+
+use qwill_gpu::{DeviceTimes, HostTimes};
+use qwill_kernels::Cost;
+
+use crate::bench::median;
+use crate::engine::Ready;
+use crate::generate::check_generates;
+use crate::{Error, Model, SamplingOptions};
+
+/// What to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProfileRequest {
+    /// Tokens of the prompt; as many of them as fit a step are prefilled in one.
+    pub prompt_tokens: usize,
+    /// Tokens in the cache before the prompt.
+    pub depth: usize,
+    /// Repetitions, at least: short steps are repeated for half a second. The report has medians.
+    pub runs: usize,
+}
+
+/// The two kinds of steps, kernel by kernel.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProfileReport {
+    /// A step of one token behind the prompt.
+    pub decode: StepProfile,
+    /// The first step of the prompt.
+    pub prefill: StepProfile,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepProfile {
+    /// Tokens of the step.
+    pub n_tokens: usize,
+    /// Tokens in the cache before it.
+    pub depth: usize,
+    /// What the step takes when nothing is measured inside it, microseconds: from the submit until the device is done.
+    pub step_us: f64,
+    /// What its kernels take together, microseconds.
+    pub kernels_us: f64,
+    /// That as a share of the step.
+    pub kernels_share: f64,
+    /// What the calling thread spends on encoding and submitting it, microseconds.
+    pub cpu_us: f64,
+    /// Its kernels, those that take longest first.
+    pub kernels: Vec<KernelProfile>,
+}
+
+/// Launches of a kernel that do the same.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KernelProfile {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// Number format, sizes, and what is done to the product.
+    pub detail: String,
+    /// How often it is launched in the step.
+    pub launches: usize,
+    /// What all its launches take, microseconds.
+    pub us: f64,
+    /// That as a share of the step.
+    pub share: f64,
+    /// Bytes that it must read and write, in all launches: each operand once.
+    pub bytes: u64,
+    /// Additions and multiplications of floats in all launches.
+    pub flops: u64,
+    /// Bytes a second, in 10^9.
+    pub gbps: f64,
+    /// Additions and multiplications a second, in 10^9.
+    pub gflops: f64,
+}
+
+impl Model {
+    /// Measures each kernel of a decode step and of a prefill step; the device must have timestamps.
+    pub async fn profile(&mut self, request: &ProfileRequest) -> Result<ProfileReport, Error> {
+        check_generates(&self.engine)?;
+        let ProfileRequest { prompt_tokens, depth, runs } = *request;
+        let (needed, context_length) = (depth + prompt_tokens + 1, self.engine.options.context_length);
+        if needed > context_length || prompt_tokens == 0 || runs == 0 {
+            return Err(Error::Request(format!(
+                "the profile needs a prompt, a run and a context of {needed} tokens; the model was loaded with \
+                 {context_length}"
+            )));
+        }
+        self.engine.use_adapters(None)?;
+        let n_vocab = self.engine.plan.dims.vocab_size;
+        let prompt: Vec<u32> = (0..needed - 1).map(|i| (i * 7919 % n_vocab) as u32).collect();
+        let settings = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
+        let sampler = self.engine.prepare_sampling(&settings).await?;
+        self.reset();
+        let Self { engine, sequence, .. } = self;
+        engine.start(sequence, &prompt);
+
+        engine.prefill(sequence, &prompt[..depth])?;
+        let chunk = &prompt[depth..][..prompt_tokens.min(engine.options.chunk)];
+        let state = engine.enter_chunk(sequence, chunk)?;
+        let prefill = measure(&engine.chunk(&state), runs).await?;
+
+        engine.prefill(sequence, &prompt[depth..])?;
+        let state = engine.enter_decode(sequence, prompt.len(), 0, 0)?;
+        let decode = measure(&engine.decode(&state, sampler), runs).await?;
+        self.reset();
+        Ok(ProfileReport { decode, prefill })
+    }
+}
+
+/// How long a step is repeated: single short ones tell little on a machine that does other things too.
+const MEASURED: Duration = Duration::from_millis(500);
+
+/// Runs a step at least `runs` times as usual and as often with its kernels timed, in turn.
+async fn measure(step: &Ready<'_>, runs: usize) -> Result<StepProfile, Error> {
+    // the first may have pipelines to finish and memory to touch
+    step.record().submit_and_wait().await?;
+    let (mut host, mut device) = (Vec::new(), Vec::new());
+    let started = Instant::now();
+    while host.len() < runs || started.elapsed() < MEASURED {
+        host.push(step.record().submit_and_wait().await?);
+        device.push(step.record().submit_timed().await?);
+    }
+    Ok(StepProfile::new(step, &host, &device))
+}
+
+impl StepProfile {
+    fn new(step: &Ready<'_>, host: &[HostTimes], device: &[DeviceTimes]) -> Self {
+        let step_us = median(host.iter().map(|times| times.step.as_secs_f64() * 1e6));
+        let mut kernels: Vec<KernelProfile> = step
+            .alike()
+            .into_iter()
+            .map(|indices| {
+                let launch = step.launches[indices[0]];
+                let time = |run: &DeviceTimes| indices.iter().map(|&i| run.dispatches[i]).sum::<f64>() / 1e3;
+                let cost = indices
+                    .iter()
+                    .map(|&i| step.launches[i].cost(&step.shape))
+                    .fold(Cost::default(), |sum, cost| sum + cost);
+                let us = median(device.iter().map(time));
+                KernelProfile {
+                    kernel: launch.kernel,
+                    detail: launch.detail.clone(),
+                    launches: indices.len(),
+                    us,
+                    share: us / step_us,
+                    bytes: cost.bytes,
+                    flops: cost.flops,
+                    gbps: cost.bytes as f64 / us / 1e3,
+                    gflops: cost.flops as f64 / us / 1e3,
+                }
+            })
+            .collect();
+        kernels.sort_by(|a, b| b.us.total_cmp(&a.us));
+        let kernels_us = kernels.iter().map(|kernel| kernel.us).sum();
+        Self {
+            n_tokens: step.shape.n_tokens as usize,
+            depth: (step.shape.n_kv - step.shape.n_tokens) as usize,
+            step_us,
+            kernels_us,
+            kernels_share: kernels_us / step_us,
+            cpu_us: median(host.iter().map(|times| times.cpu.as_secs_f64() * 1e6)),
+            kernels,
+        }
+    }
+}
