@@ -1,5 +1,7 @@
 //! Times and costs of launches.
 
+use std::rc::Rc;
+
 use qwill_kernels::{
     Cost, Epilogue, FusedNorm, NormRows, Project, RowOrder, StepShape, StepState, align_row, gemm, gemv,
     norm_rms,
@@ -40,7 +42,7 @@ fn projections_cost_their_weights_vectors_and_products() {
     let matrix = host.upload(&rig, RowOrder::Plain, 1 << 20);
     let rows = 64 * align_row(k) * 4;
     let mut project = Project {
-        matrix,
+        matrix: Rc::new(matrix),
         x: rig.empty("x", rows),
         y: rig.empty("y", rows),
         y_stride: n,
