@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pollster::block_on;
-use qwill_gpu::{Binding, Dispatch, Error, Gpu, GpuOptions, Grid, KernelSource, ParamArena, Usage, wgpu};
+use qwill_gpu::{Dispatch, Error, Gpu, GpuOptions, Grid, KernelSource, ParamArena, Usage, wgpu};
 
 use crate::job::Size;
 
@@ -45,10 +45,9 @@ impl Meter {
         Ok(buffer)
     }
 
-    /// A kernel with its buffers, ready to run.
+    /// A kernel without parameters, with its buffers, ready to run.
     pub(crate) fn kernel(&self, source: &KernelSource, buffers: &[&wgpu::Buffer]) -> Result<Dispatch, Error> {
         let pipeline = block_on(self.gpu.pipeline(source))?;
-        debug_assert!(!source.bindings.contains(&Binding::Params), "measuring kernels have no parameters");
         Ok(self.gpu.dispatch(pipeline, &source.bindings, &self.arena, None, buffers))
     }
 
