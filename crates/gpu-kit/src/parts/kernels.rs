@@ -54,8 +54,9 @@ pub(crate) fn run(job: &mut Job) -> Result<String, Stop> {
     let cases: usize = done.iter().map(|checked| checked.cases).sum();
     let skipped: usize = done.iter().map(|checked| checked.skipped).sum();
     let failed: Vec<&Checked> = done.iter().filter(|checked| checked.error.is_some()).collect();
+    let worst = done.iter().map(|checked| checked.worst).fold(0.0, f64::max);
     let found = format!(
-        "{} of {n_all} checks, {cases} cases, {skipped} skipped, {} checks failed",
+        "{} of {n_all} checks, {} failed; {cases} cases, {skipped} skipped, worst error {worst:.1e}",
         done.len(),
         failed.len()
     );
