@@ -76,15 +76,18 @@ fn wasm_is_only_a_surface() {
     }
 }
 
+/// All files of a folder and of those in it, one after the other.
+fn text_of(folder: &Path) -> String {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| if path.is_dir() { text_of(&path) } else { std::fs::read_to_string(path).unwrap() })
+        .collect()
+}
+
 #[test]
-fn every_shader_has_a_twin_and_a_test() {
+fn every_shader_has_a_twin_and_a_check() {
     let kernels = root().join("crates/kernels");
-    let tests: String = std::fs::read_dir(kernels.join("tests"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .map(|path| std::fs::read_to_string(path).unwrap())
-        .collect();
+    let checks = text_of(&root().join("crates/testkit/src/checks"));
     let mut shaders = 0;
     for folder in std::fs::read_dir(root().join("shaders")).unwrap() {
         let folder = folder.unwrap().path();
@@ -99,7 +102,7 @@ fn every_shader_has_a_twin_and_a_test() {
             }
             let name = shader.file_stem().unwrap().to_string_lossy().into_owned();
             assert!(kernels.join(format!("src/cpu/{name}.rs")).is_file(), "{name} has no CPU twin");
-            assert!(tests.contains(&format!("cpu::{name}")), "no test compares {name} with its twin");
+            assert!(checks.contains(&format!("cpu::{name}")), "no check compares {name} with its twin");
             shaders += 1;
         }
     }

@@ -186,7 +186,7 @@ mod tests {
         let mut no_commit = fabricated::speed();
         no_commit.as_object_mut().unwrap().remove("commit");
         let mut no_depth = fabricated::speed();
-        no_depth["result"]["runs"][0]["results"] = json!([]);
+        no_depth["result"][0]["report"]["results"] = json!([]);
         let mut nothing_known = fabricated::limits();
         nothing_known["result"] = json!({ "warp_us": 1.0 });
         let refused = [
