@@ -40,7 +40,7 @@ fn projections_cost_their_weights_vectors_and_products() {
     let matrix = host.upload(&rig, RowOrder::Plain, 1 << 20);
     let rows = 64 * align_row(k) * 4;
     let mut project = Project {
-        matrix,
+        matrix: matrix.into(),
         x: rig.empty("x", rows),
         y: rig.empty("y", rows),
         y_stride: n,
