@@ -209,6 +209,8 @@ fn bench_explains_the_time() {
     assert!(report["dispatches_per_layer"].as_f64().unwrap() <= 10.0, "{report}");
     assert_eq!(report["submits_per_token"], 1.0, "{report}");
     assert!(report["weight_bytes_per_token"].as_u64().unwrap() > 1_000_000);
+    assert!(report["cpu_ms_per_token"].as_f64().unwrap() > 0.0, "{report}");
+    assert!(report.get("profile").is_none(), "nobody asked for one: {report}");
     for run in report["results"].as_array().unwrap() {
         for key in ["prefill_tps", "decode_tps", "ttft_ms"] {
             let spread = &run[key];
@@ -216,6 +218,33 @@ fn bench_explains_the_time() {
             assert!(spread["median"].as_f64() <= spread["max"].as_f64(), "{key}: {spread}");
         }
     }
+}
+
+#[test]
+fn bench_profiles_each_depth() {
+    let arguments = ["bench", "--profile", "-p", "20", "-n", "2", "-d", "0,33", "-r", "1"];
+    let report = parsed(&[&arguments[..], &["--json"]].concat());
+    let profile = report["profile"].as_array().unwrap();
+    assert_eq!(profile.len(), 2);
+    for (profile, depth) in profile.iter().zip([0, 33]) {
+        assert_eq!(profile["prefill"]["depth"], depth);
+        assert_eq!(profile["decode"]["depth"], depth + 20);
+        for step in ["decode", "prefill"] {
+            for key in ["step_us", "kernels_us", "kernels_share", "cpu_us"] {
+                assert!(profile[step][key].as_f64().unwrap() > 0.0, "{step} {key}: {profile}");
+            }
+            let kernel = &profile[step]["kernels"][0];
+            for key in ["launches", "us", "share", "bytes", "gbps", "gflops"] {
+                assert!(kernel[key].as_f64().unwrap() > 0.0, "{step} {key}: {kernel}");
+            }
+        }
+    }
+    let text = stdout(&arguments);
+    for words in ["decode of 1 behind 53", "prefill of 20 behind 33", "GFLOP/s", "attend_prefill"] {
+        assert!(text.contains(words), "\"{words}\" is not in: {text}");
+    }
+    let message = failure(&mut qwill(&["bench", "--profile", "--caps", "no-timestamps"]), 1);
+    assert!(message.contains("has no timestamp queries"), "{message}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_step_costs_what_its_weights_say() {
     // activations and cache come on top of the weights: less than 512 kB here
     let bytes = total(&decode, |kernel| kernel.bytes) - bench.weight_bytes_per_token as f64;
     assert!((0.0..512e3).contains(&bytes), "{bytes} bytes beside the weights");
-    // a token meets every weight once; attention adds 4 flops for each key and element of a query, a tenth here
+    // a token meets every weight once
     let products = |step: &StepProfile, kernel: &str| {
         let of_kernel = step.kernels.iter().filter(|k| k.kernel == kernel);
         of_kernel.map(|k| k.flops).sum::<u64>() as f64
