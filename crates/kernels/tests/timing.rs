@@ -42,11 +42,7 @@ fn projections_cost_their_weights_vectors_and_products() {
     let matrix = host.upload(&rig, RowOrder::Plain, 1 << 20);
     let rows = 64 * align_row(k) * 4;
     let mut project = Project {
-<<<<<<< HEAD
         matrix: Rc::new(matrix),
-=======
-        matrix: matrix.into(),
->>>>>>> profile
         x: rig.empty("x", rows),
         y: rig.empty("y", rows),
         y_stride: n,
