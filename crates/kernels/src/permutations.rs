@@ -148,9 +148,20 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
     }
     all.push(experts::combine_source(templates));
     for kv in [KvType::F32, KvType::F16, KvType::Q8] {
-        for (head_dim, group) in
-            [(16, 1), (24, 3), (32, 4), (64, 7), (80, 1), (128, 2), (128, 5), (128, 16), (256, 8)]
-        {
+        for (head_dim, group) in [
+            (16, 1),
+            (24, 3),
+            (32, 4),
+            (64, 7),
+            (80, 1),
+            (128, 1),
+            (128, 2),
+            (128, 4),
+            (128, 5),
+            (128, 7),
+            (128, 16),
+            (256, 8),
+        ] {
             for visibility in [Visibility::Causal, Visibility::DualChunks(64), Visibility::Bidirectional] {
                 let attend = Attend { n_heads: group * 2, n_kv_heads: 2, head_dim, visibility, kv };
                 if visibility != Visibility::Bidirectional {

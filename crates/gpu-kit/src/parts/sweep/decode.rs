@@ -110,10 +110,7 @@ impl Site<usize> for Decode {
     }
 
     fn bind(&mut self, rig: &mut Rig) -> Result<Vec<Launch>, Error> {
-        let bound = match self.bound.take() {
-            Some(bound) => bound,
-            None => self.upload(rig),
-        };
+        let bound = self.bound.take().unwrap_or_else(|| self.upload(rig));
         let bound = self.bound.insert(bound);
         let buffers = AttendBuffers {
             state: &bound.state,

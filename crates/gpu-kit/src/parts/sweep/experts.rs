@@ -100,10 +100,7 @@ impl Site<u32> for Experts {
     }
 
     fn bind(&mut self, rig: &mut Rig) -> Result<Vec<Launch>, Error> {
-        let bound = match self.bound.take() {
-            Some(bound) => bound,
-            None => self.upload(rig),
-        };
+        let bound = self.bound.take().unwrap_or_else(|| self.upload(rig));
         let bound = self.bound.insert(bound);
         let grouping = Grouping::new(self.routing, self.n_tokens, rig.kernels.tuning());
         let groups = Groups {

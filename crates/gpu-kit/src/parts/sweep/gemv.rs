@@ -85,10 +85,7 @@ impl Site<GemvShape> for Gemv {
     }
 
     fn bind(&mut self, rig: &mut Rig) -> Result<Vec<Launch>, Error> {
-        let bound = match self.bound.take() {
-            Some(bound) => bound,
-            None => self.upload(rig),
-        };
+        let bound = self.bound.take().unwrap_or_else(|| self.upload(rig));
         let Bound { copies, norm, project, .. } = self.bound.insert(bound);
         let mut launches = Vec::new();
         for matrix in copies {
