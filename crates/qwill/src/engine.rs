@@ -18,7 +18,6 @@ use qwill_kernels::{
 };
 use qwill_models::{Outputs, Plan};
 
-pub(crate) use self::adapters::AdapterSet;
 use self::adapters::Adapters;
 use self::buffers::{Activations, Steering, activations, steering};
 pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};

@@ -107,6 +107,14 @@ impl From<qwill_kernels::Error> for Error {
 }
 
 impl Error {
+    /// What is asked of a model without a tokenizer fails with this.
+    pub(crate) fn no_tokenizer() -> Self {
+        Self::Tokenizer(
+            "the model has no tokenizer: tokenizer.json (or vocab.json and merges.txt) is missing beside its weights"
+                .into(),
+        )
+    }
+
     /// A short stable name, the `code` of the TypeScript package's errors.
     pub fn code(&self) -> &'static str {
         use qwill_gpu::Error as Gpu;

@@ -5,9 +5,9 @@ use qwill_models::Plan;
 use serde::Serialize;
 
 use crate::loader::{WeightSource, find};
-use crate::memory::{DeviceMemory, MemoryPlan, plan_memory};
-use crate::model::{conversions, open, plan, tensors};
-use crate::{Error, LoadOptions, ModelFiles, RandomModel, RandomTokenizer};
+use crate::memory::plan_memory;
+use crate::opened::{conversions, open, plan, tensors};
+use crate::{DeviceMemory, Error, LoadOptions, MemoryPlan, ModelFiles, RandomModel, RandomTokenizer};
 
 /// One tensor of a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -12,16 +12,7 @@ use qwill_models::{Arrangement, Norm, TensorRef, Weight};
 use qwill_weights::{Container, Filled, Layout, Pieces, ReadAhead, Tensor, Tensors};
 
 pub(crate) use self::shape::{MatrixShape, vector_bytes};
-use crate::{Control, Error};
-
-/// How far a load has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadProgress {
-    /// Bytes of tensors that are on the device.
-    pub bytes_done: u64,
-    /// Bytes of all tensors that the model uses.
-    pub bytes_total: u64,
-}
+use crate::{Control, Error, LoadProgress};
 
 /// Gate and up rows alternate in runs of this many, see `shaders/gemv/gemv.wgsl`.
 pub(crate) const RUN: usize = 16;

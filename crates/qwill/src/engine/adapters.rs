@@ -17,10 +17,8 @@ use qwill_weights::{DType, Layout, quantize, repack};
 use super::stage::{Additions, Apart, BySize, ExpertWork, Stage, Target, Work};
 use super::{Engine, MAX_OUTPUTS};
 use crate::Error;
+use crate::cache::AdapterSet;
 use crate::lora::{AdapterInfo, AdapterUse, Factors, LoraFile, rows_on_device};
-
-/// Which adapters a text was read with: their numbers, and the bits of their scales.
-pub(crate) type AdapterSet = Vec<(u64, u32)>;
 
 /// An adapter on the device.
 struct Adapter {
