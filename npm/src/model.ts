@@ -4,6 +4,7 @@ import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
 import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
+import type { CallOptions } from "./openai.ts";
 import {
   type EmbedOptions,
   type RankedDocument,
@@ -47,11 +48,6 @@ export interface BenchResult extends BenchReport {
   ttft_ms: number;
   prefill_tps: number;
   decode_tps: number;
-}
-
-/** Per-call options of everything but completions, where `signal` stands in the request. */
-export interface CallOptions {
-  signal?: AbortSignal;
 }
 
 /**
