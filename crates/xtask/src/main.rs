@@ -18,6 +18,7 @@ mod report;
 mod setup;
 mod step;
 mod test;
+mod toolchain;
 mod tools;
 mod wasm;
 mod workspace;
