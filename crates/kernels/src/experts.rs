@@ -10,8 +10,8 @@ use crate::gemv::Experts;
 use crate::matrix::check_epilogue;
 use crate::tuning::{gemm_shape, gemv_shape};
 use crate::{
-    DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
-    StepShape, Templates, align_row, gemm, gemv,
+    DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, StepShape,
+    Templates, align_row, gemm, gemv,
 };
 
 /// Which rows a projection by experts reads and writes. A token has a slot for each of its experts.
@@ -62,7 +62,7 @@ impl ExpertProject {
     fn check(&self) -> Result<(), Error> {
         self.routing.check()?;
         let (n_rows, n_experts) = (self.matrix.n_rows, self.routing.n_experts);
-        let granule = if self.matrix.order == RowOrder::GateUp { 32 } else { 1 };
+        let granule = self.matrix.order.unit();
         if n_rows == 0 || !n_rows.is_multiple_of(n_experts * granule) {
             return Err(Error::Shape(format!(
                 "{n_rows} rows in {:?} order are not those of {n_experts} experts; each must have the same number, \

@@ -7,7 +7,7 @@ use qwill_weights::Layout;
 
 use crate::matrix::{quant_name, quant_value};
 use crate::tuning::{GemmShape, gemm_shape, gemm_tile_m};
-use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, StepShape, Templates};
+use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, RowOrder, StepShape, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, NoUninit)]
@@ -62,6 +62,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
                 experts,
                 tiles_binding,
                 epilogue => epilogue.name(),
+                run => RowOrder::RUN,
                 shape => shape.name(),
                 tile_m => match shape {
                     GemmShape::Tiled { tile_m } => Some(tile_m),

@@ -7,7 +7,7 @@ use qwill_weights::Layout;
 
 use crate::matrix::{quant_name, quant_value};
 use crate::tuning::{GemvShape, Reduction, gemv_shape};
-use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, Templates};
+use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, RowOrder, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, NoUninit)]
@@ -110,6 +110,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
                 enable_subgroups => subgroups && caps.is_web,
                 wg => shape.workgroup,
                 rows => shape.rows,
+                run => RowOrder::RUN,
             },
         ),
         bindings,

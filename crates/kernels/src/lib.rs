@@ -15,6 +15,7 @@ mod matrix;
 mod norm;
 mod permutations;
 mod routing;
+mod row_order;
 mod sample;
 mod silu_mul;
 mod templates;
@@ -29,10 +30,11 @@ pub use gemm::gemm;
 pub use gemv::gemv;
 pub use grouping::{Grouping, Groups, group_tokens};
 pub use launch::{Error, Kernels, Launch, StepShape, StepState};
-pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, RowOrder, Shard, SlotWeight, align_row};
+pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, Shard, SlotWeight, align_row};
 pub use norm::{NormRows, norm_rms};
 pub use permutations::permutations;
 pub use routing::{Routing, TopKWeights, route_experts};
+pub use row_order::RowOrder;
 pub use sample::{
     SampleBuffers, SamplerSettings, candidate_count, keep_for, sample_token, select_candidates,
 };

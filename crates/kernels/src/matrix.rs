@@ -6,20 +6,11 @@ use minijinja::Value;
 use qwill_gpu::wgpu;
 use qwill_weights::{Group, Layout};
 
-use crate::Error;
+use crate::{Error, RowOrder};
 
 /// Pads a row of `k` elements the way every matrix and activation is padded, elements.
 pub fn align_row(k: usize) -> usize {
     k.next_multiple_of(32)
-}
-
-/// Order of the rows of a matrix on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowOrder {
-    /// As given.
-    Plain,
-    /// Gate and up rows in turns of 16, see `shaders/gemv/gemv.wgsl`.
-    GateUp,
 }
 
 /// Consecutive rows of a matrix in buffers of their own, because a binding holds no more.

@@ -5,7 +5,7 @@ mod factors;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::factors::{Factors, LoraFile, rows_on_device};
+pub(crate) use self::factors::{Factors, LoraFile};
 
 /// An adapter that a request uses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

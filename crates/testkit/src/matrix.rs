@@ -58,12 +58,8 @@ impl HostMatrix {
         let row_words = |stream| self.layout.stream_row_words(stream, self.k);
         let longest = (0..self.streams.len()).map(row_words).max().unwrap_or(1) * 4;
         let rows = (max_binding.min(rig.caps().max_binding) as usize / longest).max(1);
-        let rows = match order {
-            RowOrder::Plain => rows,
-            // a shard must not part a gate from its up
-            RowOrder::GateUp => (rows / 32 * 32).max(32),
-        };
-        self.upload_shards(rig, order, rows)
+        let unit = order.unit();
+        self.upload_shards(rig, order, (rows / unit * unit).max(unit))
     }
 
     /// Uploads it, in shards of `rows` rows; the last may have fewer.

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Usage, wgpu};
+use qwill_gpu::{Usage, wgpu};
 use qwill_kernels::{
     DeviceMatrix, Epilogue, ExpertProject, ExpertRows, GEMM_MAX_TILE_M, Launch, NormRows, Project, RowOrder,
-    Shard, align_row, embed_rows, silu_mul,
+    align_row, embed_rows, silu_mul,
 };
 use qwill_weights::{DType, Layout, quantize, repack};
 
@@ -18,7 +18,8 @@ use super::stage::{Additions, Apart, BySize, ExpertWork, Stage, Target, Work};
 use super::{Engine, MAX_OUTPUTS};
 use crate::Error;
 use crate::cache::AdapterSet;
-use crate::lora::{AdapterInfo, AdapterUse, Factors, LoraFile, rows_on_device};
+use crate::loader::{MatrixShape, allocate, rows_on_device};
+use crate::lora::{AdapterInfo, AdapterUse, Factors, LoraFile};
 
 /// An adapter on the device.
 struct Adapter {
@@ -431,34 +432,18 @@ impl Binder<'_> {
             _ => Layout::F32,
         };
         let streams = repack(dtype, &quantize(dtype, values)?, n_rows, k)?;
-        let gpu: &Gpu = &self.engine.gpu;
-        let row_words = |stream| layout.stream_row_words(stream, k);
-        let widest = (0..streams.len()).map(row_words).max().unwrap_or(1) as u64 * 4;
-        let room = gpu.caps().max_binding.min(gpu.caps().max_buffer) / widest;
-        let per_shard = (room as usize / unit * unit).min(n_rows);
-        if per_shard == 0 {
-            return Err(Error::Kernel(format!(
-                "{unit} rows of the adapter's factors of \"{name}\" must lie in one binding, but take {} bytes, and a \
-                 binding of this device holds {}",
-                widest * unit as u64,
-                gpu.caps().max_binding
-            )));
-        }
-        let mut shards = Vec::new();
-        for first_row in (0..n_rows).step_by(per_shard) {
-            let n_rows = per_shard.min(n_rows - first_row);
-            let mut buffers = Vec::new();
-            for (stream, words) in streams.iter().enumerate() {
-                let words = &words[first_row * row_words(stream)..][..n_rows * row_words(stream)];
-                let buffer = gpu.buffer(name, words.len() as u64 * 4, Usage::Storage).await?;
-                gpu.write(&buffer, 0, bytemuck::cast_slice(words));
-                buffers.push(buffer);
+        let gpu = &self.engine.gpu;
+        let shape = MatrixShape { layout, order: RowOrder::Plain, n_rows, k, unit };
+        let matrix = allocate(gpu, &format!("an adapter's factors of {name}"), shape).await?;
+        for shard in &matrix.shards {
+            for (stream, (buffer, words)) in shard.streams.iter().zip(&streams).enumerate() {
+                let row_words = layout.stream_row_words(stream, k);
+                let words = &words[shard.first_row * row_words..][..shard.n_rows * row_words];
+                gpu.write(buffer, 0, bytemuck::cast_slice(words));
             }
-            shards.push(Shard { first_row, n_rows, streams: buffers });
         }
-        let matrix = DeviceMatrix { layout, order: RowOrder::Plain, n_rows, k, shards };
         self.info.device_bytes += matrix.bytes();
-        Ok(Rc::new(matrix))
+        Ok(matrix)
     }
 }
 
