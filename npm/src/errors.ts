@@ -8,7 +8,6 @@ const CODES = [
   "out-of-memory",
   "gpu-error",
   "unknown-architecture",
-  "unsupported-format",
   "invalid-file",
   "file-not-found",
   "invalid-tokenizer",

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Error, Gpu, Usage};
+use crate::{Buffer, Error, Gpu, Usage};
 
 /// Offset of one parameter block in the arena, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct ParamSlot(pub(crate) u32);
 pub struct ParamArena {
     slots: HashMap<Vec<u8>, ParamSlot>,
     align: u32,
-    buffer: wgpu::Buffer,
+    buffer: Buffer,
 }
 
 impl ParamArena {

@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 
+use crate::buffer::Memory;
 use crate::pipeline::Pipelines;
-use crate::{Caps, CapsMask, Error, SubgroupWidth};
+use crate::{Buffer, Caps, CapsMask, Error, SubgroupWidth};
 
 /// How to open a device.
 #[derive(Debug, Clone, Default)]
@@ -29,14 +30,14 @@ pub enum Usage {
     Readback,
 }
 
-/// Counters since the device was opened.
+/// What a device holds and has done.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GpuTotals {
-    /// Bytes in live and dead buffers that were allocated through [`Gpu::buffer`].
+    /// Bytes in the buffers of [`Gpu::buffer`] that live.
     pub allocated: u64,
-    /// Kernels dispatched.
+    /// Kernels dispatched since it was opened.
     pub dispatches: u64,
-    /// Command buffers submitted.
+    /// Command buffers submitted since it was opened.
     pub submits: u64,
 }
 
@@ -53,7 +54,9 @@ pub struct Gpu {
     caps: Caps,
     info: wgpu::AdapterInfo,
     pub(crate) pipelines: RefCell<Pipelines>,
-    pub(crate) totals: Cell<GpuTotals>,
+    memory: Memory,
+    /// All but what is allocated.
+    totals: Cell<GpuTotals>,
     health: Arc<Mutex<Health>>,
 }
 
@@ -197,6 +200,7 @@ impl Gpu {
             queue,
             caps,
             info,
+            memory: Memory::default(),
             totals: Cell::default(),
             health,
         }
@@ -212,9 +216,9 @@ impl Gpu {
         &self.info
     }
 
-    /// Counters since the device was opened.
+    /// What the device holds and has done.
     pub fn totals(&self) -> GpuTotals {
-        self.totals.get()
+        GpuTotals { allocated: self.memory.in_use(), ..self.totals.get() }
     }
 
     /// The first error that the device reported outside a scope, or its loss.
@@ -238,19 +242,17 @@ impl Gpu {
     }
 
     /// Allocates `bytes` (rounded up to 4), zero-filled, and fails with a plain message when that is impossible.
-    pub async fn buffer(&self, label: &str, bytes: u64, usage: Usage) -> Result<wgpu::Buffer, Error> {
+    pub async fn buffer(&self, label: &str, bytes: u64, usage: Usage) -> Result<Buffer, Error> {
         let size = bytes.max(4).next_multiple_of(4);
         let too_large = |limit: String| Error::OutOfMemory { what: label.to_owned(), bytes, limit };
         if size > self.caps.max_buffer {
             return Err(too_large(format!("a buffer holds at most {} on this device", self.caps.max_buffer)));
         }
         if let Some(most) = self.caps.max_memory
-            && self.totals().allocated + size > most
+            && self.memory.in_use() + size > most
         {
-            return Err(too_large(format!(
-                "{} bytes are in use and {most} are allowed",
-                self.totals().allocated
-            )));
+            let in_use = self.memory.in_use();
+            return Err(too_large(format!("{in_use} bytes are in use and {most} are allowed")));
         }
         let usages = match usage {
             Usage::Storage => {
@@ -270,8 +272,7 @@ impl Gpu {
             return Err(too_large(format!("the device answered: {error}")));
         }
         self.check()?;
-        self.count(|t| t.allocated += size);
-        Ok(buffer)
+        Ok(self.memory.count(buffer))
     }
 
     /// Writes `data` at byte `offset` before the next submit.

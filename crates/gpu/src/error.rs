@@ -3,15 +3,7 @@
 /// What can go wrong between the runtime and the device.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// No API at all: a browser without `navigator.gpu`, or no Vulkan/Metal/DX12 loader.
-    #[error("no GPU interface is available: {found}. {advice}")]
-    NoInterface {
-        /// What was looked for and not found.
-        found: String,
-        /// What the person can do.
-        advice: String,
-    },
-    /// The interface is there but offers no adapter.
+    /// There is no GPU, or no driver that this program can talk to.
     #[error("no GPU adapter was found ({found}). {advice}")]
     NoAdapter {
         /// The backend's own words.

@@ -4,6 +4,7 @@
 //! which buffers to bind. Everything is async: a browser tab deadlocks on a synchronous buffer map.
 
 mod arena;
+mod buffer;
 mod caps;
 mod compile;
 mod device;
@@ -14,6 +15,7 @@ mod readback;
 mod upload;
 
 pub use arena::{ParamArena, ParamSlot};
+pub use buffer::Buffer;
 pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
 pub use device::{Gpu, GpuOptions, GpuTotals, Usage};
 pub use error::Error;

@@ -1,6 +1,6 @@
 //! Dispatches and the one compute pass that runs a step.
 
-use crate::{Binding, Gpu, ParamArena, ParamSlot, PipelineId, Readback};
+use crate::{Binding, Buffer, Gpu, ParamArena, ParamSlot, PipelineId, Readback};
 
 /// Workgroup counts of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Dispatch {
     pipeline: PipelineId,
     bind_group: wgpu::BindGroup,
     params: Option<ParamSlot>,
+    /// The memory is in use as long as it is bound.
+    _buffers: Vec<Buffer>,
 }
 
 impl Gpu {
@@ -37,7 +39,7 @@ impl Gpu {
         bindings: &[Binding],
         arena: &ParamArena,
         params: Option<ParamSlot>,
-        buffers: &[&wgpu::Buffer],
+        buffers: &[&Buffer],
     ) -> Dispatch {
         let mut storage = buffers.iter();
         let entries: Vec<_> = bindings
@@ -64,7 +66,8 @@ impl Gpu {
             layout: &pipelines.get(pipeline).1,
             entries: &entries,
         });
-        Dispatch { pipeline, bind_group, params }
+        let _buffers = buffers.iter().map(|&buffer| buffer.clone()).collect();
+        Dispatch { pipeline, bind_group, params, _buffers }
     }
 
     /// Starts recording a step.
@@ -103,7 +106,7 @@ impl<'a> Step<'a> {
         mut self,
         source: &wgpu::Buffer,
         offset: u64,
-        target: &wgpu::Buffer,
+        target: &Buffer,
         bytes: u64,
     ) -> Readback {
         self.encode();

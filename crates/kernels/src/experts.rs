@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
 use crate::gemv::Experts;
 use crate::matrix::check_epilogue;
@@ -38,11 +38,11 @@ pub struct ExpertProject {
     /// What happens to the product, in the rows of slots; [`ExpertRows::Gather`] adds.
     pub epilogue: Epilogue,
     /// Factors of the rows of all experts, f32, for [`Epilogue::StoreScaled`].
-    pub scale: Option<wgpu::Buffer>,
+    pub scale: Option<Buffer>,
     /// Input, rows of `align_row(k)` f32, one a token or one a slot.
-    pub x: wgpu::Buffer,
+    pub x: Buffer,
     /// Output, rows of `y_stride` f32, one a token or one a slot.
-    pub y: wgpu::Buffer,
+    pub y: Buffer,
     /// Elements in a row of the output. Columns past the outputs are left alone: they must be zero where the next
     /// projection reads them.
     pub y_stride: usize,
@@ -114,7 +114,7 @@ pub async fn gemv_experts(
     kernels: &mut Kernels,
     project: &ExpertProject,
     norm: Option<&FusedNorm>,
-    routes: &wgpu::Buffer,
+    routes: &Buffer,
 ) -> Result<Vec<Launch>, Error> {
     project.check()?;
     let matrix = &project.matrix;
@@ -274,10 +274,10 @@ pub(crate) fn combine_source(templates: &Templates) -> KernelSource {
 pub async fn combine_experts(
     kernels: &mut Kernels,
     grouping: &Grouping,
-    routes: &wgpu::Buffer,
-    x: &wgpu::Buffer,
+    routes: &Buffer,
+    x: &Buffer,
     n_cols: usize,
-    y: &wgpu::Buffer,
+    y: &Buffer,
 ) -> Result<Launch, Error> {
     let routing = grouping.routing;
     routing.check()?;

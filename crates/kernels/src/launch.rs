@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytemuck::{NoUninit, Zeroable};
-use qwill_gpu::{Dispatch, Gpu, Grid, KernelSource, ParamArena, wgpu};
+use qwill_gpu::{Buffer, Dispatch, Gpu, Grid, KernelSource, ParamArena};
 
 use crate::Templates;
 
@@ -91,7 +91,7 @@ impl Kernels {
         kernel: &'static str,
         source: &KernelSource,
         params: Option<&P>,
-        buffers: &[&wgpu::Buffer],
+        buffers: &[&Buffer],
         grid: impl Fn(&StepShape) -> Grid + 'static,
     ) -> Result<Launch, Error> {
         let pipeline = self.gpu.pipeline(source).await?;

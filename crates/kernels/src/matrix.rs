@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use minijinja::Value;
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_weights::{Group, Layout};
 
 use crate::{Error, RowOrder};
@@ -21,7 +21,7 @@ pub struct Shard {
     /// Row count.
     pub n_rows: usize,
     /// One buffer for each stream of the layout.
-    pub streams: Vec<wgpu::Buffer>,
+    pub streams: Vec<Buffer>,
 }
 
 /// A weight matrix `[n_rows, k]` on the device.
@@ -62,7 +62,7 @@ impl DeviceMatrix {
 #[derive(Debug, Clone)]
 pub struct FusedNorm {
     /// Weights `[k]`, padded with zeros to 32.
-    pub gain: wgpu::Buffer,
+    pub gain: Buffer,
     /// Added to the mean square.
     pub eps: f32,
 }
@@ -111,7 +111,7 @@ impl Epilogue {
 #[derive(Debug, Clone)]
 pub struct SlotWeight {
     /// `[rows, n_slots]` of (expert, bits of its f32 weight).
-    pub routes: wgpu::Buffer,
+    pub routes: Buffer,
     /// The slot whose weight counts.
     pub slot: usize,
     /// Slots of a row.
@@ -124,21 +124,21 @@ pub struct Project {
     /// The weights.
     pub matrix: Rc<DeviceMatrix>,
     /// Input `[rows, align_row(k)]` f32.
-    pub x: wgpu::Buffer,
+    pub x: Buffer,
     /// Output `[rows, y_stride]` f32.
-    pub y: wgpu::Buffer,
+    pub y: Buffer,
     /// Elements in a row of the output.
     pub y_stride: usize,
     /// Column of the output where this matrix's outputs start.
     pub first_output: usize,
     /// Bias over all outputs of `y`.
-    pub bias: Option<wgpu::Buffer>,
+    pub bias: Option<Buffer>,
     /// What happens to the product.
     pub epilogue: Epilogue,
     /// The weights of the rows, for [`Epilogue::AddScaled`].
     pub slot_weight: Option<SlotWeight>,
     /// Factors of all outputs of `y`, f32, for [`Epilogue::StoreScaled`].
-    pub scale: Option<wgpu::Buffer>,
+    pub scale: Option<Buffer>,
 }
 
 impl Project {
@@ -173,7 +173,7 @@ impl Project {
 pub(crate) fn check_epilogue(
     epilogue: Epilogue,
     order: RowOrder,
-    scale: Option<&wgpu::Buffer>,
+    scale: Option<&Buffer>,
 ) -> Result<(), Error> {
     // stored as they are, gate and up rows give gate and up outputs in turns
     let fits = match order {

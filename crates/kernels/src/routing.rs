@@ -2,7 +2,7 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Caps, Grid, KernelSource};
 
 use crate::{Error, Kernels, Launch, Templates, align_row, tuning};
 
@@ -101,8 +101,8 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, weights: TopKWeights) -
 pub async fn route_experts(
     kernels: &mut Kernels,
     routing: &Routing,
-    logits: &wgpu::Buffer,
-    routes: &wgpu::Buffer,
+    logits: &Buffer,
+    routes: &Buffer,
 ) -> Result<Launch, Error> {
     routing.check()?;
     let source = source(&kernels.templates, kernels.gpu.caps(), routing.weights);

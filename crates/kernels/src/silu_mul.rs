@@ -2,7 +2,7 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
 use crate::{Error, Kernels, Launch, RowOrder, StepShape, Templates, align_row};
 
@@ -28,10 +28,10 @@ pub(crate) fn source(templates: &Templates) -> KernelSource {
 /// `[rows, y_stride]` f32, and every token of a step has `rows_per_token` rows.
 pub async fn silu_mul(
     kernels: &mut Kernels,
-    x: &wgpu::Buffer,
+    x: &Buffer,
     n_rows: usize,
     rows_per_token: usize,
-    y: &wgpu::Buffer,
+    y: &Buffer,
     y_stride: usize,
 ) -> Result<Launch, Error> {
     let n_outputs = n_rows / 2;

@@ -6,7 +6,7 @@
 //! caches: half a step).
 
 use half::f16;
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_kernels::cpu::{self, k_unit, v_unit};
 use qwill_kernels::{
     Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, StepShape, StepState, Visibility,
@@ -212,9 +212,9 @@ struct Cache {
     /// `[n_tokens, n_kv_heads, head_dim]`
     k: Vec<f32>,
     v: Vec<f32>,
-    table: wgpu::Buffer,
-    k_cache: wgpu::Buffer,
-    v_cache: wgpu::Buffer,
+    table: Buffer,
+    k_cache: Buffer,
+    v_cache: Buffer,
 }
 
 impl Cache {

@@ -406,7 +406,7 @@ fn activations(rig: &mut Rig, depth: Depth) {
         x.resize(padded * align_row(k), 0.0);
         let x = rig.upload("x", &x);
         let wide = rig.empty("gate and up", padded * x_stride * 4);
-        let project = |epilogue, y: &qwill_gpu::wgpu::Buffer, y_stride| Project {
+        let project = |epilogue, y: &qwill_gpu::Buffer, y_stride| Project {
             matrix: matrix.clone(),
             x: x.clone(),
             y: y.clone(),

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Readback, Step, wgpu};
+use qwill_gpu::{Buffer, Gpu, Readback, Step};
 use qwill_kernels::{
     Kernels, KvType, Launch, SampleBuffers, SamplerSettings, StepShape, StepState, align_row,
     candidate_count, keep_for, sample_token, select_candidates,
@@ -269,7 +269,7 @@ impl Engine {
         self.read_rows(buffer, n, self.plan.head.width(&self.plan.dims)).await
     }
 
-    async fn read_rows(&self, buffer: &wgpu::Buffer, n: usize, width: usize) -> Result<Vec<f32>, Error> {
+    async fn read_rows(&self, buffer: &Buffer, n: usize, width: usize) -> Result<Vec<f32>, Error> {
         let stride = align_row(width);
         let bytes = self.gpu.read(buffer, 0, (n * stride * 4) as u64).await?;
         let rows = bytemuck::pod_collect_to_vec::<u8, f32>(&bytes);
@@ -349,7 +349,7 @@ impl Engine {
     }
 
     /// The state of a step that samples token `index` of a generation, and the buffer that it is read through.
-    fn sampling_state(&mut self, position: usize, seed: u32, index: usize) -> (StepState, wgpu::Buffer) {
+    fn sampling_state(&mut self, position: usize, seed: u32, index: usize) -> (StepState, Buffer) {
         let state = StepState {
             position: position as u32,
             n_tokens: 1,
@@ -361,7 +361,7 @@ impl Engine {
         (state, self.staging())
     }
 
-    fn staging(&mut self) -> wgpu::Buffer {
+    fn staging(&mut self) -> Buffer {
         self.next_staging = (self.next_staging + 1) % self.steering.staging.len();
         self.steering.staging[self.next_staging].clone()
     }

@@ -40,16 +40,6 @@ pub enum Error {
         /// The shape that follows from the configuration.
         expected: Vec<usize>,
     },
-    /// A number format that the kernels do not read.
-    #[error(
-        "tensor \"{name}\" is stored as {dtype}, which is not supported yet; supported are F32, F16, BF16, Q8_0, Q4_0"
-    )]
-    Format {
-        /// Name in the files.
-        name: String,
-        /// Its format.
-        dtype: String,
-    },
     /// The tokenizer has ids that the model has no embedding for, or there is no tokenizer.
     #[error("{0}")]
     Tokenizer(String),
@@ -128,11 +118,9 @@ impl Error {
             }
             Self::Model { .. } => "invalid-file",
             Self::Text(_) => "invalid-text",
-            Self::Format { .. } => "unsupported-format",
             Self::Tokenizer(_) => "invalid-tokenizer",
             Self::PromptTooLong { .. } => "prompt-too-long",
             Self::ContextTooLong { .. } | Self::NoLogits | Self::Request(_) => "invalid-request",
-            Self::Gpu(Gpu::NoInterface { .. }) => "webgpu-unavailable",
             Self::Gpu(Gpu::NoAdapter { .. } | Gpu::NoDevice { .. }) => "no-adapter",
             Self::Memory(_) | Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
             Self::Gpu(Gpu::Lost(_)) => "device-lost",

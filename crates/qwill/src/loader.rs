@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Uploads, Usage, wgpu};
+use qwill_gpu::{Buffer, Gpu, Uploads, Usage};
 use qwill_kernels::{DeviceMatrix, FusedNorm, RowOrder};
 use qwill_models::{Arrangement, Norm, TensorRef, Weight};
 use qwill_weights::{Container, Filled, Layout, Pieces, ReadAhead, Tensor, Tensors};
@@ -29,7 +29,7 @@ pub(crate) type StoredRows<'c> = (Tensor<'c>, Range<usize>);
 /// Where rows go.
 enum Target {
     /// To byte `offset` of a buffer of f32, `n` values of one row.
-    Vector { buffer: wgpu::Buffer, offset: u64, n: usize },
+    Vector { buffer: Buffer, offset: u64, n: usize },
     /// To the rows of a matrix from `first_row` on; gate and up take turns as in [`RowOrder::GateUp`].
     Matrix { matrix: Rc<DeviceMatrix>, first_row: usize },
 }
@@ -85,7 +85,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Vectors one after the other as f32, padded with zeros to 32.
-    pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<wgpu::Buffer, Error> {
+    pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<Buffer, Error> {
         let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
         let mut offset = 0;
         for part in parts {

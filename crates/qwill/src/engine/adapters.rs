@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use qwill_gpu::{Usage, wgpu};
+use qwill_gpu::{Buffer, Usage};
 use qwill_kernels::{
     DeviceMatrix, Epilogue, ExpertProject, ExpertRows, GEMM_MAX_TILE_M, Launch, NormRows, Project, RowOrder,
     align_row, embed_rows, silu_mul,
@@ -29,7 +29,7 @@ struct Adapter {
     layers: Additions,
     head: Additions,
     /// Factors of `A x` in buffers, and what they are at scale 1.
-    scales: Vec<(wgpu::Buffer, Vec<f32>)>,
+    scales: Vec<(Buffer, Vec<f32>)>,
     /// The scale that the buffers hold.
     written: Option<f32>,
 }
@@ -44,9 +44,9 @@ pub(super) struct Adapters {
     /// What steps use now.
     active: AdapterSet,
     /// `A x` by rank, `[rows, align_row(rank)]` f32. A buffer a rank, so that what pads the rows is never written.
-    reduced: HashMap<usize, wgpu::Buffer>,
+    reduced: HashMap<usize, Buffer>,
     /// Gate and up before the activation.
-    wide: Option<wgpu::Buffer>,
+    wide: Option<Buffer>,
 }
 
 impl Adapters {
@@ -93,7 +93,7 @@ impl Adapters {
 /// Puts an adapter's matrices on the device while its launches are bound.
 struct Binder<'e> {
     engine: &'e mut Engine,
-    scales: Vec<(wgpu::Buffer, Vec<f32>)>,
+    scales: Vec<(Buffer, Vec<f32>)>,
     info: AdapterInfo,
 }
 
@@ -120,7 +120,7 @@ impl Engine {
     }
 
     /// Makes room that steps need while an adapter is in use; a buffer that no step of this size could bind is an error.
-    async fn room(&self, label: &str, rows: usize, stride: usize) -> Result<wgpu::Buffer, Error> {
+    async fn room(&self, label: &str, rows: usize, stride: usize) -> Result<Buffer, Error> {
         let (bytes, most) = (rows as u64 * stride as u64 * 4, self.gpu.caps().max_binding);
         if bytes > most {
             return Err(Error::Request(format!(
@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// The buffer for `A x` of a rank.
-    async fn reduced(&mut self, rank: usize) -> Result<wgpu::Buffer, Error> {
+    async fn reduced(&mut self, rank: usize) -> Result<Buffer, Error> {
         if let Some(buffer) = self.adapters.reduced.get(&rank) {
             return Ok(buffer.clone());
         }
@@ -152,7 +152,7 @@ impl Engine {
     }
 
     /// The buffer for gate and up before the activation, large enough for every site.
-    async fn wide(&mut self) -> Result<wgpu::Buffer, Error> {
+    async fn wide(&mut self) -> Result<Buffer, Error> {
         if let Some(buffer) = &self.adapters.wide {
             return Ok(buffer.clone());
         }
@@ -215,6 +215,13 @@ impl Engine {
         if self.adapters.loaded.iter().any(|adapter| adapter.info.name == name) {
             return Err(Error::Request(format!("there is an adapter \"{name}\" already; unload it first")));
         }
+        let adapter = self.bind_adapter(file, name).await.inspect_err(|_| self.free_unused())?;
+        let info = adapter.info.clone();
+        self.adapters.loaded.push(adapter);
+        Ok(info)
+    }
+
+    async fn bind_adapter(&mut self, file: &LoraFile, name: &str) -> Result<Adapter, Error> {
         let info = AdapterInfo { name: name.to_owned(), n_params: 0, device_bytes: 0 };
         let mut binder = Binder { engine: self, scales: Vec::new(), info };
         let layers = binder.bind_stage(file, Part::Layers).await?;
@@ -224,15 +231,25 @@ impl Engine {
         self.gpu.flush().await?;
         let id = self.adapters.next_id;
         self.adapters.next_id += 1;
-        let adapter = Adapter { id, info: info.clone(), layers, head, scales, written: None };
-        self.adapters.loaded.push(adapter);
-        Ok(info)
+        Ok(Adapter { id, info, layers, head, scales, written: None })
+    }
+
+    /// Gives back what adapters share when there are none.
+    fn free_unused(&mut self) {
+        if self.adapters.loaded.is_empty() {
+            self.adapters.reduced.clear();
+            self.adapters.wide = None;
+            for site in self.layers.sites.iter_mut().chain(&mut self.head.sites) {
+                site.apart = None;
+            }
+        }
     }
 
     pub(crate) fn unload_adapter(&mut self, name: &str) -> Result<(), Error> {
         self.adapters.check(&[AdapterUse::new(name)])?;
         self.adapters.loaded.retain(|adapter| adapter.info.name != name);
         self.adapters.selected.retain(|selected| selected.name != name);
+        self.free_unused();
         Ok(())
     }
 
@@ -405,7 +422,7 @@ impl Binder<'_> {
     }
 
     /// The buffer with these factors; sites that have the same share it.
-    async fn scale(&mut self, factors: &[f32]) -> Result<wgpu::Buffer, Error> {
+    async fn scale(&mut self, factors: &[f32]) -> Result<Buffer, Error> {
         if let Some((buffer, _)) = self.scales.iter().find(|(_, other)| other[..] == *factors) {
             return Ok(buffer.clone());
         }
@@ -450,8 +467,8 @@ impl Binder<'_> {
 /// A projection by one of an adapter's matrices.
 fn projection(
     matrix: Rc<DeviceMatrix>,
-    x: &wgpu::Buffer,
-    y: &wgpu::Buffer,
+    x: &Buffer,
+    y: &Buffer,
     y_stride: usize,
     epilogue: Epilogue,
 ) -> Project {
