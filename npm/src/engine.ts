@@ -34,7 +34,7 @@ export interface EngineInfo {
   context_extension: string | null;
   weights_bytes: number;
   device_bytes: number;
-  adapter: string;
+  gpu: string;
   backend: string;
   capabilities: string;
 }
@@ -203,7 +203,7 @@ export interface BenchRun {
 /** A measurement with what explains it, as `qwill bench` prints it. */
 export interface BenchReport {
   model: string;
-  adapter: string;
+  gpu: string;
   backend: string;
   capabilities: string;
   prompt_tokens: number;
@@ -256,7 +256,7 @@ export interface EngineMemory {
   steering_bytes: number;
   total_bytes: number;
   device: {
-    adapter: string;
+    gpu: string;
     max_buffer_bytes: number;
     max_binding_bytes: number;
     room: { kind: "known" | "at-least"; bytes: number } | { kind: "unknown" };

@@ -3,7 +3,7 @@ export type QwillErrorCode = (typeof CODES)[number];
 
 const CODES = [
   "webgpu-unavailable",
-  "no-adapter",
+  "no-gpu",
   "device-lost",
   "out-of-memory",
   "gpu-error",

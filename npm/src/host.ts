@@ -8,7 +8,7 @@ import { loadModel } from "./loading.ts";
 import type { Protocol } from "./protocol.ts";
 import { type Port, serve } from "./rpc.ts";
 import { openStore } from "./store.ts";
-import { adapterName, requireAdapter } from "./webgpu.ts";
+import { gpuName, requireGpu } from "./webgpu.ts";
 
 /** Answers the calls that come in through `port`. */
 export function host(port: Port, startEngine: StartEngine): void {
@@ -61,7 +61,7 @@ export function host(port: Port, startEngine: StartEngine): void {
         },
       }),
     async plan({ source, options, wasmUrl, token }, { signal }) {
-      const adapter = await requireAdapter();
+      const adapter = await requireGpu();
       const engine = await startEngine(wasmUrl, () => {});
       const inspect = async (files: EngineFile[], extra: EngineLoadOptions, downloadBytes: number) => {
         const inspection = named(adapter, await engine.inspect(files, { ...options, ...extra }));
@@ -116,6 +116,6 @@ export function host(port: Port, startEngine: StartEngine): void {
 function named(adapter: GPUAdapter, inspection: EngineInspection): EngineInspection {
   const { memory } = inspection;
   if (!memory.device) return inspection;
-  const device = { ...memory.device, adapter: memory.device.adapter || adapterName(adapter) };
+  const device = { ...memory.device, gpu: memory.device.gpu || gpuName(adapter) };
   return { ...inspection, memory: { ...memory, device } };
 }

@@ -7,7 +7,7 @@ import { type PeekOptions, peekModel } from "./library.ts";
 import type { LoadArgs, LoadProgress, LoadResult, RemoteFile, SourceRef } from "./protocol.ts";
 import { offeredSubgroups, withRequestDevice } from "./request-device.ts";
 import type { CallContext } from "./rpc.ts";
-import { adapterName, requireAdapter } from "./webgpu.ts";
+import { gpuName, requireGpu } from "./webgpu.ts";
 
 /** Who owns the model that is loaded. */
 export interface Owner {
@@ -26,7 +26,7 @@ export async function loadModel(
   startEngine: StartEngine,
   owner: Owner,
 ): Promise<LoadResult> {
-  const adapter = await requireAdapter();
+  const adapter = await requireGpu();
   const subgroups = offeredSubgroups(adapter, options.caps);
   const engine = await startEngine(wasmUrl, (message) =>
     owner.fail(
@@ -61,7 +61,7 @@ export async function loadModel(
     },
   });
   const info = model.info();
-  return { ...info, adapter: info.adapter || adapterName(adapter), host_bytes: engine.memoryBytes() };
+  return { ...info, gpu: info.gpu || gpuName(adapter), host_bytes: engine.memoryBytes() };
 }
 
 /** What the engine is to make, or what to call it if its files do not say. */

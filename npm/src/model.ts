@@ -24,7 +24,7 @@ export interface ModelInfo {
   architecture: string;
   name: string;
   /** The GPU, in the browser's words. */
-  adapter: string;
+  gpu: string;
   backend: string;
   /** What of the GPU is used: half precision, subgroups, limits. */
   capabilities: string;
@@ -73,7 +73,7 @@ export class Model {
     this.info = {
       architecture: info.architecture,
       name: info.name,
-      adapter: info.adapter,
+      gpu: info.gpu,
       backend: info.backend,
       capabilities: info.capabilities,
       contextLength: info.context_length,

@@ -94,9 +94,9 @@ pub(crate) struct SetupArgs {
     /// Hide capabilities of the GPU: no-f16,no-subgroups,no-dot4,no-software,max-binding=SIZE
     #[arg(long, value_name = "MASK", env = "QWILL_CAPS", default_value = "", hide_default_value = true)]
     pub(crate) caps: String,
-    /// Use the adapter whose name contains this (see qwill devices)
-    #[arg(long, value_name = "NAME", env = "QWILL_ADAPTER")]
-    pub(crate) adapter: Option<String>,
+    /// Use the GPU whose name contains this (see qwill devices)
+    #[arg(long, value_name = "NAME", env = "QWILL_GPU")]
+    pub(crate) gpu: Option<String>,
     /// Add a low-rank adapter: a directory with adapter_config.json, or a GGUF file; its change times SCALE (may be given
     /// several times)
     #[arg(long, value_name = "DIR[:SCALE]")]

@@ -21,7 +21,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
     let info = model.info();
     eprintln!(
         "{} on {} ({}), {} tokens of context",
-        info.name, info.adapter, info.backend, info.context_length
+        info.name, info.gpu, info.backend, info.context_length
     );
     eprintln!("{HELP}");
     let mut editor = DefaultEditor::new()?;

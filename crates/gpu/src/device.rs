@@ -12,11 +12,11 @@ use crate::{Buffer, Caps, CapsMask, Error, SubgroupWidth};
 pub struct GpuOptions {
     /// Capabilities to hide.
     pub mask: CapsMask,
-    /// Subgroup widths that the browser's glue enabled on the adapter: wgpu 30 cannot ask a browser for
+    /// Subgroup widths that the browser's glue enabled: wgpu 30 cannot ask a browser for
     /// them (gfx-rs/wgpu#10146), so the TypeScript side wraps `requestDevice` and says so here.
     pub web_subgroups: Option<SubgroupWidth>,
-    /// Part of an adapter's name to prefer among several (native only).
-    pub adapter: Option<String>,
+    /// Part of the name of the GPU to use among several (native only).
+    pub gpu: Option<String>,
 }
 
 /// What a buffer is for.
@@ -73,16 +73,16 @@ fn instance() -> wgpu::Instance {
     wgpu::Instance::new(descriptor)
 }
 
-fn adapter_error(found: String) -> Error {
+fn no_gpu(found: String) -> Error {
     if cfg!(target_arch = "wasm32") {
-        Error::NoAdapter {
+        Error::NoGpu {
             found,
             advice: "WebGPU may be switched off or the GPU blocked: see about:gpu (Firefox about:support), update the \
                      browser and the graphics driver"
                 .into(),
         }
     } else {
-        Error::NoAdapter {
+        Error::NoGpu {
             found,
             advice: "Install a Vulkan driver (Debian/Ubuntu without a GPU: `apt install mesa-vulkan-drivers`), or on \
                      macOS and Windows update the system's graphics driver; `qwill devices` lists what is found"
@@ -92,23 +92,23 @@ fn adapter_error(found: String) -> Error {
 }
 
 impl Gpu {
-    /// Every adapter of this machine, as wgpu describes it.
-    pub async fn adapters() -> Vec<wgpu::AdapterInfo> {
+    /// Every GPU of this machine, as wgpu describes it.
+    pub async fn list() -> Vec<wgpu::AdapterInfo> {
         let adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
         adapters.iter().map(wgpu::Adapter::get_info).collect()
     }
 
-    /// Opens the fastest adapter, or the one whose name contains `options.adapter`.
+    /// Opens the fastest GPU, or the one whose name contains `options.gpu`.
     pub async fn open(options: &GpuOptions) -> Result<Self, Error> {
         let instance = instance();
-        let adapter = match &options.adapter {
+        let adapter = match &options.gpu {
             Some(wanted) => {
                 let all = instance.enumerate_adapters(wgpu::Backends::all()).await;
                 let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
                 all.into_iter()
                     .find(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()))
                     .ok_or_else(|| {
-                        adapter_error(format!("none is called \"{wanted}\"; there are {names:?}"))
+                        no_gpu(format!("none is called \"{wanted}\"; there are {names:?}"))
                     })?
             }
             None => instance
@@ -117,7 +117,7 @@ impl Gpu {
                     ..Default::default()
                 })
                 .await
-                .map_err(|e| adapter_error(e.to_string()))?,
+                .map_err(|e| no_gpu(e.to_string()))?,
         };
         let info = adapter.get_info();
         let offered = adapter.features();
@@ -132,7 +132,7 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|e| Error::NoDevice { adapter: info.name.clone(), reason: e.to_string() })?;
+            .map_err(|e| Error::NoDevice { gpu: info.name.clone(), reason: e.to_string() })?;
         let dot4 = if cfg!(target_arch = "wasm32") {
             instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct)
         } else {
@@ -211,7 +211,7 @@ impl Gpu {
         &self.caps
     }
 
-    /// The adapter as wgpu describes it.
+    /// The GPU as wgpu describes it.
     pub fn info(&self) -> &wgpu::AdapterInfo {
         &self.info
     }

@@ -4,18 +4,18 @@
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// There is no GPU, or no driver that this program can talk to.
-    #[error("no GPU adapter was found ({found}). {advice}")]
-    NoAdapter {
+    #[error("no GPU was found ({found}). {advice}")]
+    NoGpu {
         /// The backend's own words.
         found: String,
         /// What the person can do.
         advice: String,
     },
-    /// The adapter refused to open a device.
-    #[error("the adapter {adapter} refused a device: {reason}")]
+    /// The GPU refused to open a device.
+    #[error("the GPU {gpu} refused a device: {reason}")]
     NoDevice {
-        /// The adapter's name.
-        adapter: String,
+        /// The GPU's name.
+        gpu: String,
         /// The backend's own words.
         reason: String,
     },

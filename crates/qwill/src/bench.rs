@@ -72,8 +72,8 @@ pub struct BenchRun {
 pub struct BenchReport {
     /// The model.
     pub model: String,
-    /// The adapter.
-    pub adapter: String,
+    /// The GPU.
+    pub gpu: String,
     /// Its driver interface.
     pub backend: String,
     /// What it can do.
@@ -167,7 +167,7 @@ impl Model {
         let cost = self.engine.decode_cost();
         Ok(BenchReport {
             model: info.name,
-            adapter: info.adapter,
+            gpu: info.gpu,
             backend: info.backend,
             capabilities: info.capabilities,
             prompt_tokens: request.prompt_tokens,

@@ -18,8 +18,8 @@ pub enum Room {
 /// What a device offers to a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeviceMemory {
-    /// The adapter's name.
-    pub adapter: String,
+    /// The GPU's name.
+    pub gpu: String,
     /// Bytes of the largest buffer.
     pub max_buffer_bytes: u64,
     /// Bytes of the largest part of a buffer that a kernel sees.
@@ -48,7 +48,7 @@ impl DeviceMemory {
             (None, _) => Room::Unknown,
         };
         Self {
-            adapter: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
+            gpu: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
             max_buffer_bytes: caps.max_buffer,
             max_binding_bytes: caps.max_binding,
             room,
@@ -60,7 +60,7 @@ impl DeviceMemory {
     /// A device without limits, for plans without one.
     pub(crate) fn boundless() -> Self {
         Self {
-            adapter: String::new(),
+            gpu: String::new(),
             max_buffer_bytes: u64::MAX,
             max_binding_bytes: u64::MAX,
             room: Room::Unknown,

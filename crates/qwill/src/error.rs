@@ -121,7 +121,7 @@ impl Error {
             Self::Tokenizer(_) => "invalid-tokenizer",
             Self::PromptTooLong { .. } => "prompt-too-long",
             Self::ContextTooLong { .. } | Self::NoLogits | Self::Request(_) => "invalid-request",
-            Self::Gpu(Gpu::NoAdapter { .. } | Gpu::NoDevice { .. }) => "no-adapter",
+            Self::Gpu(Gpu::NoGpu { .. } | Gpu::NoDevice { .. }) => "no-gpu",
             Self::Memory(_) | Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
             Self::Gpu(Gpu::Lost(_)) => "device-lost",
             Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_)) | Self::Kernel(_) => "gpu-error",

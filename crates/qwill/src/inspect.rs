@@ -107,7 +107,7 @@ impl Inspection {
         let device = match Gpu::open(&options.gpu_options()?).await {
             Ok(gpu) => Some(DeviceMemory::of(&gpu)),
             // A model can be looked at on any machine.
-            Err(qwill_gpu::Error::NoAdapter { .. }) if options.adapter.is_none() => None,
+            Err(qwill_gpu::Error::NoGpu { .. }) if options.gpu.is_none() => None,
             Err(error) => return Err(error.into()),
         };
         let mixture = plan.mixtures().next();

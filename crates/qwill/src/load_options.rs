@@ -24,8 +24,8 @@ pub struct LoadOptions {
     pub caps_mask: String,
     /// Subgroup widths that a browser's glue has enabled.
     pub web_subgroups: Option<(u32, u32)>,
-    /// Part of the name of the adapter to use.
-    pub adapter: Option<String>,
+    /// Part of the name of the GPU to use.
+    pub gpu: Option<String>,
 }
 
 impl LoadOptions {
@@ -33,7 +33,7 @@ impl LoadOptions {
         Ok(GpuOptions {
             mask: CapsMask::parse(&self.caps_mask).map_err(|e| Error::Request(e.to_string()))?,
             web_subgroups: self.web_subgroups.map(|(min, max)| SubgroupWidth { min, max }),
-            adapter: self.adapter.clone(),
+            gpu: self.gpu.clone(),
         })
     }
 }

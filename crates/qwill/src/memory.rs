@@ -124,7 +124,7 @@ impl MemoryPlan {
         match (self.fit, self.verdict(), &self.device) {
             (None | Some(Fit::Fits | Fit::Unsure), _, _) | (_, None, _) | (_, _, None) => Ok(()),
             (Some(_), Some(verdict), Some(device)) => {
-                Err(Error::Memory(format!("the model {verdict} ({}: {self})", device.adapter)))
+                Err(Error::Memory(format!("the model {verdict} ({}: {self})", device.gpu)))
             }
         }
     }

@@ -48,8 +48,8 @@ pub struct ModelInfo {
     pub cache_bytes: u64,
     /// Bytes allocated on the device in all.
     pub device_bytes: u64,
-    /// The adapter's name.
-    pub adapter: String,
+    /// The GPU's name.
+    pub gpu: String,
     /// Its driver interface.
     pub backend: String,
     /// What it can do.
@@ -75,7 +75,7 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Loads a model on the fastest adapter. `progress` is told about bytes on the device and may stop the load.
+    /// Loads a model on the fastest GPU. `progress` is told about bytes on the device and may stop the load.
     pub async fn load(
         files: ModelFiles,
         options: &LoadOptions,
@@ -152,7 +152,7 @@ impl Model {
             weights_bytes: self.weights_bytes,
             cache_bytes: 2 * dims.n_layers as u64 * layer_cache_bytes(&self.engine.plan, *options),
             device_bytes: self.engine.gpu.totals().allocated,
-            adapter: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
+            gpu: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
             backend: format!("{:?}", info.backend),
             capabilities: self.engine.gpu.caps().to_string(),
         }
