@@ -107,9 +107,7 @@ impl Gpu {
                 let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
                 all.into_iter()
                     .find(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()))
-                    .ok_or_else(|| {
-                        no_gpu(format!("none is called \"{wanted}\"; there are {names:?}"))
-                    })?
+                    .ok_or_else(|| no_gpu(format!("none is called \"{wanted}\"; there are {names:?}")))?
             }
             None => instance
                 .request_adapter(&wgpu::RequestAdapterOptions {

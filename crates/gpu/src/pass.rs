@@ -66,8 +66,7 @@ impl Gpu {
             layout: &pipelines.get(pipeline).1,
             entries: &entries,
         });
-        let _buffers = buffers.iter().map(|&buffer| buffer.clone()).collect();
-        Dispatch { pipeline, bind_group, params, _buffers }
+        Dispatch { pipeline, bind_group, params, _buffers: buffers.iter().copied().cloned().collect() }
     }
 
     /// Starts recording a step.
