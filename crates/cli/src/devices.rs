@@ -23,10 +23,7 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
     }
     for gpu in &gpus {
         let mark = if gpu == chosen.info() { '*' } else { ' ' };
-        println!(
-            "{mark} {} ({:?}, {:?}) {}",
-            gpu.name, gpu.backend, gpu.device_type, gpu.driver_info
-        );
+        println!("{mark} {} ({:?}, {:?}) {}", gpu.name, gpu.backend, gpu.device_type, gpu.driver_info);
     }
     println!("* is used unless --gpu names another: {}", chosen.caps());
     Ok(())
