@@ -187,20 +187,7 @@ impl Model {
     pub fn reset(&mut self) {
         self.sequence.truncate(0, &mut self.engine.pool);
     }
-}
 
-fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
-    let Some(tokenizer) = &opened.tokenizer else { return Ok(()) };
-    let (ids, rows) = (tokenizer.n_tokens(), plan.dims.vocab_size);
-    if ids > rows {
-        return Err(Error::Tokenizer(format!(
-            "the tokenizer does not fit the model: it has {ids} tokens, but the model has embeddings for {rows}"
-        )));
-    }
-    Ok(())
-}
-
-impl Model {
     /// Loads a low-rank adapter beside the model, under a name that requests use: PEFT's `adapter_config.json` and
     /// `adapter_model.safetensors`, or a GGUF file. The model's own weights stay as they are, quantised or not; requests
     /// that name no adapter are as fast as before.
@@ -226,4 +213,15 @@ impl Model {
     pub fn select_adapters(&mut self, uses: &[AdapterUse]) -> Result<(), Error> {
         self.engine.select_adapters(uses)
     }
+}
+
+fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
+    let Some(tokenizer) = &opened.tokenizer else { return Ok(()) };
+    let (ids, rows) = (tokenizer.n_tokens(), plan.dims.vocab_size);
+    if ids > rows {
+        return Err(Error::Tokenizer(format!(
+            "the tokenizer does not fit the model: it has {ids} tokens, but the model has embeddings for {rows}"
+        )));
+    }
+    Ok(())
 }
