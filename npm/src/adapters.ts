@@ -3,8 +3,8 @@
 import { finite, invalid, refuseUnknown, text } from "./checks.ts";
 import type { EngineAdapter, EngineAdapterUse } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
-import type { LoadProgress } from "./load.ts";
-import type { Protocol } from "./protocol.ts";
+import type { AdapterUse } from "./openai.ts";
+import type { LoadProgress, Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
 import { type HubOptions, type ModelSource, resolveToLoad, type StorageOptions } from "./source.ts";
 
@@ -15,13 +15,6 @@ export interface AdapterInfo {
   parameters: number;
   /** Bytes of its matrices on the GPU. */
   deviceBytes: number;
-}
-
-/** An adapter that a request uses. */
-export interface AdapterUse {
-  name: string;
-  /** Its change is multiplied by this, besides the adapter's own scale. Default: 1; 0 leaves it out. */
-  scale?: number;
 }
 
 export interface AdapterLoadOptions extends HubOptions, StorageOptions {

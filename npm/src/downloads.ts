@@ -2,8 +2,8 @@
 
 import { aborted, QwillError } from "./errors.ts";
 import { deleteModel, listModels, openModel, type StoredModel } from "./library.ts";
-import type { LoadProgress } from "./load.ts";
 import { progressReporter } from "./meter.ts";
+import type { LoadProgress } from "./protocol.ts";
 import { type HubOptions, type ModelSource, resolveSource } from "./source.ts";
 import { askToKeep, openStore } from "./store.ts";
 

@@ -1,8 +1,6 @@
 // What the wasm module offers. crates/wasm implements these interfaces, the unit tests fake them.
 // Field names are those of the Rust side.
 
-import type { Timings } from "./openai.ts";
-
 /** Random access to one file, wherever its bytes lie. */
 export interface EngineFile {
   readonly name: string;
@@ -36,7 +34,7 @@ export interface EngineInfo {
   context_extension: string | null;
   weights_bytes: number;
   device_bytes: number;
-  adapter: string;
+  gpu: string;
   backend: string;
   capabilities: string;
 }
@@ -96,6 +94,18 @@ export type EngineChatEvent =
   | ({ type: "tool_call" } & EngineToolCall)
   /** A token was made, whether or not it shows yet. */
   | { type: "token" };
+
+/** Time spent; an addition to OpenAI's shape. */
+export interface Timings {
+  /** Milliseconds until the first token. */
+  prefill_ms: number;
+  /** Prompt tokens per second. */
+  prefill_tps: number;
+  /** Milliseconds from the first token to the last. */
+  decode_ms: number;
+  /** Tokens per second while decoding. */
+  decode_tps: number;
+}
 
 export interface EngineChatReply {
   text: string;
@@ -193,7 +203,7 @@ export interface BenchRun {
 /** A measurement with what explains it, as `qwill bench` prints it. */
 export interface BenchReport {
   model: string;
-  adapter: string;
+  gpu: string;
   backend: string;
   capabilities: string;
   prompt_tokens: number;
@@ -247,7 +257,7 @@ export interface EngineMemory {
   steering_bytes: number;
   total_bytes: number;
   device: {
-    adapter: string;
+    gpu: string;
     max_buffer_bytes: number;
     max_binding_bytes: number;
     room: { kind: "known" | "at-least"; bytes: number } | { kind: "unknown" };
@@ -283,3 +293,9 @@ export interface Engine {
     onProgress: (bytesDone: number, bytesTotal: number) => boolean,
   ): Promise<EngineModel>;
 }
+
+/** Fetches and starts the wasm module. `onPanic` hears of a fault in it, after which it must not be used. */
+export type StartEngine = (
+  wasmUrl: string | undefined,
+  onPanic: (message: string) => void,
+) => Promise<Engine>;

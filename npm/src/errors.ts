@@ -3,12 +3,11 @@ export type QwillErrorCode = (typeof CODES)[number];
 
 const CODES = [
   "webgpu-unavailable",
-  "no-adapter",
+  "no-gpu",
   "device-lost",
   "out-of-memory",
   "gpu-error",
   "unknown-architecture",
-  "unsupported-format",
   "invalid-file",
   "file-not-found",
   "invalid-tokenizer",

@@ -2,11 +2,10 @@
 
 import type { EngineFile } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
-import type { IncomingFile, RemoteFile } from "./incoming.ts";
+import type { IncomingFile } from "./incoming.ts";
 import { openModel, type PeekOptions } from "./library.ts";
-import type { LoadProgress } from "./load.ts";
 import { progressReporter } from "./meter.ts";
-import type { FileSource, LocalFile, SourceRef } from "./source.ts";
+import type { FileSource, LoadProgress, LocalFile, RemoteFile, SourceRef } from "./protocol.ts";
 import { MemoryStore, openStore } from "./store.ts";
 
 export type RemoteSource = Extract<FileSource, { remote: unknown }>;

@@ -1,21 +1,14 @@
 // Holds the model and answers the page's calls. Runs inside the worker, or in the page itself when asked to.
 
-import type { Engine, EngineFile, EngineInspection, EngineLoadOptions, EngineModel } from "./engine.ts";
+import type { EngineFile, EngineInspection, EngineLoadOptions, EngineModel, StartEngine } from "./engine.ts";
 import { aborted, QwillError, toQwillError } from "./errors.ts";
-import { fromLocal, type RemoteSource, withFiles } from "./files.ts";
-import type { RemoteFile } from "./incoming.ts";
-import { type PeekOptions, peekModel } from "./library.ts";
+import { fromLocal, withFiles } from "./files.ts";
+import { peekModel } from "./library.ts";
+import { loadModel } from "./loading.ts";
 import type { Protocol } from "./protocol.ts";
-import { offeredSubgroups, withRequestDevice } from "./request-device.ts";
 import { type Port, serve } from "./rpc.ts";
 import { openStore } from "./store.ts";
-import { adapterName, requireAdapter } from "./webgpu.ts";
-
-/** Fetches and starts the wasm module. `onPanic` hears of a fault in it, after which it must not be used. */
-export type StartEngine = (
-  wasmUrl: string | undefined,
-  onPanic: (message: string) => void,
-) => Promise<Engine>;
+import { gpuName, requireGpu } from "./webgpu.ts";
 
 /** Answers the calls that come in through `port`. */
 export function host(port: Port, startEngine: StartEngine): void {
@@ -56,62 +49,19 @@ export function host(port: Port, startEngine: StartEngine): void {
   }
 
   const notify = serve<Protocol>(port, {
-    async load({ source, options, wasmUrl, token }, { emit, signal }) {
-      const adapter = await requireAdapter();
-      const subgroups = offeredSubgroups(adapter, options.caps);
-      const engine = await startEngine(wasmUrl, (message) =>
-        fail(
-          new QwillError(
-            "internal",
-            `A fault in qwill: ${message}. Please report it. Load the model again to go on.`,
-          ),
-        ),
-      );
-      const find = (remote: RemoteSource, from: PeekOptions) => checkFirst(engine, remote, from, options);
-      const start = (files: EngineFile[], isComing: () => boolean) =>
-        withRequestDevice(
-          {
-            subgroups: subgroups !== undefined,
-            onDevice: (device) =>
-              device.lost.then(({ reason, message }) => {
-                const why = message || reason || "no reason was given";
-                if (model)
-                  fail(
-                    new QwillError("device-lost", `The GPU device was lost (${why}). Load the model again.`),
-                  );
-              }),
-          },
-          () => {
-            const extra = {
-              ...(subgroups && { web_subgroups: subgroups }),
-              ...("random" in source ? { random: source.random } : { name: source.name }),
-            };
-            return engine.load(files, { ...options, ...extra }, (loaded, total) => {
-              // While files come in, their arrival is the progress; the upload keeps pace with it.
-              if (!isComing()) emit({ stage: "load", loaded, total });
-              return !signal.aborted;
-            });
-          },
-        );
-      const loaded = await withFiles(source, {
-        signal,
-        token,
-        find,
-        report: emit,
-        async use(files, isComing) {
-          model = await start(files, isComing);
-          return model;
+    load: (args, context) =>
+      loadModel(args, context, startEngine, {
+        take(loaded) {
+          model = loaded;
         },
-        undo(loaded) {
-          model = undefined;
-          loaded.free();
+        fail,
+        lose(why) {
+          if (model)
+            fail(new QwillError("device-lost", `The GPU device was lost (${why}). Load the model again.`));
         },
-      });
-      const info = loaded.info();
-      return { ...info, adapter: info.adapter || adapterName(adapter), host_bytes: engine.memoryBytes() };
-    },
+      }),
     async plan({ source, options, wasmUrl, token }, { signal }) {
-      const adapter = await requireAdapter();
+      const adapter = await requireGpu();
       const engine = await startEngine(wasmUrl, () => {});
       const inspect = async (files: EngineFile[], extra: EngineLoadOptions, downloadBytes: number) => {
         const inspection = named(adapter, await engine.inspect(files, { ...options, ...extra }));
@@ -166,29 +116,6 @@ export function host(port: Port, startEngine: StartEngine): void {
 function named(adapter: GPUAdapter, inspection: EngineInspection): EngineInspection {
   const { memory } = inspection;
   if (!memory.device) return inspection;
-  const device = { ...memory.device, adapter: memory.device.adapter || adapterName(adapter) };
+  const device = { ...memory.device, gpu: memory.device.gpu || gpuName(adapter) };
   return { ...inspection, memory: { ...memory, device } };
-}
-
-/** Less than this is there as soon as its headers are. */
-const WORTH_A_CHECK = 64 << 20;
-
-/** Nobody should wait for a download that ends in a refusal. Returns the model's files if they became known. */
-async function checkFirst(
-  engine: Engine,
-  source: RemoteSource,
-  from: PeekOptions,
-  options: EngineLoadOptions,
-): Promise<RemoteFile[] | undefined> {
-  // Of bare addresses nobody knows the sizes; their headers come first in any case.
-  if (!("hub" in source.remote)) return undefined;
-  const peek = await peekModel(source.remote, from);
-  if (peek.missing < WORTH_A_CHECK) return peek.all;
-  const files = [...source.local.map(fromLocal), ...peek.files];
-  await engine.check(files, { ...options, name: source.name }).catch((thrown: unknown) => {
-    // Loading says whatever else is wrong.
-    const error = toQwillError(thrown);
-    if (error.code === "out-of-memory") throw error;
-  });
-  return peek.all;
 }

@@ -1,20 +1,8 @@
 // Repositories of the Hugging Face hub and its mirrors: ids, listings, and which of the files are a model.
 
 import { QwillError } from "./errors.ts";
-import type { RemoteFile } from "./incoming.ts";
+import type { HubRef, RemoteFile } from "./protocol.ts";
 import { fetchText, insist, type RequestOptions } from "./ranges.ts";
-
-/** A model on a hub. */
-export interface HubRef {
-  /** `owner/name` */
-  repo: string;
-  /** Which of a GGUF repository's files: part of the file's name, such as `Q4_K_M`. */
-  tag: string | undefined;
-  /** Branch, tag or commit. */
-  revision: string;
-  /** Address of the hub. */
-  endpoint: string;
-}
 
 export const HUGGING_FACE = "https://huggingface.co";
 

@@ -15,7 +15,7 @@
  * @module
  */
 
-export type { AdapterInfo, AdapterLoadOptions, Adapters, AdapterUse } from "./adapters.ts";
+export type { AdapterInfo, AdapterLoadOptions, Adapters } from "./adapters.ts";
 export type { ChatCompletions, ChatStream } from "./chat.ts";
 export type { CompletionStream, Completions } from "./completions.ts";
 export type { WorkerOption } from "./connect.ts";
@@ -28,11 +28,12 @@ export type {
   EvalResult,
   Scores,
   Spread,
+  Timings,
   Tokens,
 } from "./engine.ts";
 export { QwillError, type QwillErrorCode } from "./errors.ts";
-export { type LoadOptions, type LoadProgress, load, type RopeScaling, type WeightFormat } from "./load.ts";
-export type { BenchResult, CallOptions, Model, ModelInfo } from "./model.ts";
+export { type LoadOptions, load, type RopeScaling, type WeightFormat } from "./load.ts";
+export type { BenchResult, Model, ModelInfo } from "./model.ts";
 export type * from "./openai.ts";
 export { type MemoryPlan, type ModelPlan, type PlanOptions, plan } from "./plan.ts";
 export type {
@@ -42,4 +43,5 @@ export type {
   ScoredMessage,
   ScoreInput,
 } from "./pooled.ts";
-export type { HubOptions, ModelSource, RandomModel, StorageOptions } from "./source.ts";
+export type { LoadProgress, RandomModel } from "./protocol.ts";
+export type { HubOptions, ModelSource, StorageOptions } from "./source.ts";

@@ -3,23 +3,14 @@
 import { keyOf } from "./digest.ts";
 import type { EngineFile } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
-import { chooseFiles, type HubRef, hubIdOf, listHub, shardsOf, takesToken } from "./hub.ts";
-import {
-  FILES,
-  folderOf,
-  type IncomingFile,
-  type IncomingOptions,
-  keptOf,
-  openIncoming,
-  type RemoteFile,
-  unlessLocked,
-} from "./incoming.ts";
+import { chooseFiles, hubIdOf, listHub, shardsOf, takesToken } from "./hub.ts";
+import { type IncomingFile, type IncomingOptions, openIncoming } from "./incoming.ts";
+import { unlessLocked } from "./lock.ts";
+import { FILES, folderOf, keptOf } from "./parts.ts";
+import type { RemoteFile, RemoteModel } from "./protocol.ts";
 import { fetchFacts, insist } from "./ranges.ts";
 import { openRemote } from "./remote.ts";
 import { MemoryStore, requireRoom, type Store } from "./store.ts";
-
-/** A model that is somewhere else. */
-export type RemoteModel = { id: string; hub: HubRef } | { id: string; files: RemoteFile[] };
 
 /** A model of which something is stored. */
 export interface StoredModel {

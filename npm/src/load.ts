@@ -2,30 +2,10 @@ import { connect, type WorkerOption } from "./connect.ts";
 import type { EngineLoadOptions } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
 import { Model } from "./model.ts";
-import type { LoadArgs, Protocol } from "./protocol.ts";
+import type { LoadArgs, LoadProgress, Protocol, SourceRef } from "./protocol.ts";
 import { Client } from "./rpc.ts";
-import {
-  type HubOptions,
-  type ModelSource,
-  resolveToLoad,
-  type SourceRef,
-  type StorageOptions,
-} from "./source.ts";
+import { type HubOptions, type ModelSource, resolveToLoad, type StorageOptions } from "./source.ts";
 import { requireWebGpu } from "./webgpu.ts";
-
-/** How far a load has come. */
-export interface LoadProgress {
-  /** `"download"` while files come in, `"load"` while the rest goes to the GPU. */
-  stage: "download" | "load";
-  /** Bytes done. */
-  loaded: number;
-  /** Bytes in all; 0 while nobody knows. */
-  total: number;
-  /** Of a download, over the last seconds. */
-  bytesPerSecond?: number;
-  /** Of a download, as long as it goes on like this. */
-  secondsLeft?: number;
-}
 
 /** A number format that float weights are converted to. */
 export type WeightFormat =

@@ -1,6 +1,6 @@
 // How fast something comes in, and how long the rest will take.
 
-import type { LoadProgress } from "./load.ts";
+import type { LoadProgress } from "./protocol.ts";
 
 /** Looks this far back, in milliseconds. */
 const WINDOW = 5000;

@@ -4,6 +4,7 @@ import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
 import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
+import type { CallOptions } from "./openai.ts";
 import {
   type EmbedOptions,
   type RankedDocument,
@@ -23,7 +24,7 @@ export interface ModelInfo {
   architecture: string;
   name: string;
   /** The GPU, in the browser's words. */
-  adapter: string;
+  gpu: string;
   backend: string;
   /** What of the GPU is used: half precision, subgroups, limits. */
   capabilities: string;
@@ -49,11 +50,6 @@ export interface BenchResult extends BenchReport {
   decode_tps: number;
 }
 
-/** Per-call options of everything but completions, where `signal` stands in the request. */
-export interface CallOptions {
-  signal?: AbortSignal;
-}
-
 /**
  * A model on the GPU. Calls are answered one after the other, in the order in which they were made.
  */
@@ -77,7 +73,7 @@ export class Model {
     this.info = {
       architecture: info.architecture,
       name: info.name,
-      adapter: info.adapter,
+      gpu: info.gpu,
       backend: info.backend,
       capabilities: info.capabilities,
       contextLength: info.context_length,

@@ -1,6 +1,6 @@
 // The shapes of OpenAI's chat completions and completions, as far as qwill speaks them, and what it adds to them.
 
-import type { AdapterUse } from "./adapters.ts";
+import type { Timings } from "./engine.ts";
 
 /** A function that the model may call, in OpenAI's shape. */
 export interface ChatTool {
@@ -45,6 +45,13 @@ export interface StreamRequest {
   stream_options?: { include_usage?: boolean } | null;
   /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
   signal?: AbortSignal;
+}
+
+/** An adapter that a request uses. */
+export interface AdapterUse {
+  name: string;
+  /** Its change is multiplied by this, besides the adapter's own scale. Default: 1; 0 leaves it out. */
+  scale?: number;
 }
 
 /** How tokens are chosen and when a reply ends. What is left out follows the model's `generation_config.json`. */
@@ -106,6 +113,11 @@ export type CompletionRequestNonStreaming = CompletionRequest & { stream?: false
 /** A request for a stream. */
 export type CompletionRequestStreaming = CompletionRequest & { stream: true };
 
+/** Per-call options of everything but completions, where `signal` stands in the request. */
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
 /** Why a reply ended. */
 export type FinishReason = "stop" | "length" | "tool_calls";
 
@@ -116,18 +128,6 @@ export interface Usage {
   total_tokens: number;
   /** `cached_tokens`: prompt tokens that were still in the cache from an earlier call. */
   prompt_tokens_details: { cached_tokens: number };
-}
-
-/** Time spent; an addition to OpenAI's shape. */
-export interface Timings {
-  /** Milliseconds until the first token. */
-  prefill_ms: number;
-  /** Prompt tokens per second. */
-  prefill_tps: number;
-  /** Milliseconds from the first token to the last. */
-  decode_ms: number;
-  /** Tokens per second while decoding. */
-  decode_tps: number;
 }
 
 /** A whole reply, in OpenAI's shape. */

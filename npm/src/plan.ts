@@ -54,7 +54,7 @@ export interface ModelPlan {
   /** Bytes that a load has yet to download; files whose server does not say how large they are do not count. */
   downloadBytes: number;
   /** The GPU, in the browser's words. */
-  adapter: string;
+  gpu: string;
   /** Bytes of the largest buffer, and of what a kernel sees of one. */
   maxBufferBytes: number;
   maxBindingBytes: number;
@@ -86,7 +86,7 @@ function planOf({ inspection, downloadBytes }: PlanResult): ModelPlan {
     parameters: n_params,
     modelContextLength: model_context_length,
     downloadBytes,
-    adapter: memory.device?.adapter ?? "",
+    gpu: memory.device?.gpu ?? "",
     maxBufferBytes: memory.device?.max_buffer_bytes ?? 0,
     maxBindingBytes: memory.device?.max_binding_bytes ?? 0,
     memory: memoryOf(memory),

@@ -2,8 +2,7 @@
 
 import { count, invalid, refuseUnknown, text, texts } from "./checks.ts";
 import type { EngineEmbedRequest, EngineRerankRequest, EngineScoreRequest } from "./engine.ts";
-import type { CallOptions } from "./model.ts";
-import type { ChatMessage } from "./openai.ts";
+import type { CallOptions, ChatMessage } from "./openai.ts";
 import { toEngineMessages } from "./request.ts";
 
 export interface EmbedOptions extends CallOptions {

@@ -1,5 +1,6 @@
 // What is said between the page and the worker that holds the model.
 
+import type { Digest } from "./digest.ts";
 import type {
   BenchReport,
   BenchRequest,
@@ -19,8 +20,70 @@ import type {
   Scores,
   Tokens,
 } from "./engine.ts";
-import type { LoadProgress } from "./load.ts";
-import type { FileSource, SourceRef } from "./source.ts";
+
+/** A shape and a format, such as `"qwen3-0.6b:q4_0"`, filled with random weights: for benchmarks. */
+export interface RandomModel {
+  random: string;
+}
+
+/** A model on a hub. */
+export interface HubRef {
+  /** `owner/name` */
+  repo: string;
+  /** Which of a GGUF repository's files: part of the file's name, such as `Q4_K_M`. */
+  tag: string | undefined;
+  /** Branch, tag or commit. */
+  revision: string;
+  /** Address of the hub. */
+  endpoint: string;
+}
+
+/** A file that is somewhere else. */
+export interface RemoteFile {
+  name: string;
+  url: string;
+  /** Bytes, if a listing says so. */
+  size?: number;
+  /** Checksum, if a listing says so. */
+  digest?: Digest;
+}
+
+/** A model that is somewhere else. */
+export type RemoteModel = { id: string; hub: HubRef } | { id: string; files: RemoteFile[] };
+
+/** A file at hand. */
+export interface LocalFile {
+  name: string;
+  blob: Blob;
+}
+
+/** Files that can be sent to a worker. */
+export type FileSource =
+  | { name: string; local: LocalFile[] }
+  | {
+      name: string;
+      local: LocalFile[];
+      remote: RemoteModel;
+      /** What ships with the page is not worth keeping twice. */
+      storage: "keep" | "none";
+    };
+
+/** A model that can be sent to a worker. */
+export type SourceRef = FileSource | RandomModel;
+
+/** How far a load has come. */
+export interface LoadProgress {
+  /** `"download"` while files come in, `"load"` while the rest goes to the GPU. */
+  stage: "download" | "load";
+  /** Bytes done. */
+  loaded: number;
+  /** Bytes in all; 0 while nobody knows. */
+  total: number;
+  /** Of a download, over the last seconds. */
+  bytesPerSecond?: number;
+  /** Of a download, as long as it goes on like this. */
+  secondsLeft?: number;
+}
 
 /** Which model, and how it is set up. */
 export interface LoadArgs {

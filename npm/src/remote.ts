@@ -2,7 +2,7 @@
 
 import type { EngineFile } from "./engine.ts";
 import { QwillError } from "./errors.ts";
-import type { RemoteFile } from "./incoming.ts";
+import type { RemoteFile } from "./protocol.ts";
 import { chunksOf, fetchFacts, fetchRange, insist, Passing, type RequestOptions } from "./ranges.ts";
 
 /** Headers are read in small pieces, and a request takes as long as many of them. */

@@ -2,7 +2,7 @@
 
 import type { EngineChatEvent, EngineChatReply, EngineChatRequest } from "./engine.ts";
 import { aborted, toQwillError } from "./errors.ts";
-import type { FinishReason, StreamRequest, Timings, Usage } from "./openai.ts";
+import type { FinishReason, StreamRequest, Usage } from "./openai.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
 import { ReplyStream } from "./stream.ts";

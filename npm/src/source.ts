@@ -2,14 +2,8 @@
 
 import { QwillError } from "./errors.ts";
 import { HUGGING_FACE, hubIdOf, parseHubId } from "./hub.ts";
-import type { RemoteFile } from "./incoming.ts";
-import type { RemoteModel } from "./library.ts";
+import type { LocalFile, RandomModel, RemoteFile, SourceRef } from "./protocol.ts";
 import { askToKeep } from "./store.ts";
-
-/** A shape and a format, such as `"qwen3-0.6b:q4_0"`, filled with random weights: for benchmarks. */
-export interface RandomModel {
-  random: string;
-}
 
 /**
  * What to load:
@@ -49,26 +43,6 @@ export interface StorageOptions {
    */
   storage?: "keep" | "none";
 }
-
-/** A file at hand. */
-export interface LocalFile {
-  name: string;
-  blob: Blob;
-}
-
-/** Files that can be sent to a worker. */
-export type FileSource =
-  | { name: string; local: LocalFile[] }
-  | {
-      name: string;
-      local: LocalFile[];
-      remote: RemoteModel;
-      /** What ships with the page is not worth keeping twice. */
-      storage: "keep" | "none";
-    };
-
-/** A model that can be sent to a worker. */
-export type SourceRef = FileSource | RandomModel;
 
 /** The shipped model; bundlers see this pattern and copy the file. */
 const demoUrl = () => new URL("../wasm/qwill-demo-q8_0.gguf", import.meta.url);

@@ -31,20 +31,20 @@ export function requireWebGpu(): void {
   );
 }
 
-/** The fastest adapter; throws when the browser has none. */
-export async function requireAdapter(): Promise<GPUAdapter> {
+/** The fastest GPU; throws when the browser has none. */
+export async function requireGpu(): Promise<GPUAdapter> {
   requireWebGpu();
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter) return adapter;
   throw new QwillError(
-    "no-adapter",
+    "no-gpu",
     `${browserName(navigator.userAgent)} has WebGPU but offers no GPU. Switch hardware acceleration on in its ` +
       "settings, update the graphics driver, and see chrome://gpu or about:support for what it says about yours.",
   );
 }
 
 /** A name for people; browsers say as much or as little as they like. */
-export function adapterName({ info }: GPUAdapter): string {
+export function gpuName({ info }: GPUAdapter): string {
   const short = [info.vendor, info.architecture].filter(Boolean).join(" ");
   return info.description || short || "WebGPU adapter";
 }

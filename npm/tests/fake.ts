@@ -83,7 +83,7 @@ export class FakeEngine implements Engine {
     steering_bytes: 4,
     total_bytes: 130,
     device: {
-      adapter: "",
+      gpu: "",
       max_buffer_bytes: 1000,
       max_binding_bytes: 500,
       room: { kind: "at-least", bytes: 1000 },
@@ -160,7 +160,7 @@ export class FakeEngine implements Engine {
       info: () => ({
         architecture: "qwen3",
         name: "fake",
-        adapter: "",
+        gpu: "",
         backend: "webgpu",
         context_length: 4096,
         model_context_length: 32768,
@@ -220,7 +220,7 @@ export class FakeEngine implements Engine {
       bench: async () => {
         const spread = (median: number) => ({ median, min: 0, max: 9 });
         const run = { depth: 0, prefill_tps: spread(2), ttft_ms: spread(1), decode_tps: spread(3) };
-        return { results: [run], adapter: "fake" } as unknown as BenchReport;
+        return { results: [run], gpu: "fake" } as unknown as BenchReport;
       },
       tokenize: (text) => ({ ids: [...text].map((c) => c.charCodeAt(0)), tokens: [...text] }),
       loadAdapter: (files, name) => this.#loadAdapter(files, name),

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { chooseFiles, HUGGING_FACE, type HubRef, listHub, parseHubId, shardsOf } from "../src/hub.ts";
+import { chooseFiles, HUGGING_FACE, listHub, parseHubId, shardsOf } from "../src/hub.ts";
+import type { HubRef } from "../src/protocol.ts";
 
 afterEach(() => vi.unstubAllGlobals());
 

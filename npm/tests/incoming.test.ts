@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type IncomingFile, type IncomingOptions, openIncoming, type RemoteFile } from "../src/incoming.ts";
+import { type IncomingFile, type IncomingOptions, openIncoming } from "../src/incoming.ts";
+import type { RemoteFile } from "../src/protocol.ts";
 import { MemoryStore } from "../src/store.ts";
 import { type Fault, FaultyServer, noise, sha256 } from "./faulty.ts";
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { HUGGING_FACE } from "../src/hub.ts";
-import { deleteModel, listModels, openModel, peekModel, type RemoteModel } from "../src/library.ts";
+import { deleteModel, listModels, openModel, peekModel } from "../src/library.ts";
+import type { RemoteModel } from "../src/protocol.ts";
 import { MemoryStore } from "../src/store.ts";
 import { FaultyServer, noise } from "./faulty.ts";
 

@@ -24,7 +24,7 @@ describe("load", () => {
     expect(model.info).toEqual({
       architecture: "qwen3",
       name: "fake",
-      adapter: "acme rocket",
+      gpu: "acme rocket",
       backend: "webgpu",
       capabilities: "f16 no",
       contextLength: 4096,
@@ -123,11 +123,11 @@ describe("without a usable GPU", () => {
     await expect(load(gguf, { worker })).rejects.toThrow(/runs in browsers/);
   });
 
-  test("a browser without an adapter", async () => {
+  test("a browser without a GPU", async () => {
     const { worker } = setUp();
     vi.stubGlobal("navigator", { ...navigator, gpu: { requestAdapter: async () => null } });
     const error = (await load(gguf, { worker }).catch((e: unknown) => e)) as QwillError;
-    expect(error.code).toBe("no-adapter");
+    expect(error.code).toBe("no-gpu");
     expect(error.message).toContain("hardware acceleration");
   });
 });
@@ -224,6 +224,6 @@ test("calls on one model run one after the other", async () => {
   ]);
   expect(engine.log).toEqual(["chat", "chat ended after 2", "chat", "chat ended after 2"]);
   expect(results[2]).toEqual({ ids: [97, 98], tokens: ["a", "b"] });
-  expect(results[4]).toMatchObject({ ttft_ms: 1, prefill_tps: 2, decode_tps: 3, adapter: "fake" });
+  expect(results[4]).toMatchObject({ ttft_ms: 1, prefill_tps: 2, decode_tps: 3, gpu: "fake" });
   expect(results[3][0]?.logits).toEqual(new Float32Array([0.5, 0.25]));
 });

@@ -49,7 +49,7 @@ test("a plan reads headers and keeps nothing", async () => {
     parameters: 7,
     modelContextLength: 32768,
     downloadBytes: (64 << 20) + 1 + 50 + "{ } // and so on".length,
-    adapter: "acme rocket",
+    gpu: "acme rocket",
     maxBufferBytes: 1000,
     maxBindingBytes: 500,
     memory: {

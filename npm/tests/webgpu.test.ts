@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { adapterName, browserName } from "../src/webgpu.ts";
+import { gpuName, browserName } from "../src/webgpu.ts";
 
 test("browsers are called by their names", () => {
   const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
@@ -14,8 +14,8 @@ test("browsers are called by their names", () => {
   expect(browserName("curl/8")).toBe("This browser");
 });
 
-test("adapters are called what the browser calls them", () => {
-  const name = (info: object) => adapterName({ info } as GPUAdapter);
+test("GPUs are called what the browser calls them", () => {
+  const name = (info: object) => gpuName({ info } as GPUAdapter);
   expect(name({ description: "Apple M4", vendor: "apple", architecture: "metal-3" })).toBe("Apple M4");
   expect(name({ description: "", vendor: "google", architecture: "swiftshader" })).toBe("google swiftshader");
   expect(name({ description: "", vendor: "", architecture: "" })).toBe("WebGPU adapter");

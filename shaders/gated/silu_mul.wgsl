@@ -2,7 +2,7 @@
 //
 //   y[r, i] = silu(x[r, gate of i]) * x[r, up of i]
 //
-// Gate and up take turns of 16 in x (see gemv.wgsl).
+// Gate and up take turns of `run` columns in x (see gemv.wgsl).
 // Grid: x = 64 outputs, y = token, z = row of the token.
 // Bindings: x [rows, x_stride] f32; y [rows, y_stride] f32.
 // Needs: nothing.
@@ -28,7 +28,7 @@ fn main(
         return;
     }
     let row = group.y * groups.z + group.z;
-    let src = row * params.x_stride + (i / 16u) * 32u + i % 16u;
+    let src = row * params.x_stride + (i / ${ run }u) * ${ run * 2 }u + i % ${ run }u;
     let gate = x[src];
-    y[row * params.y_stride + i] = gate / (1.0 + exp(-gate)) * x[src + 16u];
+    y[row * params.y_stride + i] = gate / (1.0 + exp(-gate)) * x[src + ${ run }u];
 }

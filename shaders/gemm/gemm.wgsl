@@ -9,7 +9,7 @@
 // With experts, the rows of all of them are stacked in W, and a tile of rows of X has one expert, see group_tokens.wgsl:
 //   m = an assignment of the tile;  a[m, n] = sum_k X[m / sharing, k] * W[n of the expert, k]
 //
-// Gate and up rows alternate in runs of 16 (see gemv.wgsl); an invocation owns both of an output.
+// Gate and up rows take turns of `run` rows (see gemv.wgsl); an invocation owns both of an output.
 // Grid: tiles of rows of W and of X (with experts: tiles of the table, those without work leave early), see
 // shapes/tiled.wgsl and shapes/serial.wgsl.
 // Bindings: X [M, K] f32; Y [M, N] f32; W in any layout; bias [N] f32; routes [M, slots] of (expert, weight

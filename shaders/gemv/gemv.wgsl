@@ -11,7 +11,7 @@
 //   gather: y[n] += sum_slot routes[slot].weight * a[n] with x[slot]
 //
 // The norm needs no pass of its own: its scalar factors out of the sum, so sum(x^2) rides along.
-// Gate and up rows alternate in runs of 16: output i has its gate in row (i / 16) * 32 + i % 16, its up 16 below.
+// Gate and up rows take turns of `run` rows: output i has its gate in row (i / run) * 2 run + i % run, its up `run` below.
 // Grid: workgroups folded into x, y; each handles ROWS rows of W (serial: ROWS rows an invocation, so that they share
 // the loads of x, which a CPU device makes one lane at a time). z = slot, where experts are spread. An invocation takes
 // SPAN units of 8 columns at once: wider loads of W, and one scale for all of them.
@@ -63,7 +63,7 @@ struct Params {
 //% if epilogue == "silu_mul"
 const OUTPUTS: u32 = ${ rows // 2 }u;
 fn weight_row(output: u32, part: u32) -> u32 {
-    return (output / 16u) * 32u + output % 16u + part * 16u;
+    return (output / ${ run }u) * ${ run * 2 }u + output % ${ run }u + part * ${ run }u;
 }
 //% else
 const OUTPUTS: u32 = ${ rows }u;

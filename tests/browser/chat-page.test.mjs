@@ -37,9 +37,9 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     const tab = await browser.open();
     await tab.goto(`${server.url}/demo/index.html`);
 
-    await t.test("the demo model is loaded without a click, and its adapter named", async () => {
+    await t.test("the demo model is loaded without a click, and its GPU named", async () => {
       await text(tab, ".lamp-ready");
-      assert.ok((await text(tab, ".model-adapter")).length > 0);
+      assert.ok((await text(tab, ".model-gpu")).length > 0);
       assert.equal(await focused(tab), "prompt");
     });
 

@@ -58,10 +58,10 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       });
       const { info, progress, chunks, whole } = result;
       t.diagnostic(
-        `${info.adapter}: loaded in ${Math.round(result.loadMs)} ms, ${JSON.stringify(whole.timings)}`,
+        `${info.gpu}: loaded in ${Math.round(result.loadMs)} ms, ${JSON.stringify(whole.timings)}`,
       );
       assert.equal(info.architecture, "qwen3");
-      assert.ok(info.adapter.length > 0 && info.contextLength > 0 && info.parameters > 0);
+      assert.ok(info.gpu.length > 0 && info.contextLength > 0 && info.parameters > 0);
       assert.ok(
         progress.some(({ loaded, total }) => total > 0 && loaded === total),
         "progress reaches the end",

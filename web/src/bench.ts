@@ -27,7 +27,7 @@ window.bench = async ({ model = "demo", random, caps, ...request } = {}) => {
   const loaded = await load(random === undefined ? model : { random }, caps === undefined ? {} : { caps });
   const load_ms = performance.now() - begun;
   try {
-    return { ...(await loaded.bench(request)), load_ms, adapter: loaded.info.adapter };
+    return { ...(await loaded.bench(request)), load_ms, gpu: loaded.info.gpu };
   } finally {
     await loaded.dispose();
   }

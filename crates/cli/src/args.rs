@@ -94,9 +94,9 @@ pub(crate) struct SetupArgs {
     /// Hide capabilities of the GPU: no-f16,no-subgroups,no-dot4,no-timestamps,no-software,max-binding=SIZE
     #[arg(long, value_name = "MASK", env = "QWILL_CAPS", default_value = "", hide_default_value = true)]
     pub(crate) caps: String,
-    /// Use the adapter whose name contains this (see qwill devices)
-    #[arg(long, value_name = "NAME", env = "QWILL_ADAPTER")]
-    pub(crate) adapter: Option<String>,
+    /// Use the GPU whose name contains this (see qwill devices)
+    #[arg(long, value_name = "NAME", env = "QWILL_GPU")]
+    pub(crate) gpu: Option<String>,
     /// Shape kernels as this JSON file says, which a measurement on the GPU wrote [default: by the GPU's facts]
     #[arg(long, value_name = "FILE", value_parser = read_tuning)]
     pub(crate) tuning: Option<Tuning>,

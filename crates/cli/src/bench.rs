@@ -54,7 +54,7 @@ fn profiles(model: &mut Model, args: &BenchArgs) -> Result<Vec<ProfileReport>, F
 }
 
 fn print(report: &BenchReport) {
-    println!("{} on {} ({})", report.model, report.adapter, report.backend);
+    println!("{} on {} ({})", report.model, report.gpu, report.backend);
     println!("  {}", report.capabilities);
     println!(
         "  loaded in {:.0} ms; {} dispatches a token ({:.1} a layer), {:.2} submits, {:.1} MB of weights",

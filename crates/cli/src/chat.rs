@@ -19,10 +19,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
     let system = request.messages.clone();
     let mut model = crate::model::load(&args.model, KvType::F16)?;
     let info = model.info();
-    eprintln!(
-        "{} on {} ({}), {} tokens of context",
-        info.name, info.adapter, info.backend, info.context_length
-    );
+    eprintln!("{} on {} ({}), {} tokens of context", info.name, info.gpu, info.backend, info.context_length);
     eprintln!("{HELP}");
     let mut editor = DefaultEditor::new()?;
     let prompt = if std::io::stdin().is_terminal() { "> " } else { "" };

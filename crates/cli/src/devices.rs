@@ -8,10 +8,10 @@ use crate::args::DevicesArgs;
 use crate::failure::Failure;
 
 pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
-    let adapters = block_on(Gpu::adapters());
+    let gpus = block_on(Gpu::list());
     let chosen = block_on(Gpu::open(&GpuOptions::default()))?;
     if args.json {
-        let list: Vec<_> = adapters
+        let list: Vec<_> = gpus
             .iter()
             .map(|a| json!({"name": a.name, "backend": format!("{:?}", a.backend), "type": format!("{:?}", a.device_type), "driver": a.driver_info}))
             .collect();
@@ -21,13 +21,10 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    for adapter in &adapters {
-        let mark = if adapter == chosen.info() { '*' } else { ' ' };
-        println!(
-            "{mark} {} ({:?}, {:?}) {}",
-            adapter.name, adapter.backend, adapter.device_type, adapter.driver_info
-        );
+    for gpu in &gpus {
+        let mark = if gpu == chosen.info() { '*' } else { ' ' };
+        println!("{mark} {} ({:?}, {:?}) {}", gpu.name, gpu.backend, gpu.device_type, gpu.driver_info);
     }
-    println!("* is used unless --adapter names another: {}", chosen.caps());
+    println!("* is used unless --gpu names another: {}", chosen.caps());
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let memory = &inspection.memory;
     println!("memory for {} tokens: {memory}", memory.context_length);
     match (&memory.device, memory.verdict()) {
-        (Some(device), Some(verdict)) => println!("{}: {verdict}", device.adapter),
+        (Some(device), Some(verdict)) => println!("{}: {verdict}", device.gpu),
         _ => println!("there is no GPU here to compare that with"),
     }
     Ok(())

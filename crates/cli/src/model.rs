@@ -79,7 +79,7 @@ pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
         context_length: setup.context,
         kv_type: Some(setup.kv_type.map_or(default_kv, KvType::from)),
         caps_mask: setup.caps.clone(),
-        adapter: setup.adapter.clone(),
+        gpu: setup.gpu.clone(),
         rope_scaling: setup.rope_scaling,
         quantize: setup.quantize,
         tuning: setup.tuning.clone(),

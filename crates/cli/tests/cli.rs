@@ -318,7 +318,7 @@ fn a_machine_without_a_gpu() {
     let mut command = qwill(&["run", "Hi"]);
     command.env("VK_DRIVER_FILES", "/nonexistent.json").env("VK_ICD_FILENAMES", "/nonexistent.json");
     let message = failure(&mut command, 1);
-    assert!(message.contains("no GPU adapter") && message.contains("mesa-vulkan-drivers"), "{message}");
+    assert!(message.contains("no GPU was found") && message.contains("mesa-vulkan-drivers"), "{message}");
 }
 
 #[test]

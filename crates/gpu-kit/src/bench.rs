@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::child::{self, Children};
-use crate::job::{Job, Scratch, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Scratch};
 
 /// The most that one benchmark may take of its part's time.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -9,12 +9,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::caught::caught;
+use crate::failure::{Failure, Stop};
 use crate::kit::Kit;
-use crate::parts::PARTS;
 use crate::record::{Device, Record};
-
-/// Whatever went wrong, in words.
-pub(crate) type Failure = Box<dyn std::error::Error>;
 
 /// How much to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,21 +20,6 @@ pub(crate) enum Size {
     Full,
     /// Tiny ones.
     Quick,
-}
-
-/// Why a part ends without having passed.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// Something is wrong.
-    Failed(String),
-    /// Its time was up first.
-    OutOfTime(String),
-}
-
-impl<E: Into<Failure>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into().to_string())
-    }
 }
 
 /// The exit status of a part whose time was up.
@@ -125,11 +107,10 @@ impl Job {
     }
 
     /// Runs the part and writes how it ended.
-    pub(crate) fn run(mut self) -> ExitCode {
-        let part = PARTS.iter().find(|part| part.name == self.record.part);
+    pub(crate) fn run(mut self, part: fn(&mut Self) -> Result<String, Stop>) -> ExitCode {
         let ended = caught(|| {
             self.record.device = Device::find();
-            part.map_or_else(|| Err("there is no such part".into()), |part| (part.run)(&mut self))
+            part(&mut self)
         });
         let mut code = ExitCode::SUCCESS;
         match ended.unwrap_or_else(|panic| Err(Stop::Failed(panic))) {

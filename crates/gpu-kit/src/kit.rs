@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::job::Failure;
+use crate::failure::Failure;
 
 /// The folder of the kit.
 #[derive(Debug, Clone)]

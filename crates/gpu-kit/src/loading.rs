@@ -21,7 +21,7 @@ use qwill::weights::{ByteSource, Checkpoint, FileSource, Pieces, ReadAhead, Tens
 use qwill::{Control, LoadOptions, Model, ModelFiles};
 use serde_json::{Value, json};
 
-use crate::job::Failure;
+use crate::failure::Failure;
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;

@@ -4,6 +4,7 @@
 mod bench;
 mod caught;
 mod child;
+mod failure;
 mod job;
 mod kit;
 mod list;
@@ -113,9 +114,10 @@ fn main() -> ExitCode {
             let limit = Duration::from_secs_f64(args.minutes * 60.0);
             Kit::find().and_then(|kit| run::run(&kit, &args.out, limit, &args.only, size(args.quick)))
         }
-        Command::Part(args) => Kit::find().map(|kit| {
+        Command::Part(args) => Kit::find().and_then(|kit| {
             let limit = Duration::from_secs_f64(args.seconds.max(0.0));
-            Job::new(kit, &args.name, args.out, limit, size(args.quick)).run()
+            let part = PARTS.iter().find(|part| part.name == args.name).ok_or("there is no such part")?;
+            Ok(Job::new(kit, part.name, args.out, limit, size(args.quick)).run(part.run))
         }),
         Command::List { what } => {
             list::print(what);

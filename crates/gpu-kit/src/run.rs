@@ -6,7 +6,8 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::child::{self, Children, Ended};
-use crate::job::{Failure, OUT_OF_TIME, Scratch, Size, scratch_of};
+use crate::failure::Failure;
+use crate::job::{OUT_OF_TIME, Scratch, Size, scratch_of};
 use crate::kit::Kit;
 use crate::parts::{PARTS, Part};
 use crate::plan::{self, Limits};

@@ -3,19 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 
+use crate::buffer::Memory;
 use crate::pipeline::Pipelines;
-use crate::{Caps, CapsMask, Error, SubgroupWidth};
+use crate::{Buffer, Caps, CapsMask, Error, SubgroupWidth};
 
 /// How to open a device.
 #[derive(Debug, Clone, Default)]
 pub struct GpuOptions {
     /// Capabilities to hide.
     pub mask: CapsMask,
-    /// Subgroup widths that the browser's glue enabled on the adapter: wgpu 30 cannot ask a browser for
+    /// Subgroup widths that the browser's glue enabled: wgpu 30 cannot ask a browser for
     /// them (gfx-rs/wgpu#10146), so the TypeScript side wraps `requestDevice` and says so here.
     pub web_subgroups: Option<SubgroupWidth>,
-    /// Part of an adapter's name to prefer among several (native only).
-    pub adapter: Option<String>,
+    /// Part of the name of the GPU to use among several (native only).
+    pub gpu: Option<String>,
     /// Features to ask for besides those that kernels use, where the adapter offers them: for measurements of what a
     /// kernel could use. Experimental ones may be unsound in wgpu.
     pub extra_features: wgpu::Features,
@@ -34,14 +35,14 @@ pub enum Usage {
     Timestamps,
 }
 
-/// Counters since the device was opened.
+/// What a device holds and has done.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GpuTotals {
-    /// Bytes in live and dead buffers that were allocated through [`Gpu::buffer`].
+    /// Bytes in the buffers of [`Gpu::buffer`] that live.
     pub allocated: u64,
-    /// Kernels dispatched.
+    /// Kernels dispatched since it was opened.
     pub dispatches: u64,
-    /// Command buffers submitted.
+    /// Command buffers submitted since it was opened.
     pub submits: u64,
 }
 
@@ -58,7 +59,9 @@ pub struct Gpu {
     caps: Caps,
     info: wgpu::AdapterInfo,
     pub(crate) pipelines: RefCell<Pipelines>,
-    pub(crate) totals: Cell<GpuTotals>,
+    memory: Memory,
+    /// All but what is allocated.
+    totals: Cell<GpuTotals>,
     health: Arc<Mutex<Health>>,
 }
 
@@ -75,16 +78,16 @@ fn instance() -> wgpu::Instance {
     wgpu::Instance::new(descriptor)
 }
 
-fn adapter_error(found: String) -> Error {
+fn no_gpu(found: String) -> Error {
     if cfg!(target_arch = "wasm32") {
-        Error::NoAdapter {
+        Error::NoGpu {
             found,
             advice: "WebGPU may be switched off or the GPU blocked: see about:gpu (Firefox about:support), update the \
                      browser and the graphics driver"
                 .into(),
         }
     } else {
-        Error::NoAdapter {
+        Error::NoGpu {
             found,
             advice: "Install a Vulkan driver (Debian/Ubuntu without a GPU: `apt install mesa-vulkan-drivers`), or on \
                      macOS and Windows update the system's graphics driver; `qwill devices` lists what is found"
@@ -94,18 +97,18 @@ fn adapter_error(found: String) -> Error {
 }
 
 async fn choose(instance: &wgpu::Instance, options: &GpuOptions) -> Result<wgpu::Adapter, Error> {
-    let Some(wanted) = &options.adapter else {
+    let Some(wanted) = &options.gpu else {
         let fastest = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
         };
-        return instance.request_adapter(&fastest).await.map_err(|e| adapter_error(e.to_string()));
+        return instance.request_adapter(&fastest).await.map_err(|e| no_gpu(e.to_string()));
     };
     let all = instance.enumerate_adapters(wgpu::Backends::all()).await;
     let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
     all.into_iter()
         .find(|a| a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()))
-        .ok_or_else(|| adapter_error(format!("none is called \"{wanted}\"; there are {names:?}")))
+        .ok_or_else(|| no_gpu(format!("none is called \"{wanted}\"; there are {names:?}")))
 }
 
 /// The consent that wgpu wants for experimental features.
@@ -122,21 +125,21 @@ fn experimental(wanted: wgpu::Features) -> wgpu::ExperimentalFeatures {
 }
 
 impl Gpu {
-    /// Every adapter of this machine, as wgpu describes it.
-    pub async fn adapters() -> Vec<wgpu::AdapterInfo> {
+    /// Every GPU of this machine, as wgpu describes it.
+    pub async fn list() -> Vec<wgpu::AdapterInfo> {
         let adapters = instance().enumerate_adapters(wgpu::Backends::all()).await;
         adapters.iter().map(wgpu::Adapter::get_info).collect()
     }
 
-    /// The adapter that [`open`](Self::open) takes: the fastest, or the one whose name contains `options.adapter`.
+    /// wgpu's adapter of the GPU that [`open`](Self::open) takes: the fastest, or the one whose name contains `options.gpu`.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`].
+    /// [`Error::NoGpu`].
     pub async fn adapter(options: &GpuOptions) -> Result<wgpu::Adapter, Error> {
         choose(&instance(), options).await
     }
 
-    /// Opens the fastest adapter, or the one whose name contains `options.adapter`.
+    /// Opens the fastest GPU, or the one whose name contains `options.gpu`.
     pub async fn open(options: &GpuOptions) -> Result<Self, Error> {
         let instance = instance();
         let adapter = choose(&instance, options).await?;
@@ -153,7 +156,7 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|e| Error::NoDevice { adapter: info.name.clone(), reason: e.to_string() })?;
+            .map_err(|e| Error::NoDevice { gpu: info.name.clone(), reason: e.to_string() })?;
         let dot4 = if cfg!(target_arch = "wasm32") {
             instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct)
         } else {
@@ -222,6 +225,7 @@ impl Gpu {
             queue,
             caps,
             info,
+            memory: Memory::default(),
             totals: Cell::default(),
             health,
         }
@@ -232,14 +236,14 @@ impl Gpu {
         &self.caps
     }
 
-    /// The adapter as wgpu describes it.
+    /// The GPU as wgpu describes it.
     pub fn info(&self) -> &wgpu::AdapterInfo {
         &self.info
     }
 
-    /// Counters since the device was opened.
+    /// What the device holds and has done.
     pub fn totals(&self) -> GpuTotals {
-        self.totals.get()
+        GpuTotals { allocated: self.memory.in_use(), ..self.totals.get() }
     }
 
     /// The first error that the device reported outside a scope, or its loss.
@@ -263,19 +267,17 @@ impl Gpu {
     }
 
     /// Allocates `bytes` (rounded up to 4), zero-filled, and fails with a plain message when that is impossible.
-    pub async fn buffer(&self, label: &str, bytes: u64, usage: Usage) -> Result<wgpu::Buffer, Error> {
+    pub async fn buffer(&self, label: &str, bytes: u64, usage: Usage) -> Result<Buffer, Error> {
         let size = bytes.max(4).next_multiple_of(4);
         let too_large = |limit: String| Error::OutOfMemory { what: label.to_owned(), bytes, limit };
         if size > self.caps.max_buffer {
             return Err(too_large(format!("a buffer holds at most {} on this device", self.caps.max_buffer)));
         }
         if let Some(most) = self.caps.max_memory
-            && self.totals().allocated + size > most
+            && self.memory.in_use() + size > most
         {
-            return Err(too_large(format!(
-                "{} bytes are in use and {most} are allowed",
-                self.totals().allocated
-            )));
+            let in_use = self.memory.in_use();
+            return Err(too_large(format!("{in_use} bytes are in use and {most} are allowed")));
         }
         let usages = match usage {
             Usage::Storage => {
@@ -296,8 +298,7 @@ impl Gpu {
             return Err(too_large(format!("the device answered: {error}")));
         }
         self.check()?;
-        self.count(|t| t.allocated += size);
-        Ok(buffer)
+        Ok(self.memory.count(buffer))
     }
 
     /// Writes `data` at byte `offset` before the next submit.

@@ -3,27 +3,19 @@
 /// What can go wrong between the runtime and the device.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// No API at all: a browser without `navigator.gpu`, or no Vulkan/Metal/DX12 loader.
-    #[error("no GPU interface is available: {found}. {advice}")]
-    NoInterface {
-        /// What was looked for and not found.
-        found: String,
-        /// What the person can do.
-        advice: String,
-    },
-    /// The interface is there but offers no adapter.
-    #[error("no GPU adapter was found ({found}). {advice}")]
-    NoAdapter {
+    /// There is no GPU, or no driver that this program can talk to.
+    #[error("no GPU was found ({found}). {advice}")]
+    NoGpu {
         /// The backend's own words.
         found: String,
         /// What the person can do.
         advice: String,
     },
-    /// The adapter refused to open a device.
-    #[error("the adapter {adapter} refused a device: {reason}")]
+    /// The GPU refused to open a device.
+    #[error("the GPU {gpu} refused a device: {reason}")]
     NoDevice {
-        /// The adapter's name.
-        adapter: String,
+        /// The GPU's name.
+        gpu: String,
         /// The backend's own words.
         reason: String,
     },
@@ -47,12 +39,12 @@ pub enum Error {
     },
     /// Times by dispatch were asked of a device that has no timestamps.
     #[error(
-        "the adapter {adapter} has no timestamp queries, so that no time by kernel can be measured; the times of whole \
+        "the GPU {gpu} has no timestamp queries, so that no time by kernel can be measured; the times of whole \
          steps can"
     )]
     NoTimestamps {
-        /// The adapter's name.
-        adapter: String,
+        /// The GPU's name.
+        gpu: String,
     },
     /// The device reported an error outside any scope.
     #[error("the GPU reported an error: {0}")]

@@ -3,7 +3,10 @@
 //! This crate knows nothing of models, tensors or shaders; [`qwill-kernels`] tells it which WGSL to compile and
 //! which buffers to bind. Everything is async: a browser tab deadlocks on a synchronous buffer map.
 
+mod arena;
+mod buffer;
 mod caps;
+mod compile;
 mod device;
 mod error;
 mod pass;
@@ -12,11 +15,13 @@ mod readback;
 mod timing;
 mod upload;
 
+pub use arena::{ParamArena, ParamSlot};
+pub use buffer::Buffer;
 pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
 pub use device::{Gpu, GpuOptions, GpuTotals, Usage};
 pub use error::Error;
 pub use pass::{Dispatch, Grid, Step};
-pub use pipeline::{Binding, KernelSource, ParamArena, ParamSlot, PipelineId};
+pub use pipeline::{Binding, KernelSource, PipelineId};
 pub use readback::Readback;
 pub use timing::{DeviceTimes, HostTimes};
 pub use upload::Uploads;

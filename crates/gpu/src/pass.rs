@@ -1,6 +1,6 @@
 //! Dispatches and the one compute pass that runs a step.
 
-use crate::{Binding, Gpu, ParamArena, ParamSlot, PipelineId, Readback};
+use crate::{Binding, Buffer, Gpu, ParamArena, ParamSlot, PipelineId, Readback};
 
 /// Workgroup counts of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Dispatch {
     pub(crate) pipeline: PipelineId,
     bind_group: wgpu::BindGroup,
     params: Option<ParamSlot>,
+    /// The memory is in use as long as it is bound.
+    _buffers: Vec<Buffer>,
 }
 
 impl Dispatch {
@@ -58,7 +60,7 @@ impl Gpu {
         bindings: &[Binding],
         arena: &ParamArena,
         params: Option<ParamSlot>,
-        buffers: &[&wgpu::Buffer],
+        buffers: &[&Buffer],
     ) -> Dispatch {
         let mut storage = buffers.iter();
         let entries: Vec<_> = bindings
@@ -85,7 +87,7 @@ impl Gpu {
             layout: &pipelines.get(pipeline).1,
             entries: &entries,
         });
-        Dispatch { pipeline, bind_group, params }
+        Dispatch { pipeline, bind_group, params, _buffers: buffers.iter().copied().cloned().collect() }
     }
 
     /// Starts recording a step.
@@ -123,7 +125,7 @@ impl<'a> Step<'a> {
         mut self,
         source: &wgpu::Buffer,
         offset: u64,
-        target: &wgpu::Buffer,
+        target: &Buffer,
         bytes: u64,
     ) -> Readback {
         self.encode();
@@ -135,7 +137,7 @@ impl<'a> Step<'a> {
         mut self,
         source: &wgpu::Buffer,
         offset: u64,
-        target: &wgpu::Buffer,
+        target: &Buffer,
         bytes: u64,
     ) -> Readback {
         self.encoder.copy_buffer_to_buffer(source, offset, target, 0, bytes);

@@ -2,11 +2,11 @@
 
 use futures_channel::oneshot;
 
-use crate::{Error, Gpu, Usage};
+use crate::{Buffer, Error, Gpu, Usage};
 
 /// A copy on its way to the CPU.
 pub struct Readback {
-    buffer: wgpu::Buffer,
+    buffer: Buffer,
     bytes: u64,
     #[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "browsers deliver maps by themselves"))]
     submission: wgpu::SubmissionIndex,
@@ -14,7 +14,7 @@ pub struct Readback {
 }
 
 impl Readback {
-    pub(crate) fn map(buffer: &wgpu::Buffer, bytes: u64, submission: wgpu::SubmissionIndex) -> Self {
+    pub(crate) fn map(buffer: &Buffer, bytes: u64, submission: wgpu::SubmissionIndex) -> Self {
         let (sender, mapped) = oneshot::channel();
         buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
             let _ = sender.send(result);

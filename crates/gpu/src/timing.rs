@@ -48,7 +48,7 @@ impl Step<'_> {
     pub async fn submit_timed(mut self) -> Result<DeviceTimes, Error> {
         let gpu = self.gpu;
         if !gpu.caps().timestamps {
-            return Err(Error::NoTimestamps { adapter: gpu.info().name.clone() });
+            return Err(Error::NoTimestamps { gpu: gpu.info().name.clone() });
         }
         if self.dispatches.is_empty() {
             return Ok(DeviceTimes { dispatches: Vec::new(), span: 0.0 });

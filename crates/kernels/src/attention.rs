@@ -1,8 +1,10 @@
 //! Rotation, cache writes and attention.
 
+mod cost;
+
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
 use crate::{Error, Kernels, Launch, StepShape, Templates, Tuning};
 
@@ -90,21 +92,21 @@ pub struct Rotate {
 #[derive(Debug, Clone, Copy)]
 pub struct RotateBuffers<'a> {
     /// [`crate::StepState`].
-    pub state: &'a wgpu::Buffer,
+    pub state: &'a Buffer,
     /// `[n_tokens, align_row((n_heads + 2 n_kv_heads) head_dim)]`.
-    pub qkv: &'a wgpu::Buffer,
+    pub qkv: &'a Buffer,
     /// `[positions, rows.per_position, 2, rotary_dim / 2]`: cosines, sines, from `StepState::rope_first` on.
-    pub rope: &'a wgpu::Buffer,
+    pub rope: &'a Buffer,
     /// Physical page of each logical page.
-    pub block_table: &'a wgpu::Buffer,
+    pub block_table: &'a Buffer,
     /// `[n_tokens, rows.n_queries, n_heads head_dim]`.
-    pub q: &'a wgpu::Buffer,
+    pub q: &'a Buffer,
     /// Keys of the layer.
-    pub k_cache: &'a wgpu::Buffer,
+    pub k_cache: &'a Buffer,
     /// Values of the layer.
-    pub v_cache: &'a wgpu::Buffer,
+    pub v_cache: &'a Buffer,
     /// Weights of the QK-norm, `[2, head_dim]`: those of queries, then those of keys.
-    pub qk_norm: Option<&'a wgpu::Buffer>,
+    pub qk_norm: Option<&'a Buffer>,
 }
 
 /// Which keys a query sees.
@@ -176,21 +178,21 @@ impl Attend {
 #[derive(Debug, Clone, Copy)]
 pub struct AttendBuffers<'a> {
     /// [`crate::StepState`].
-    pub state: &'a wgpu::Buffer,
+    pub state: &'a Buffer,
     /// Scaled and rotated queries `[n_tokens, n_queries, n_heads head_dim]`.
-    pub q: &'a wgpu::Buffer,
+    pub q: &'a Buffer,
     /// Physical page of each logical page.
-    pub block_table: &'a wgpu::Buffer,
+    pub block_table: &'a Buffer,
     /// Keys of the layer.
-    pub k_cache: &'a wgpu::Buffer,
+    pub k_cache: &'a Buffer,
     /// Values of the layer.
-    pub v_cache: &'a wgpu::Buffer,
+    pub v_cache: &'a Buffer,
     /// Output `[n_tokens, align_row(n_heads head_dim)]`.
-    pub y: &'a wgpu::Buffer,
+    pub y: &'a Buffer,
     /// Unfinished sums of decode, `[n_heads, max_splits, head_dim]`.
-    pub partial: &'a wgpu::Buffer,
+    pub partial: &'a Buffer,
     /// Their maxima and masses, `[n_heads, max_splits, 2]`.
-    pub stats: &'a wgpu::Buffer,
+    pub stats: &'a Buffer,
 }
 
 #[repr(C)]

@@ -2,7 +2,7 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 use qwill_weights::Layout;
 
 use crate::matrix::{quant_name, quant_value};
@@ -45,9 +45,9 @@ pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> K
 pub async fn embed_rows(
     kernels: &mut Kernels,
     table: &DeviceMatrix,
-    tokens: &wgpu::Buffer,
-    y: &wgpu::Buffer,
-    scale: Option<&wgpu::Buffer>,
+    tokens: &Buffer,
+    y: &Buffer,
+    scale: Option<&Buffer>,
 ) -> Result<Vec<Launch>, Error> {
     let scaled = if scale.is_some() { Scaled::Yes } else { Scaled::No };
     let source = source(&kernels.templates, table.layout, scaled);

@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
 use crate::cost::ProductCost;
 use crate::gemv::Experts;
 use crate::matrix::check_epilogue;
 use crate::{
-    Cost, DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
-    StepShape, Templates, align_row, gemm, gemv,
+    Cost, DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, StepShape,
+    Templates, align_row, gemm, gemv,
 };
 
 /// Which rows a projection by experts reads and writes. A token has a slot for each of its experts.
@@ -38,11 +38,11 @@ pub struct ExpertProject {
     /// What happens to the product, in the rows of slots; [`ExpertRows::Gather`] adds.
     pub epilogue: Epilogue,
     /// Factors of the rows of all experts, f32, for [`Epilogue::StoreScaled`].
-    pub scale: Option<wgpu::Buffer>,
+    pub scale: Option<Buffer>,
     /// Input, rows of `align_row(k)` f32, one a token or one a slot.
-    pub x: wgpu::Buffer,
+    pub x: Buffer,
     /// Output, rows of `y_stride` f32, one a token or one a slot.
-    pub y: wgpu::Buffer,
+    pub y: Buffer,
     /// Elements in a row of the output. Columns past the outputs are left alone: they must be zero where the next
     /// projection reads them.
     pub y_stride: usize,
@@ -73,7 +73,7 @@ impl ExpertProject {
     fn check(&self) -> Result<(), Error> {
         self.routing.check()?;
         let (n_rows, n_experts) = (self.matrix.n_rows, self.routing.n_experts);
-        let granule = if self.matrix.order == RowOrder::GateUp { 32 } else { 1 };
+        let granule = self.matrix.order.unit();
         if n_rows == 0 || !n_rows.is_multiple_of(n_experts * granule) {
             return Err(Error::Shape(format!(
                 "{n_rows} rows in {:?} order are not those of {n_experts} experts; each must have the same number, \
@@ -125,7 +125,7 @@ pub async fn gemv_experts(
     kernels: &mut Kernels,
     project: &ExpertProject,
     norm: Option<&FusedNorm>,
-    routes: &wgpu::Buffer,
+    routes: &Buffer,
 ) -> Result<Vec<Launch>, Error> {
     project.check()?;
     let matrix = &project.matrix;
@@ -298,10 +298,10 @@ pub(crate) fn combine_source(templates: &Templates) -> KernelSource {
 pub async fn combine_experts(
     kernels: &mut Kernels,
     grouping: &Grouping,
-    routes: &wgpu::Buffer,
-    x: &wgpu::Buffer,
+    routes: &Buffer,
+    x: &Buffer,
     n_cols: usize,
-    y: &wgpu::Buffer,
+    y: &Buffer,
 ) -> Result<Launch, Error> {
     let routing = grouping.routing;
     routing.check()?;

@@ -8,7 +8,7 @@ use qwill_weights::Layout;
 use crate::cost::ProductCost;
 use crate::matrix::{quant_name, quant_value};
 use crate::tuning::GemmShape;
-use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, StepShape, Templates};
+use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, RowOrder, StepShape, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, NoUninit)]
@@ -64,6 +64,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
                 experts,
                 tiles_binding,
                 epilogue => epilogue.name(),
+                run => RowOrder::RUN,
                 shape => shape.name(),
                 tile_m => match shape {
                     GemmShape::Tiled { tile_m } => Some(tile_m),

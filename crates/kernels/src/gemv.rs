@@ -8,7 +8,7 @@ use qwill_weights::Layout;
 use crate::cost::ProductCost;
 use crate::matrix::{quant_name, quant_value};
 use crate::tuning::{GemvShape, Reduction};
-use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, Templates};
+use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, RowOrder, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, NoUninit)]
@@ -113,6 +113,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
                 wg => shape.workgroup,
                 rows => shape.rows,
                 span => shape.span,
+                run => RowOrder::RUN,
             },
         ),
         bindings,

@@ -2,7 +2,7 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
 use crate::routing::MAX_EXPERTS;
 use crate::{Cost, Error, Kernels, Launch, Routing, Templates, Tuning};
@@ -65,9 +65,9 @@ pub struct Groups {
     /// How they are grouped.
     pub grouping: Grouping,
     /// `[max_tokens * top_k]` u32: `token * top_k + slot`, sorted by expert; [`Grouping::assignments_bytes`].
-    pub assignments: wgpu::Buffer,
+    pub assignments: Buffer,
     /// `[max_tiles]` of (expert, first assignment, count) u32; [`Grouping::tiles_bytes`].
-    pub tiles: wgpu::Buffer,
+    pub tiles: Buffer,
 }
 
 #[repr(C)]
@@ -102,8 +102,8 @@ pub(crate) fn source(templates: &Templates, wg: u32) -> KernelSource {
 /// them does not.
 pub async fn group_tokens(
     kernels: &mut Kernels,
-    state: &wgpu::Buffer,
-    routes: &wgpu::Buffer,
+    state: &Buffer,
+    routes: &Buffer,
     groups: &Groups,
 ) -> Result<Launch, Error> {
     let Groups { grouping, assignments, tiles } = groups;

@@ -2,54 +2,10 @@
 
 use std::rc::Rc;
 
-use bytemuck::{NoUninit, Zeroable};
-use qwill_gpu::{Dispatch, Gpu, Grid, KernelSource, ParamArena, wgpu};
+use bytemuck::NoUninit;
+use qwill_gpu::{Buffer, Dispatch, Gpu, Grid, KernelSource, ParamArena};
 
-use crate::{Cost, Templates, Tuning};
-
-/// What can go wrong when kernels are prepared.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    /// The device refused a kernel or a buffer.
-    #[error(transparent)]
-    Gpu(#[from] qwill_gpu::Error),
-    /// A shape that no kernel handles.
-    #[error("{0}")]
-    Shape(String),
-}
-
-/// What changes from step to step, as `shaders/shared/state.wgsl` lays it out.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, NoUninit, Zeroable)]
-pub struct StepState {
-    /// Position of the first token of this step in its sequence.
-    pub position: u32,
-    /// Tokens in this step.
-    pub n_tokens: u32,
-    /// First row of the hidden states whose logits are wanted.
-    pub output_row: u32,
-    /// Index of this step in its generation.
-    pub sample_index: u32,
-    /// Seed of the random generator.
-    pub seed: u32,
-    /// Slot of the token ring that the sample goes to.
-    pub ring_slot: u32,
-    /// Position of the first row of the rotary table.
-    pub rope_first: u32,
-    /// Unused.
-    pub reserved: u32,
-}
-
-/// What grids are computed from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepShape {
-    /// Tokens in this step.
-    pub n_tokens: u32,
-    /// Tokens in the cache after this step.
-    pub n_kv: u32,
-    /// Rows of logits wanted.
-    pub n_outputs: u32,
-}
+use crate::{Cost, Error, StepShape, Templates, Tuning};
 
 type GridRule = Box<dyn Fn(&StepShape) -> Grid>;
 type CostRule = Box<dyn Fn(&StepShape) -> Cost>;
@@ -115,7 +71,7 @@ impl Kernels {
         kernel: &'static str,
         source: &KernelSource,
         params: Option<&P>,
-        buffers: &[&wgpu::Buffer],
+        buffers: &[&Buffer],
         grid: impl Fn(&StepShape) -> Grid + 'static,
     ) -> Result<Launch, Error> {
         debug_assert_eq!(

@@ -3,23 +3,14 @@
 use std::rc::Rc;
 
 use minijinja::Value;
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_weights::{Group, Layout};
 
-use crate::Error;
+use crate::{Error, RowOrder};
 
 /// Pads a row of `k` elements the way every matrix and activation is padded, elements.
 pub fn align_row(k: usize) -> usize {
     k.next_multiple_of(32)
-}
-
-/// Order of the rows of a matrix on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowOrder {
-    /// As given.
-    Plain,
-    /// Gate and up rows in turns of 16, see `shaders/gemv/gemv.wgsl`.
-    GateUp,
 }
 
 /// Consecutive rows of a matrix in buffers of their own, because a binding holds no more.
@@ -30,7 +21,7 @@ pub struct Shard {
     /// Row count.
     pub n_rows: usize,
     /// One buffer for each stream of the layout.
-    pub streams: Vec<wgpu::Buffer>,
+    pub streams: Vec<Buffer>,
 }
 
 /// A weight matrix `[n_rows, k]` on the device.
@@ -76,7 +67,7 @@ impl DeviceMatrix {
 #[derive(Debug, Clone)]
 pub struct FusedNorm {
     /// Weights `[k]`, padded with zeros to 32.
-    pub gain: wgpu::Buffer,
+    pub gain: Buffer,
     /// Added to the mean square.
     pub eps: f32,
 }
@@ -130,7 +121,7 @@ impl Epilogue {
 #[derive(Debug, Clone)]
 pub struct SlotWeight {
     /// `[rows, n_slots]` of (expert, bits of its f32 weight).
-    pub routes: wgpu::Buffer,
+    pub routes: Buffer,
     /// The slot whose weight counts.
     pub slot: usize,
     /// Slots of a row.
@@ -143,21 +134,21 @@ pub struct Project {
     /// The weights.
     pub matrix: Rc<DeviceMatrix>,
     /// Input `[rows, align_row(k)]` f32.
-    pub x: wgpu::Buffer,
+    pub x: Buffer,
     /// Output `[rows, y_stride]` f32.
-    pub y: wgpu::Buffer,
+    pub y: Buffer,
     /// Elements in a row of the output.
     pub y_stride: usize,
     /// Column of the output where this matrix's outputs start.
     pub first_output: usize,
     /// Bias over all outputs of `y`.
-    pub bias: Option<wgpu::Buffer>,
+    pub bias: Option<Buffer>,
     /// What happens to the product.
     pub epilogue: Epilogue,
     /// The weights of the rows, for [`Epilogue::AddScaled`].
     pub slot_weight: Option<SlotWeight>,
     /// Factors of all outputs of `y`, f32, for [`Epilogue::StoreScaled`].
-    pub scale: Option<wgpu::Buffer>,
+    pub scale: Option<Buffer>,
 }
 
 impl Project {
@@ -192,7 +183,7 @@ impl Project {
 pub(crate) fn check_epilogue(
     epilogue: Epilogue,
     order: RowOrder,
-    scale: Option<&wgpu::Buffer>,
+    scale: Option<&Buffer>,
 ) -> Result<(), Error> {
     // stored as they are, gate and up rows give gate and up outputs in turns
     let fits = match order {

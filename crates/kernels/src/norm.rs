@@ -2,7 +2,7 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Caps, Grid, KernelSource};
 
 use crate::tuning::{Reduction, RowShape};
 use crate::{Cost, Error, FusedNorm, Kernels, Launch, StepShape, Templates, align_row};
@@ -58,12 +58,12 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, shape: RowShape) -> Ker
 /// `y[r] = norm(x[r])` for rows of `n_cols` elements, strides `align_row(n_cols)`.
 pub async fn norm_rms(
     kernels: &mut Kernels,
-    state: &wgpu::Buffer,
-    x: &wgpu::Buffer,
+    state: &Buffer,
+    x: &Buffer,
     norm: &FusedNorm,
     n_cols: usize,
     rows: NormRows,
-    y: &wgpu::Buffer,
+    y: &Buffer,
 ) -> Result<Launch, Error> {
     let source = source(&kernels.templates, kernels.gpu.caps(), kernels.tuning.rows.best());
     let params = Params {

@@ -2,7 +2,7 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Caps, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Caps, Grid, KernelSource};
 
 use crate::tuning::{Reduction, RowShape};
 use crate::{Cost, Error, Kernels, Launch, Templates, align_row};
@@ -112,8 +112,8 @@ pub(crate) fn source(
 pub async fn route_experts(
     kernels: &mut Kernels,
     routing: &Routing,
-    logits: &wgpu::Buffer,
-    routes: &wgpu::Buffer,
+    logits: &Buffer,
+    routes: &Buffer,
 ) -> Result<Launch, Error> {
     routing.check()?;
     let source = source(&kernels.templates, kernels.gpu.caps(), kernels.tuning.rows.best(), routing.weights);

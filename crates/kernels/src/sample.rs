@@ -2,7 +2,7 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
 use crate::{Cost, Error, Kernels, Launch, StepShape, Templates};
 
@@ -35,19 +35,19 @@ pub struct SamplerSettings {
 #[derive(Debug, Clone, Copy)]
 pub struct SampleBuffers<'a> {
     /// [`crate::StepState`].
-    pub state: &'a wgpu::Buffer,
+    pub state: &'a Buffer,
     /// [`SamplerSettings`].
-    pub sampler: &'a wgpu::Buffer,
+    pub sampler: &'a Buffer,
     /// `[n_vocab]` f32.
-    pub logits: &'a wgpu::Buffer,
+    pub logits: &'a Buffer,
     /// `[n_vocab]` u32: bit 31 in the prompt, the rest times in the output.
-    pub counts: &'a wgpu::Buffer,
+    pub counts: &'a Buffer,
     /// `[chunks, keep]` of value bits and id.
-    pub candidates: &'a wgpu::Buffer,
+    pub candidates: &'a Buffer,
     /// Input tokens of the next step.
-    pub tokens: &'a wgpu::Buffer,
+    pub tokens: &'a Buffer,
     /// Sampled tokens on their way to the CPU.
-    pub ring: &'a wgpu::Buffer,
+    pub ring: &'a Buffer,
 }
 
 /// Candidates that each chunk must keep for these settings: 1 when greedy, all when nothing bounds their number.

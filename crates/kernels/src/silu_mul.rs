@@ -2,9 +2,9 @@
 
 use bytemuck::NoUninit;
 use minijinja::context;
-use qwill_gpu::{Binding, Grid, KernelSource, wgpu};
+use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
-use crate::{Cost, Error, Kernels, Launch, StepShape, Templates, align_row};
+use crate::{Cost, Error, Kernels, Launch, RowOrder, StepShape, Templates, align_row};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
@@ -17,28 +17,29 @@ struct Params {
 pub(crate) fn source(templates: &Templates) -> KernelSource {
     KernelSource {
         name: "silu_mul".into(),
-        wgsl: templates.render("gated/silu_mul.wgsl", context! {}),
+        wgsl: templates.render("gated/silu_mul.wgsl", context! { run => RowOrder::RUN }),
         bindings: vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite],
         constants: vec![],
     }
 }
 
 /// `y[r, i] = silu(gate of i) * (up of i)` for the outputs of a matrix of `n_rows` rows in
-/// [`RowOrder::GateUp`](crate::RowOrder::GateUp), stored as they are: `x` is `[rows, align_row(n_rows)]` f32, `y` is
+/// [`RowOrder::GateUp`], stored as they are: `x` is `[rows, align_row(n_rows)]` f32, `y` is
 /// `[rows, y_stride]` f32, and every token of a step has `rows_per_token` rows.
 pub async fn silu_mul(
     kernels: &mut Kernels,
-    x: &wgpu::Buffer,
+    x: &Buffer,
     n_rows: usize,
     rows_per_token: usize,
-    y: &wgpu::Buffer,
+    y: &Buffer,
     y_stride: usize,
 ) -> Result<Launch, Error> {
     let n_outputs = n_rows / 2;
-    if !n_rows.is_multiple_of(32) || y_stride < n_outputs {
+    let unit = RowOrder::GateUp.unit();
+    if !n_rows.is_multiple_of(unit) || y_stride < n_outputs {
         return Err(Error::Shape(format!(
             "{n_rows} gate and up rows do not go into rows of {y_stride} elements; their number must be a multiple of \
-             32, and the rows must hold half of them"
+             {unit}, and the rows must hold half of them"
         )));
     }
     let source = source(&kernels.templates);

@@ -6,7 +6,8 @@ use web_time::Instant;
 use qwill_gpu::Usage;
 
 use crate::generate::{Generation, generate};
-use crate::{Control, Error, Model, ProfileReport, SamplingOptions};
+use crate::spread::median;
+use crate::{Control, Error, Model, ProfileReport, SamplingOptions, Spread};
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,33 +26,6 @@ impl Default for BenchRequest {
     fn default() -> Self {
         Self { prompt_tokens: 512, decode_tokens: 128, depths: vec![0], runs: 5 }
     }
-}
-
-/// Median, least and most of some runs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
-    /// Median.
-    pub median: f64,
-    /// Least.
-    pub min: f64,
-    /// Most.
-    pub max: f64,
-}
-
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        Self {
-            median: values.get(values.len() / 2).copied().unwrap_or(0.0),
-            min: values.first().copied().unwrap_or(0.0),
-            max: values.last().copied().unwrap_or(0.0),
-        }
-    }
-}
-
-/// The value in the middle; 0 without any.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    Spread::of(values.collect()).median
 }
 
 /// Speeds at one depth.
@@ -76,8 +50,8 @@ pub struct BenchRun {
 pub struct BenchReport {
     /// The model.
     pub model: String,
-    /// The adapter.
-    pub adapter: String,
+    /// The GPU.
+    pub gpu: String,
     /// Its driver interface.
     pub backend: String,
     /// What it can do.
@@ -177,7 +151,7 @@ impl Model {
         let cost = self.engine.decode_cost();
         Ok(BenchReport {
             model: info.name,
-            adapter: info.adapter,
+            gpu: info.gpu,
             backend: info.backend,
             capabilities: info.capabilities,
             prompt_tokens: request.prompt_tokens,

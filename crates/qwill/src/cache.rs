@@ -3,7 +3,8 @@
 use qwill_kernels::PAGE;
 use qwill_models::Rope;
 
-use crate::engine::AdapterSet;
+/// Which adapters a text was read with: their numbers, and the bits of their scales.
+pub(crate) type AdapterSet = Vec<(u64, u32)>;
 
 /// Physical pages that no sequence owns.
 #[derive(Debug)]

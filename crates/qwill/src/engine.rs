@@ -13,11 +13,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, wgpu};
+use qwill_gpu::{Buffer, Gpu};
 use qwill_kernels::{Kernels, KvType, Launch, StepShape, StepState, Tuning, align_row};
 use qwill_models::{Outputs, Plan};
 
-pub(crate) use self::adapters::AdapterSet;
 use self::adapters::Adapters;
 use self::buffers::{Activations, Steering, activations, steering};
 pub(crate) use self::ready::Ready;
@@ -283,7 +282,7 @@ impl Engine {
         self.read_rows(buffer, n, self.plan.head.width(&self.plan.dims)).await
     }
 
-    async fn read_rows(&self, buffer: &wgpu::Buffer, n: usize, width: usize) -> Result<Vec<f32>, Error> {
+    async fn read_rows(&self, buffer: &Buffer, n: usize, width: usize) -> Result<Vec<f32>, Error> {
         let stride = align_row(width);
         let bytes = self.gpu.read(buffer, 0, (n * stride * 4) as u64).await?;
         let rows = bytemuck::pod_collect_to_vec::<u8, f32>(&bytes);

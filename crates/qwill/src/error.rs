@@ -40,16 +40,6 @@ pub enum Error {
         /// The shape that follows from the configuration.
         expected: Vec<usize>,
     },
-    /// A number format that the kernels do not read.
-    #[error(
-        "tensor \"{name}\" is stored as {dtype}, which is not supported yet; supported are F32, F16, BF16, Q8_0, Q4_0"
-    )]
-    Format {
-        /// Name in the files.
-        name: String,
-        /// Its format.
-        dtype: String,
-    },
     /// The tokenizer has ids that the model has no embedding for, or there is no tokenizer.
     #[error("{0}")]
     Tokenizer(String),
@@ -107,6 +97,14 @@ impl From<qwill_kernels::Error> for Error {
 }
 
 impl Error {
+    /// What is asked of a model without a tokenizer fails with this.
+    pub(crate) fn no_tokenizer() -> Self {
+        Self::Tokenizer(
+            "the model has no tokenizer: tokenizer.json (or vocab.json and merges.txt) is missing beside its weights"
+                .into(),
+        )
+    }
+
     /// A short stable name, the `code` of the TypeScript package's errors.
     pub fn code(&self) -> &'static str {
         use qwill_gpu::Error as Gpu;
@@ -120,12 +118,10 @@ impl Error {
             }
             Self::Model { .. } => "invalid-file",
             Self::Text(_) => "invalid-text",
-            Self::Format { .. } => "unsupported-format",
             Self::Tokenizer(_) => "invalid-tokenizer",
             Self::PromptTooLong { .. } => "prompt-too-long",
             Self::ContextTooLong { .. } | Self::NoLogits | Self::Request(_) => "invalid-request",
-            Self::Gpu(Gpu::NoInterface { .. }) => "webgpu-unavailable",
-            Self::Gpu(Gpu::NoAdapter { .. } | Gpu::NoDevice { .. }) => "no-adapter",
+            Self::Gpu(Gpu::NoGpu { .. } | Gpu::NoDevice { .. }) => "no-gpu",
             Self::Memory(_) | Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
             Self::Gpu(Gpu::Lost(_)) => "device-lost",
             Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_) | Gpu::NoTimestamps { .. }) | Self::Kernel(_) => {

@@ -142,7 +142,7 @@ impl ModelFiles {
             }
             _ => self.open().await?.tokenizer,
         };
-        tokenizer.ok_or_else(crate::model::no_tokenizer)
+        tokenizer.ok_or_else(Error::no_tokenizer)
     }
 
     pub(crate) async fn open(self) -> Result<Opened, Error> {

@@ -7,18 +7,9 @@ use qwill_models::Outputs;
 use serde::Serialize;
 use web_time::Instant;
 
-use crate::Error;
 use crate::cache::Sequence;
 use crate::engine::Engine;
-
-/// Whether to go on; what every callback answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    /// Go on.
-    Continue,
-    /// End it here.
-    Stop,
-}
+use crate::{Control, Error};
 
 /// Why a reply ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

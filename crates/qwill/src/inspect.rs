@@ -5,9 +5,9 @@ use qwill_models::Plan;
 use serde::Serialize;
 
 use crate::loader::{WeightSource, find};
-use crate::memory::{DeviceMemory, MemoryPlan, plan_memory};
-use crate::model::{conversions, open, plan, tensors};
-use crate::{Error, LoadOptions, ModelFiles, RandomModel, RandomTokenizer};
+use crate::memory::plan_memory;
+use crate::opened::{conversions, open, plan, tensors};
+use crate::{DeviceMemory, Error, LoadOptions, MemoryPlan, ModelFiles, RandomModel, RandomTokenizer};
 
 /// One tensor of a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,11 +107,7 @@ impl Inspection {
         let device = match Gpu::open(&options.gpu_options()?).await {
             Ok(gpu) => Some(DeviceMemory::of(&gpu)),
             // A model can be looked at on any machine.
-            Err(qwill_gpu::Error::NoAdapter { .. } | qwill_gpu::Error::NoInterface { .. })
-                if options.adapter.is_none() =>
-            {
-                None
-            }
+            Err(qwill_gpu::Error::NoGpu { .. }) if options.gpu.is_none() => None,
             Err(error) => return Err(error.into()),
         };
         let mixture = plan.mixtures().next();

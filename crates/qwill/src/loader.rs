@@ -1,30 +1,23 @@
 //! From tensors in files to matrices on the device: what a model needs is noted first, and then read piece by piece.
 
+mod allocate;
 mod shape;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Uploads, Usage, wgpu};
-use qwill_kernels::{DeviceMatrix, FusedNorm, Shard};
+use qwill_gpu::{Buffer, Gpu, Uploads, Usage};
+use qwill_kernels::{DeviceMatrix, FusedNorm, RowOrder};
 use qwill_models::{Arrangement, Norm, TensorRef, Weight};
 use qwill_weights::{Container, Filled, Layout, Pieces, ReadAhead, Tensor, Tensors};
 
-pub(crate) use self::shape::{MatrixShape, vector_bytes};
-use crate::{Control, Error};
+pub(crate) use self::allocate::allocate;
+pub(crate) use self::shape::{MatrixShape, row_on_device, rows_on_device, vector_bytes};
+use crate::{Control, Error, LoadProgress};
 
-/// How far a load has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadProgress {
-    /// Bytes of tensors that are on the device.
-    pub bytes_done: u64,
-    /// Bytes of all tensors that the model uses.
-    pub bytes_total: u64,
-}
-
-/// Gate and up rows alternate in runs of this many, see `shaders/gemv/gemv.wgsl`.
-pub(crate) const RUN: usize = 16;
+// Pieces of gate and up begin with a turn of theirs.
+const _: () = assert!(Pieces::STEP.is_multiple_of(RowOrder::RUN));
 
 /// Where the plan's weights come from: a checkpoint's tensors.
 #[derive(Clone, Copy)]
@@ -36,8 +29,8 @@ pub(crate) type StoredRows<'c> = (Tensor<'c>, Range<usize>);
 /// Where rows go.
 enum Target {
     /// To byte `offset` of a buffer of f32, `n` values of one row.
-    Vector { buffer: wgpu::Buffer, offset: u64, n: usize },
-    /// To the rows of a matrix from `first_row` on; gate and up take turns of [`RUN`] rows.
+    Vector { buffer: Buffer, offset: u64, n: usize },
+    /// To the rows of a matrix from `first_row` on; gate and up take turns as in [`RowOrder::GateUp`].
     Matrix { matrix: Rc<DeviceMatrix>, first_row: usize },
 }
 
@@ -78,7 +71,7 @@ impl<'a> Loader<'a> {
         }
         let mut loaded = Vec::new();
         for (shape, parts) in self.source.shapes(self.architecture, weight)? {
-            let matrix = self.allocate(&parts[0].hf, shape).await?;
+            let matrix = allocate(self.gpu, &parts[0].hf, shape).await?;
             self.add_parts(&matrix, 0, parts, weight.arrangement)?;
             loaded.push(matrix);
         }
@@ -92,7 +85,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Vectors one after the other as f32, padded with zeros to 32.
-    pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<wgpu::Buffer, Error> {
+    pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<Buffer, Error> {
         let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
         let mut offset = 0;
         for part in parts {
@@ -106,7 +99,7 @@ impl<'a> Loader<'a> {
     /// The matrices of a layer's experts, one under the other; a shard holds whole experts.
     pub(crate) async fn experts(&mut self, experts: &[&Weight]) -> Result<Rc<DeviceMatrix>, Error> {
         let shape = self.source.experts_shape(self.architecture, experts)?;
-        let matrix = self.allocate(&experts[0].parts[0].hf, shape).await?;
+        let matrix = allocate(self.gpu, &experts[0].parts[0].hf, shape).await?;
         for (index, expert) in experts.iter().enumerate() {
             self.add_parts(&matrix, index * shape.unit, &expert.parts, expert.arrangement)?;
         }
@@ -165,12 +158,13 @@ impl<'a> Loader<'a> {
         };
         match &mut filled.streams[..] {
             [gates, ups] => {
-                let n_rows = filled.rows.len().next_multiple_of(RUN);
+                let n_rows = filled.rows.len().next_multiple_of(RowOrder::RUN);
                 for (stream, (gates, ups)) in gates.iter_mut().zip(ups).enumerate() {
                     let words = matrix.layout.stream_row_words(stream, matrix.k);
                     gates.resize(n_rows * words, 0);
                     ups.resize(n_rows * words, 0);
-                    let runs = gates.chunks(RUN * words).zip(ups.chunks(RUN * words));
+                    let run = RowOrder::RUN * words;
+                    let runs = gates.chunks(run).zip(ups.chunks(run));
                     let runs: Vec<&[u32]> = runs.flat_map(|(gates, ups)| [gates, ups]).collect();
                     self.place_runs(matrix, stream, first_row + filled.rows.start * 2, &runs).await?;
                 }
@@ -182,32 +176,6 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Makes room for a matrix, in shards where a binding does not hold it.
-    async fn allocate(&self, name: &str, shape: MatrixShape) -> Result<Rc<DeviceMatrix>, Error> {
-        let MatrixShape { layout, order, n_rows, k, .. } = shape;
-        let caps = self.gpu.caps();
-        let per_shard = shape.rows_of_shard(caps.max_binding.min(caps.max_buffer));
-        if per_shard == 0 {
-            return Err(Error::Kernel(format!(
-                "{} rows of \"{name}\" must lie in one binding, but take {} bytes, and a binding of this device holds {}",
-                shape.unit,
-                shape.unit_bytes(),
-                caps.max_binding
-            )));
-        }
-        let mut shards = Vec::new();
-        for first_row in (0..n_rows).step_by(per_shard) {
-            let n_rows = per_shard.min(n_rows - first_row);
-            let mut streams = Vec::new();
-            for stream in 0..layout.n_streams() {
-                let bytes = shape.row_bytes(stream) * n_rows as u64;
-                streams.push(self.gpu.buffer(name, bytes, Usage::Storage).await?);
-            }
-            shards.push(Shard { first_row, n_rows, streams });
-        }
-        Ok(Rc::new(DeviceMatrix { layout, order, n_rows, k, shards }))
     }
 
     /// Writes one stream of the rows from `first_row` on, which follow each other in `runs`, into the shards that

@@ -5,8 +5,7 @@ mod factors;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::factors::{Factors, LoraFile, rows_on_device};
-use crate::{Error, Model, ModelFiles};
+pub(crate) use self::factors::{Factors, LoraFile};
 
 /// An adapter that a request uses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,32 +38,4 @@ pub struct AdapterInfo {
     pub n_params: u64,
     /// Bytes of its matrices on the device.
     pub device_bytes: u64,
-}
-
-impl Model {
-    /// Loads a low-rank adapter beside the model, under a name that requests use: PEFT's `adapter_config.json` and
-    /// `adapter_model.safetensors`, or a GGUF file. The model's own weights stay as they are, quantised or not; requests
-    /// that name no adapter are as fast as before.
-    ///
-    /// Every linear layer can be changed, those of experts and the output matrix among them, and the embedding. Errors
-    /// name what is not supported ([`Error::Adapter`]), and tensors that do not fit the model ([`Error::Shape`]).
-    pub async fn load_adapter(&mut self, files: ModelFiles, name: &str) -> Result<AdapterInfo, Error> {
-        let file = LoraFile::open(&files).await?;
-        self.engine.load_adapter(&file, name).await
-    }
-
-    /// Frees an adapter. Requests that name it fail from now on, and it is no longer selected.
-    pub fn unload_adapter(&mut self, name: &str) -> Result<(), Error> {
-        self.engine.unload_adapter(name)
-    }
-
-    /// The loaded adapters, in order.
-    pub fn adapters(&self) -> Vec<AdapterInfo> {
-        self.engine.adapters()
-    }
-
-    /// What everything uses that does not name its adapters: nothing, unless this is called.
-    pub fn select_adapters(&mut self, uses: &[AdapterUse]) -> Result<(), Error> {
-        self.engine.select_adapters(uses)
-    }
 }

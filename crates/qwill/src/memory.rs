@@ -4,110 +4,17 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use qwill_gpu::{Gpu, ParamArena};
-use qwill_kernels::{KvType, PAGE, Tuning};
+use qwill_kernels::{KvType, PAGE};
 use qwill_models::{Op, Plan, Rope, TensorRef, Weight};
 use serde::Serialize;
 
 use crate::engine::{EngineOptions, Purpose, Sizes, layer_cache_bytes};
 use crate::loader::{MatrixShape, WeightSource, vector_bytes};
-use crate::model::{Setup, conversions, open, plan, set_up, tensors};
-use crate::{Error, LoadOptions, Model, ModelFiles};
+use crate::setup::{Setup, set_up};
+use crate::{DeviceMemory, Error, LoadOptions, Room};
 
 /// The shortest context that a model is given without being asked, where a longer one does not fit.
 const SHORTEST_DEFAULT: usize = 512;
-
-/// How much memory a device has for buffers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", content = "bytes", rename_all = "kebab-case")]
-pub enum Room {
-    /// So many bytes: a limit that was set, or the memory of the machine where the GPU shares it.
-    Known(u64),
-    /// At least so many, by what a browser offers: it does not tell more.
-    AtLeast(u64),
-    /// Nothing tells.
-    Unknown,
-}
-
-/// What a device offers to a model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DeviceMemory {
-    /// The adapter's name.
-    pub adapter: String,
-    /// Bytes of the largest buffer.
-    pub max_buffer_bytes: u64,
-    /// Bytes of the largest part of a buffer that a kernel sees.
-    pub max_binding_bytes: u64,
-    /// Bytes of all buffers together.
-    pub room: Room,
-    /// Bytes of the kernels' parameters.
-    #[serde(skip)]
-    pub(crate) parameter_bytes: u64,
-    /// Whether it is a CPU.
-    #[serde(skip)]
-    pub(crate) is_software: bool,
-    /// How kernels are shaped on it.
-    #[serde(skip)]
-    tuning: Tuning,
-}
-
-impl DeviceMemory {
-    /// What an open device offers.
-    pub fn of(gpu: &Gpu) -> Self {
-        use qwill_gpu::wgpu::DeviceType;
-        let (caps, info) = (gpu.caps(), gpu.info());
-        let shares_memory = matches!(info.device_type, DeviceType::Cpu | DeviceType::IntegratedGpu);
-        let room = match (caps.max_memory, machine_memory()) {
-            (Some(limit), _) => Room::Known(limit),
-            (None, Some(bytes)) if shares_memory => Room::Known(bytes),
-            // Whoever offers a buffer of that size has the memory for one.
-            (None, _) if caps.is_web => Room::AtLeast(caps.max_buffer),
-            (None, _) => Room::Unknown,
-        };
-        Self {
-            adapter: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
-            max_buffer_bytes: caps.max_buffer,
-            max_binding_bytes: caps.max_binding,
-            room,
-            parameter_bytes: ParamArena::bytes(gpu),
-            is_software: caps.is_software,
-            tuning: Tuning::of(caps),
-        }
-    }
-
-    /// A device without limits, for plans without one.
-    fn boundless() -> Self {
-        Self {
-            adapter: String::new(),
-            max_buffer_bytes: u64::MAX,
-            max_binding_bytes: u64::MAX,
-            room: Room::Unknown,
-            parameter_bytes: 1 << 20,
-            is_software: false,
-            tuning: Tuning::default(),
-        }
-    }
-
-    /// Bytes of the largest buffer that a kernel sees whole.
-    fn max_bytes(&self) -> u64 {
-        self.max_buffer_bytes.min(self.max_binding_bytes)
-    }
-}
-
-/// Bytes of the machine's own memory.
-#[cfg(not(target_arch = "wasm32"))]
-fn machine_memory() -> Option<u64> {
-    use sysinfo::{MemoryRefreshKind, RefreshKind, System};
-    let only_memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(only_memory).ok()?;
-    Some(system.total_memory()).filter(|&bytes| bytes > 0)
-}
-
-/// Bytes of the machine's own memory: pages are not told.
-#[cfg(target_arch = "wasm32")]
-fn machine_memory() -> Option<u64> {
-    None
-}
 
 /// Whether a model fits a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -217,27 +124,9 @@ impl MemoryPlan {
         match (self.fit, self.verdict(), &self.device) {
             (None | Some(Fit::Fits | Fit::Unsure), _, _) | (_, None, _) | (_, _, None) => Ok(()),
             (Some(_), Some(verdict), Some(device)) => {
-                Err(Error::Memory(format!("the model {verdict} ({}: {self})", device.adapter)))
+                Err(Error::Memory(format!("the model {verdict} ({}: {self})", device.gpu)))
             }
         }
-    }
-}
-
-impl Model {
-    /// Whether [`load`](Self::load) would find room: what to ask before a download, for it reads no more of the files
-    /// than their headers.
-    ///
-    /// # Errors
-    /// What [`load`](Self::load) would say before it uploads anything.
-    pub async fn check(files: ModelFiles, options: &LoadOptions) -> Result<MemoryPlan, Error> {
-        let opened = open(files, options).await?;
-        let plan = plan(&opened)?;
-        let gpu = Gpu::open(&options.gpu_options()?).await?;
-        let conversions = conversions(&plan, options);
-        let source = WeightSource(tensors(&opened)?.converting(&conversions));
-        let memory = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?.memory;
-        memory.check()?;
-        Ok(memory)
     }
 }
 

@@ -1,66 +1,25 @@
 //! A loaded model: the public face of the runtime.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
-use qwill_kernels::{KvType, Tuning};
-use qwill_models::{Direction, Outputs, Plan, Rope, RopeScaling};
+use qwill_gpu::Gpu;
+use qwill_models::Plan;
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
-use qwill_weights::{DType, ReadAhead, Tensors};
+use qwill_weights::ReadAhead;
 use serde::Serialize;
 use web_time::Instant;
 
 use crate::cache::Sequence;
-use crate::engine::{Engine, EngineOptions, layer_cache_bytes, widest_row_bytes};
+use crate::engine::{Engine, layer_cache_bytes};
 use crate::files::{Opened, Templates};
-use crate::loader::{Loader, StoredRows, WeightSource, find};
-use crate::memory::{DeviceMemory, plan_memory};
-use crate::weight_format::TensorFormats;
-use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel, RandomTokenizer, WeightFormat};
-
-/// Context that is set up when nobody asks for another; the model's own when that is shorter.
-pub(crate) const DEFAULT_CONTEXT: usize = 8192;
-
-/// How to load a model.
-#[derive(Debug, Clone, Default)]
-pub struct LoadOptions {
-    /// Tokens of prompt and reply together; absent: the model's, at most 8192.
-    pub context_length: Option<usize>,
-    /// Converts weights that the files hold as floats to this format while they are loaded; what is quantised already
-    /// stays as it is. The same as loading what [`quantize`](crate::quantize) writes.
-    pub quantize: Option<WeightFormat>,
-    /// Cache format; absent: f16.
-    pub kv_type: Option<KvType>,
-    /// Tokens of a prefill step; absent: 512 (128 on a CPU device).
-    pub prefill_chunk: Option<usize>,
-    /// How positions are scaled; absent: as the checkpoint says.
-    pub rope_scaling: Option<RopeScaling>,
-    /// Capabilities to hide, for tests: `no-f16,no-subgroups,max-binding=128MiB`.
-    pub caps_mask: String,
-    /// Subgroup widths that a browser's glue has enabled.
-    pub web_subgroups: Option<(u32, u32)>,
-    /// Part of the name of the adapter to use.
-    pub adapter: Option<String>,
-    /// How kernels are shaped, as a measurement on the device found; absent: as the device's facts suggest.
-    pub tuning: Option<Tuning>,
-}
-
-impl LoadOptions {
-    pub(crate) fn gpu_options(&self) -> Result<GpuOptions, Error> {
-        Ok(GpuOptions {
-            mask: CapsMask::parse(&self.caps_mask).map_err(|e| Error::Request(e.to_string()))?,
-            web_subgroups: self.web_subgroups.map(|(min, max)| SubgroupWidth { min, max }),
-            adapter: self.adapter.clone(),
-            ..GpuOptions::default()
-        })
-    }
-
-    /// How kernels are shaped on an open device.
-    fn tuning(&self, gpu: &Gpu) -> Tuning {
-        self.tuning.clone().unwrap_or_else(|| Tuning::of(gpu.caps()))
-    }
-}
+use crate::loader::{Loader, WeightSource};
+use crate::lora::LoraFile;
+use crate::memory::plan_memory;
+use crate::opened::{conversions, open, plan, stored_rows, tensors, total_bytes};
+use crate::{
+    AdapterInfo, AdapterUse, Control, DeviceMemory, Error, LoadOptions, LoadProgress, MemoryPlan, ModelFiles,
+    RandomModel, RandomTokenizer,
+};
 
 /// What a model is and what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,8 +48,8 @@ pub struct ModelInfo {
     pub cache_bytes: u64,
     /// Bytes allocated on the device in all.
     pub device_bytes: u64,
-    /// The adapter's name.
-    pub adapter: String,
+    /// The GPU's name.
+    pub gpu: String,
     /// Its driver interface.
     pub backend: String,
     /// What it can do.
@@ -116,7 +75,7 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Loads a model on the fastest adapter. `progress` is told about bytes on the device and may stop the load.
+    /// Loads a model on the fastest GPU. `progress` is told about bytes on the device and may stop the load.
     pub async fn load(
         files: ModelFiles,
         options: &LoadOptions,
@@ -151,6 +110,22 @@ impl Model {
         })
     }
 
+    /// Whether [`load`](Self::load) would find room: what to ask before a download, for it reads no more of the files
+    /// than their headers.
+    ///
+    /// # Errors
+    /// What [`load`](Self::load) would say before it uploads anything.
+    pub async fn check(files: ModelFiles, options: &LoadOptions) -> Result<MemoryPlan, Error> {
+        let opened = open(files, options).await?;
+        let plan = plan(&opened)?;
+        let gpu = Gpu::open(&options.gpu_options()?).await?;
+        let conversions = conversions(&plan, options);
+        let source = WeightSource(tensors(&opened)?.converting(&conversions));
+        let memory = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?.memory;
+        memory.check()?;
+        Ok(memory)
+    }
+
     /// Makes a model with random weights: for benchmarks only, it has no tokenizer.
     pub async fn random(random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
         Self::load(random.files(RandomTokenizer::None)?, options, &mut |_| Control::Continue).await
@@ -177,7 +152,7 @@ impl Model {
             weights_bytes: self.weights_bytes,
             cache_bytes: 2 * dims.n_layers as u64 * layer_cache_bytes(&self.engine.plan, *options),
             device_bytes: self.engine.gpu.totals().allocated,
-            adapter: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
+            gpu: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
             backend: format!("{:?}", info.backend),
             capabilities: self.engine.gpu.caps().to_string(),
         }
@@ -185,7 +160,7 @@ impl Model {
 
     /// The tokenizer, or why there is none.
     pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
-        self.tokenizer.as_ref().ok_or_else(no_tokenizer)
+        self.tokenizer.as_ref().ok_or_else(Error::no_tokenizer)
     }
 
     /// The checkpoint's sampling defaults and ends of text.
@@ -212,61 +187,32 @@ impl Model {
     pub fn reset(&mut self) {
         self.sequence.truncate(0, &mut self.engine.pool);
     }
-}
 
-pub(crate) fn no_tokenizer() -> Error {
-    Error::Tokenizer(
-        "the model has no tokenizer: tokenizer.json (or vocab.json and merges.txt) is missing beside its weights".into(),
-    )
-}
-
-/// A model's files with what `options` say about its configuration.
-pub(crate) async fn open(files: ModelFiles, options: &LoadOptions) -> Result<Opened, Error> {
-    let mut opened = files.open().await?;
-    if let Some(scaling) = options.rope_scaling {
-        opened.config = scaling.apply(&opened.config).map_err(|source| opened.config_error(source))?;
+    /// Loads a low-rank adapter beside the model, under a name that requests use: PEFT's `adapter_config.json` and
+    /// `adapter_model.safetensors`, or a GGUF file. The model's own weights stay as they are, quantised or not; requests
+    /// that name no adapter are as fast as before.
+    ///
+    /// Every linear layer can be changed, those of experts and the output matrix among them, and the embedding. Errors
+    /// name what is not supported ([`Error::Adapter`]), and tensors that do not fit the model ([`Error::Shape`]).
+    pub async fn load_adapter(&mut self, files: ModelFiles, name: &str) -> Result<AdapterInfo, Error> {
+        let file = LoraFile::open(&files).await?;
+        self.engine.load_adapter(&file, name).await
     }
-    Ok(opened)
-}
 
-/// The plan of a model's files.
-pub(crate) fn plan(opened: &Opened) -> Result<Plan, Error> {
-    let plan = qwill_models::plan(&opened.config).map_err(|source| opened.config_error(source))?;
-    if plan.head.outputs == Outputs::Logits && !has_output_matrix(opened, &plan)? {
-        return Ok(plan.without_logits());
+    /// Frees an adapter. Requests that name it fail from now on, and it is no longer selected.
+    pub fn unload_adapter(&mut self, name: &str) -> Result<(), Error> {
+        self.engine.unload_adapter(name)
     }
-    Ok(plan)
-}
 
-/// Embedding models are saved as the bare decoder, whatever class their configuration names: `embed_tokens.weight`
-/// without the prefix `model.`, and no `lm_head.weight` even where it is not tied.
-fn has_output_matrix(opened: &Opened, plan: &Plan) -> Result<bool, Error> {
-    let tensors = tensors(opened)?;
-    let is_bare_decoder = tensors.get("embed_tokens.weight")?.is_some();
-    let mut parts = plan.head.layers.iter().flat_map(|layer| &layer.weight.parts);
-    Ok(!is_bare_decoder || parts.all(|part| find(&tensors, plan.architecture, part).is_ok()))
-}
+    /// The loaded adapters, in order.
+    pub fn adapters(&self) -> Vec<AdapterInfo> {
+        self.engine.adapters()
+    }
 
-/// The types that tensors are converted to while they are loaded.
-pub(crate) fn conversions(plan: &Plan, options: &LoadOptions) -> HashMap<String, DType> {
-    let formats = options.quantize.map(|format| TensorFormats::of_model(format, plan));
-    formats.map(|formats| formats.by_name(plan)).unwrap_or_default()
-}
-
-/// The tensors of a model's files.
-pub(crate) fn tensors(opened: &Opened) -> Result<Tensors<'_>, Error> {
-    Ok(Tensors::new(&opened.checkpoint, opened.config.get("quantization_config"))?)
-}
-
-/// Finds all tensors of a plan, in its order, and checks their shapes.
-pub(crate) fn stored_rows<'c>(opened: &'c Opened, plan: &Plan) -> Result<Vec<StoredRows<'c>>, Error> {
-    let tensors = tensors(opened)?;
-    plan.tensors().into_iter().map(|tensor| find(&tensors, plan.architecture, tensor)).collect()
-}
-
-/// Bytes of the files that rows stand for.
-pub(crate) fn total_bytes(stored: &[StoredRows<'_>]) -> u64 {
-    stored.iter().map(|(tensor, rows)| tensor.bytes_of(rows.clone())).sum()
+    /// What everything uses that does not name its adapters: nothing, unless this is called.
+    pub fn select_adapters(&mut self, uses: &[AdapterUse]) -> Result<(), Error> {
+        self.engine.select_adapters(uses)
+    }
 }
 
 fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
@@ -278,62 +224,4 @@ fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-/// Most tokens of a prefill step.
-const MAX_CHUNK: usize = 4096;
-
-/// Tokens of a prefill step when nobody asks for another number. CPU devices gain nothing from long steps, except that
-/// a mixture's experts then share their weights between more tokens.
-fn default_chunk(device: &DeviceMemory, plan: &Plan) -> usize {
-    let is_dense = plan.mixtures().next().is_none();
-    if device.is_software && is_dense { 128 } else { 512 }
-}
-
-/// How an engine is set up for a plan.
-pub(crate) struct Setup {
-    /// The plan's positions without what a context of this size does not need.
-    pub(crate) rope: Rope,
-    pub(crate) engine: EngineOptions,
-}
-
-/// Chooses the sizes of an engine.
-pub(crate) fn set_up(plan: &Plan, device: &DeviceMemory, options: &LoadOptions) -> Result<Setup, Error> {
-    let longest = plan.dims.context_length;
-    let default = if plan.direction == Direction::Both { MAX_CHUNK } else { DEFAULT_CONTEXT };
-    let context_length = options.context_length.unwrap_or(longest.min(default));
-    if context_length == 0 {
-        return Err(Error::Request("a context of 0 tokens was asked for; it takes at least 1".into()));
-    }
-    // Extended positions have no hard end; plain ones were never trained past theirs.
-    if context_length > longest && plan.rope.extension.is_none() {
-        return Err(Error::ContextTooLong { context_length, longest });
-    }
-    let rope = plan.rope.clone().for_context(context_length);
-    let mut chunk = options.prefill_chunk.unwrap_or_else(|| default_chunk(device, plan));
-    if chunk == 0 || chunk > MAX_CHUNK {
-        return Err(Error::Request(format!(
-            "a prefill chunk of {chunk} tokens was asked for; 1 to {MAX_CHUNK} are possible"
-        )));
-    }
-    let rows = device.max_binding_bytes / widest_row_bytes(plan, &rope) as u64 / 64 * 64;
-    let largest = rows.min(MAX_CHUNK as u64) as usize;
-    if largest == 0 {
-        return Err(Error::Request(format!(
-            "a step of 64 tokens does not fit a binding of this device, {} bytes",
-            device.max_binding_bytes
-        )));
-    }
-    if plan.direction == Direction::Both {
-        if context_length > largest {
-            return Err(Error::Request(format!(
-                "a context of {context_length} tokens was asked for; this model looks both ways, so that a text must fit \
-                 one step of at most {largest} on this device"
-            )));
-        }
-        chunk = context_length;
-    }
-    let chunk = chunk.min(context_length).min(largest);
-    let kv = options.kv_type.unwrap_or(KvType::F16);
-    Ok(Setup { rope, engine: EngineOptions { context_length, kv, chunk } })
 }

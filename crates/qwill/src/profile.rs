@@ -8,9 +8,9 @@ use web_time::Instant;
 use qwill_gpu::{DeviceTimes, HostTimes};
 use qwill_kernels::Cost;
 
-use crate::bench::median;
 use crate::engine::Ready;
 use crate::generate::check_generates;
+use crate::spread::median;
 use crate::{Error, Model, SamplingOptions};
 
 /// What to look at.

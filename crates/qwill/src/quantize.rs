@@ -1,14 +1,13 @@
 //! Writes models as GGUF files, converted to another number format on the way.
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
 use qwill_models::{Plan, TensorRef, gguf_from_config};
-use qwill_text::GgufTokenizer;
-use qwill_weights::{Array, ByteSource, Container, DType, Tensors, Value, gguf};
+use qwill_weights::{ByteSource, Container, DType, Tensors, Value, gguf};
 
 use crate::files::Opened;
+use crate::gguf_file::{KeyValue, file_tensors, tokenizer_metadata};
 use crate::loader::find;
 use crate::new_file::{Existing, NewFile, failed};
 use crate::weight_format::{TensorFormats, WeightFormat};
@@ -33,9 +32,9 @@ pub async fn quantize(
     progress: &mut dyn FnMut(LoadProgress) -> Control,
 ) -> Result<(), Error> {
     let opened = files.open().await?;
-    let plan = crate::model::plan(&opened)?;
-    let tensors = crate::model::tensors(&opened)?;
-    let bytes_total = crate::model::total_bytes(&crate::model::stored_rows(&opened, &plan)?);
+    let plan = crate::opened::plan(&opened)?;
+    let tensors = crate::opened::tensors(&opened)?;
+    let bytes_total = crate::opened::total_bytes(&crate::opened::stored_rows(&opened, &plan)?);
     let mut writer = gguf::Writer::new();
     for (key, value) in metadata(&opened, &plan)? {
         writer.metadata(key, value);
@@ -99,34 +98,6 @@ impl RandomModel {
     }
 }
 
-/// A tensor of a GGUF file, and what it is made of: one part, or the matrices of all experts.
-pub(crate) struct FileTensor<'p> {
-    pub(crate) name: String,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) parts: Vec<&'p TensorRef>,
-}
-
-/// The tensors of a plan as a GGUF file has them, in order of use.
-pub(crate) fn file_tensors(plan: &Plan) -> Vec<FileTensor<'_>> {
-    let mut tensors: Vec<FileTensor<'_>> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for part in plan.tensors() {
-        let place = *places.entry(&part.gguf).or_insert(tensors.len());
-        if let Some(tensor) = tensors.get_mut(place) {
-            tensor.parts.push(part);
-            continue;
-        }
-        let shape = match part.expert {
-            Some(slice) => [&[slice.n_experts], &part.shape[..]].concat(),
-            // llama.cpp has the gate of the shared expert as a vector
-            None if part.gguf.ends_with("ffn_gate_inp_shexp.weight") => vec![part.shape[1]],
-            None => part.shape.clone(),
-        };
-        tensors.push(FileTensor { name: part.gguf.clone(), shape, parts: vec![part] });
-    }
-    tensors
-}
-
 /// The type that a tensor has in the new file.
 fn stored_dtype(
     tensors: &Tensors<'_>,
@@ -141,8 +112,6 @@ fn stored_dtype(
         (None, _) => DType::F32,
     })
 }
-
-type KeyValue = (String, Value);
 
 /// What the new file says about the model: all that a GGUF file said, or what the files beside safetensors mean.
 fn metadata(opened: &Opened, plan: &Plan) -> Result<Vec<KeyValue>, Error> {
@@ -191,19 +160,4 @@ fn metadata(opened: &Opened, plan: &Plan) -> Result<Vec<KeyValue>, Error> {
         put("tokenizer.chat_template", Value::String(plain));
     }
     Ok(all)
-}
-
-/// The keys of a tokenizer.
-pub(crate) fn tokenizer_metadata(tokenizer: GgufTokenizer) -> Vec<KeyValue> {
-    let list = |strings: &[String]| Value::Array(strings.iter().collect::<Array>());
-    [
-        ("tokenizer.ggml.model", Value::String(tokenizer.model)),
-        ("tokenizer.ggml.pre", Value::String(tokenizer.pre)),
-        ("tokenizer.ggml.tokens", list(&tokenizer.tokens)),
-        ("tokenizer.ggml.token_type", Value::Array(Array::from(&tokenizer.token_types[..]))),
-        ("tokenizer.ggml.merges", list(&tokenizer.merges)),
-        ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into()
 }

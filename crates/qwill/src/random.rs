@@ -10,7 +10,7 @@ use qwill_text::GgufTokenizer;
 use qwill_weights::{ByteSource, DType, TensorInfo, gguf, quantize};
 use serde_json::json;
 
-use crate::quantize::{file_tensors, tokenizer_metadata};
+use crate::gguf_file::{file_tensors, tokenizer_metadata};
 use crate::weight_format::{NoWeightFormat, TensorFormats, WeightFormat};
 use crate::{Error, ModelFiles};
 
@@ -218,10 +218,10 @@ mod tests {
         for shape in published_shapes() {
             let random = RandomModel::parse(&format!("{}:q4_k", shape.name)).unwrap();
             let opened = block_on(random.files(RandomTokenizer::None).unwrap().open()).unwrap();
-            let plan = crate::model::plan(&opened).unwrap();
+            let plan = crate::opened::plan(&opened).unwrap();
             assert_eq!((&plan.dims, &plan.rope), (&random.plan.dims, &random.plan.rope), "{}", shape.name);
             assert!(plan == random.plan, "{}", shape.name);
-            let bytes = crate::model::total_bytes(&crate::model::stored_rows(&opened, &plan).unwrap());
+            let bytes = crate::opened::total_bytes(&crate::opened::stored_rows(&opened, &plan).unwrap());
             let per_weight = bytes as f64 * 8.0 / plan.n_params() as f64;
             assert!((4.4..5.7).contains(&per_weight), "{}: {per_weight} bits a weight", shape.name);
         }

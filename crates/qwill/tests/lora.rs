@@ -399,3 +399,26 @@ fn requests_for_what_is_not_there_are_refused() {
     model.unload_adapter("lora-qwen2").unwrap();
     assert!(refused(&mut model, &[one]).contains("loaded are: none"));
 }
+
+#[test]
+fn memory_of_adapters_is_given_back() {
+    for folder in ["lora-stacked", "lora-qwen3moe"] {
+        let expected = expected(folder);
+        let mut model = load(expected["base"].as_str().unwrap(), "");
+        let without = model.info().device_bytes;
+        for adapter in expected["adapters"].as_array().unwrap() {
+            add(&mut model, adapter["folder"].as_str().unwrap());
+        }
+        let uses: Vec<AdapterUse> = model.adapters().iter().map(|info| AdapterUse::new(&info.name)).collect();
+        logits(&mut model, &[1, 2, 3], &uses);
+        while let [info, rest @ ..] = &model.adapters()[..] {
+            let before = model.info().device_bytes;
+            model.unload_adapter(&info.name).unwrap();
+            let given_back = before - model.info().device_bytes;
+            // the last one takes along what they shared
+            let is_last = rest.is_empty();
+            assert!(if is_last { given_back >= info.device_bytes } else { given_back == info.device_bytes });
+        }
+        assert_eq!(model.info().device_bytes, without, "{folder}");
+    }
+}

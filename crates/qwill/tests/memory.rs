@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 use qwill::{
-    Control, Error, Fit, Inspection, KvType, LoadOptions, MemoryPlan, Model, ModelFiles, RandomModel,
+    Control, Error, EvalCase, Fit, Inspection, KvType, LoadOptions, MemoryPlan, Model, ModelFiles,
+    RandomModel, WantedLogits,
 };
 
 fn files(path: &str) -> ModelFiles {
@@ -186,4 +187,18 @@ fn published_models_take_what_arithmetic_says() {
     assert_eq!(q8.cache_bytes, 40_960 * 36 * 8 * (128 + 4 * 4) * 2);
     let bf16 = 2.0 * 8_190_735_360.0;
     assert!((plan.weights_bytes as f64 / bf16 - 1.0).abs() < 1e-3, "{plan}");
+}
+
+/// Logits are read through memory of the device, 64 rows at a time.
+#[test]
+fn a_long_evaluation_gives_back_what_it_takes() {
+    let options = LoadOptions { context_length: Some(512), ..LoadOptions::default() };
+    let taken = plan("qwen3-tied", &options).total_bytes;
+    let rows = 64 * 448 * 4;
+    let options = LoadOptions { caps_mask: format!("max-memory={}", taken + rows), ..options };
+    let mut model = load("qwen3-tied", &options).unwrap();
+    let ids = (0..500).map(|i| i * 7 % 448).collect();
+    let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
+    assert_eq!(block_on(model.eval(&case)).unwrap().logits.len(), 500 * 448);
+    assert_eq!(model.info().device_bytes, taken);
 }

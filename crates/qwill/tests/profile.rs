@@ -97,7 +97,7 @@ fn a_device_without_timestamps_is_named() {
     let mut model = load(ModelFiles::demo(), "no-timestamps");
     let request = ProfileRequest { prompt_tokens: 1, depth: 0, runs: 1 };
     let error = block_on(model.profile(&request)).unwrap_err().to_string();
-    assert!(error.contains("timestamp") && error.contains(&model.info().adapter), "{error}");
+    assert!(error.contains("timestamp") && error.contains(&model.info().gpu), "{error}");
     let error = block_on(model.profile(&ProfileRequest { depth: 512, ..request })).unwrap_err().to_string();
     assert!(error.contains("context of 514 tokens"), "{error}");
 }

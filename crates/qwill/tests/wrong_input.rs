@@ -168,8 +168,8 @@ fn too_little_memory_and_no_device() {
     let files = || ModelFiles::from_path(golden("qwen3-f32")).unwrap();
     let options = LoadOptions { caps_mask: "max-memory=1MiB".into(), ..LoadOptions::default() };
     refused_with(files(), &options, "out-of-memory", &["1.0 MB", "weights", "cache"]);
-    let options = LoadOptions { adapter: Some("Voodoo 2".into()), ..LoadOptions::default() };
-    refused_with(files(), &options, "no-adapter", &["Voodoo 2", "driver"]);
+    let options = LoadOptions { gpu: Some("Voodoo 2".into()), ..LoadOptions::default() };
+    refused_with(files(), &options, "no-gpu", &["Voodoo 2", "driver"]);
     let options = LoadOptions { caps_mask: "no-gpu".into(), ..LoadOptions::default() };
     refused_with(files(), &options, "invalid-request", &["no-gpu", "no-subgroups"]);
     let options = LoadOptions { context_length: Some(1 << 30), ..LoadOptions::default() };

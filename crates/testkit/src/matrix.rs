@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use half::{bf16, f16};
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_kernels::{DeviceMatrix, RowOrder, Shard, align_row};
 use qwill_weights::{DType, Layout, dequantize, repack, unpack};
 
@@ -108,7 +108,7 @@ impl HostMatrix {
     }
 
     /// A buffer with a stream of some rows, written piece by piece.
-    fn upload_rows(&self, rig: &Rig, stream: usize, rows: Range<usize>) -> wgpu::Buffer {
+    fn upload_rows(&self, rig: &Rig, stream: usize, rows: Range<usize>) -> Buffer {
         let words = self.layout.stream_row_words(stream, self.k);
         let n_distinct = self.n_distinct();
         let buffer = rig.empty("shard", rows.len() * words * 4);

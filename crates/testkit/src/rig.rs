@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 use pollster::block_on;
-use qwill_gpu::{Caps, CapsMask, Gpu, GpuOptions, Usage, wgpu};
+use qwill_gpu::{Buffer, Caps, CapsMask, Gpu, GpuOptions, Usage};
 use qwill_kernels::{Kernels, Launch, StepShape, StepState, Tuning};
 
 /// An open device under a mask. Its methods wait for the device and panic with its words when something fails.
@@ -52,26 +52,26 @@ impl Rig {
     }
 
     /// A buffer with these numbers, `f32`, `u32` or a plain struct.
-    pub fn upload<T: NoUninit>(&self, label: &str, data: &[T]) -> wgpu::Buffer {
+    pub fn upload<T: NoUninit>(&self, label: &str, data: &[T]) -> Buffer {
         let buffer = self.empty(label, size_of_val(data));
         self.gpu.write(&buffer, 0, bytemuck::cast_slice(data));
         buffer
     }
 
     /// Writes a piece of a large buffer from byte `offset` on, and waits, so that what is on its way stays small.
-    pub fn write<T: NoUninit>(&self, buffer: &wgpu::Buffer, offset: usize, data: &[T]) {
+    pub fn write<T: NoUninit>(&self, buffer: &Buffer, offset: usize, data: &[T]) {
         self.gpu.write(buffer, offset as u64, bytemuck::cast_slice(data));
         block_on(self.gpu.flush()).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// A buffer of zeros.
-    pub fn empty(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+    pub fn empty(&self, label: &str, bytes: usize) -> Buffer {
         block_on(self.gpu.buffer(label, bytes as u64, Usage::Storage))
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The step's state, ready to bind.
-    pub fn state(&self, state: StepState) -> wgpu::Buffer {
+    pub fn state(&self, state: StepState) -> Buffer {
         self.upload("state", &[state])
     }
 
@@ -85,7 +85,7 @@ impl Rig {
     }
 
     /// Reads the whole of a buffer, after everything that was run.
-    pub fn read<T: AnyBitPattern + NoUninit>(&self, buffer: &wgpu::Buffer) -> Vec<T> {
+    pub fn read<T: AnyBitPattern + NoUninit>(&self, buffer: &Buffer) -> Vec<T> {
         let bytes =
             block_on(self.gpu.read(buffer, 0, buffer.size())).unwrap_or_else(|error| panic!("{error}"));
         bytemuck::pod_collect_to_vec(&bytes)

@@ -12,11 +12,21 @@ pub struct DecodeStream {
     held: Vec<u8>,
 }
 
-impl DecodeStream {
-    pub(crate) fn new(tokenizer: Tokenizer, specials: SpecialsOut) -> Self {
-        Self { tokenizer, specials, held: Vec::new() }
+impl Tokenizer {
+    /// Starts turning ids into text one at a time, without special tokens.
+    #[must_use]
+    pub fn stream(&self) -> DecodeStream {
+        self.stream_with(SpecialsOut::Skip)
     }
 
+    /// Starts turning ids into text one at a time.
+    #[must_use]
+    pub fn stream_with(&self, specials: SpecialsOut) -> DecodeStream {
+        DecodeStream { tokenizer: self.clone(), specials, held: Vec::new() }
+    }
+}
+
+impl DecodeStream {
     /// Takes the next id; returns the text that is now certain, which may be empty.
     pub fn push(&mut self, id: u32) -> String {
         self.held.extend(self.tokenizer.output_bytes(id, self.specials));

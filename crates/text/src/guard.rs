@@ -3,11 +3,8 @@
 
 use serde_json::Value;
 
+use crate::tokenizer::GUARD;
 use crate::{ChatInput, Tokenizer};
-
-/// Stands inside marked names. Unicode keeps this character for such uses and promises that no text
-/// has it; one that has it all the same loses it.
-pub(crate) const GUARD: char = '\u{FDD0}';
 
 impl ChatInput {
     /// Marks the names of special tokens in what users, tools and the model wrote, so that

@@ -4,6 +4,7 @@ mod builtin;
 mod clock;
 mod filters;
 mod numbers;
+mod print;
 mod python;
 mod slices;
 mod strings;

@@ -1,5 +1,6 @@
 //! Text to token ids and back, for every file format in which Qwen tokenizers come.
 
+mod added;
 mod alphabet;
 mod chunks;
 mod config;
@@ -18,8 +19,7 @@ use self::chunks::Chunks;
 pub use self::config::{TemplateUse, TokenizerConfig};
 pub use self::gguf::GgufTokenizer;
 use self::parts::Parts;
-use crate::guard::GUARD;
-use crate::{DecodeStream, Error};
+use crate::Error;
 
 /// What the names of added tokens (`<|im_end|>`, `<think>`, …) mean in a text to be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,10 @@ pub enum Specials {
     /// They are ordinary characters: for text that somebody else wrote.
     AsText,
 }
+
+/// Stands inside names of tokens that are to be taken for text. Unicode keeps this character for such uses and promises that no text
+/// has it; one that has it all the same loses it.
+pub(crate) const GUARD: char = '\u{FDD0}';
 
 /// What happens to special tokens when ids become text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,18 +182,6 @@ impl Tokenizer {
     #[must_use]
     pub fn is_added(&self, id: u32) -> bool {
         self.added(id).is_some()
-    }
-
-    /// Starts turning ids into text one at a time, without special tokens.
-    #[must_use]
-    pub fn stream(&self) -> DecodeStream {
-        self.stream_with(SpecialsOut::Skip)
-    }
-
-    /// Starts turning ids into text one at a time.
-    #[must_use]
-    pub fn stream_with(&self, specials: SpecialsOut) -> DecodeStream {
-        DecodeStream::new(self.clone(), specials)
     }
 
     /// What `tokenizer_config.json` said; empty if there was none.

@@ -39,11 +39,9 @@ pub use error::Error;
 pub use layout::{Group, Layout, repack, unpack};
 pub use metadata::{Array, Metadata, Value};
 pub use pieces::{Filled, Pieces};
-#[cfg(not(target_arch = "wasm32"))]
-pub use read_ahead::FilePart;
 pub use read_ahead::ReadAhead;
-#[cfg(not(target_arch = "wasm32"))]
-pub use source::FileSource;
 pub use source::{ByteSource, MemorySource, Shareable};
+#[cfg(not(target_arch = "wasm32"))]
+pub use source::{FilePart, FileSource};
 pub use tensor::TensorInfo;
 pub use tensors::{Tensor, TensorReader, Tensors};

@@ -18,8 +18,6 @@ const PIECE: usize = 2 << 20;
 /// Pieces begin at a multiple of so many rows if they have room for as many: formats whose words run across the rows are
 /// turned in blocks of them.
 const BLOCK: usize = 128;
-/// Pieces begin at a multiple of so many rows in any case, for callers that have rows take turns.
-const RUN: usize = 16;
 
 /// Rows of tensors that shall become the streams of layouts.
 ///
@@ -68,6 +66,9 @@ pub struct Filled {
 }
 
 impl<'c> Pieces<'c> {
+    /// Pieces begin at a multiple of so many rows, for callers that have rows of several tensors take turns.
+    pub const STEP: usize = 16;
+
     /// None yet. The rows that will be added are those that are read ahead.
     pub fn following(read_ahead: ReadAhead) -> Self {
         Self { read_ahead, ..Self::default() }
@@ -75,7 +76,7 @@ impl<'c> Pieces<'c> {
 
     /// Adds rows of a tensor, or as many of each of several, which come together.
     ///
-    /// Their pieces are called `target`, and begin at multiples of 16 rows.
+    /// Their pieces are called `target`, and begin at multiples of [`STEP`](Self::STEP) rows.
     #[cfg_attr(
         target_arch = "wasm32",
         expect(clippy::arc_with_non_send_sync, reason = "a browser has one thread")
@@ -88,7 +89,11 @@ impl<'c> Pieces<'c> {
         let is_converted = tensors.iter().any(|(tensor, _)| tensor.is_converted());
         let row_bytes = if is_converted { stream_bytes.max(k * size_of::<f32>()) } else { stream_bytes };
         let room = PIECE / (row_bytes * tensors.len()).max(1);
-        let step = if room < BLOCK { (room / RUN * RUN).max(RUN) } else { room / BLOCK * BLOCK };
+        let step = if room < BLOCK {
+            (room / Self::STEP * Self::STEP).max(Self::STEP)
+        } else {
+            room / BLOCK * BLOCK
+        };
         let share = |(tensor, rows)| Arc::new(SharedTensor { tensor, rows, reader: OnceCell::new() });
         let shared: Vec<_> = tensors.into_iter().map(share).collect();
         for start in (0..n_rows).step_by(step) {

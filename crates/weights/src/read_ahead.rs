@@ -5,8 +5,6 @@ mod reader;
 
 use std::ops::Range;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub use self::reader::FilePart;
 use crate::Tensor;
 
 /// Has the disk busy while a loader computes: a thread reads tensors in the order in which they lie in the files, up to 256 MiB

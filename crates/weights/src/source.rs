@@ -99,6 +99,16 @@ impl ByteSource for MemorySource {
     }
 }
 
+/// A part of a file on the disk.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// Where the file lies.
+    pub path: std::path::PathBuf,
+    /// Its bytes.
+    pub range: Range<u64>,
+}
+
 /// A file on disk, read with positioned reads: no mapping, no shared cursor.
 #[cfg(not(target_arch = "wasm32"))]
 pub struct FileSource {

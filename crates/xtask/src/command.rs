@@ -10,6 +10,9 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Major and minor number of a program's version.
+pub(crate) type Version = (u32, u32);
+
 /// A command to run, as data: plans are made of these, shown to people and compared in tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -292,6 +295,16 @@ pub(crate) fn which(names: &[&str]) -> Option<PathBuf> {
     })
 }
 
+/// Reads `v20.20.2`, `rustc 1.96.0 (…)` and the like.
+pub(crate) fn version(said: &str) -> Option<Version> {
+    let numbers = said.split_whitespace().find_map(|word| {
+        let word = word.trim_start_matches('v');
+        word.starts_with(|c: char| c.is_ascii_digit()).then_some(word)
+    })?;
+    let mut parts = numbers.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,5 +383,15 @@ mod tests {
     fn failure_names_the_command() {
         let Err(error) = Command::new("sh", ["-c", "exit 3"]).run() else { panic!("it must fail") };
         assert!(error.to_string().starts_with("`sh -c 'exit 3'` failed"), "{error}");
+    }
+
+    #[test]
+    fn versions_are_read_from_what_programs_say() {
+        assert_eq!(version("v20.20.2\n"), Some((20, 20)));
+        assert_eq!(
+            version("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)"),
+            Some((1, 96))
+        );
+        assert_eq!(version("command not found"), None);
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::command::Command;
 use crate::error::Result;
-use crate::npm::{self, Project};
+use crate::npm;
 use crate::setup::{self, Consent};
 use crate::tools::Need;
-use crate::workspace::Workspace;
+use crate::workspace::{Project, Workspace};
 use clap::Args;
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! What can go wrong in a task, said so that a person knows what to do next.
 
-use crate::bench_report::Difference;
+use crate::difference::Difference;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;

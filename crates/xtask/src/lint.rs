@@ -1,11 +1,10 @@
 //! `cargo xtask lint`: everything that reads the sources without running them.
 
 use crate::error::Result;
-use crate::npm::Project;
 use crate::setup::Consent;
 use crate::step::Step;
 use crate::test;
-use crate::workspace::Workspace;
+use crate::workspace::{Project, Workspace};
 
 /// The tests' lints and, besides, spelling and dependencies: cargo-deny takes minutes to compile,
 /// more than every run of the tests should pay.

@@ -1,10 +1,10 @@
 //! How each need is met on each system: the commands and packages that bring it.
 
-use crate::command::{Command, which};
+use crate::command::{Command, version, which};
 use crate::error::Result;
 use crate::host::{Host, Manager, Os};
+use crate::toolchain;
 use crate::tools::{self, BINARYEN, Need};
-use crate::wasm;
 use crate::workspace::Workspace;
 
 /// How a need is met on some machine.
@@ -49,9 +49,9 @@ pub(crate) fn remedy(ws: &Workspace, host: &Host, need: Need) -> Result<Remedy> 
         }
         Need::Typos => Remedy::Run(cargo_install("typos-cli").arg("--locked")),
         Need::NpmPackages(project) => Remedy::Run(project.install(ws)),
-        Need::WasmTarget => match wasm::rustup_target() {
-            Some(rustup) if host.os == Os::Debian => Remedy::RunOrApt(rustup, wasm::debian_packages(ws)),
-            None if host.os == Os::Debian => Remedy::Apt(wasm::debian_packages(ws)),
+        Need::WasmTarget => match toolchain::rustup_target() {
+            Some(rustup) if host.os == Os::Debian => Remedy::RunOrApt(rustup, toolchain::debian_packages(ws)),
+            None if host.os == Os::Debian => Remedy::Apt(toolchain::debian_packages(ws)),
             Some(rustup) => Remedy::Run(rustup),
             None => Remedy::ByHand(
                 "install Rust through https://rustup.rs, then `cargo xtask setup` again".into(),
@@ -151,7 +151,7 @@ fn node_from_apt() -> Remedy {
 
 fn node_remedy(policy: &str) -> Remedy {
     let candidate = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
-    match candidate.and_then(tools::version) {
+    match candidate.and_then(version) {
         Some(version) if version >= tools::NODE => Remedy::Apt(&["nodejs", "npm"]),
         _ => Remedy::ByHand("install Node.js from https://nodejs.org/en/download (apt's is too old)".into()),
     }
@@ -161,7 +161,7 @@ fn node_remedy(policy: &str) -> Remedy {
 mod tests {
     use super::*;
     use crate::host::Privileges;
-    use crate::npm::Project;
+    use crate::workspace::Project;
 
     fn workspace() -> Workspace {
         let Ok(ws) = Workspace::find() else { panic!("the test runs inside the repository") };

@@ -5,10 +5,11 @@ use crate::command::{Command, which};
 use crate::error::Result;
 use crate::fuzz;
 use crate::gpu_kit;
-use crate::npm::{self, Project};
+use crate::npm;
+use crate::toolchain::Toolchain;
 use crate::tools::{self, Need};
-use crate::wasm::{self, Toolchain};
-use crate::workspace::Workspace;
+use crate::wasm;
+use crate::workspace::{Project, Workspace};
 use std::time::Duration;
 
 /// One step: what it is called, what it needs, what must have passed before it, and what it runs.

@@ -1,12 +1,11 @@
 //! `cargo xtask test`: choosing steps, bringing what they need, running them, and the table at the end.
 
 use crate::error::Result;
-use crate::npm::Project;
 use crate::report::{Outcome, Report};
 use crate::setup::{self, Consent};
 use crate::step::Step;
 use crate::tools::Need;
-use crate::workspace::Workspace;
+use crate::workspace::{Project, Workspace};
 use clap::ValueEnum;
 use std::time::Instant;
 

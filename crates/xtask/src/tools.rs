@@ -2,11 +2,10 @@
 //!
 //! Detection looks at files and asks programs for their version; nothing here changes anything.
 
-use crate::command::{Command, which};
+use crate::command::{Command, Version, version, which};
 use crate::host::Host;
-use crate::npm::Project;
-use crate::wasm::Toolchain;
-use crate::workspace::Workspace;
+use crate::toolchain::Toolchain;
+use crate::workspace::{Project, Workspace};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,9 +14,6 @@ use std::path::{Path, PathBuf};
 pub(crate) const BINARYEN: &str = "132.0.0";
 /// The oldest Node that the web build's tools run on.
 pub(crate) const NODE: Version = (20, 19);
-
-/// Major and minor number of a program's version.
-pub(crate) type Version = (u32, u32);
 
 /// One thing that must be there before some command can do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,16 +182,6 @@ fn has_node() -> bool {
         .is_some_and(|found| found >= NODE)
 }
 
-/// Reads `v20.20.2`, `rustc 1.96.0 (…)` and the like.
-pub(crate) fn version(said: &str) -> Option<Version> {
-    let numbers = said.split_whitespace().find_map(|word| {
-        let word = word.trim_start_matches('v');
-        word.starts_with(|c: char| c.is_ascii_digit()).then_some(word)
-    })?;
-    let mut parts = numbers.split('.').map(str::parse);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?))
-}
-
 /// Only Linux can lack a driver that wgpu uses: Metal and DX12 come with their systems.
 fn has_vulkan(host: &Host) -> bool {
     if matches!(host.os, crate::host::Os::Mac | crate::host::Os::Windows) {
@@ -262,16 +248,6 @@ fn driver_library(manifest: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_read_from_what_programs_say() {
-        assert_eq!(version("v20.20.2\n"), Some((20, 20)));
-        assert_eq!(
-            version("rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)"),
-            Some((1, 96))
-        );
-        assert_eq!(version("command not found"), None);
-    }
 
     #[test]
     fn driver_manifest_names_its_library() {

@@ -10,7 +10,7 @@
 // columns 0 to 3 are gates, columns 4 to 7 their ups
 const OUTPUTS: u32 = 4u;
 fn column_row(first: u32, c: u32) -> u32 {
-    return min((first / 16u) * 32u + first % 16u + c % 4u + (c / 4u) * 16u, params.n_rows - 1u);
+    return min((first / ${ run }u) * ${ run * 2 }u + first % ${ run }u + c % 4u + (c / 4u) * ${ run }u, params.n_rows - 1u);
 }
 //% else
 const OUTPUTS: u32 = 8u;

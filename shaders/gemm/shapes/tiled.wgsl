@@ -1,7 +1,7 @@
 // Matrix times matrix by workgroups: a register tile fed from two tiles in workgroup memory.
 //
 // Grid: x = tiles of 64 rows of W, y = tiles of TILE_M rows of X. Invocation (i, j) of 8 x 8 computes rows i + 8 r and
-// columns j + 8 c: 64 products for 16 loads at every k. Columns of one invocation lie 8 apart, so it owns gate and up.
+// columns j + 8 c: 64 products for 16 loads at every k. Columns of one invocation lie 8 apart, so it owns gate and up, which lie `run` = 16 apart.
 // Tiles hold vec4 along k, rows padded to 5 vec4 against bank conflicts.
 const TILE_M: u32 = ${ tile_m }u;
 const ROWS: u32 = ${ tile_m // 8 }u;
@@ -89,8 +89,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let output = first_row / 2u + j;
         finish(m, output, near[r].x, near[r].z);
         finish(m, output + 8u, near[r].y, near[r].w);
-        finish(m, output + 16u, far[r].x, far[r].z);
-        finish(m, output + 24u, far[r].y, far[r].w);
+        finish(m, output + ${ run }u, far[r].x, far[r].z);
+        finish(m, output + ${ run + 8 }u, far[r].y, far[r].w);
 //% else
         for (var c = 0u; c < 4u; c++) {
             finish(m, first_row + j + c * 8u, near[r][c], 0.0);

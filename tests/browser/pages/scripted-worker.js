@@ -6,7 +6,7 @@ globalThis.onmessage = ({ data: { id, method, args } }) => {
     const info = {
       architecture: "qwen3",
       name: "scripted",
-      adapter: "paper",
+      gpu: "paper",
       backend: "none",
       capabilities: "",
     };

@@ -23,7 +23,7 @@ export function Header({ state, canClear, onModel, onNewChat, onSettings }: Prop
             <span class="visually-hidden">Model: </span>
             {state.choice.label}
           </span>
-          <span class="model-adapter">{detail(state)}</span>
+          <span class="model-gpu">{detail(state)}</span>
         </span>
         <ChevronIcon />
       </button>
@@ -49,6 +49,6 @@ export function Header({ state, canClear, onModel, onNewChat, onSettings }: Prop
 }
 
 function detail(state: ModelState): string {
-  if (state.kind === "ready") return state.model.info.adapter;
+  if (state.kind === "ready") return state.model.info.gpu;
   return state.kind === "loading" ? "Loading…" : "Not loaded";
 }

@@ -80,7 +80,7 @@ function stage(name: string | undefined): string {
 }
 
 function heading(code: string, label: string): string {
-  if (code === "webgpu-unavailable" || code === "no-adapter") return "This browser cannot use your GPU";
+  if (code === "webgpu-unavailable" || code === "no-gpu") return "This browser cannot use your GPU";
   if (code === "device-lost") return "The GPU was lost";
   if (code === "out-of-memory") return `${label} does not fit your GPU`;
   if (code === "quota-exceeded") return `There is no room to store ${label}`;

@@ -120,7 +120,7 @@ function Facts({ state }: { state: Extract<ModelState, { kind: "ready" }> }) {
     ["Parameters", count(info.parameters)],
     ["Weights", bytes(info.weightsBytes)],
     ["Context", context(info)],
-    ["GPU", info.adapter],
+    ["GPU", info.gpu],
     ["Loaded in", seconds(state.loadMs)],
   ];
   return (

@@ -134,7 +134,7 @@ const FACTS: [string, (plan: ModelPlan) => string][] = [
   ],
   ["Scratch", ({ memory }) => bytes(scratch(memory))],
   ["GPU memory in all", ({ memory }) => bytes(memory.totalBytes)],
-  ["GPU", ({ adapter }) => adapter],
+  ["GPU", ({ gpu }) => gpu],
 ];
 
 function contextHint(plan: ModelPlan | undefined): string {

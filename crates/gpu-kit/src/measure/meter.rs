@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use pollster::block_on;
-use qwill_gpu::{Binding, Dispatch, Error, Gpu, GpuOptions, Grid, KernelSource, ParamArena, Usage, wgpu};
+use qwill_gpu::{
+    Binding, Buffer, Dispatch, Error, Gpu, GpuOptions, Grid, KernelSource, ParamArena, Usage, wgpu,
+};
 
 use super::stopwatch::Stopwatch;
 use crate::job::Size;
@@ -25,19 +27,19 @@ impl Meter {
     }
 
     /// A buffer of zeros.
-    pub(crate) fn zeros(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
+    pub(crate) fn zeros(&self, bytes: u64) -> Result<Buffer, Error> {
         block_on(self.gpu.buffer("measured", bytes, Usage::Storage))
     }
 
     /// A buffer that begins with these bytes.
-    pub(crate) fn buffer(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
+    pub(crate) fn buffer(&self, bytes: &[u8]) -> Result<Buffer, Error> {
         let buffer = self.zeros(bytes.len() as u64)?;
         self.gpu.write(&buffer, 0, bytes);
         Ok(buffer)
     }
 
     /// A kernel with its buffers, ready to run.
-    pub(crate) fn kernel(&self, source: &KernelSource, buffers: &[&wgpu::Buffer]) -> Result<Dispatch, Error> {
+    pub(crate) fn kernel(&self, source: &KernelSource, buffers: &[&Buffer]) -> Result<Dispatch, Error> {
         let pipeline = block_on(self.gpu.pipeline(source))?;
         debug_assert!(
             !source.bindings.iter().any(|binding| matches!(binding, Binding::Params(_))),

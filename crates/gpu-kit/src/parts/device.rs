@@ -7,7 +7,8 @@ use pollster::block_on;
 use qwill_gpu::{Gpu, GpuOptions};
 use serde_json::{Value, json};
 
-use crate::job::{Job, Stop};
+use crate::failure::Stop;
+use crate::job::Job;
 
 /// Describes the device.
 pub(crate) fn run(job: &mut Job) -> Result<String, Stop> {
@@ -29,10 +30,8 @@ pub(crate) fn run(job: &mut Job) -> Result<String, Stop> {
             })
         })
         .collect();
-    let adapters: Vec<String> = block_on(Gpu::adapters())
-        .into_iter()
-        .map(|info| format!("{} ({:?})", info.name, info.backend))
-        .collect();
+    let adapters: Vec<String> =
+        block_on(Gpu::list()).into_iter().map(|info| format!("{} ({:?})", info.name, info.backend)).collect();
     let mut result = json!({
         "adapters": adapters,
         "features": features,

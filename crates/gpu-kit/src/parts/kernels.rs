@@ -7,7 +7,8 @@ use qwill_testkit::{Depth, Rig};
 use serde::Serialize;
 
 use crate::caught::caught;
-use crate::job::{Job, Size, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Size};
 
 /// What is run under which masks, in this order.
 const TURNS: [(Depth, &str); 6] = [

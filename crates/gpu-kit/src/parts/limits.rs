@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use wgpu::{CooperativeMatrixProperties, CooperativeScalarType, Features};
 
 use crate::caught::caught;
-use crate::job::{Job, Size, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Size};
 use crate::measure::{
     Meter, Order, Scalar, dot_bytes, launch_nothing, multiply_add, multiply_matrices, read_stream,
 };

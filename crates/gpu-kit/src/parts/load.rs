@@ -1,7 +1,8 @@
 //! `load`: a file of about 4 GB, from the disk and from memory onto the device, beside a plain read of it.
 
 use crate::child::{self, Children};
-use crate::job::{Job, Size, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Size};
 use crate::loading::{self, Turns};
 
 /// Writes the file, loads it and removes it.

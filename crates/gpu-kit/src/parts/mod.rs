@@ -9,7 +9,8 @@ mod right;
 mod speed;
 mod sweep;
 
-use crate::job::{Job, Stop};
+use crate::failure::Stop;
+use crate::job::Job;
 
 /// One part.
 pub(crate) struct Part {

@@ -1,7 +1,8 @@
 //! `profile`: time by kernel of decoding and of a prompt.
 
 use crate::bench::{Bench, Benched};
-use crate::job::{Job, Size, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Size};
 
 fn benches(size: Size) -> Vec<Bench> {
     let bench =

@@ -8,7 +8,8 @@ use qwill_testkit::golden::{
 use serde::Serialize;
 
 use crate::caught::caught;
-use crate::job::{Job, Size, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Size};
 use crate::kit::Kit;
 use crate::side_by_side::{side_by_side, threads};
 

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::limits::read_bandwidth;
 use crate::bench::{Bench, Benched};
-use crate::job::{Job, Size, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Size};
 
 /// What a model is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

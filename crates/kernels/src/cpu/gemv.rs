@@ -1,4 +1,5 @@
 use super::inverse_rms;
+use crate::RowOrder;
 
 /// What happens to the sums of a projection.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +14,8 @@ pub enum Finish<'a> {
     AddScaled(&'a [f32], f32),
     /// `y[n] = scale[n] * a[n]`
     StoreScaled(&'a [f32]),
-    /// `y[i] = silu(a[gate of i]) * a[up of i]`, `silu(s) = s / (1 + exp(-s))`, with gate and up rows in turns of 16
-    /// as [`interleave_gate_up`] lays them.
+    /// `y[i] = silu(a[gate of i]) * a[up of i]`, `silu(s) = s / (1 + exp(-s))`, for rows in
+    /// [`RowOrder::GateUp`].
     SiluMul,
 }
 
@@ -49,20 +50,26 @@ pub fn finish(sums: &[f64], how: Finish<'_>) -> Vec<f64> {
         Finish::StoreScaled(scale) => {
             sums.iter().zip(scale).map(|(&sum, &scale)| f64::from(scale) * sum).collect()
         }
-        Finish::SiluMul => sums
-            .chunks_exact(32)
-            .flat_map(|run| (0..16).map(|i| run[i] / (1.0 + (-run[i]).exp()) * run[16 + i]))
-            .collect(),
+        Finish::SiluMul => {
+            let n_outputs = sums.len() / 2;
+            let place = |part, output| RowOrder::GateUp.place([n_outputs; 2], part, output);
+            let pairs = (0..n_outputs).map(|output| (sums[place(0, output)], sums[place(1, output)]));
+            pairs.map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up).collect()
+        }
     }
 }
 
-/// The order of rows that the `silu_mul` epilogue wants, as indices into the rows of gate and of up: 16 gate rows, the
-/// 16 up rows that belong to them, and so on. `None` is a row of zeros that fills the last run.
+/// The order of rows that the `silu_mul` epilogue wants, as indices into the rows of gate and of up. `None` is a row of
+/// zeros that fills the last run.
 ///
-/// Returns `[2 * n_outputs rounded up to 16]` of (0: gate, 1: up; row).
+/// Returns `[RowOrder::GateUp.rows_on_device([n_outputs; 2])]` of (0: gate, 1: up; row).
 pub fn interleave_gate_up(n_outputs: usize) -> Vec<Option<(usize, usize)>> {
-    (0..n_outputs.next_multiple_of(16) * 2)
-        .map(|row| (row / 16 % 2, row / 32 * 16 + row % 16))
-        .map(|(part, output)| (output < n_outputs).then_some((part, output)))
-        .collect()
+    let (order, parts) = (RowOrder::GateUp, [n_outputs; 2]);
+    let mut rows = vec![None; order.rows_on_device(parts)];
+    for part in 0..parts.len() {
+        for row in 0..n_outputs {
+            rows[order.place(parts, part, row)] = Some((part, row));
+        }
+    }
+    rows
 }

@@ -7,20 +7,19 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use qwill_gpu::{Gpu, Usage, wgpu};
+use qwill_gpu::{Buffer, Usage};
 use qwill_kernels::{
     DeviceMatrix, Epilogue, ExpertProject, ExpertRows, GEMM_MAX_TILE_M, Launch, NormRows, Project, RowOrder,
-    Shard, align_row, embed_rows, silu_mul,
+    align_row, embed_rows, silu_mul,
 };
 use qwill_weights::{DType, Layout, quantize, repack};
 
 use super::stage::{Additions, Apart, BySize, ExpertWork, Stage, Target, Work};
 use super::{Engine, MAX_OUTPUTS};
 use crate::Error;
-use crate::lora::{AdapterInfo, AdapterUse, Factors, LoraFile, rows_on_device};
-
-/// Which adapters a text was read with: their numbers, and the bits of their scales.
-pub(crate) type AdapterSet = Vec<(u64, u32)>;
+use crate::cache::AdapterSet;
+use crate::loader::{MatrixShape, allocate, rows_on_device};
+use crate::lora::{AdapterInfo, AdapterUse, Factors, LoraFile};
 
 /// An adapter on the device.
 struct Adapter {
@@ -30,7 +29,7 @@ struct Adapter {
     layers: Additions,
     head: Additions,
     /// Factors of `A x` in buffers, and what they are at scale 1.
-    scales: Vec<(wgpu::Buffer, Vec<f32>)>,
+    scales: Vec<(Buffer, Vec<f32>)>,
     /// The scale that the buffers hold.
     written: Option<f32>,
 }
@@ -45,9 +44,9 @@ pub(super) struct Adapters {
     /// What steps use now.
     active: AdapterSet,
     /// `A x` by rank, `[rows, align_row(rank)]` f32. A buffer a rank, so that what pads the rows is never written.
-    reduced: HashMap<usize, wgpu::Buffer>,
+    reduced: HashMap<usize, Buffer>,
     /// Gate and up before the activation.
-    wide: Option<wgpu::Buffer>,
+    wide: Option<Buffer>,
 }
 
 impl Adapters {
@@ -94,7 +93,7 @@ impl Adapters {
 /// Puts an adapter's matrices on the device while its launches are bound.
 struct Binder<'e> {
     engine: &'e mut Engine,
-    scales: Vec<(wgpu::Buffer, Vec<f32>)>,
+    scales: Vec<(Buffer, Vec<f32>)>,
     info: AdapterInfo,
 }
 
@@ -121,7 +120,7 @@ impl Engine {
     }
 
     /// Makes room that steps need while an adapter is in use; a buffer that no step of this size could bind is an error.
-    async fn room(&self, label: &str, rows: usize, stride: usize) -> Result<wgpu::Buffer, Error> {
+    async fn room(&self, label: &str, rows: usize, stride: usize) -> Result<Buffer, Error> {
         let (bytes, most) = (rows as u64 * stride as u64 * 4, self.gpu.caps().max_binding);
         if bytes > most {
             return Err(Error::Request(format!(
@@ -141,7 +140,7 @@ impl Engine {
     }
 
     /// The buffer for `A x` of a rank.
-    async fn reduced(&mut self, rank: usize) -> Result<wgpu::Buffer, Error> {
+    async fn reduced(&mut self, rank: usize) -> Result<Buffer, Error> {
         if let Some(buffer) = self.adapters.reduced.get(&rank) {
             return Ok(buffer.clone());
         }
@@ -153,7 +152,7 @@ impl Engine {
     }
 
     /// The buffer for gate and up before the activation, large enough for every site.
-    async fn wide(&mut self) -> Result<wgpu::Buffer, Error> {
+    async fn wide(&mut self) -> Result<Buffer, Error> {
         if let Some(buffer) = &self.adapters.wide {
             return Ok(buffer.clone());
         }
@@ -216,6 +215,13 @@ impl Engine {
         if self.adapters.loaded.iter().any(|adapter| adapter.info.name == name) {
             return Err(Error::Request(format!("there is an adapter \"{name}\" already; unload it first")));
         }
+        let adapter = self.bind_adapter(file, name).await.inspect_err(|_| self.free_unused())?;
+        let info = adapter.info.clone();
+        self.adapters.loaded.push(adapter);
+        Ok(info)
+    }
+
+    async fn bind_adapter(&mut self, file: &LoraFile, name: &str) -> Result<Adapter, Error> {
         let info = AdapterInfo { name: name.to_owned(), n_params: 0, device_bytes: 0 };
         let mut binder = Binder { engine: self, scales: Vec::new(), info };
         let layers = binder.bind_stage(file, Part::Layers).await?;
@@ -225,15 +231,25 @@ impl Engine {
         self.gpu.flush().await?;
         let id = self.adapters.next_id;
         self.adapters.next_id += 1;
-        let adapter = Adapter { id, info: info.clone(), layers, head, scales, written: None };
-        self.adapters.loaded.push(adapter);
-        Ok(info)
+        Ok(Adapter { id, info, layers, head, scales, written: None })
+    }
+
+    /// Gives back what adapters share when there are none.
+    fn free_unused(&mut self) {
+        if self.adapters.loaded.is_empty() {
+            self.adapters.reduced.clear();
+            self.adapters.wide = None;
+            for site in self.layers.sites.iter_mut().chain(&mut self.head.sites) {
+                site.apart = None;
+            }
+        }
     }
 
     pub(crate) fn unload_adapter(&mut self, name: &str) -> Result<(), Error> {
         self.adapters.check(&[AdapterUse::new(name)])?;
         self.adapters.loaded.retain(|adapter| adapter.info.name != name);
         self.adapters.selected.retain(|selected| selected.name != name);
+        self.free_unused();
         Ok(())
     }
 
@@ -406,7 +422,7 @@ impl Binder<'_> {
     }
 
     /// The buffer with these factors; sites that have the same share it.
-    async fn scale(&mut self, factors: &[f32]) -> Result<wgpu::Buffer, Error> {
+    async fn scale(&mut self, factors: &[f32]) -> Result<Buffer, Error> {
         if let Some((buffer, _)) = self.scales.iter().find(|(_, other)| other[..] == *factors) {
             return Ok(buffer.clone());
         }
@@ -433,42 +449,26 @@ impl Binder<'_> {
             _ => Layout::F32,
         };
         let streams = repack(dtype, &quantize(dtype, values)?, n_rows, k)?;
-        let gpu: &Gpu = &self.engine.gpu;
-        let row_words = |stream| layout.stream_row_words(stream, k);
-        let widest = (0..streams.len()).map(row_words).max().unwrap_or(1) as u64 * 4;
-        let room = gpu.caps().max_binding.min(gpu.caps().max_buffer) / widest;
-        let per_shard = (room as usize / unit * unit).min(n_rows);
-        if per_shard == 0 {
-            return Err(Error::Kernel(format!(
-                "{unit} rows of the adapter's factors of \"{name}\" must lie in one binding, but take {} bytes, and a \
-                 binding of this device holds {}",
-                widest * unit as u64,
-                gpu.caps().max_binding
-            )));
-        }
-        let mut shards = Vec::new();
-        for first_row in (0..n_rows).step_by(per_shard) {
-            let n_rows = per_shard.min(n_rows - first_row);
-            let mut buffers = Vec::new();
-            for (stream, words) in streams.iter().enumerate() {
-                let words = &words[first_row * row_words(stream)..][..n_rows * row_words(stream)];
-                let buffer = gpu.buffer(name, words.len() as u64 * 4, Usage::Storage).await?;
-                gpu.write(&buffer, 0, bytemuck::cast_slice(words));
-                buffers.push(buffer);
+        let gpu = &self.engine.gpu;
+        let shape = MatrixShape { layout, order: RowOrder::Plain, n_rows, k, unit };
+        let matrix = allocate(gpu, &format!("an adapter's factors of {name}"), shape).await?;
+        for shard in &matrix.shards {
+            for (stream, (buffer, words)) in shard.streams.iter().zip(&streams).enumerate() {
+                let row_words = layout.stream_row_words(stream, k);
+                let words = &words[shard.first_row * row_words..][..shard.n_rows * row_words];
+                gpu.write(buffer, 0, bytemuck::cast_slice(words));
             }
-            shards.push(Shard { first_row, n_rows, streams: buffers });
         }
-        let matrix = DeviceMatrix { layout, order: RowOrder::Plain, n_rows, k, shards };
         self.info.device_bytes += matrix.bytes();
-        Ok(Rc::new(matrix))
+        Ok(matrix)
     }
 }
 
 /// A projection by one of an adapter's matrices.
 fn projection(
     matrix: Rc<DeviceMatrix>,
-    x: &wgpu::Buffer,
-    y: &wgpu::Buffer,
+    x: &Buffer,
+    y: &Buffer,
     y_stride: usize,
     epilogue: Epilogue,
 ) -> Project {

@@ -1,6 +1,6 @@
 //! Buffers of an engine: activations, and the small ones that steer a step.
 
-use qwill_gpu::{Gpu, Usage, wgpu};
+use qwill_gpu::{Buffer, Gpu, Usage};
 use qwill_kernels::{Grouping, Groups, Tuning};
 use qwill_models::Plan;
 
@@ -10,16 +10,16 @@ use crate::Error;
 
 /// Activations, each `[rows, stride]` f32 with rows in whole GEMM tiles.
 pub(super) struct Activations {
-    pub(super) hidden: wgpu::Buffer,
-    pub(super) normed: wgpu::Buffer,
-    pub(super) qkv: wgpu::Buffer,
-    pub(super) q: wgpu::Buffer,
-    pub(super) attended: wgpu::Buffer,
-    pub(super) inner: wgpu::Buffer,
-    pub(super) head_in: wgpu::Buffer,
+    pub(super) hidden: Buffer,
+    pub(super) normed: Buffer,
+    pub(super) qkv: Buffer,
+    pub(super) q: Buffer,
+    pub(super) attended: Buffer,
+    pub(super) inner: Buffer,
+    pub(super) head_in: Buffer,
     /// Between two output layers.
-    pub(super) head_inner: wgpu::Buffer,
-    pub(super) outputs: wgpu::Buffer,
+    pub(super) head_inner: Buffer,
+    pub(super) outputs: Buffer,
     /// Of mixtures of experts.
     pub(super) mixture: Option<MixtureActivations>,
 }
@@ -28,13 +28,13 @@ pub(super) struct Activations {
 #[derive(Clone)]
 pub(super) struct MixtureActivations {
     /// What the router gives, `[rows, stride]` f32.
-    pub(super) router_logits: wgpu::Buffer,
+    pub(super) router_logits: Buffer,
     /// Experts and weights of each token.
-    pub(super) routes: wgpu::Buffer,
+    pub(super) routes: Buffer,
     /// Inside the experts, a row for each token and slot.
-    pub(super) inner: wgpu::Buffer,
+    pub(super) inner: Buffer,
     /// Out of the experts, a row for each token and slot.
-    pub(super) out: wgpu::Buffer,
+    pub(super) out: Buffer,
     /// Tokens by expert, in steps of few tokens.
     pub(super) few: Groups,
     /// The same in steps of many.
@@ -43,17 +43,17 @@ pub(super) struct MixtureActivations {
 
 /// Small buffers that steer a step.
 pub(super) struct Steering {
-    pub(super) state: wgpu::Buffer,
-    pub(super) tokens: wgpu::Buffer,
-    pub(super) sampler: wgpu::Buffer,
-    pub(super) counts: wgpu::Buffer,
-    pub(super) candidates: wgpu::Buffer,
-    pub(super) ring: wgpu::Buffer,
-    pub(super) block_table: wgpu::Buffer,
-    pub(super) rope: wgpu::Buffer,
-    pub(super) partial: wgpu::Buffer,
-    pub(super) stats: wgpu::Buffer,
-    pub(super) staging: Vec<wgpu::Buffer>,
+    pub(super) state: Buffer,
+    pub(super) tokens: Buffer,
+    pub(super) sampler: Buffer,
+    pub(super) counts: Buffer,
+    pub(super) candidates: Buffer,
+    pub(super) ring: Buffer,
+    pub(super) block_table: Buffer,
+    pub(super) rope: Buffer,
+    pub(super) partial: Buffer,
+    pub(super) stats: Buffer,
+    pub(super) staging: Vec<Buffer>,
 }
 
 pub(super) async fn activations(

@@ -1,6 +1,6 @@
 //! Sampling, and steps of one token.
 
-use qwill_gpu::{Readback, wgpu};
+use qwill_gpu::{Buffer, Readback};
 use qwill_kernels::{
     SampleBuffers, SamplerSettings, StepShape, StepState, candidate_count, keep_for, sample_token,
     select_candidates,
@@ -102,7 +102,7 @@ impl Engine {
         Ok(step.submit_and_read(&self.steering.ring, ring_offset(&state), &staging, 4))
     }
 
-    fn staging(&mut self) -> wgpu::Buffer {
+    fn staging(&mut self) -> Buffer {
         self.next_staging = (self.next_staging + 1) % self.steering.staging.len();
         self.steering.staging[self.next_staging].clone()
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use qwill_gpu::{Usage, wgpu};
+use qwill_gpu::{Buffer, Usage};
 use qwill_kernels::{
     Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, Launch, NormRows, Project, RotaryRows, Rotate,
     RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
@@ -149,7 +149,7 @@ impl Engine {
         Ok(())
     }
 
-    fn activation(&self, activation: Activation) -> (&wgpu::Buffer, usize) {
+    fn activation(&self, activation: Activation) -> (&Buffer, usize) {
         let dims = &self.plan.dims;
         let (buffer, width) = match activation {
             Activation::Hidden => (&self.activations.hidden, dims.hidden_size),

@@ -4,7 +4,7 @@ use qwill_kernels::{RowOrder, align_row};
 use qwill_models::{Arrangement, TensorRef, Weight};
 use qwill_weights::Layout;
 
-use super::{RUN, WeightSource, find};
+use super::{WeightSource, find};
 use crate::Error;
 
 /// A matrix on the device, before it is there.
@@ -81,9 +81,8 @@ impl WeightSource<'_> {
         let mut shapes = Vec::new();
         if weight.arrangement == Arrangement::GateUp {
             let layout = self.common_layout(architecture, parts)?;
-            let (n_rows, k) = (gate_up_rows(weight), parts[0].shape[1]);
-            let shape = MatrixShape { layout, order: RowOrder::GateUp, n_rows, k, unit: 2 * RUN };
-            return Ok(vec![(shape, parts)]);
+            let (order, n_rows, k) = (RowOrder::GateUp, rows_on_device(weight), parts[0].shape[1]);
+            return Ok(vec![(MatrixShape { layout, order, n_rows, k, unit: order.unit() }, parts)]);
         }
         while let Some(first) = parts.first() {
             let layout = self.layout(architecture, first)?;
@@ -106,15 +105,54 @@ impl WeightSource<'_> {
     ) -> Result<MatrixShape, Error> {
         let first = experts[0];
         let layout = self.common_layout(architecture, experts.iter().flat_map(|expert| &expert.parts))?;
-        let (order, unit) = match first.arrangement {
-            Arrangement::GateUp => (RowOrder::GateUp, gate_up_rows(first)),
-            Arrangement::Stacked => (RowOrder::Plain, first.n_rows()),
-        };
+        let (order, unit) = (row_order(first), rows_on_device(first));
         Ok(MatrixShape { layout, order, n_rows: unit * experts.len(), k: first.parts[0].shape[1], unit })
     }
 }
 
-/// Gate and up rows, each padded to whole runs.
-fn gate_up_rows(weight: &Weight) -> usize {
-    weight.parts[0].shape[0].next_multiple_of(RUN) * 2
+/// The order in which the rows of a weight's parts lie.
+fn row_order(weight: &Weight) -> RowOrder {
+    match weight.arrangement {
+        Arrangement::Stacked => RowOrder::Plain,
+        Arrangement::GateUp => RowOrder::GateUp,
+    }
+}
+
+/// Rows of each part of a weight.
+fn part_rows(weight: &Weight) -> impl Iterator<Item = usize> {
+    weight.parts.iter().map(|part| part.shape[0])
+}
+
+/// Rows of a weight on the device.
+pub(crate) fn rows_on_device(weight: &Weight) -> usize {
+    row_order(weight).rows_on_device(part_rows(weight))
+}
+
+/// Where a row of a part lies.
+pub(crate) fn row_on_device(weight: &Weight, part: usize, row: usize) -> usize {
+    row_order(weight).place(part_rows(weight), part, row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every row of gate and up has a place of its own, gate 16 above up.
+    #[test]
+    fn gate_and_up_take_turns() {
+        let part = |name: &str| TensorRef::new(name, name, &[37, 8]);
+        let weight = Weight::gate_up(part("gate"), part("up"));
+        assert_eq!(rows_on_device(&weight), 96);
+        let mut places: Vec<usize> = [0, 1]
+            .iter()
+            .flat_map(|&p| (0..37).map(move |row| (p, row)))
+            .map(|(p, row)| row_on_device(&weight, p, row))
+            .collect();
+        assert_eq!((places[16], places[37]), (32, 16));
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 74);
+        let stacked = Weight::stacked(vec![part("q"), part("k")]);
+        assert_eq!((rows_on_device(&stacked), row_on_device(&stacked, 1, 3)), (74, 40));
+    }
 }

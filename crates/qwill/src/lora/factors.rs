@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use qwill_models::{Arrangement, TensorRef, Weight};
+use qwill_models::{TensorRef, Weight};
 use qwill_weights::{Checkpoint, Container, DType, Layout, Tensor, Tensors};
 
 use super::config::LoraConfig;
 use crate::files::base_name;
-use crate::loader::RUN;
+use crate::loader::{row_on_device, rows_on_device};
 use crate::{Error, ModelFiles};
 
 /// What a module does with its weight.
@@ -339,22 +339,6 @@ fn common_dtype<'p, 'c: 'p>(pairs: impl IntoIterator<Item = &'p Pair<'c>>) -> DT
     }
 }
 
-/// Rows of a weight on the device.
-pub(crate) fn rows_on_device(weight: &Weight) -> usize {
-    match weight.arrangement {
-        Arrangement::Stacked => weight.n_rows(),
-        Arrangement::GateUp => weight.parts[0].shape[0].next_multiple_of(RUN) * 2,
-    }
-}
-
-/// Where a row of a part lies.
-fn row_on_device(weight: &Weight, part: usize, row: usize) -> usize {
-    match weight.arrangement {
-        Arrangement::Stacked => weight.parts[..part].iter().map(|part| part.shape[0]).sum::<usize>() + row,
-        Arrangement::GateUp => (row / RUN * 2 + part) * RUN + row % RUN,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,24 +367,5 @@ mod tests {
             parse(Container::Gguf, "token_embd.weight.lora_a"),
             Some(("token_embd.weight", Kind::Embedding, true))
         );
-    }
-
-    /// Every row of gate and up has a place of its own, gate 16 above up.
-    #[test]
-    fn gate_and_up_take_turns() {
-        let part = |name: &str| TensorRef::new(name, name, &[37, 8]);
-        let weight = Weight::gate_up(part("gate"), part("up"));
-        assert_eq!(rows_on_device(&weight), 96);
-        let mut places: Vec<usize> = [0, 1]
-            .iter()
-            .flat_map(|&p| (0..37).map(move |row| (p, row)))
-            .map(|(p, row)| row_on_device(&weight, p, row))
-            .collect();
-        assert_eq!((places[16], places[37]), (32, 16));
-        places.sort_unstable();
-        places.dedup();
-        assert_eq!(places.len(), 74);
-        let stacked = Weight::stacked(vec![part("q"), part("k")]);
-        assert_eq!((rows_on_device(&stacked), row_on_device(&stacked, 1, 3)), (74, 40));
     }
 }

@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
-use super::python::text;
+use super::print::text;
 use super::{strings, tojson};
 
 /// Adds the filters.

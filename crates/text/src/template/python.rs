@@ -1,16 +1,13 @@
-//! What templates expect of Python and the engine does differently: how values print, the methods
-//! of `dict` and `list`, two tests, and the functions of transformers.
+//! What templates expect of Python and the engine does differently: the methods of `dict` and `list`,
+//! two tests, and the functions of transformers.
 
 use minijinja::value::{Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value};
 use serde_json::Value as Json;
-use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::filters::{self, pairs};
-use super::{clock, is_list, numbers, slices, strings};
-
-/// How deeply values that are printed may be nested; a template can nest them without end.
-pub(super) const MAX_DEPTH: usize = 500;
+use super::print::text;
+use super::{clock, is_list, slices, strings};
 
 /// The source of errors that a template raises itself.
 #[derive(Debug)]
@@ -65,98 +62,6 @@ fn print(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
         None => out.write_str(&text(value))?,
     }
     Ok(())
-}
-
-/// `str(value)`
-pub(super) fn text(value: &Value) -> String {
-    match value.kind() {
-        ValueKind::String => value.to_string(),
-        ValueKind::Undefined => String::new(),
-        _ => {
-            let mut out = String::new();
-            repr(value, 0, &mut out);
-            out
-        }
-    }
-}
-
-/// `repr(value)`
-fn repr(value: &Value, depth: usize, out: &mut String) {
-    if depth > MAX_DEPTH {
-        return out.push_str("...");
-    }
-    let list = |out: &mut String, [open, close]: [&str; 2], items: Vec<Value>| {
-        out.push_str(open);
-        for (at, item) in items.iter().enumerate() {
-            if at > 0 {
-                out.push_str(", ");
-            }
-            repr(item, depth + 1, out);
-        }
-        out.push_str(close);
-    };
-    match value.kind() {
-        ValueKind::Undefined => out.push_str("Undefined"),
-        ValueKind::Number if !value.is_integer() => match f64::try_from(value.clone()) {
-            Ok(number) => out.push_str(&numbers::float(number)),
-            Err(_) => out.push_str(&value.to_string()),
-        },
-        ValueKind::String => repr_text(value.as_str().unwrap_or_default(), out),
-        ValueKind::Map => {
-            out.push('{');
-            for (at, key) in value.try_iter().into_iter().flatten().enumerate() {
-                if at > 0 {
-                    out.push_str(", ");
-                }
-                repr(&key, depth + 1, out);
-                out.push_str(": ");
-                repr(&value.get_item(&key).unwrap_or_default(), depth + 1, out);
-            }
-            out.push('}');
-        }
-        _ if is_list(value) => {
-            let items: Vec<Value> = value.try_iter().into_iter().flatten().collect();
-            let brackets = match (value.is_tuple(), items.len()) {
-                (true, 1) => ["(", ",)"],
-                (true, _) => ["(", ")"],
-                _ => ["[", "]"],
-            };
-            list(out, brackets, items);
-        }
-        // Booleans, None and whole numbers print as in Python.
-        _ => out.push_str(&value.to_string()),
-    }
-}
-
-/// `repr(str)`
-fn repr_text(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if c == quote => out.extend(['\\', c]),
-            _ if is_printable(c) => out.push(c),
-            _ => {
-                let code = c as u32;
-                out.push_str(&match code {
-                    0..=0xff => format!("\\x{code:02x}"),
-                    0x100..=0xffff => format!("\\u{code:04x}"),
-                    _ => format!("\\U{code:08x}"),
-                });
-            }
-        }
-    }
-    out.push(quote);
-}
-
-/// `str.isprintable`
-fn is_printable(c: char) -> bool {
-    let group = c.general_category_group();
-    c == ' ' || !matches!(group, GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator)
 }
 
 /// Jinja asks for a length and for items by index; texts and dictionaries have both.

@@ -4,7 +4,7 @@
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
-use super::python::MAX_DEPTH;
+use super::print::MAX_DEPTH;
 use super::{is_list, numbers};
 
 /// `tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::parts::Added;
+use super::added::Added;
 use crate::Error;
 
 /// Name of the file in messages.

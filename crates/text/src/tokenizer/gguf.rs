@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::parts::{self, Added, Parts};
+use super::added::Added;
+use super::parts::{self, Parts};
 use super::{Tokenizer, alphabet};
 use crate::Error;
 

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::models::bpe::{Merges, Vocab};
 
+use super::added::Added;
 use super::config::TokenizerConfig;
-use super::parts::{self, Added, Parts};
+use super::parts::{self, Parts};
 use crate::Error;
 
 const FILE: &str = "tokenizer.json";

@@ -5,8 +5,9 @@ use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, PostProcessorWrapper, SplitDelimiterBehavior};
+use tokenizers::{PostProcessorWrapper, SplitDelimiterBehavior};
 
+use super::added::Added;
 use super::{Inner, TokenizerConfig, alphabet};
 use crate::Error;
 
@@ -26,20 +27,6 @@ pub(super) fn known_pattern(file: &'static str, pattern: &str) -> Result<&'stati
 pub(super) fn pattern_for(tokens: u32) -> &'static str {
     // Qwen1 to Qwen3-Next share 151643 tokens, Qwen3.5 and later 248044.
     if tokens >= 248_044 { LETTERS_AND_MARKS } else { LETTERS }
-}
-
-/// A token that is matched as a whole string before any merging: `<|im_end|>`, `<think>`, ….
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-pub(super) struct Added {
-    pub(super) id: u32,
-    #[serde(flatten)]
-    pub(super) token: AddedToken,
-}
-
-impl Added {
-    pub(super) fn new(id: u32, text: impl Into<String>, special: bool) -> Self {
-        Self { id, token: AddedToken::from(text, special).normalized(false) }
-    }
 }
 
 /// The parts of a byte-level BPE tokenizer.

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::added::Added;
 use super::alphabet;
-use super::parts::{self, Added, Parts};
+use super::parts::{self, Parts};
 use crate::Error;
 
 const FILE: &str = "qwen.tiktoken";

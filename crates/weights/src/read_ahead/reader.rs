@@ -1,10 +1,10 @@
 //! The thread that reads, and what it shares with the loader.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::{Error, FileSource};
+use crate::{Error, FilePart, FileSource};
 
 /// Bytes that are read before they are asked for: as many as the system keeps without a thought, and enough to be busy
 /// while a device is opened.
@@ -15,15 +15,6 @@ const PIECE: usize = 2 << 20;
 const BATCH: u64 = 64 << 20;
 /// Bytes between two parts that are rather read than left out.
 const GAP: u64 = 64 << 10;
-
-/// A part of a file on the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilePart {
-    /// Where the file lies.
-    pub path: PathBuf,
-    /// Its bytes.
-    pub range: Range<u64>,
-}
 
 /// Starts a thread that reads parts of files.
 pub(super) fn start(parts: Vec<FilePart>) -> Arc<Shared> {

@@ -2,7 +2,6 @@
 //!
 //! A document says by markers where a [section](Section) stands; what is outside of them is nobody's but the writer's.
 
-mod difference;
 #[cfg(test)]
 mod fabricated;
 mod markers;
@@ -10,11 +9,10 @@ mod plot;
 mod records;
 mod tables;
 
+use crate::difference::first_difference;
 use crate::error::{Error, Result};
 use crate::workspace::Workspace;
 use clap::Args;
-pub(crate) use difference::Difference;
-use difference::first_difference;
 use records::Records;
 use std::path::PathBuf;
 use std::{fs, io};

@@ -1,7 +1,7 @@
 //! Decode attention over long contexts.
 
 use half::f16;
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_kernels::{
     Attend, AttendBuffers, Error, KvType, Launch, PAGE, StepShape, StepState, Visibility, align_row, cpu,
 };
@@ -29,14 +29,14 @@ struct Bound {
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
-    state: wgpu::Buffer,
-    q_buffer: wgpu::Buffer,
-    block_table: wgpu::Buffer,
-    k_cache: wgpu::Buffer,
-    v_cache: wgpu::Buffer,
-    y: wgpu::Buffer,
-    partial: wgpu::Buffer,
-    stats: wgpu::Buffer,
+    state: Buffer,
+    q_buffer: Buffer,
+    block_table: Buffer,
+    k_cache: Buffer,
+    v_cache: Buffer,
+    y: Buffer,
+    partial: Buffer,
+    stats: Buffer,
 }
 
 /// The heads of 0.6B, 8B and Qwen2.5-7B at two depths.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_kernels::{
     Epilogue, Error, ExpertProject, ExpertRows, Grouping, Groups, Launch, Routing, RowOrder, StepShape,
     StepState, TopKWeights, cpu, gemm_experts, group_tokens,
@@ -32,8 +32,8 @@ struct Bound {
     x: Vec<f32>,
     /// The expert of each assignment.
     experts: Vec<u32>,
-    state: wgpu::Buffer,
-    routes: wgpu::Buffer,
+    state: Buffer,
+    routes: Buffer,
     project: ExpertProject,
 }
 

@@ -15,7 +15,8 @@ use qwill_weights::Layout;
 use serde::Serialize;
 
 use self::site::{Found, Site, measure};
-use crate::job::{Job, Size, Stop};
+use crate::failure::Stop;
+use crate::job::{Job, Size};
 use crate::measure::Stopwatch;
 
 /// What is found, and the tuning that follows from it.

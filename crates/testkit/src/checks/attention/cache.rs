@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_kernels::cpu::{k_unit, v_unit};
 use qwill_kernels::{Attend, PAGE};
 
@@ -25,9 +25,9 @@ pub(super) struct Cache {
     v: Vec<f32>,
     /// The distinct page that each logical page has the contents of.
     contents: Vec<usize>,
-    pub(super) table: wgpu::Buffer,
-    pub(super) k_cache: wgpu::Buffer,
-    pub(super) v_cache: wgpu::Buffer,
+    pub(super) table: Buffer,
+    pub(super) k_cache: Buffer,
+    pub(super) v_cache: Buffer,
 }
 
 impl Cache {

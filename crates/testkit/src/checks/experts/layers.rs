@@ -1,7 +1,7 @@
 //! The experts of a whole layer, from the router's logits to the hidden states, as a decode step and as a prefill chain
 //! the kernels; among the small ones an inner width that is no multiple of 16 or 32 goes through all of them.
 
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_kernels::{
     Epilogue, ExpertProject, ExpertRows, Grouping, Groups, Kernels, Launch, Routing, RowOrder, StepState,
     TopKWeights, align_row, combine_experts, cpu, gemm_experts, gemv_experts, group_tokens, route_experts,
@@ -126,13 +126,13 @@ enum Step {
 
 /// The buffers between the kernels of a layer.
 struct Buffers {
-    logits: wgpu::Buffer,
-    routes: wgpu::Buffer,
-    state: wgpu::Buffer,
-    x: wgpu::Buffer,
-    inner: wgpu::Buffer,
-    out: wgpu::Buffer,
-    y: wgpu::Buffer,
+    logits: Buffer,
+    routes: Buffer,
+    state: Buffer,
+    x: Buffer,
+    inner: Buffer,
+    out: Buffer,
+    y: Buffer,
     groups: Groups,
 }
 

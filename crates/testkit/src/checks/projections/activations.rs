@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use qwill_gpu::wgpu;
+use qwill_gpu::Buffer;
 use qwill_kernels::{Epilogue, GEMM_MAX_TILE_M, NormRows, Project, RowOrder, align_row, cpu, gemm, silu_mul};
 use qwill_weights::Layout;
 
@@ -45,7 +45,7 @@ fn try_activation(rig: &mut Rig, rng: &mut Rng, (m, n, k, rows_per_token): Case)
     x.resize(padded * align_row(k), 0.0);
     let x = rig.upload("x", &x);
     let wide = rig.empty("gate and up", padded * x_stride * 4);
-    let project = |epilogue, y: &wgpu::Buffer, y_stride| Project {
+    let project = |epilogue, y: &Buffer, y_stride| Project {
         matrix: matrix.clone(),
         x: x.clone(),
         y: y.clone(),

@@ -14,7 +14,7 @@ pub(crate) struct Difference {
 }
 
 /// Compares line by line: how a line ends, which Git may have changed, is no difference.
-pub(super) fn first_difference(is: &str, should_be: &str) -> Option<Difference> {
+pub(crate) fn first_difference(is: &str, should_be: &str) -> Option<Difference> {
     let (mut left, mut right) = (is.lines(), should_be.lines());
     for line in 1.. {
         let (is, should_be) = (left.next(), right.next());

@@ -1,0 +1,67 @@
+//! The sizes of an engine: what is asked for, what the model allows and what the device holds.
+
+use qwill_kernels::KvType;
+use qwill_models::{Direction, Plan, Rope};
+
+use crate::engine::{EngineOptions, widest_row_bytes};
+use crate::{DeviceMemory, Error, LoadOptions};
+
+/// Context that is set up when nobody asks for another; the model's own when that is shorter.
+const DEFAULT_CONTEXT: usize = 8192;
+/// Most tokens of a prefill step.
+const MAX_CHUNK: usize = 4096;
+
+/// Tokens of a prefill step when nobody asks for another number. CPU devices gain nothing from long steps, except that
+/// a mixture's experts then share their weights between more tokens.
+fn default_chunk(device: &DeviceMemory, plan: &Plan) -> usize {
+    let is_dense = plan.mixtures().next().is_none();
+    if device.is_software && is_dense { 128 } else { 512 }
+}
+
+/// How an engine is set up for a plan.
+pub(crate) struct Setup {
+    /// The plan's positions without what a context of this size does not need.
+    pub(crate) rope: Rope,
+    pub(crate) engine: EngineOptions,
+}
+
+/// Chooses the sizes of an engine.
+pub(crate) fn set_up(plan: &Plan, device: &DeviceMemory, options: &LoadOptions) -> Result<Setup, Error> {
+    let longest = plan.dims.context_length;
+    let default = if plan.direction == Direction::Both { MAX_CHUNK } else { DEFAULT_CONTEXT };
+    let context_length = options.context_length.unwrap_or(longest.min(default));
+    if context_length == 0 {
+        return Err(Error::Request("a context of 0 tokens was asked for; it takes at least 1".into()));
+    }
+    // Extended positions have no hard end; plain ones were never trained past theirs.
+    if context_length > longest && plan.rope.extension.is_none() {
+        return Err(Error::ContextTooLong { context_length, longest });
+    }
+    let rope = plan.rope.clone().for_context(context_length);
+    let mut chunk = options.prefill_chunk.unwrap_or_else(|| default_chunk(device, plan));
+    if chunk == 0 || chunk > MAX_CHUNK {
+        return Err(Error::Request(format!(
+            "a prefill chunk of {chunk} tokens was asked for; 1 to {MAX_CHUNK} are possible"
+        )));
+    }
+    let rows = device.max_binding_bytes / widest_row_bytes(plan, &rope) as u64 / 64 * 64;
+    let largest = rows.min(MAX_CHUNK as u64) as usize;
+    if largest == 0 {
+        return Err(Error::Request(format!(
+            "a step of 64 tokens does not fit a binding of this device, {} bytes",
+            device.max_binding_bytes
+        )));
+    }
+    if plan.direction == Direction::Both {
+        if context_length > largest {
+            return Err(Error::Request(format!(
+                "a context of {context_length} tokens was asked for; this model looks both ways, so that a text must fit \
+                 one step of at most {largest} on this device"
+            )));
+        }
+        chunk = context_length;
+    }
+    let chunk = chunk.min(context_length).min(largest);
+    let kv = options.kv_type.unwrap_or(KvType::F16);
+    Ok(Setup { rope, engine: EngineOptions { context_length, kv, chunk } })
+}

@@ -1,0 +1,93 @@
+// The worker's half of `load`: the device, the wasm module, and the model's files on their way from one to the other.
+
+import type { Engine, EngineLoadOptions, EngineModel, StartEngine } from "./engine.ts";
+import { QwillError, toQwillError } from "./errors.ts";
+import { fromLocal, type RemoteSource, withFiles } from "./files.ts";
+import { type PeekOptions, peekModel } from "./library.ts";
+import type { LoadArgs, LoadProgress, LoadResult, RemoteFile, SourceRef } from "./protocol.ts";
+import { offeredSubgroups, withRequestDevice } from "./request-device.ts";
+import type { CallContext } from "./rpc.ts";
+import { gpuName, requireGpu } from "./webgpu.ts";
+
+/** Who owns the model that is loaded. */
+export interface Owner {
+  /** What is there from now on; nothing, where a model's files turned out to be wrong after it was loaded. */
+  take: (model: EngineModel | undefined) => void;
+  /** Ends it for good, whether a model is there yet or not. */
+  fail: (error: QwillError) => void;
+  /** Hears that the device was lost, and why. */
+  lose: (why: string) => void;
+}
+
+/** Loads a model for its owner. */
+export async function loadModel(
+  { source, options, wasmUrl, token }: LoadArgs,
+  { emit, signal }: CallContext<LoadProgress>,
+  startEngine: StartEngine,
+  owner: Owner,
+): Promise<LoadResult> {
+  const adapter = await requireGpu();
+  const subgroups = offeredSubgroups(adapter, options.caps);
+  const engine = await startEngine(wasmUrl, (message) =>
+    owner.fail(
+      new QwillError(
+        "internal",
+        `A fault in qwill: ${message}. Please report it. Load the model again to go on.`,
+      ),
+    ),
+  );
+  const onDevice = (device: GPUDevice) =>
+    device.lost.then(({ reason, message }) => owner.lose(message || reason || "no reason was given"));
+  const all = { ...options, ...(subgroups && { web_subgroups: subgroups }), ...nameOf(source) };
+  const model = await withFiles(source, {
+    signal,
+    token,
+    find: (remote, from) => checkFirst(engine, remote, from, options),
+    report: emit,
+    async use(files, isComing) {
+      const loaded = await withRequestDevice({ subgroups: subgroups !== undefined, onDevice }, () =>
+        engine.load(files, all, (loaded, total) => {
+          // While files come in, their arrival is the progress; the upload keeps pace with it.
+          if (!isComing()) emit({ stage: "load", loaded, total });
+          return !signal.aborted;
+        }),
+      );
+      owner.take(loaded);
+      return loaded;
+    },
+    undo(loaded) {
+      owner.take(undefined);
+      loaded.free();
+    },
+  });
+  const info = model.info();
+  return { ...info, gpu: info.gpu || gpuName(adapter), host_bytes: engine.memoryBytes() };
+}
+
+/** What the engine is to make, or what to call it if its files do not say. */
+function nameOf(source: SourceRef): EngineLoadOptions {
+  return "random" in source ? { random: source.random } : { name: source.name };
+}
+
+/** Less than this is there as soon as its headers are. */
+const WORTH_A_CHECK = 64 << 20;
+
+/** Nobody should wait for a download that ends in a refusal. Returns the model's files if they became known. */
+async function checkFirst(
+  engine: Engine,
+  source: RemoteSource,
+  from: PeekOptions,
+  options: EngineLoadOptions,
+): Promise<RemoteFile[] | undefined> {
+  // Of bare addresses nobody knows the sizes; their headers come first in any case.
+  if (!("hub" in source.remote)) return undefined;
+  const peek = await peekModel(source.remote, from);
+  if (peek.missing < WORTH_A_CHECK) return peek.all;
+  const files = [...source.local.map(fromLocal), ...peek.files];
+  await engine.check(files, { ...options, name: source.name }).catch((thrown: unknown) => {
+    // Loading says whatever else is wrong.
+    const error = toQwillError(thrown);
+    if (error.code === "out-of-memory") throw error;
+  });
+  return peek.all;
+}
