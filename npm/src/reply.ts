@@ -1,6 +1,6 @@
 // What every kind of completion shares: one call of the engine, as a whole reply or as a stream.
 
-import type { EngineChatEvent, EngineChatReply, EngineChatRequest } from "./engine.ts";
+import type { EngineChatEvent, EngineChatReply, EngineChatRequest, Timings } from "./engine.ts";
 import { aborted, toQwillError } from "./errors.ts";
 import type { FinishReason, StreamRequest, Usage } from "./openai.ts";
 import type { Protocol } from "./protocol.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gpuName, browserName } from "../src/webgpu.ts";
+import { browserName, gpuName } from "../src/webgpu.ts";
 
 test("browsers are called by their names", () => {
   const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";

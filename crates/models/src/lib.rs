@@ -19,6 +19,7 @@ mod registry;
 mod rope;
 mod rope_scaling;
 mod shapes;
+pub mod step;
 
 pub use config::{Config, Error};
 pub use gguf::{config_from_gguf, gguf_from_config};

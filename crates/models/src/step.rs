@@ -1,0 +1,180 @@
+//! What is asked of a model at a time, and what it answers: plain data, on which whoever decides what runs and whoever
+//! runs it agree.
+
+/// A running text's place on the device: its sampler settings, its token counts, and the token that was sampled for it
+/// last.
+pub type Slot = u32;
+
+/// A page of the key/value cache: [`PAGE`] positions of every layer.
+pub type Page = u32;
+
+/// Positions of a page.
+pub const PAGE: usize = 32;
+
+/// One pass over the weights, for the tokens of any number of texts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Step {
+    /// Slots that get a new owner, before anything runs.
+    pub begins: Vec<Begin>,
+    /// Pages that are copied, before anything runs.
+    pub copies: Vec<PageCopy>,
+    /// What runs, one of each text at most.
+    pub spans: Vec<Span>,
+}
+
+/// A text takes a slot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Begin {
+    /// Which one.
+    pub slot: Slot,
+    /// How its tokens are drawn.
+    pub sampler: Sampler,
+    /// Tokens of its prompt, for penalties.
+    pub prompt: Vec<u32>,
+    /// Tokens that were drawn for it before: it continues, having lost its place.
+    pub drawn: Vec<u32>,
+}
+
+/// The keys and values of a page become those of another: what two texts shared is about to be written by one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageCopy {
+    /// What is copied.
+    pub from: Page,
+    /// What is overwritten.
+    pub to: Page,
+}
+
+/// Consecutive tokens of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// The text's place.
+    pub slot: Slot,
+    /// Position of the first token.
+    pub position: usize,
+    /// The tokens; at least one.
+    pub tokens: Vec<Source>,
+    /// The pages of the text, those of its first positions first, up to that of the span's last token.
+    pub pages: Vec<Page>,
+    /// Tokens of the prompt that the text's angles are made for, see [`Rope::table`](crate::Rope::table).
+    pub n_prompt: usize,
+    /// Adapters that change the weights for it, by the number that loading gave them, with their scales.
+    pub adapters: Vec<(u64, f32)>,
+    /// What is wanted, in rising order of rows.
+    pub outputs: Vec<Output>,
+}
+
+/// Where a token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It is known.
+    Id(u32),
+    /// It was drawn for the slot by the step before, and perhaps only the device knows it.
+    Next,
+}
+
+/// Something that is wanted of a token of a span.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Output {
+    /// Which token, from 0.
+    pub row: usize,
+    /// What.
+    pub want: Want,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Want {
+    /// The next token, drawn with the slot's settings. It becomes the slot's [`Source::Next`].
+    Token {
+        /// The random numbers' seed.
+        seed: u32,
+        /// Which of the seed's numbers: how many tokens were drawn for the text before.
+        index: u32,
+    },
+    /// What the head gives: logits or scores.
+    Scores,
+    /// The state after the final norm.
+    State,
+}
+
+/// How tokens are drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampler {
+    /// Divides the logits; 0: the most likely token is taken.
+    pub temperature: f32,
+    /// Keeps this many; 0: all.
+    pub top_k: u32,
+    /// Keeps the most likely that together have this probability; 1: all.
+    pub top_p: f32,
+    /// Keeps what is at least this likely relative to the most likely; 0: all.
+    pub min_p: f32,
+    /// Divides logits of tokens seen in prompt or reply; 1: off.
+    pub repetition_penalty: f32,
+    /// Subtracted from logits of tokens seen in the reply.
+    pub presence_penalty: f32,
+    /// Subtracted once for each time a token was seen in the reply.
+    pub frequency_penalty: f32,
+    /// Ids from here on are never drawn.
+    pub n_vocab: u32,
+}
+
+impl Sampler {
+    /// The most likely of `n_vocab` tokens, without penalties.
+    pub fn greedy(n_vocab: u32) -> Self {
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            n_vocab,
+        }
+    }
+
+    /// Whether it looks at the tokens that a text has.
+    pub fn has_penalties(&self) -> bool {
+        self.repetition_penalty != 1.0 || self.presence_penalty != 0.0 || self.frequency_penalty != 0.0
+    }
+}
+
+/// What came of a [`Want`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The token.
+    Token(u32),
+    /// Logits or scores of one token, as wide as the head.
+    Scores(Vec<f32>),
+    /// The normalised state of one token.
+    State(Vec<f32>),
+}
+
+impl Step {
+    /// Tokens that run.
+    pub fn n_tokens(&self) -> usize {
+        self.spans.iter().map(|span| span.tokens.len()).sum()
+    }
+
+    /// What is wanted, span by span: the order of the answers.
+    pub fn outputs(&self) -> impl Iterator<Item = (&Span, &Output)> {
+        self.spans.iter().flat_map(|span| span.outputs.iter().map(move |output| (span, output)))
+    }
+}
+
+/// What runs steps.
+///
+/// Steps run in the order in which they are submitted, each after the one before has ended: a page may have a new owner
+/// as soon as the last step of the old one is submitted.
+pub trait Execute {
+    /// What may go wrong.
+    type Error;
+    /// The answers of a step, when they are there: one for each of [`Step::outputs`].
+    type Pending: Future<Output = Result<Vec<Answer>, Self::Error>>;
+
+    /// Puts a step behind those that were submitted before.
+    ///
+    /// # Errors
+    /// If the step asks for more than the executor was made for, or the device is lost.
+    fn submit(&mut self, step: &Step) -> Result<Self::Pending, Self::Error>;
+}
