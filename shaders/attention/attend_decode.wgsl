@@ -1,23 +1,23 @@
-// Attention of one new token over a split of the cache, first of two passes (flash decoding).
+// Attention of one new token of each sequence over a split of its cache, first of two passes (flash decoding).
 //
 //   s[h, t] = q[h] . k[t];  m[h] = max_t s;  p = exp(s - m);  l[h] = sum_t p;  o[h] = sum_t p * v[t]
 //
 // A split is taken in blocks of tokens with a running m: what was summed before is scaled by exp(old m - new m).
 // With dual chunk attention there are three q for each head; which one meets a key says how many chunks of STRIDE tokens
 // lie between them: none, one, or more.
-// Grid: x = split, y = HEADS query heads of one KV head, which share each load of K and V. In each block invocations score
+// Grid: x = split, y = HEADS query heads of one KV head, which share each load of K and V, z = token. In each block invocations score
 // tokens first (one token each), then sum values (one vec4 of the head each, in SLICES of tokens).
 // Loops over heads are unrolled here, so that no compiler keeps an array of them in memory; loads stand side by side, so
 // that none waits for the one before. q is read where it is: all invocations want the same element at the same time,
 // which costs neither registers nor workgroup memory, and both limit how many workgroups a GPU holds.
-// Bindings: state; q [n_heads, head_dim] ([3, n_heads, head_dim] with dual chunks), already scaled; block_table; partial
-// [n_heads, max_splits, head_dim]; stats [n_heads, max_splits] = (m, l); k_cache, v_cache.
+// Bindings: step; q [n_tokens, n_heads, head_dim] ([n_tokens, 3, n_heads, head_dim] with dual chunks), already scaled;
+// partial [n_tokens, n_heads, max_splits, head_dim]; stats [n_tokens, n_heads, max_splits] = (m, l); k_cache, v_cache.
 // Needs: nothing.
 //% set quads = (heads + 3) // 4
 //% set xyzw = ["x", "y", "z", "w"]
 //% set d_step = 4 if head_dim % 16 == 0 else 2
 //% set t_step = [page // slices, 4] | min
-//% include "shared/state.wgsl"
+//% include "shared/step.wgsl"
 //% include "shared/kv.wgsl"
 //% include "shared/splits.wgsl"
 
@@ -36,11 +36,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> state: State;
 @group(0) @binding(2) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> block_table: array<u32>;
-@group(0) @binding(4) var<storage, read_write> partial_out: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> stats: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read_write> partial_out: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> stats: array<vec2<f32>>;
 
 // [QUADS, BLOCK]: scores and probabilities of tokens; in the end, sums of invocations
 var<workgroup> p: array<vec4<f32>, ${ quads * block }>;
@@ -60,7 +58,8 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let kv_head = group.y / (groups.y / params.n_kv_heads);
-    let newest = state.position;
+    let place = step[FIRST_ROW + group.z];
+    let newest = place.z;
     let splits = share_blocks(newest, params.window, params.max_splits);
     if (group.x >= splits.n_splits) {
         return;
@@ -80,7 +79,7 @@ fn main(
     for (var block = first_block; block < end_block; block++) {
         let position = block * BLOCK + lane;
         let key = min(position, newest);
-        let k_base = (block_table[key / PAGE] * params.n_kv_heads + kv_head) * UNITS * PAGE + key % PAGE;
+        let k_base = (page_of(place.w, key / PAGE) * params.n_kv_heads + kv_head) * UNITS * PAGE + key % PAGE;
         var s = array<vec4<f32>, QUADS>();
 //% if dual_chunks
         let apart = chunks_apart(newest, key);
@@ -91,9 +90,9 @@ fn main(
             if (each != apart) {
                 continue;
             }
-            let q_base = (each * groups.y + group.y) * HEADS * D4;
+            let q_base = ((group.z * 3u + each) * groups.y + group.y) * HEADS * D4;
 //% else
-        let q_base = group.y * HEADS * D4;
+        let q_base = (group.z * groups.y + group.y) * HEADS * D4;
 //% endif
         for (var i = 0u; i < D4; i += ${ d_step }u) {
 //% for j in range(d_step)
@@ -142,7 +141,7 @@ fn main(
             let first_page = block * BLOCK / PAGE;
             let end_page = min(first_page + BLOCK / PAGE, newest / PAGE + 1u);
             for (var page = first_page; page < end_page; page++) {
-                let v_base = (block_table[page] * params.n_kv_heads + kv_head) * PAGE;
+                let v_base = (page_of(place.w, page) * params.n_kv_heads + kv_head) * PAGE;
                 let p_base = (page - first_page) * PAGE;
                 // the last slot with a value; p of those beyond is 0
                 let last = newest - page * PAGE;
@@ -177,7 +176,7 @@ fn main(
         eighths[lane] = eighth;
     }
     workgroupBarrier();
-    let dst = group.y * HEADS * params.max_splits + group.x;
+    let dst = (group.z * groups.y + group.y) * HEADS * params.max_splits + group.x;
 //% for quad in range(quads)
     if (lane == ${ quad }u) {
         var sum = eighths[${ quad * 8 }];

@@ -1,24 +1,26 @@
-// Attention of one new token, second pass: merges the splits of attend_decode.
+// Attention of one new token of each sequence, second pass: merges the splits of attend_decode.
 //
 //   M = max_i m[i];  o = sum_i exp(m[i] - M) * o[i] / sum_i exp(m[i] - M) * l[i]
 //
-// Grid: x = 8 vec4 of the head, y = query head. 8 invocations share a vec4 and take every eighth split each, with a
-// running M.
-// Bindings: state; partial [n_heads, max_splits, head_dim]; stats [n_heads, max_splits] = (m, l); y [n_heads, head_dim].
+// Grid: x = 8 vec4 of the head, y = query head, z = token. 8 invocations share a vec4 and take every eighth split each,
+// with a running M.
+// Bindings: step; partial [n_tokens, n_heads, max_splits, head_dim]; stats [n_tokens, n_heads, max_splits] = (m, l); y
+// [n_tokens, stride].
 // Needs: nothing.
-//% include "shared/state.wgsl"
+//% include "shared/step.wgsl"
 //% include "shared/splits.wgsl"
 
 const D4: u32 = ${ head_dim // 4 }u;
 
 struct Params {
     max_splits: u32,
+    // vec4 columns in a row of y
+    y_stride: u32,
     // keys further back than this are not seen; 0: all are
     window: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> state: State;
 @group(0) @binding(2) var<storage, read> partial_in: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> stats: array<vec2<f32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
@@ -28,10 +30,14 @@ var<workgroup> masses: array<f32, 64>;
 var<workgroup> sums: array<vec4<f32>, 64>;
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
     let d = group.x * 8u + lane % 8u;
-    let first = group.y * params.max_splits;
-    let n_splits = share_blocks(state.position, params.window, params.max_splits).n_splits;
+    let first = (group.z * groups.y + group.y) * params.max_splits;
+    let n_splits = share_blocks(step[FIRST_ROW + group.z].z, params.window, params.max_splits).n_splits;
     var top = -1.0e30;
     var mass = 0.0;
     var sum = vec4(0.0);
@@ -62,5 +68,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         mass += weight * masses[i];
         sum += weight * sums[i];
     }
-    y[group.y * D4 + d] = sum / mass;
+    y[group.z * params.y_stride + group.y * D4 + d] = sum / mass;
 }

@@ -1,16 +1,16 @@
-// Causal attention of many new tokens over the cache, with a running softmax (flash attention 2): no N x N buffer.
+// Causal attention of many new tokens of each sequence over its cache, with a running softmax (flash attention 2): no N x N buffer.
 //
 //   o[r] = sum_t softmax_t(q[r] . k[t]) * v[t] over keys t <= position of r (and within the window)
 //
 // With dual chunk attention there are three q for each token and head, see attend_decode.wgsl. "Bidirectional" lets every
-// token see all of the step's.
-// Grid: x = tile of ROWS tokens, y = query head. For each page of 32 keys, 128 invocations score (a key and a quarter
+// token see all of its sequence's, which is whole in the step.
+// Grid: x = tile of at most ROWS tokens of a sequence, y = query head. For each page of 32 keys, 128 invocations score (a key and a quarter
 // of the rows each), update the row statistics (8 invocations a row) and add values (a vec4 of the head and some rows
 // each).
-// Bindings: state; q [n_tokens, n_heads, head_dim] ([n_tokens, 3, n_heads, head_dim] with dual chunks), already scaled; block_table; y [n_tokens, stride];
-// k_cache, v_cache.
+// Bindings: step; q [n_tokens, n_heads, head_dim] ([n_tokens, 3, n_heads, head_dim] with dual chunks), already scaled; y
+// [n_tokens, stride]; k_cache, v_cache.
 // Needs: nothing.
-//% include "shared/state.wgsl"
+//% include "shared/step.wgsl"
 //% include "shared/kv.wgsl"
 
 const ROWS: u32 = ${ rows }u;
@@ -31,10 +31,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> state: State;
 @group(0) @binding(2) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> block_table: array<u32>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
 //% if not dual_chunks
 var<workgroup> q_tile: array<vec4<f32>, ${ rows * head_dim // 4 }>;
@@ -49,10 +47,13 @@ var<workgroup> mass: array<f32, ${ rows }>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let head = group.y;
     let kv_head = head / (params.n_heads / params.n_kv_heads);
-    let first_token = group.x * ROWS;
+    let tile = step[step[0].y + group.x];
+    let first_token = tile.x;
+    let end_token = tile.y;
+    let first_position = tile.z;
 //% if not dual_chunks
     for (var i = lane; i < ROWS * D4; i += 128u) {
-        let token = min(first_token + i / D4, state.n_tokens - 1u);
+        let token = min(first_token + i / D4, end_token - 1u);
         q_tile[i] = q[token * params.q_stride + head * D4 + i % D4];
     }
 //% endif
@@ -68,18 +69,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var top = MASKED;
     var total = 0.0;
 
-    let first_position = state.position + first_token;
+    let end_position = first_position + end_token - first_token;
 //% if bidirectional
-    let last_position = state.position + state.n_tokens - 1u;
+    let last_position = end_position - 1u;
 //% else
-    let last_position = min(first_position + ROWS, state.position + state.n_tokens) - 1u;
+    let last_position = min(first_position + ROWS, end_position) - 1u;
 //% endif
     var first_page = 0u;
     if (params.window > 0u && first_position + 1u > params.window) {
         first_page = (first_position + 1u - params.window) / PAGE;
     }
     for (var block = first_page; block <= last_position / PAGE; block++) {
-        let page = block_table[block];
+        let page = page_of(tile.w, block);
         workgroupBarrier();
         var s = array<f32, SCORED>();
         let k_base = (page * params.n_kv_heads + kv_head) * UNITS * PAGE + key;
@@ -87,9 +88,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 //% if dual_chunks
         var q_base = array<u32, SCORED>();
         for (var r = 0u; r < SCORED; r++) {
-            let token = min(first_token + scored + r, state.n_tokens - 1u);
+            let token = min(first_token + scored + r, end_token - 1u);
             // a key of the future wraps around; its score is masked
-            let apart = min((state.position + token) / params.stride - key_position / params.stride, 2u);
+            let apart = min((first_position + token - first_token) / params.stride - key_position / params.stride, 2u);
             q_base[r] = (token * 3u + apart) * params.q_stride + head * D4;
         }
 //% endif
@@ -164,7 +165,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (sums_values) {
         for (var r = 0u; r < SUMMED; r++) {
             let token = first_token + summed + r;
-            if (summed + r < ROWS && token < state.n_tokens) {
+            if (summed + r < ROWS && token < end_token) {
                 y[token * params.y_stride + head * D4 + d] = acc[r] / mass[summed + r];
             }
         }

@@ -5,16 +5,16 @@
 //   q *= scale (1 / sqrt(head_dim)), so that attention needs no multiplication per score
 //   8-bit caches: 32 elements of a key or value become round(127 * h / max |h|) and the scale max |h| / 127
 //
-// The table has ROWS angles for a position: the first turns keys, QUERIES of them from FIRST_QUERY on turn queries, each
-// into a query of its own (dual chunk attention has three, LogN one that also scales).
+// A token has ROWS angles: the first turns keys, QUERIES of them from FIRST_QUERY on turn queries, each into a query of
+// its own (dual chunk attention has three, LogN one that also scales).
 // Grid: one invocation for 8 dimensions of one head of one token, 64 a workgroup: x folded. Every invocation sums the
 // squares of its whole head itself: re-reading head_dim cached values costs less than a barrier. For an 8-bit cache, the
 // first invocations of a key or value turn 32 dimensions each, which share a scale, and the others none.
-// Bindings: state; qkv [n_tokens, stride] = [q | k | v]; rope [positions from state.rope_first, ROWS, 2, R/8] vec4 = cos,
-// sin; block_table; q [n_tokens, QUERIES, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); norms [2, head_dim] of queries and of keys, in
-// one buffer because WebGPU guarantees no more than 8 storage buffers.
+// Bindings: step, whose angles are [n_tokens, ROWS, 2, R/8] vec4 = cos, sin; qkv [n_tokens, stride] = [q | k | v]; q
+// [n_tokens, QUERIES, n_heads, head_dim]; k_cache, v_cache (see shared/kv.wgsl); norms [2, head_dim] of queries and of
+// keys.
 // Needs: nothing.
-//% include "shared/state.wgsl"
+//% include "shared/step.wgsl"
 
 const PAGE: u32 = ${ page }u;
 const D4: u32 = ${ head_dim // 4 }u;
@@ -41,14 +41,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> state: State;
 @group(0) @binding(2) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> rope: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> block_table: array<u32>;
-@group(0) @binding(5) var<storage, read_write> q: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> q: array<vec4<f32>>;
 //% if kv == "f16"
-@group(0) @binding(6) var<storage, read_write> k_cache: array<vec2<u32>>;
-@group(0) @binding(7) var<storage, read_write> v_cache: array<vec2<u32>>;
+@group(0) @binding(4) var<storage, read_write> k_cache: array<vec2<u32>>;
+@group(0) @binding(5) var<storage, read_write> v_cache: array<vec2<u32>>;
 
 fn pack(v: vec4<f32>) -> vec2<u32> {
     // out of range, pack2x16float may return anything
@@ -56,8 +53,8 @@ fn pack(v: vec4<f32>) -> vec2<u32> {
     return vec2(pack2x16float(c.xy), pack2x16float(c.zw));
 }
 //% elif kv == "q8"
-@group(0) @binding(6) var<storage, read_write> k_cache: array<u32>;
-@group(0) @binding(7) var<storage, read_write> v_cache: array<u32>;
+@group(0) @binding(4) var<storage, read_write> k_cache: array<u32>;
+@group(0) @binding(5) var<storage, read_write> v_cache: array<u32>;
 
 fn store(is_value: bool, at: u32, word: u32) {
     if (is_value) {
@@ -67,16 +64,24 @@ fn store(is_value: bool, at: u32, word: u32) {
     }
 }
 //% else
-@group(0) @binding(6) var<storage, read_write> k_cache: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read_write> v_cache: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> k_cache: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> v_cache: array<vec4<f32>>;
 
 fn pack(v: vec4<f32>) -> vec4<f32> {
     return v;
 }
 //% endif
 //% if qk_norm
-@group(0) @binding(8) var<storage, read> norms: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> norms: array<vec4<f32>>;
 //% endif
+
+fn cosine(at: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(step[at]);
+}
+
+fn sine(at: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(step[at + ROTATED]);
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -89,7 +94,7 @@ fn main(
     let n_all = params.n_heads + 2u * params.n_kv_heads;
     let head = (index / PARTS) % n_all;
     let token = index / (PARTS * n_all);
-    if (token >= state.n_tokens) {
+    if (token >= step[0].x) {
         return;
     }
     let is_query = head < params.n_heads;
@@ -120,8 +125,9 @@ fn main(
         b *= rms * norms[weights + hi];
     }
 //% endif
-    let position = state.position + token;
-    let first_angle = (position - state.rope_first) * ROWS * 2u * ROTATED;
+    let place = step[FIRST_ROW + token];
+    let position = place.z;
+    let first_angle = step[0].w + token * ROWS * 2u * ROTATED;
     let angles = first_angle + part;
     if (is_query) {
         a *= params.scale;
@@ -130,8 +136,8 @@ fn main(
             let dst = (token * QUERIES + i) * params.q_stride + head * D4;
             if (rotates) {
                 let at = angles + (FIRST_QUERY + i) * 2u * ROTATED;
-                q[dst + lo] = a * rope[at] - b * rope[at + ROTATED];
-                q[dst + hi] = b * rope[at] + a * rope[at + ROTATED];
+                q[dst + lo] = a * cosine(at) - b * sine(at);
+                q[dst + hi] = b * cosine(at) + a * sine(at);
             } else {
                 q[dst + lo] = a;
                 q[dst + hi] = b;
@@ -139,7 +145,7 @@ fn main(
         }
         return;
     }
-    let page = block_table[position / PAGE];
+    let page = page_of(place.w, position / PAGE);
     let slot = position % PAGE;
 //% if kv == "q8"
     if (part >= SCALES) {
@@ -169,7 +175,7 @@ fn main(
             other *= rms * norms[D4 + pair];
 //% endif
             let at = first_angle + min(i, pair);
-            v = v * rope[at] + select(other, -other, is_lo) * rope[at + ROTATED];
+            v = v * cosine(at) + select(other, -other, is_lo) * sine(at);
         }
         turned[i - first] = v;
         let size = abs(v);
@@ -182,8 +188,8 @@ fn main(
     store(is_value, dst + (D4 + part) * apart, bitcast<u32>(top / 127.0));
 //% else
     if (rotates) {
-        let rotated = a * rope[angles] - b * rope[angles + ROTATED];
-        b = b * rope[angles] + a * rope[angles + ROTATED];
+        let rotated = a * cosine(angles) - b * sine(angles);
+        b = b * cosine(angles) + a * sine(angles);
         a = rotated;
     }
     if (is_value) {

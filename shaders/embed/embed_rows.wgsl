@@ -1,12 +1,15 @@
 // Looks up the embedding rows of the step's tokens.
 //
-//   y[t, k] = table[tokens[t], k], times scale[k] where given
+//   y[t, k] = table[id of t, k], times scale[k] where given;  id = that of the step, or the one that was sampled last for
+//   its slot
 //
 // Grid: x = columns in units of 8, 64 an invocation group; y = token. Tokens whose row lies in another shard of the
 // table are left to that shard's dispatch.
-// Bindings: tokens [n_tokens] u32; y [n_tokens, stride] f32; table [rows of the shard, units * 8] in any layout; scale
+// Bindings: step; next [n_slots] u32; y [n_tokens, stride] f32; table [rows of the shard, units * 8] in any layout; scale
 // [stride] f32.
 // Needs: nothing.
+//% include "shared/step.wgsl"
+
 struct Params {
     // units of 8 columns in a row of the table
     units: u32,
@@ -18,8 +21,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> tokens: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> next: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 //% include "quant/" ~ quant ~ ".wgsl"
 //% if scale
 @group(0) @binding(${ scale_binding }) var<storage, read> scale_of: array<vec4<f32>>;
@@ -29,7 +32,9 @@ struct Params {
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let unit = gid.x;
     let token = gid.y;
-    let row = tokens[token] - params.first_row;
+    let source = step[FIRST_ROW + token];
+    let id = select(source.x, next[source.y], source.x == NEXT);
+    let row = id - params.first_row;
     if (unit >= params.units || row >= params.n_rows) {
         return;
     }

@@ -5,10 +5,10 @@
 // The order inside an expert is whatever the atomics make it: each assignment is computed on its own, so results do not
 // depend on it. Tiles past the last one get a count of 0.
 // Grid: one workgroup.
-// Bindings: state; routes [n_tokens, n_slots] of (expert, weight bits); assignments [n_tokens * top_k]; tiles
+// Bindings: step; routes [n_tokens, n_slots] of (expert, weight bits); assignments [n_tokens * top_k]; tiles
 // [max_tiles].
 // Needs: nothing.
-//% include "shared/state.wgsl"
+//% include "shared/step.wgsl"
 //% include "shared/tile.wgsl"
 
 struct Params {
@@ -21,7 +21,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> state: State;
 @group(0) @binding(2) var<storage, read> routes: array<vec2<u32>>;
 @group(0) @binding(3) var<storage, read_write> assignments: array<u32>;
 @group(0) @binding(4) var<storage, read_write> tiles: array<Tile>;
@@ -37,7 +36,7 @@ fn expert_of(assignment: u32) -> u32 {
 
 @compute @workgroup_size(${ wg })
 fn main(@builtin(local_invocation_index) lane: u32) {
-    let n = state.n_tokens * params.top_k;
+    let n = step[0].x * params.top_k;
     for (var e = lane; e < params.n_experts; e += ${ wg }u) {
         atomicStore(&counts[e], 0u);
     }

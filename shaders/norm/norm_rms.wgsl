@@ -1,27 +1,26 @@
 // Root mean square normalisation of rows.
 //
-//   y[r, k] = weight[k] * x[o + r, k] / sqrt(mean_k(x[o + r, k]^2) + eps),  o = 0 or state.output_row
+//   y[r, k] = weight[k] * x[o, k] / sqrt(mean_k(x[o, k]^2) + eps),  o = r or the token of output r
 //
 // Grid: x = row, one workgroup each.
-// Bindings: state; x [n_tokens, stride] f32; weight [n_cols] f32; y [rows, stride] f32. Stride and weight are padded
+// Bindings: step; x [n_tokens, stride] f32; weight [n_cols] f32; y [rows, stride] f32. Stride and weight are padded
 // with zeros to whole vec4.
 // Needs: nothing; subgroups shorten the sum.
 //% if enable_subgroups
 enable subgroups;
 //% endif
-//% include "shared/state.wgsl"
+//% include "shared/step.wgsl"
 
 struct Params {
     n_cols: u32,
     // vec4 columns in a row of x and y
     stride: u32,
     eps: f32,
-    // 1: rows start at state.output_row, 0: at row 0
-    from_output_row: u32,
+    // 1: rows are those of the outputs, 0: of all tokens
+    of_outputs: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> state: State;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> weight: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
@@ -40,7 +39,11 @@ fn main(
     let lane_in_subgroup = 0u;
     let width = 1u;
 //% endif
-    let src = (group.x + params.from_output_row * state.output_row) * params.stride;
+    var row = group.x;
+    if (params.of_outputs == 1u) {
+        row = step[step[0].z + group.x].x;
+    }
+    let src = row * params.stride;
     let dst = group.x * params.stride;
     let n = (params.n_cols + 3u) / 4u;
     var squares = 0.0;

@@ -2,18 +2,28 @@
 //
 //   s > 0: s / rho, else s * rho  for ids seen in prompt or output;  s -= presence * [n > 0] + frequency * n;  s / T
 //
-// Grid: x = chunk of 1024 logits. Candidates of a chunk are in falling order, ties by rising id.
-// Bindings: sampler; logits [n_vocab] f32; counts [n_vocab] u32 (bit 31: in the prompt, rest: times in the output);
-// candidates [chunks, KEEP] of (value as bits, id).
+// Grid: x = chunk of 1024 logits, y = output of the class of KEEP. Candidates of a chunk are in falling order, ties by rising id.
+// Bindings: step; samplers [n_slots]; logits [n_outputs, stride] f32; counts [n_slots, n_vocab] u32 (bit 31: in the
+// prompt, rest: times in the output); candidates [n_outputs, chunks, KEEP] in rows of candidate_stride, of (value as bits,
+// id).
 // Needs: nothing.
+//% include "shared/step.wgsl"
 //% include "shared/sampler.wgsl"
+
+struct Params {
+    // elements in a row of logits, of counts and of candidates
+    logits_stride: u32,
+    n_vocab: u32,
+    candidate_stride: u32,
+}
 
 const KEEP: u32 = ${ keep }u;
 
-@group(0) @binding(0) var<storage, read> sampler_in: Sampler;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read> counts: array<u32>;
-@group(0) @binding(3) var<storage, read_write> candidates: array<vec2<u32>>;
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> samplers: array<Sampler>;
+@group(0) @binding(3) var<storage, read> logits: array<f32>;
+@group(0) @binding(4) var<storage, read> counts: array<u32>;
+@group(0) @binding(5) var<storage, read_write> candidates: array<vec2<u32>>;
 
 //% if keep == 1
 var<workgroup> values: array<f32, 256>;
@@ -23,21 +33,29 @@ var<workgroup> values: array<f32, 1024>;
 var<workgroup> ids: array<u32, 1024>;
 //% endif
 
-fn adjusted(id: u32) -> f32 {
-    if (id >= sampler_in.n_vocab) {
+struct Source {
+    sampler: Sampler,
+    // first element of its logits, and of its counts
+    logits: u32,
+    counts: u32,
+}
+
+fn adjusted(source: Source, id: u32) -> f32 {
+    let sampler = source.sampler;
+    if (id >= sampler.n_vocab) {
         return LOWEST;
     }
-    var s = logits[id];
-    let count = counts[id];
+    var s = logits[source.logits + id];
+    let count = counts[source.counts + id];
     if (count != 0u) {
-        s = select(s * sampler_in.repetition_penalty, s / sampler_in.repetition_penalty, s > 0.0);
+        s = select(s * sampler.repetition_penalty, s / sampler.repetition_penalty, s > 0.0);
     }
     let made = count & 0x7fffffffu;
     if (made != 0u) {
-        s -= sampler_in.presence_penalty + sampler_in.frequency_penalty * f32(made);
+        s -= sampler.presence_penalty + sampler.frequency_penalty * f32(made);
     }
-    if (sampler_in.temperature > 0.0) {
-        s /= sampler_in.temperature;
+    if (sampler.temperature > 0.0) {
+        s /= sampler.temperature;
     }
     return max(s, LOWEST);
 }
@@ -48,12 +66,15 @@ fn precedes(value_a: f32, id_a: u32, value_b: f32, id_b: u32) -> bool {
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let output = step[1][${ 1 + class }] + group.y;
+    let slot = step[step[0].z + output].y;
+    let source = Source(samplers[slot], output * params.logits_stride, slot * params.n_vocab);
     let first = group.x * 1024u;
 //% if keep == 1
-    var value = adjusted(first + lane);
+    var value = adjusted(source, first + lane);
     var id = first + lane;
     for (var i = 256u; i < 1024u; i += 256u) {
-        let other = adjusted(first + lane + i);
+        let other = adjusted(source, first + lane + i);
         if (other > value) {
             value = other;
             id = first + lane + i;
@@ -71,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 //% else
     for (var i = lane; i < 1024u; i += 256u) {
-        values[i] = adjusted(first + i);
+        values[i] = adjusted(source, first + i);
         ids[i] = first + i;
     }
     workgroupBarrier();
@@ -96,6 +117,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 //% endif
     for (var i = lane; i < KEEP; i += 256u) {
-        candidates[group.x * KEEP + i] = vec2(bitcast<u32>(values[i]), ids[i]);
+        candidates[output * params.candidate_stride + group.x * KEEP + i] = vec2(bitcast<u32>(values[i]), ids[i]);
     }
 }

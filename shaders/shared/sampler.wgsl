@@ -1,4 +1,4 @@
-// Settings of one generation, written by the CPU when it starts.
+// Settings of a slot, written by the CPU when a sequence takes it.
 struct Sampler {
     temperature: f32,
     // 0: off

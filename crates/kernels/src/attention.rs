@@ -6,57 +6,13 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
-use crate::{Error, Kernels, Launch, StepShape, Templates, Tuning};
+use crate::{Error, Kernels, KvType, Launch, PAGE, StepShape, Templates, Tuning};
 
-/// Tokens in a page of the key/value cache.
-pub const PAGE: usize = 32;
-/// Elements of a head's vector that share a scale in an 8-bit cache.
-pub(crate) const SCALED: usize = 32;
 const ROTATE_WORKGROUP: u32 = 64;
 /// Tokens that a workgroup of decode attention scores at a time, one an invocation.
 const DECODE_BLOCK: usize = 64;
 
-/// Number format of cached keys and values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KvType {
-    /// Exact.
-    F32,
-    /// Half the memory and traffic.
-    F16,
-    /// A quarter, and a scale for each 32 elements of a head's vector: the largest magnitude of them becomes 127.
-    Q8,
-}
-
-impl KvType {
-    /// `f32`, `f16` or `q8`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Q8 => "q8",
-        }
-    }
-
-    /// Units of a head's cached vector: one for 4 elements, and with `Q8` one for each scale.
-    pub fn units(self, head_dim: usize) -> usize {
-        match self {
-            Self::F32 | Self::F16 => head_dim / 4,
-            Self::Q8 => head_dim / 4 + head_dim.div_ceil(SCALED),
-        }
-    }
-
-    /// Bytes of a head's cached vector, of a key or of a value.
-    pub fn vector_bytes(self, head_dim: usize) -> usize {
-        let unit_bytes = match self {
-            Self::F32 => 16,
-            Self::F16 => 8,
-            Self::Q8 => 4,
-        };
-        unit_bytes * self.units(head_dim)
-    }
-}
-
-/// Rows of the rotary table that belong to one position.
+/// Angles of one position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotaryRows {
     /// How many; the first one turns keys.
@@ -91,14 +47,10 @@ pub struct Rotate {
 /// Buffers of [`Kernels::rotate_heads`].
 #[derive(Debug, Clone, Copy)]
 pub struct RotateBuffers<'a> {
-    /// [`crate::StepState`].
-    pub state: &'a Buffer,
+    /// [`crate::StepParts`].
+    pub step: &'a Buffer,
     /// `[n_tokens, align_row((n_heads + 2 n_kv_heads) head_dim)]`.
     pub qkv: &'a Buffer,
-    /// `[positions, rows.per_position, 2, rotary_dim / 2]`: cosines, sines, from `StepState::rope_first` on.
-    pub rope: &'a Buffer,
-    /// Physical page of each logical page.
-    pub block_table: &'a Buffer,
     /// `[n_tokens, rows.n_queries, n_heads head_dim]`.
     pub q: &'a Buffer,
     /// Keys of the layer.
@@ -119,7 +71,7 @@ pub enum Visibility {
     /// All up to its own, through one of three queries: for keys of its own chunk of so many tokens, of the one before,
     /// and further back (dual chunk attention, arXiv 2402.17463).
     DualChunks(usize),
-    /// All of its step: prefill in a single step only.
+    /// All of its span: for sequences that are whole in a step.
     Bidirectional,
 }
 
@@ -177,21 +129,19 @@ impl Attend {
 /// Buffers of attention.
 #[derive(Debug, Clone, Copy)]
 pub struct AttendBuffers<'a> {
-    /// [`crate::StepState`].
-    pub state: &'a Buffer,
+    /// [`crate::StepParts`].
+    pub step: &'a Buffer,
     /// Scaled and rotated queries `[n_tokens, n_queries, n_heads head_dim]`.
     pub q: &'a Buffer,
-    /// Physical page of each logical page.
-    pub block_table: &'a Buffer,
     /// Keys of the layer.
     pub k_cache: &'a Buffer,
     /// Values of the layer.
     pub v_cache: &'a Buffer,
     /// Output `[n_tokens, align_row(n_heads head_dim)]`.
     pub y: &'a Buffer,
-    /// Unfinished sums of decode, `[n_heads, max_splits, head_dim]`.
+    /// Unfinished sums of decode, `[n_spans, n_heads, max_splits, head_dim]`.
     pub partial: &'a Buffer,
-    /// Their maxima and masses, `[n_heads, max_splits, 2]`.
+    /// Their maxima and masses, `[n_spans, n_heads, max_splits, 2]`.
     pub stats: &'a Buffer,
 }
 
@@ -219,6 +169,7 @@ struct DecodeParams {
 #[derive(Clone, Copy, NoUninit)]
 struct MergeParams {
     max_splits: u32,
+    y_stride: u32,
     window: u32,
 }
 
@@ -248,6 +199,11 @@ fn heads_together(group: usize) -> usize {
     (1..=8).rev().find(|heads| group.is_multiple_of(*heads)).unwrap_or(1)
 }
 
+/// Splits of a sequence with `n_kv` keys.
+fn splits_of(n_kv: u32, max_splits: u32) -> u32 {
+    n_kv.div_ceil(DECODE_BLOCK as u32).min(max_splits)
+}
+
 fn check_head_dim(head_dim: usize) -> Result<(), Error> {
     if head_dim.is_multiple_of(8) && (8..=256).contains(&head_dim) {
         return Ok(());
@@ -256,13 +212,7 @@ fn check_head_dim(head_dim: usize) -> Result<(), Error> {
 }
 
 pub(crate) fn rotate_source(templates: &Templates, shape: &Rotate, qk_norm: bool) -> KernelSource {
-    let mut bindings = vec![
-        Binding::Params(size_of::<RotateParams>()),
-        Binding::Read,
-        Binding::Read,
-        Binding::Read,
-        Binding::Read,
-    ];
+    let mut bindings = vec![Binding::Params(size_of::<RotateParams>()), Binding::Read, Binding::Read];
     bindings.extend([Binding::ReadWrite; 3]);
     if qk_norm {
         bindings.push(Binding::Read);
@@ -315,12 +265,11 @@ pub(crate) fn decode_source(templates: &Templates, shape: &Attend) -> KernelSour
                 dual_chunks => shape.has_dual_chunks(),
                 kv => shape.kv.name(),
                 units => shape.kv.units(shape.head_dim),
-                kv_binding => 6,
+                kv_binding => 5,
             },
         ),
         bindings: vec![
             Binding::Params(size_of::<DecodeParams>()),
-            Binding::Read,
             Binding::Read,
             Binding::Read,
             Binding::ReadWrite,
@@ -348,7 +297,7 @@ pub(crate) fn merge_source(templates: &Templates, head_dim: usize) -> KernelSour
 }
 
 /// Tokens of a tile of prefill attention; what is left of 16 KiB holds the scores.
-pub(crate) fn prefill_rows(head_dim: usize) -> usize {
+pub fn prefill_rows(head_dim: usize) -> usize {
     if head_dim <= 128 { 16 } else { 8 }
 }
 
@@ -373,12 +322,11 @@ pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSou
                 bidirectional => shape.visibility == Visibility::Bidirectional,
                 kv => shape.kv.name(),
                 units => shape.kv.units(shape.head_dim),
-                kv_binding => 5,
+                kv_binding => 4,
             },
         ),
         bindings: vec![
             Binding::Params(size_of::<PrefillParams>()),
-            Binding::Read,
             Binding::Read,
             Binding::Read,
             Binding::ReadWrite,
@@ -413,15 +361,7 @@ impl Kernels {
             eps: shape.eps,
             scale: shape.scale,
         };
-        let mut bound = vec![
-            buffers.state,
-            buffers.qkv,
-            buffers.rope,
-            buffers.block_table,
-            buffers.q,
-            buffers.k_cache,
-            buffers.v_cache,
-        ];
+        let mut bound = vec![buffers.step, buffers.qkv, buffers.q, buffers.k_cache, buffers.v_cache];
         bound.extend(buffers.qk_norm);
         let per_token = (n_all * shape.head_dim / 8) as u32;
         let launch = self
@@ -434,7 +374,7 @@ impl Kernels {
         Ok(launch.costing(detail, move |step| cost * step.n_tokens))
     }
 
-    /// Attention of one new token over the cache in at most `max_splits` splits: two launches.
+    /// Attention of spans of one token over their caches in at most `max_splits` splits: two launches.
     pub async fn attend_decode(
         &mut self,
         shape: &Attend,
@@ -451,34 +391,28 @@ impl Kernels {
         };
         let sharers = (shape.n_heads / heads_together(shape.n_heads / shape.n_kv_heads)) as u32;
         let source = decode_source(&self.templates, shape);
-        let bound = [
-            buffers.state,
-            buffers.q,
-            buffers.block_table,
-            buffers.partial,
-            buffers.stats,
-            buffers.k_cache,
-            buffers.v_cache,
-        ];
+        let bound =
+            [buffers.step, buffers.q, buffers.partial, buffers.stats, buffers.k_cache, buffers.v_cache];
         let attend = self
             .launch("attend_decode", &source, Some(&params), &bound, move |step: &StepShape| {
-                Grid([step.n_kv.div_ceil(DECODE_BLOCK as u32).min(max_splits), sharers, 1])
+                let longest = step.singles().iter().map(|span| splits_of(span.n_kv, max_splits)).max();
+                Grid([longest.unwrap_or(0), sharers, step.singles().len() as u32])
             })
             .await?;
         let (detail, costs) = (shape.detail(), *shape);
-        let n_splits =
-            move |step: &StepShape| step.n_kv.div_ceil(DECODE_BLOCK as u32).min(max_splits) as usize;
-        let attend = attend.costing(detail.clone(), move |step| costs.decode_cost(step, n_splits(step)));
+        let attend = attend.costing(detail.clone(), move |step| costs.decode_cost(step, max_splits));
         let source = merge_source(&self.templates, shape.head_dim);
-        let params = MergeParams { max_splits, window: shape.window() };
-        let grid = Grid([shape.head_dim.div_ceil(4 * 8) as u32, shape.n_heads as u32, 1]);
-        let bound = [buffers.state, buffers.partial, buffers.stats, buffers.y];
-        let merge = self.launch("attend_merge", &source, Some(&params), &bound, move |_| grid).await?;
-        let merge = merge.costing(detail, move |step| costs.merge_cost(n_splits(step)));
+        let y_stride = (crate::align_row(shape.n_heads * shape.head_dim) / 4) as u32;
+        let params = MergeParams { max_splits, y_stride, window: shape.window() };
+        let (vec4s, n_heads) = (shape.head_dim.div_ceil(4 * 8) as u32, shape.n_heads as u32);
+        let grid = move |step: &StepShape| Grid([vec4s, n_heads, step.singles().len() as u32]);
+        let bound = [buffers.step, buffers.partial, buffers.stats, buffers.y];
+        let merge = self.launch("attend_merge", &source, Some(&params), &bound, grid).await?;
+        let merge = merge.costing(detail, move |step| costs.merge_cost(step, max_splits));
         Ok([attend, merge])
     }
 
-    /// Causal attention of all tokens of a step.
+    /// Attention of the tokens of spans of more than one token.
     pub async fn attend_prefill(
         &mut self,
         shape: &Attend,
@@ -495,15 +429,10 @@ impl Kernels {
             window: shape.window(),
             stride: shape.stride(),
         };
-        let bound =
-            [buffers.state, buffers.q, buffers.block_table, buffers.y, buffers.k_cache, buffers.v_cache];
-        let rows = prefill_rows(shape.head_dim) as u32;
+        let bound = [buffers.step, buffers.q, buffers.y, buffers.k_cache, buffers.v_cache];
         let n_heads = shape.n_heads as u32;
-        let launch = self
-            .launch("attend_prefill", &source, Some(&params), &bound, move |step: &StepShape| {
-                Grid([step.n_tokens.div_ceil(rows), n_heads, 1])
-            })
-            .await?;
+        let grid = move |step: &StepShape| Grid([step.n_tiles, n_heads, 1]);
+        let launch = self.launch("attend_prefill", &source, Some(&params), &bound, grid).await?;
         let costs = *shape;
         Ok(launch.costing(shape.detail(), move |step| costs.prefill_cost(step)))
     }

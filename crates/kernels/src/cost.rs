@@ -1,5 +1,6 @@
 //! What launches cost, as the shape of a step tells.
 
+use std::iter::Sum;
 use std::ops::{Add, Mul};
 
 use crate::{DeviceMatrix, Epilogue};
@@ -31,6 +32,12 @@ impl Add for Cost {
 
     fn add(self, other: Self) -> Self {
         Self { bytes: self.bytes + other.bytes, flops: self.flops + other.flops }
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), Add::add)
     }
 }
 

@@ -25,7 +25,8 @@ pub(crate) enum Scaled {
 }
 
 pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> KernelSource {
-    let mut bindings = vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite];
+    let mut bindings =
+        vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::Read, Binding::ReadWrite];
     bindings.extend((0..layout.n_streams()).map(|_| Binding::Read));
     let (scale, scale_binding) = (scaled == Scaled::Yes, bindings.len());
     bindings.extend(scale.then_some(Binding::Read));
@@ -33,19 +34,21 @@ pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> K
         name: format!("embed_rows {} scale={scale}", quant_name(layout)),
         wgsl: templates.render(
             "embed/embed_rows.wgsl",
-            context! { quant => quant_value(layout), span => 1, weights => 3, scale, scale_binding },
+            context! { quant => quant_value(layout), span => 1, weights => 4, scale, scale_binding },
         ),
         bindings,
         constants: vec![],
     }
 }
 
-/// `y[t] = table[tokens[t]]`, times the factors of the columns where given, `[align_row(k)]` f32; one launch for each shard
-/// of the table. `y` is `[n_tokens, align_row(k)]`.
+/// `y[t] = table[id of t]`, times the factors of the columns where given, `[align_row(k)]` f32; one launch for each shard
+/// of the table. `next` has for each slot the token that was sampled last for it, `[n_slots]` u32; `y` is `[n_tokens,
+/// align_row(k)]`.
 pub async fn embed_rows(
     kernels: &mut Kernels,
     table: &DeviceMatrix,
-    tokens: &Buffer,
+    step: &Buffer,
+    next: &Buffer,
     y: &Buffer,
     scale: Option<&Buffer>,
 ) -> Result<Vec<Launch>, Error> {
@@ -59,7 +62,7 @@ pub async fn embed_rows(
             first_row: shard.first_row as u32,
             n_rows: shard.n_rows as u32,
         };
-        let mut buffers = vec![tokens, y];
+        let mut buffers = vec![step, next, y];
         buffers.extend(&shard.streams);
         buffers.extend(scale);
         let columns = table.units().div_ceil(64);

@@ -95,14 +95,14 @@ pub(crate) fn source(templates: &Templates, wg: u32) -> KernelSource {
     }
 }
 
-/// Writes `groups` from the `routes` of the step's tokens, see [`route_experts`](crate::route_experts). `state` says how
+/// Writes `groups` from the `routes` of the step's tokens, see [`route_experts`](crate::route_experts). `step` says how
 /// many tokens there are, at most `max_tokens`; the slot of a shared expert is not looked at.
 ///
 /// The order of an expert's assignments may differ from run to run; what [`gemm_experts`](crate::gemm_experts) makes of
 /// them does not.
 pub async fn group_tokens(
     kernels: &mut Kernels,
-    state: &Buffer,
+    step: &Buffer,
     routes: &Buffer,
     groups: &Groups,
 ) -> Result<Launch, Error> {
@@ -116,7 +116,7 @@ pub async fn group_tokens(
         tile_m: grouping.tile_m,
         max_tiles: grouping.max_tiles(grouping.max_tokens) as u32,
     };
-    let buffers = [state, routes, assignments, tiles];
+    let buffers = [step, routes, assignments, tiles];
     let launch =
         kernels.launch("group_tokens", &source, Some(&params), &buffers, |_| Grid([1, 1, 1])).await?;
     let Grouping { routing, .. } = *grouping;

@@ -12,6 +12,7 @@ mod experts;
 mod gemm;
 mod gemv;
 mod grouping;
+mod kv;
 mod launch;
 mod matrix;
 mod norm;
@@ -19,12 +20,13 @@ mod permutations;
 mod routing;
 mod row_order;
 mod sample;
+mod sampler;
 mod silu_mul;
 mod step;
 mod templates;
 mod tuning;
 
-pub use attention::{Attend, AttendBuffers, KvType, PAGE, RotaryRows, Rotate, RotateBuffers, Visibility};
+pub use attention::{Attend, AttendBuffers, RotaryRows, Rotate, RotateBuffers, Visibility, prefill_rows};
 pub use cost::Cost;
 pub use embed::embed_rows;
 pub use error::Error;
@@ -32,16 +34,16 @@ pub use experts::{ExpertProject, ExpertRows, combine_experts, gemm_experts, gemv
 pub use gemm::gemm;
 pub use gemv::gemv;
 pub use grouping::{Grouping, Groups, group_tokens};
+pub use kv::{KvType, PAGE};
 pub use launch::{Kernels, Launch};
 pub use matrix::{DeviceMatrix, Epilogue, FusedNorm, Project, Shard, SlotWeight, align_row};
 pub use norm::{NormRows, norm_rms};
 pub use permutations::permutations;
 pub use routing::{Routing, TopKWeights, route_experts};
 pub use row_order::RowOrder;
-pub use sample::{
-    SampleBuffers, SamplerSettings, candidate_count, keep_for, sample_token, select_candidates,
-};
+pub use sample::{Draws, SampleBuffers, sample_token, select_candidates};
+pub use sampler::{DrawClass, SamplerSettings};
 pub use silu_mul::silu_mul;
-pub use step::{StepShape, StepState};
+pub use step::{SpanShape, StepOutput, StepParts, StepShape, StepSpan, TokenSource, step_words};
 pub use templates::Templates;
 pub use tuning::{Candidates, GEMM_MAX_TILE_M, GemmShape, GemvShape, Reduction, RowShape, Tuning, UpTo};

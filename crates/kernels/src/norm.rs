@@ -32,7 +32,7 @@ struct Params {
     n_cols: u32,
     stride: u32,
     eps: f32,
-    from_output_row: u32,
+    of_outputs: u32,
 }
 
 pub(crate) fn source(templates: &Templates, caps: &Caps, shape: RowShape) -> KernelSource {
@@ -58,7 +58,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, shape: RowShape) -> Ker
 /// `y[r] = norm(x[r])` for rows of `n_cols` elements, strides `align_row(n_cols)`.
 pub async fn norm_rms(
     kernels: &mut Kernels,
-    state: &Buffer,
+    step: &Buffer,
     x: &Buffer,
     norm: &FusedNorm,
     n_cols: usize,
@@ -70,10 +70,10 @@ pub async fn norm_rms(
         n_cols: n_cols as u32,
         stride: (align_row(n_cols) / 4) as u32,
         eps: norm.eps,
-        from_output_row: (rows == NormRows::Outputs).into(),
+        of_outputs: (rows == NormRows::Outputs).into(),
     };
     let grid = move |step: &StepShape| Grid([rows.count(step), 1, 1]);
-    let buffers = [state, x, &norm.gain, y];
+    let buffers = [step, x, &norm.gain, y];
     let launch = kernels.launch("norm_rms", &source, Some(&params), &buffers, grid).await?;
     let (gain, row) = (Cost::floats(n_cols, 0), Cost::floats(2 * n_cols, 4 * n_cols));
     Ok(launch.costing(n_cols.to_string(), move |step| gain + row * rows.count(step)))

@@ -7,8 +7,8 @@ use crate::embed::Scaled;
 use crate::gemv::Experts;
 use crate::tuning::{GemmShape, GemvShape};
 use crate::{
-    Attend, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Tuning, UpTo, Visibility,
-    attention, embed, experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
+    Attend, DrawClass, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Tuning, UpTo,
+    Visibility, attention, embed, experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
 };
 
 /// Layouts of low-rank adapters.
@@ -189,8 +189,8 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
             }
         }
     }
-    for keep in [1, 64, 1024] {
-        all.push(sample::select_source(templates, keep));
+    for class in DrawClass::ALL {
+        all.push(sample::select_source(templates, class));
     }
     all.push(sample::sample_source(templates));
     all.sort_by(|a, b| a.wgsl.cmp(&b.wgsl));

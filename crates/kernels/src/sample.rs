@@ -4,72 +4,58 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
-use crate::{Cost, Error, Kernels, Launch, StepShape, Templates};
-
-/// Logits that one workgroup looks through.
-pub(crate) const CHUNK: usize = 1024;
-
-/// Settings of a generation, as `shaders/shared/sampler.wgsl` lays them out.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, NoUninit)]
-pub struct SamplerSettings {
-    /// 0: greedy.
-    pub temperature: f32,
-    /// 0: off.
-    pub top_k: u32,
-    /// 1: off.
-    pub top_p: f32,
-    /// 0: off.
-    pub min_p: f32,
-    /// 1: off.
-    pub repetition_penalty: f32,
-    /// 0: off.
-    pub presence_penalty: f32,
-    /// 0: off.
-    pub frequency_penalty: f32,
-    /// Ids from here on are never sampled.
-    pub n_vocab: u32,
-}
+use crate::sampler::CHUNK;
+use crate::{Cost, DrawClass, Error, Kernels, Launch, StepShape, Templates, align_row};
 
 /// Buffers of sampling.
 #[derive(Debug, Clone, Copy)]
 pub struct SampleBuffers<'a> {
-    /// [`crate::StepState`].
-    pub state: &'a Buffer,
-    /// [`SamplerSettings`].
-    pub sampler: &'a Buffer,
-    /// `[n_vocab]` f32.
+    /// [`crate::StepParts`].
+    pub step: &'a Buffer,
+    /// `[n_slots]` of [`crate::SamplerSettings`].
+    pub samplers: &'a Buffer,
+    /// `[n_outputs, align_row(n_vocab)]` f32.
     pub logits: &'a Buffer,
-    /// `[n_vocab]` u32: bit 31 in the prompt, the rest times in the output.
+    /// `[n_slots, n_vocab]` u32: bit 31 in the prompt, the rest times in the output.
     pub counts: &'a Buffer,
-    /// `[chunks, keep]` of value bits and id.
+    /// `[n_outputs, Draws::candidate_stride]` of value bits and id.
     pub candidates: &'a Buffer,
-    /// Input tokens of the next step.
-    pub tokens: &'a Buffer,
+    /// `[n_slots]` u32: the token that was sampled last.
+    pub next: &'a Buffer,
     /// Sampled tokens on their way to the CPU.
     pub ring: &'a Buffer,
 }
 
-/// Candidates that each chunk must keep for these settings: 1 when greedy, all when nothing bounds their number.
-pub fn keep_for(settings: &SamplerSettings) -> usize {
-    match settings.top_k {
-        _ if settings.temperature <= 0.0 => 1,
-        1 => 1,
-        2..=64 => 64,
-        _ => CHUNK,
-    }
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct SelectParams {
+    logits_stride: u32,
+    n_vocab: u32,
+    candidate_stride: u32,
 }
 
-/// Candidates in all for a vocabulary of `n_vocab` rows.
-pub fn candidate_count(n_vocab: usize, keep: usize) -> usize {
-    n_vocab.div_ceil(CHUNK) * keep
+#[repr(C)]
+#[derive(Clone, Copy, NoUninit)]
+struct SampleParams {
+    n_candidates: u32,
+    candidate_stride: u32,
+    n_vocab: u32,
+    class_of_draws: u32,
 }
 
-pub(crate) fn select_source(templates: &Templates, keep: usize) -> KernelSource {
+pub(crate) fn select_source(templates: &Templates, class: DrawClass) -> KernelSource {
+    let keep = class.keep();
     KernelSource {
         name: format!("select_candidates keep{keep}"),
-        wgsl: templates.render("sample/select_candidates.wgsl", context! { keep }),
-        bindings: vec![Binding::Read, Binding::Read, Binding::Read, Binding::ReadWrite],
+        wgsl: templates.render("sample/select_candidates.wgsl", context! { keep, class => class as usize }),
+        bindings: vec![
+            Binding::Params(size_of::<SelectParams>()),
+            Binding::Read,
+            Binding::Read,
+            Binding::Read,
+            Binding::Read,
+            Binding::ReadWrite,
+        ],
         constants: vec![],
     }
 }
@@ -79,7 +65,7 @@ pub(crate) fn sample_source(templates: &Templates) -> KernelSource {
         name: "sample_token".into(),
         wgsl: templates.render("sample/sample_token.wgsl", context! {}),
         bindings: vec![
-            Binding::Params(size_of::<u32>()),
+            Binding::Params(size_of::<SampleParams>()),
             Binding::Read,
             Binding::Read,
             Binding::Read,
@@ -91,33 +77,71 @@ pub(crate) fn sample_source(templates: &Templates) -> KernelSource {
     }
 }
 
-/// Penalties, temperature and the best `keep` of every chunk.
+/// Which draws are made, and among how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draws {
+    /// Whose outputs they are made for.
+    pub class: DrawClass,
+    /// Rows of the vocabulary, elements of a row of counts.
+    pub n_vocab: usize,
+    /// Candidates of an output.
+    pub n_candidates: usize,
+    /// Elements of a row of candidates.
+    pub candidate_stride: usize,
+}
+
+impl Draws {
+    /// Those of a class from a vocabulary of `n_vocab` rows; candidates of all classes share a buffer.
+    pub fn new(class: DrawClass, n_vocab: usize) -> Self {
+        let [n_candidates, candidate_stride] =
+            [class, DrawClass::All].map(|class| class.n_candidates(n_vocab));
+        Self { class, n_vocab, n_candidates, candidate_stride }
+    }
+
+    /// How many are made in a step.
+    fn count(self, step: &StepShape) -> u32 {
+        step.draws[self.class as usize]
+    }
+}
+
+/// Penalties, temperature and the best candidates of every chunk, for all outputs of a class.
 pub async fn select_candidates(
     kernels: &mut Kernels,
     buffers: &SampleBuffers<'_>,
-    n_vocab: usize,
-    keep: usize,
+    draws: Draws,
 ) -> Result<Launch, Error> {
-    let source = select_source(&kernels.templates, keep);
-    let bound = [buffers.sampler, buffers.logits, buffers.counts, buffers.candidates];
+    let Draws { class, n_vocab, n_candidates, candidate_stride } = draws;
+    let source = select_source(&kernels.templates, class);
+    let params = SelectParams {
+        logits_stride: align_row(n_vocab) as u32,
+        n_vocab: n_vocab as u32,
+        candidate_stride: candidate_stride as u32,
+    };
+    let bound = [buffers.step, buffers.samplers, buffers.logits, buffers.counts, buffers.candidates];
     let chunks = n_vocab.div_ceil(CHUNK) as u32;
-    let grid = move |_: &StepShape| Grid([chunks, 1, 1]);
-    let launch = kernels.launch::<u32>("select_candidates", &source, None, &bound, grid).await?;
-    let cost = Cost::bytes(8 * n_vocab + 8 * candidate_count(n_vocab, keep));
-    Ok(launch.costing(format!("{keep} of {CHUNK}"), move |_| cost))
+    let grid = move |step: &StepShape| Grid([chunks, draws.count(step), 1]);
+    let launch = kernels.launch("select_candidates", &source, Some(&params), &bound, grid).await?;
+    let cost = Cost::bytes(8 * n_vocab + 8 * n_candidates);
+    Ok(launch.costing(format!("{} of {CHUNK}", class.keep()), move |step| cost * draws.count(step)))
 }
 
-/// Draws a token from `n_candidates`.
+/// Draws a token from the candidates of each output of a class.
 pub async fn sample_token(
     kernels: &mut Kernels,
     buffers: &SampleBuffers<'_>,
-    n_candidates: usize,
+    draws: Draws,
 ) -> Result<Launch, Error> {
     let source = sample_source(&kernels.templates);
+    let params = SampleParams {
+        n_candidates: draws.n_candidates as u32,
+        candidate_stride: draws.candidate_stride as u32,
+        n_vocab: draws.n_vocab as u32,
+        class_of_draws: draws.class as u32,
+    };
     let bound =
-        [buffers.state, buffers.sampler, buffers.candidates, buffers.tokens, buffers.ring, buffers.counts];
-    let grid = |_: &StepShape| Grid([1, 1, 1]);
-    let launch = kernels.launch("sample_token", &source, Some(&(n_candidates as u32)), &bound, grid).await?;
-    let cost = Cost::bytes(8 * n_candidates);
-    Ok(launch.costing(format!("of {n_candidates}"), move |_| cost))
+        [buffers.step, buffers.samplers, buffers.candidates, buffers.next, buffers.ring, buffers.counts];
+    let grid = move |step: &StepShape| Grid([draws.count(step), 1, 1]);
+    let launch = kernels.launch("sample_token", &source, Some(&params), &bound, grid).await?;
+    let cost = Cost::bytes(8 * draws.n_candidates);
+    Ok(launch.costing(format!("of {}", draws.n_candidates), move |step| cost * draws.count(step)))
 }

@@ -16,7 +16,7 @@ const FILES: &[(&str, &str)] = shader_files![
     "shared/reduce.wgsl",
     "shared/sampler.wgsl",
     "shared/splits.wgsl",
-    "shared/state.wgsl",
+    "shared/step.wgsl",
     "shared/tile.wgsl",
     "quant/bf16.wgsl",
     "quant/bytes.wgsl",

@@ -1,6 +1,6 @@
 //! Rotation, cache writes and attention, under every mask.
 
-use qwill_kernels::{Attend, AttendBuffers, KvType, StepState, Tuning, Visibility};
+use qwill_kernels::{Attend, AttendBuffers, KvType, Tuning, Visibility};
 use qwill_testkit::{Rig, block_on, under_every_mask};
 
 under_every_mask!(rotate_heads);
@@ -27,16 +27,15 @@ fn splits_fill_a_device_and_no_more() {
 #[test]
 fn shapes_without_a_kernel_are_refused() {
     let mut rig = Rig::open("");
-    let state = rig.state(StepState::default());
+    let unused = rig.empty("unused", 16);
     let buffers = AttendBuffers {
-        state: &state,
-        q: &state,
-        block_table: &state,
-        k_cache: &state,
-        v_cache: &state,
-        y: &state,
-        partial: &state,
-        stats: &state,
+        step: &unused,
+        q: &unused,
+        k_cache: &unused,
+        v_cache: &unused,
+        y: &unused,
+        partial: &unused,
+        stats: &unused,
     };
     for head_dim in [4, 20, 264] {
         let shape =

@@ -1,7 +1,7 @@
 //! Choosing candidates and drawing from them, under every mask.
 
 use qwill_kernels::cpu::uniform_number;
-use qwill_kernels::{SamplerSettings, candidate_count, keep_for};
+use qwill_kernels::{DrawClass, SamplerSettings};
 use qwill_testkit::under_every_mask;
 
 under_every_mask!(select_candidates);
@@ -44,11 +44,11 @@ fn chunks_keep_what_the_settings_can_need() {
             frequency_penalty: 0.0,
             n_vocab: u32::MAX,
         };
-        keep_for(&settings)
+        DrawClass::of(&settings).keep()
     };
     assert_eq!(
         [keep(0.0, 0), keep(1.0, 1), keep(1.0, 2), keep(1.0, 64), keep(1.0, 65), keep(1.0, 0)],
         [1, 1, 64, 64, 1024, 1024]
     );
-    assert_eq!(candidate_count(151_936, 64), 149 * 64);
+    assert_eq!(DrawClass::Few.n_candidates(151_936), 149 * 64);
 }

@@ -14,6 +14,7 @@ mod masks;
 mod matrix;
 mod rig;
 mod rng;
+mod step;
 
 pub use compare::Report;
 pub use cores::on_all_cores;
@@ -22,3 +23,4 @@ pub use matrix::{HostMatrix, padded_rows, whole_blocks};
 pub use pollster::block_on;
 pub use rig::Rig;
 pub use rng::Rng;
+pub use step::{TestSpan, TestStep};

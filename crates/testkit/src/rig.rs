@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytemuck::{AnyBitPattern, NoUninit};
 use pollster::block_on;
 use qwill_gpu::{Buffer, Caps, CapsMask, Gpu, GpuOptions, Usage};
-use qwill_kernels::{Kernels, Launch, StepShape, StepState, Tuning};
+use qwill_kernels::{Kernels, Launch, StepShape, Tuning};
 
 /// An open device under a mask. Its methods wait for the device and panic with its words when something fails.
 pub struct Rig {
@@ -68,11 +68,6 @@ impl Rig {
     pub fn empty(&self, label: &str, bytes: usize) -> Buffer {
         block_on(self.gpu.buffer(label, bytes as u64, Usage::Storage))
             .unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// The step's state, ready to bind.
-    pub fn state(&self, state: StepState) -> Buffer {
-        self.upload("state", &[state])
     }
 
     /// Runs launches in one pass, in order.

@@ -1,5 +1,7 @@
 //! What rotation and attention cost.
 
+use super::splits_of;
+use crate::step::SpanShape;
 use crate::{Attend, Cost, Rotate, StepShape, Visibility};
 
 impl Rotate {
@@ -17,18 +19,18 @@ impl Rotate {
 }
 
 impl Visibility {
-    /// Keys that at least one token of a step sees.
-    fn keys(self, step: &StepShape) -> usize {
-        let n_kv = step.n_kv as usize;
+    /// Keys that at least one token of a span sees.
+    fn keys(self, span: SpanShape) -> usize {
+        let n_kv = span.n_kv as usize;
         match self {
-            Self::Window(window) => n_kv.min(window + step.n_tokens as usize - 1),
+            Self::Window(window) => n_kv.min(window + span.n_tokens as usize - 1),
             Self::Causal | Self::DualChunks(_) | Self::Bidirectional => n_kv,
         }
     }
 
-    /// Keys that each token of a step sees, added up.
-    fn pairs(self, step: &StepShape) -> usize {
-        let (n_tokens, n_kv) = (step.n_tokens as usize, step.n_kv as usize);
+    /// Keys that each token of a span sees, added up.
+    fn pairs(self, span: SpanShape) -> usize {
+        let (n_tokens, n_kv) = (span.n_tokens as usize, span.n_kv as usize);
         let first = n_kv - n_tokens;
         // tokens that see all before them, and themselves
         let (unbounded, window) = match self {
@@ -41,34 +43,38 @@ impl Visibility {
 }
 
 impl Attend {
-    /// Cost of the queries, keys and values of a step, and of the products with them.
-    fn scan(&self, step: &StepShape) -> Cost {
+    /// Cost of the queries, keys and values of a span, and of the products with them.
+    fn scan(&self, span: SpanShape) -> Cost {
         let Self { n_heads, n_kv_heads, head_dim, visibility, kv } = *self;
-        let queries = step.n_tokens as usize * visibility.n_queries() * n_heads * head_dim;
-        let flops = 4 * n_heads * head_dim * visibility.pairs(step);
-        let cache = 2 * n_kv_heads * kv.vector_bytes(head_dim) * visibility.keys(step);
+        let queries = span.n_tokens as usize * visibility.n_queries() * n_heads * head_dim;
+        let flops = 4 * n_heads * head_dim * visibility.pairs(span);
+        let cache = 2 * n_kv_heads * kv.vector_bytes(head_dim) * visibility.keys(span);
         Cost::floats(queries, flops) + Cost::bytes(cache)
     }
 
     /// Unfinished sums, maxima and masses of decode, written or read.
-    fn partial(&self, n_splits: usize) -> Cost {
-        Cost::floats(n_splits * self.n_heads * (self.head_dim + 2), 0)
+    fn partial(&self, n_splits: u32) -> Cost {
+        Cost::floats(n_splits as usize * self.n_heads * (self.head_dim + 2), 0)
     }
 
-    /// Cost of decode's first launch, in so many splits.
-    pub(super) fn decode_cost(&self, step: &StepShape, n_splits: usize) -> Cost {
-        self.scan(step) + self.partial(n_splits)
+    /// Cost of decode's first launch, in at most so many splits.
+    pub(super) fn decode_cost(&self, step: &StepShape, max_splits: u32) -> Cost {
+        let cost = |&span: &SpanShape| self.scan(span) + self.partial(splits_of(span.n_kv, max_splits));
+        step.singles().iter().map(cost).sum()
     }
 
-    /// Cost of merging so many splits.
-    pub(super) fn merge_cost(&self, n_splits: usize) -> Cost {
+    /// Cost of merging at most so many splits.
+    pub(super) fn merge_cost(&self, step: &StepShape, max_splits: u32) -> Cost {
         let width = self.n_heads * self.head_dim;
-        self.partial(n_splits) + Cost::floats(width, 2 * n_splits * width)
+        let n_splits = step.singles().iter().map(|span| splits_of(span.n_kv, max_splits));
+        n_splits.map(|n| self.partial(n) + Cost::floats(width, 2 * n as usize * width)).sum()
     }
 
-    /// Cost of a step of many tokens.
+    /// Cost of spans of many tokens.
     pub(super) fn prefill_cost(&self, step: &StepShape) -> Cost {
-        self.scan(step) + Cost::floats(step.n_tokens as usize * self.n_heads * self.head_dim, 0)
+        let width = self.n_heads * self.head_dim;
+        let cost = |&span: &SpanShape| self.scan(span) + Cost::floats(span.n_tokens as usize * width, 0);
+        step.longer().iter().map(cost).sum()
     }
 }
 
@@ -97,9 +103,9 @@ mod tests {
                 let pairs: usize =
                     queries().map(|query| (0..n_kv).filter(|&key| sees(query, key)).count()).sum();
                 let keys = (0..n_kv).filter(|&key| queries().any(|query| sees(query, key))).count();
-                let step = StepShape { n_tokens: n_tokens as u32, n_kv: n_kv as u32, n_outputs: 0 };
-                assert_eq!(visibility.pairs(&step), pairs, "{visibility:?} {n_tokens} of {n_kv}");
-                assert_eq!(visibility.keys(&step), keys, "{visibility:?} {n_tokens} of {n_kv}");
+                let span = SpanShape { n_tokens: n_tokens as u32, n_kv: n_kv as u32 };
+                assert_eq!(visibility.pairs(span), pairs, "{visibility:?} {n_tokens} of {n_kv}");
+                assert_eq!(visibility.keys(span), keys, "{visibility:?} {n_tokens} of {n_kv}");
             }
         }
     }
@@ -113,14 +119,15 @@ mod tests {
             visibility: Visibility::Causal,
             kv: KvType::F16,
         };
-        let step = StepShape { n_tokens: 1, n_kv: 10, n_outputs: 1 };
-        // 32 floats of queries, 10 keys and values of 2 heads in f16, 2 splits of (32 + 8) floats
+        let step = StepShape::of_one(1, 10, 1, 16);
+        // 32 floats of queries, 10 keys and values of 2 heads in f16, a split of (32 + 8) floats
         assert_eq!(
             attend.decode_cost(&step, 2),
-            Cost { bytes: 32 * 4 + 10 * 2 * 2 * 8 * 2 + 2 * 40 * 4, flops: 10 * 4 * 8 * 4 }
+            Cost { bytes: 32 * 4 + 10 * 2 * 2 * 8 * 2 + 40 * 4, flops: 10 * 4 * 8 * 4 }
         );
-        assert_eq!(attend.merge_cost(2), Cost { bytes: 2 * 40 * 4 + 32 * 4, flops: 2 * 32 * 2 });
-        let step = StepShape { n_tokens: 3, n_kv: 3, n_outputs: 0 };
+        let two_blocks = StepShape::of_one(1, 100, 1, 16);
+        assert_eq!(attend.merge_cost(&two_blocks, 2), Cost { bytes: 2 * 40 * 4 + 32 * 4, flops: 2 * 32 * 2 });
+        let step = StepShape::of_one(3, 3, 0, 16);
         assert_eq!(
             attend.prefill_cost(&step),
             Cost { bytes: 2 * 3 * 32 * 4 + 3 * 2 * 2 * 8 * 2, flops: 6 * 4 * 8 * 4 }

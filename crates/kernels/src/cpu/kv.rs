@@ -1,7 +1,7 @@
 //! Twin of `shaders/shared/kv.wgsl`: where the paged cache keeps a head's vector, and how it does with 8 bits.
 
 use crate::PAGE;
-use crate::attention::SCALED;
+use crate::kv::SCALED;
 
 /// Place in the key cache of a unit of the key of a head, of the token in `slot` of a physical `page`; see
 /// [`crate::KvType::units`].

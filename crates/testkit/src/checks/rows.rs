@@ -11,7 +11,7 @@ pub(super) const UNTOUCHED: f32 = -7.5;
 
 /// A step of prefill from position 0.
 pub(super) fn step_of(n_tokens: usize) -> StepShape {
-    StepShape { n_tokens: n_tokens as u32, n_kv: n_tokens as u32, n_outputs: 1 }
+    StepShape::of_one(n_tokens as u32, n_tokens as u32, 1, 16)
 }
 
 /// Magnitudes of numbers.

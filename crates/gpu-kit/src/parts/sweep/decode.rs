@@ -3,7 +3,7 @@
 use half::f16;
 use qwill_gpu::Buffer;
 use qwill_kernels::{
-    Attend, AttendBuffers, Error, KvType, Launch, PAGE, StepShape, StepState, Visibility, align_row, cpu,
+    Attend, AttendBuffers, Error, KvType, Launch, PAGE, StepShape, Visibility, align_row, cpu,
 };
 use qwill_testkit::{Report, Rig, Rng, block_on};
 
@@ -29,9 +29,8 @@ struct Bound {
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
-    state: Buffer,
+    step: Buffer,
     q_buffer: Buffer,
-    block_table: Buffer,
     k_cache: Buffer,
     v_cache: Buffer,
     y: Buffer,
@@ -79,14 +78,10 @@ impl Decode {
         let v = vectors(1, |slot, d, head_dim| slot * head_dim + d);
         let q = rng.floats(n_heads * head_dim, 2.0 * (head_dim as f32).powf(-0.5));
         let max_splits = self.n_kv.div_ceil(BLOCK);
+        let pages: Vec<u32> = (0..n_pages as u32).collect();
         Bound {
-            state: rig.state(StepState {
-                position: self.n_kv as u32 - 1,
-                n_tokens: 1,
-                ..StepState::default()
-            }),
+            step: TestStep::of(vec![TestSpan::new(self.n_kv - 1, 1, &pages)]).upload(rig).0,
             q_buffer: rig.upload("q", &q),
-            block_table: rig.upload("block table", &(0..n_pages as u32).collect::<Vec<_>>()),
             k_cache: cache(0),
             v_cache: cache(1),
             y: rig.empty("y", align_row(n_heads * head_dim) * 4),
@@ -113,9 +108,8 @@ impl Site<usize> for Decode {
         let bound = self.bound.take().unwrap_or_else(|| self.upload(rig));
         let bound = self.bound.insert(bound);
         let buffers = AttendBuffers {
-            state: &bound.state,
+            step: &bound.step,
             q: &bound.q_buffer,
-            block_table: &bound.block_table,
             k_cache: &bound.k_cache,
             v_cache: &bound.v_cache,
             y: &bound.y,
@@ -128,7 +122,7 @@ impl Site<usize> for Decode {
     }
 
     fn step(&self) -> StepShape {
-        StepShape { n_tokens: 1, n_kv: self.n_kv as u32, n_outputs: 1 }
+        StepShape::of_one(1, self.n_kv as u32, 1, 16)
     }
 
     fn cost(&self) -> (f64, f64) {

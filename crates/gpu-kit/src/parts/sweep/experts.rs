@@ -5,7 +5,7 @@ use std::rc::Rc;
 use qwill_gpu::Buffer;
 use qwill_kernels::{
     Epilogue, Error, ExpertProject, ExpertRows, Grouping, Groups, Launch, Routing, RowOrder, StepShape,
-    StepState, TopKWeights, cpu, gemm_experts, group_tokens,
+    TopKWeights, cpu, gemm_experts, group_tokens,
 };
 use qwill_testkit::{HostMatrix, Report, Rig, Rng, block_on, padded_rows};
 use qwill_weights::Layout;
@@ -32,7 +32,7 @@ struct Bound {
     x: Vec<f32>,
     /// The expert of each assignment.
     experts: Vec<u32>,
-    state: Buffer,
+    step: Buffer,
     routes: Buffer,
     project: ExpertProject,
 }
@@ -78,7 +78,7 @@ impl Experts {
             y_stride: self.n,
         };
         Bound {
-            state: rig.state(StepState { n_tokens: self.n_tokens as u32, ..StepState::default() }),
+            step: TestStep::of(vec![TestSpan::without_cache(self.n_tokens)]).upload(rig).0,
             routes: rig.upload("routes", &routes),
             host,
             x,
@@ -108,14 +108,14 @@ impl Site<u32> for Experts {
             assignments: rig.empty("assignments", grouping.assignments_bytes()),
             tiles: rig.empty("tiles", grouping.tiles_bytes()),
         };
-        let group = block_on(group_tokens(&mut rig.kernels, &bound.state, &bound.routes, &groups))?;
+        let group = block_on(group_tokens(&mut rig.kernels, &bound.step, &bound.routes, &groups))?;
         let mut launches = vec![group];
         launches.extend(block_on(gemm_experts(&mut rig.kernels, &bound.project, &groups))?);
         Ok(launches)
     }
 
     fn step(&self) -> StepShape {
-        StepShape { n_tokens: self.n_tokens as u32, n_kv: self.n_tokens as u32, n_outputs: 0 }
+        StepShape::of_one(self.n_tokens as u32, self.n_tokens as u32, 0, 16)
     }
 
     fn cost(&self) -> (f64, f64) {

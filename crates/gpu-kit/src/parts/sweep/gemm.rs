@@ -89,7 +89,7 @@ impl Site<GemmShape> for Gemm {
     }
 
     fn step(&self) -> StepShape {
-        StepShape { n_tokens: self.n_tokens as u32, n_kv: self.n_tokens as u32, n_outputs: 0 }
+        StepShape::of_one(self.n_tokens as u32, self.n_tokens as u32, 0, 16)
     }
 
     fn cost(&self) -> (f64, f64) {

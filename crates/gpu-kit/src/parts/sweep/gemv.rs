@@ -96,7 +96,7 @@ impl Site<GemvShape> for Gemv {
     }
 
     fn step(&self) -> StepShape {
-        StepShape { n_tokens: 1, n_kv: 1, n_outputs: 1 }
+        StepShape::of_one(1, 1, 1, 16)
     }
 
     fn cost(&self) -> (f64, f64) {

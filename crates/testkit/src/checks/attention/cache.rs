@@ -25,7 +25,8 @@ pub(super) struct Cache {
     v: Vec<f32>,
     /// The distinct page that each logical page has the contents of.
     contents: Vec<usize>,
-    pub(super) table: Buffer,
+    /// The physical page of each logical page.
+    pub(super) table: Vec<u32>,
     pub(super) k_cache: Buffer,
     pub(super) v_cache: Buffer,
 }
@@ -67,7 +68,7 @@ impl Cache {
                 }
                 cache
             });
-        Self { shape, k, v, contents, table: rig.upload("block table", &table), k_cache, v_cache }
+        Self { shape, k, v, contents, table, k_cache, v_cache }
     }
 
     /// Tokens that a cache may hold on this device, at most `wanted`.

@@ -4,16 +4,16 @@ use std::ops::Range;
 use std::thread;
 
 use qwill_kernels::cpu::{self, Partial};
-use qwill_kernels::{Attend, AttendBuffers, KvType, StepShape, Visibility, align_row};
+use qwill_kernels::{Attend, AttendBuffers, KvType, SpanShape, Visibility, align_row};
 
 use super::cache::Cache;
 use super::heads::{compared_heads, cut_heads, query_heads, sensitivities, shape_of};
 use super::{
     HEADS, TOLERANCE, UNTOUCHED, attend, magnitude, n_queries, query_size, released_shapes, small_shapes,
-    step,
 };
 use crate::checks::Outcome;
-use crate::{Depth, Report, Rig, Rng, block_on, on_all_cores};
+use crate::checks::rows::cut_rows;
+use crate::{Depth, Report, Rig, Rng, TestSpan, TestStep, block_on, on_all_cores};
 
 /// Tokens that no split parts.
 const BLOCK: usize = 64;
@@ -153,25 +153,35 @@ impl Wanted {
     }
 }
 
-/// Runs both kernels; returns the worst error.
-fn try_token(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case) -> f64 {
-    let Case { shape, n_kv, max_splits, .. } = *case;
+/// What both kernels leave behind for the new tokens of some sequences.
+struct Found {
+    /// `[tokens, n_heads, max_splits, head_dim]`
+    sums: Vec<f32>,
+    /// `[tokens, n_heads, max_splits, 2]`
+    stats: Vec<f32>,
+    /// `[tokens, n_heads * head_dim]`
+    y: Vec<f32>,
+}
+
+/// Runs both kernels on the new tokens of sequences with so many keys, which all begin with the same pages.
+fn run(rig: &mut Rig, cache: &Cache, case: &Case, q: &[f32], n_kvs: &[usize]) -> Found {
+    let Case { shape, max_splits, .. } = *case;
     let Attend { n_heads, head_dim, .. } = shape;
-    let width = n_heads * head_dim;
-    let what = format!("{shape:?}, {n_kv} keys in up to {max_splits} splits");
-    let q = rng.floats(n_queries(shape) * width, case.query_size);
-    let (state, step) = step(n_kv - 1, 1);
-    // A grid for a longer sequence, as a recorded step may have, must not disturb.
-    let step = StepShape { n_kv: step.n_kv + (BLOCK * case.blocks_beyond) as u32, ..step };
+    let (width, n) = (n_heads * head_dim, n_kvs.len());
+    let spans = n_kvs.iter().map(|n_kv| TestSpan::new(n_kv - 1, 1, &cache.table));
+    let (step, mut step_shape) = TestStep::of(spans.collect()).upload(rig);
+    // A grid for a longer sequence, as others of the step may ask for, must not disturb.
+    let longest = n_kvs.iter().copied().max().unwrap_or(0) + BLOCK * case.blocks_beyond;
+    step_shape.spans[0] = SpanShape { n_tokens: 1, n_kv: longest as u32 };
     let (partial, stats) = (
-        rig.empty("partial", n_heads * max_splits * head_dim * 4),
-        rig.empty("stats", n_heads * max_splits * 8),
+        rig.empty("partial", n * n_heads * max_splits * head_dim * 4),
+        rig.empty("stats", n * n_heads * max_splits * 8),
     );
-    let y = rig.upload("y", &vec![UNTOUCHED; align_row(width)]);
+    let stride = align_row(width);
+    let y = rig.upload("y", &vec![UNTOUCHED; n * stride]);
     let buffers = AttendBuffers {
-        state: &rig.state(state),
-        q: &rig.upload("q", &q),
-        block_table: &cache.table,
+        step: &step,
+        q: &rig.upload("q", q),
         k_cache: &cache.k_cache,
         v_cache: &cache.v_cache,
         y: &y,
@@ -179,18 +189,41 @@ fn try_token(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case) -> f64 {
         stats: &stats,
     };
     let launches = block_on(rig.kernels.attend_decode(&shape, &buffers, max_splits)).unwrap();
-    rig.run(&launches, step);
+    rig.run(&launches, step_shape);
+    let y: Vec<f32> = rig.read(&y);
+    assert!(
+        y.chunks_exact(stride).all(|row| row[width..].iter().all(|&y| y == UNTOUCHED)),
+        "padding was written, {shape:?}"
+    );
+    Found { sums: rig.read(&partial), stats: rig.read(&stats), y: cut_rows(&y, width, stride) }
+}
 
-    let (sums, stats, y): (Vec<f32>, Vec<f32>, Vec<f32>) =
-        (rig.read(&partial), rig.read(&stats), rig.read(&y));
+/// Tries a token alone; returns the worst error.
+fn try_token(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case) -> f64 {
+    let Case { shape, n_kv, max_splits, .. } = *case;
+    let what = format!("{shape:?}, {n_kv} keys in up to {max_splits} splits");
+    let q = rng.floats(n_queries(shape) * shape.n_heads * shape.head_dim, case.query_size);
+    let Found { sums, stats, y } = run(rig, cache, case, &q, &[n_kv]);
     let wanted = on_all_cores(case.heads.len(), |parts| {
         case.heads[parts].iter().map(|kv_heads| Wanted::new(case, cache, &q, kv_heads)).collect()
     });
-    assert!(y[width..].iter().all(|&y| y == UNTOUCHED), "padding was written, {what}");
     let errors = wanted.iter().map(|wanted| {
         wanted.compare_splits(&what, max_splits, &sums, &stats).max(wanted.compare_merged(&what, &y))
     });
     errors.fold(0.0, f64::max)
+}
+
+/// Tokens of sequences of different lengths in one step come out, bit for bit, as each does alone.
+fn try_together(rig: &mut Rig, rng: &mut Rng, cache: &Cache, case: &Case, n_kvs: &[usize]) {
+    let width = case.shape.n_heads * case.shape.head_dim;
+    let row = n_queries(case.shape) * width;
+    let q = rng.floats(n_kvs.len() * row, case.query_size);
+    let together = run(rig, cache, case, &q, n_kvs).y;
+    for (index, &n_kv) in n_kvs.iter().enumerate() {
+        let alone = run(rig, cache, case, &q[index * row..][..row], &[n_kv]).y;
+        let found = &together[index * width..][..width];
+        assert_eq!(found, alone, "{n_kv} keys among {n_kvs:?}, {:?}", case.shape);
+    }
 }
 
 /// Blocks all to themselves, and as many to a split as leave the last with another number; or what a device takes.
@@ -201,6 +234,17 @@ fn max_splits(rig: &Rig, depth: Depth, shape: Attend, longest: usize, index: usi
         Depth::Quick | Depth::Real => {
             rig.kernels.tuning().decode_splits(shape.n_heads, shape.n_kv_heads, longest)
         }
+    }
+}
+
+/// Keys of sequences that are tried together, two or five of them, in some of the cases.
+fn together(depth: Depth, longest: usize, index: usize) -> Option<Vec<usize>> {
+    match (depth, index % 4) {
+        (Depth::Full | Depth::Slice, 0) => Some(vec![SMALL, 1]),
+        (Depth::Full | Depth::Slice, 3) => Some(vec![33, SMALL, 1, BLOCK, 2 * BLOCK + 1]),
+        (Depth::Quick, 1) => Some(vec![1, longest]),
+        (Depth::Real, 3) => Some(vec![longest, 1, longest / 2, 33, longest / 3]),
+        _ => None,
     }
 }
 
@@ -220,7 +264,11 @@ pub(in crate::checks) fn decodes(rig: &mut Rig, depth: Depth) -> Outcome {
             };
             outcome.case(rig, |rig| {
                 let cache = cache.get_or_insert_with(|| Cache::random(rig, &mut rng, shape, longest));
-                try_token(rig, &mut rng, cache, &case)
+                let worst = try_token(rig, &mut rng, cache, &case);
+                if let Some(n_kvs) = together(depth, longest, index) {
+                    try_together(rig, &mut rng, cache, &case, &n_kvs);
+                }
+                worst
             });
         }
     }

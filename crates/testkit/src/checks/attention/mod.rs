@@ -16,7 +16,7 @@ pub(super) use decodes::decodes;
 pub(super) use prefills::prefills;
 pub(super) use rotations::rotations;
 
-use qwill_kernels::{Attend, KvType, StepShape, StepState, Visibility};
+use qwill_kernels::{Attend, KvType, Visibility};
 
 use super::released::HEADS;
 use super::rows::TOLERANCE;
@@ -24,11 +24,6 @@ use crate::Depth;
 
 /// Fills what a kernel must leave alone, or must not use.
 const UNTOUCHED: f32 = 777.0;
-
-fn step(position: usize, n_tokens: usize) -> (StepState, StepShape) {
-    let state = StepState { position: position as u32, n_tokens: n_tokens as u32, ..Default::default() };
-    (state, StepShape { n_tokens: n_tokens as u32, n_kv: (position + n_tokens) as u32, n_outputs: 1 })
-}
 
 fn attend((n_heads, n_kv_heads, head_dim): (usize, usize, usize), kv: KvType) -> Attend {
     Attend { n_heads, n_kv_heads, head_dim, visibility: Visibility::Causal, kv }

@@ -2,23 +2,22 @@
 
 use std::ops::Range;
 
-use qwill_kernels::{Attend, AttendBuffers, KvType, Visibility, align_row, cpu};
+use qwill_kernels::{Attend, AttendBuffers, KvType, Visibility, align_row, cpu, prefill_rows};
 
 use super::cache::Cache;
 use super::heads::{compared_heads, cut_heads, query_heads, sensitivities, shape_of};
 use super::{
     HEADS, TOLERANCE, UNTOUCHED, attend, magnitude, n_queries, query_size, released_shapes, small_shapes,
-    step,
 };
 use crate::checks::Outcome;
 use crate::checks::rows::cut_rows;
-use crate::{Depth, Report, Rig, Rng, block_on, on_all_cores};
+use crate::{Depth, Report, Rig, Rng, TestSpan, TestStep, block_on, on_all_cores};
 
 /// Position, tokens and visibility of a step.
 type Chunk = (usize, usize, Visibility);
 
 const SMALL_CHUNKS: [Chunk; 10] = [
-    (0, 1, Visibility::Causal),
+    (0, 2, Visibility::Causal),
     (0, 33, Visibility::Causal),
     (31, 2, Visibility::Window(1)),
     (32, 17, Visibility::Window(40)),
@@ -79,6 +78,51 @@ fn twin(shape: Attend, q: &[f32], position: usize, (k, v): (&[f32], &[f32])) -> 
     })
 }
 
+/// Runs chunks (position, tokens) of sequences that all begin with the same pages; `[tokens, n_heads * head_dim]`.
+fn run(rig: &mut Rig, cache: &Cache, shape: Attend, q: &[f32], chunks: &[(usize, usize)]) -> Vec<f32> {
+    let width = shape.n_heads * shape.head_dim;
+    let spans = chunks.iter().map(|&(position, n_tokens)| TestSpan::new(position, n_tokens, &cache.table));
+    let step = TestStep { tile_rows: prefill_rows(shape.head_dim), ..TestStep::of(spans.collect()) };
+    let (step, step_shape) = step.upload(rig);
+    let stride = align_row(width);
+    let y = rig.upload("y", &vec![UNTOUCHED; step_shape.n_tokens as usize * stride]);
+    let unused = rig.empty("decode only", 16);
+    let buffers = AttendBuffers {
+        step: &step,
+        q: &rig.upload("q", q),
+        k_cache: &cache.k_cache,
+        v_cache: &cache.v_cache,
+        y: &y,
+        partial: &unused,
+        stats: &unused,
+    };
+    let launch = block_on(rig.kernels.attend_prefill(&shape, &buffers)).unwrap();
+    rig.run([&launch], step_shape);
+    let found: Vec<f32> = rig.read(&y);
+    assert!(
+        found.chunks_exact(stride).all(|row| row[width..].iter().all(|&y| y == UNTOUCHED)),
+        "padding was written, {shape:?} {chunks:?}"
+    );
+    cut_rows(&found, width, stride)
+}
+
+/// Chunks of different sequences in one step come out, bit for bit, as each does alone.
+fn try_together(rig: &mut Rig, rng: &mut Rng, cache: &Cache, shape: Attend, chunks: &[(usize, usize)]) {
+    let width = shape.n_heads * shape.head_dim;
+    let row = n_queries(shape) * width;
+    let n_tokens: usize = chunks.iter().map(|(_, n)| n).sum();
+    let q = rng.floats(n_tokens * row, 2.0 * (shape.head_dim as f32).powf(-0.5));
+    let together = run(rig, cache, shape, &q, chunks);
+    let mut first = 0;
+    for &chunk in chunks {
+        let tokens = first..first + chunk.1;
+        let alone = run(rig, cache, shape, &q[tokens.start * row..tokens.end * row], &[chunk]);
+        let found = &together[tokens.start * width..tokens.end * width];
+        assert!(found == alone, "{chunk:?} of {chunks:?}, {shape:?}");
+        first = tokens.end;
+    }
+}
+
 /// Runs a chunk; returns the worst error.
 fn try_chunk(
     rig: &mut Rig,
@@ -89,32 +133,9 @@ fn try_chunk(
     compared: &[Range<usize>],
 ) -> f64 {
     let Attend { n_heads, head_dim, .. } = shape;
-    let width = n_heads * head_dim;
     let what = format!("{shape:?}, {n_tokens} tokens from {position}");
-    let q = rng.floats(n_tokens * n_queries(shape) * width, query_size);
-    let stride = align_row(width);
-    let y = rig.upload("y", &vec![UNTOUCHED; n_tokens * stride]);
-    let (state, step) = step(position, n_tokens);
-    let unused = rig.empty("decode only", 16);
-    let buffers = AttendBuffers {
-        state: &rig.state(state),
-        q: &rig.upload("q", &q),
-        block_table: &cache.table,
-        k_cache: &cache.k_cache,
-        v_cache: &cache.v_cache,
-        y: &y,
-        partial: &unused,
-        stats: &unused,
-    };
-    let launch = block_on(rig.kernels.attend_prefill(&shape, &buffers)).unwrap();
-    rig.run([&launch], step);
-
-    let found: Vec<f32> = rig.read(&y);
-    assert!(
-        found.chunks_exact(stride).all(|row| row[width..].iter().all(|&y| y == UNTOUCHED)),
-        "padding was written, {what}"
-    );
-    let found = cut_rows(&found, width, stride);
+    let q = rng.floats(n_tokens * n_queries(shape) * n_heads * head_dim, query_size);
+    let found = run(rig, cache, shape, &q, &[(position, n_tokens)]);
     let mut worst: f64 = 0.0;
     for kv_heads in compared {
         let heads = query_heads(shape, kv_heads);
@@ -126,6 +147,18 @@ fn try_chunk(
         worst = worst.max(report.expect(&format!("heads {heads:?}, {what}"), TOLERANCE));
     }
     worst
+}
+
+/// Chunks (position, tokens) that are tried together, two and five of them, in some of the cases.
+fn together(depth: Depth, index: usize) -> &'static [&'static [(usize, usize)]] {
+    match (depth, index) {
+        (Depth::Full | Depth::Slice, 1 | 6 | 7 | 9) => {
+            &[&[(0, 33), (0, 2)], &[(0, 5), (31, 18), (64, 2), (7, 40), (90, 13)]]
+        }
+        (Depth::Quick, 0) => &[&[(0, 33), (5, 2)]],
+        (Depth::Real, 0) => &[&[(0, 100), (12, 17), (200, 300)]],
+        _ => &[],
+    }
 }
 
 pub(in crate::checks) fn prefills(rig: &mut Rig, depth: Depth) -> Outcome {
@@ -143,7 +176,11 @@ pub(in crate::checks) fn prefills(rig: &mut Rig, depth: Depth) -> Outcome {
             let size = query_size(depth, index + 1, shape.head_dim);
             outcome.case(rig, |rig| {
                 let cache = cache.get_or_insert_with(|| Cache::random(rig, &mut rng, shape, longest));
-                try_chunk(rig, &mut rng, cache, (shape, position, n_tokens), size, &compared)
+                let worst = try_chunk(rig, &mut rng, cache, (shape, position, n_tokens), size, &compared);
+                for chunks in together(depth, index) {
+                    try_together(rig, &mut rng, cache, shape, chunks);
+                }
+                worst
             });
         }
     }

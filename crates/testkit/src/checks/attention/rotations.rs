@@ -1,12 +1,12 @@
 //! `rotate_heads`: QK-norm, rotary embedding and the cache write.
 
 use qwill_kernels::cpu::{self, k_unit, v_unit};
-use qwill_kernels::{KvType, PAGE, RotaryRows, Rotate, RotateBuffers, StepState};
+use qwill_kernels::{KvType, PAGE, RotaryRows, Rotate, RotateBuffers};
 
 use super::places::{Places, UnitOf, restored};
-use super::{HEADS, TOLERANCE, UNTOUCHED, step};
+use super::{HEADS, TOLERANCE, UNTOUCHED};
 use crate::checks::Outcome;
-use crate::{Depth, Report, Rig, Rng, block_on, padded_rows};
+use crate::{Depth, Report, Rig, Rng, TestSpan, TestStep, block_on, padded_rows};
 
 const PLAIN: RotaryRows = RotaryRows { per_position: 1, first_query: 0, n_queries: 1 };
 const SCALED_QUERIES: RotaryRows = RotaryRows { per_position: 2, first_query: 1, n_queries: 1 };
@@ -114,50 +114,98 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |max, value| max.max(value.abs()))
 }
 
+/// What `rotate_heads` leaves behind.
+struct Found {
+    /// `[n_tokens, n_queries, n_heads, head_dim]`
+    q: Vec<f32>,
+    /// Words of all pages.
+    k: Vec<u32>,
+    v: Vec<u32>,
+}
+
+/// The weights of a layer's norms, of queries and of keys.
+type Norms = [Vec<f32>; 2];
+
+/// Runs `rotate_heads` on a step of some sequences, into caches of `n_pages` untouched pages.
+fn run(rig: &mut Rig, case: &Case, norms: &Norms, qkv: &[f32], spans: &[TestSpan], n_pages: usize) -> Found {
+    let Rotate { n_heads, n_kv_heads, head_dim, kv, .. } = case.shape;
+    let width = (n_heads + 2 * n_kv_heads) * head_dim;
+    let cache = Places { kv, n_kv_heads, head_dim }.untouched(n_pages);
+    let (k_cache, v_cache) = (rig.upload("keys", &cache), rig.upload("values", &cache));
+    let (step, step_shape) = TestStep::of(spans.to_vec()).upload(rig);
+    let n_tokens = step_shape.n_tokens as usize;
+    let q = rig.empty("q", n_tokens * case.shape.rows.n_queries * n_heads * head_dim * 4);
+    let norms = rig.upload("norms", &norms.concat());
+    let buffers = RotateBuffers {
+        step: &step,
+        qkv: &rig.upload("qkv", &padded_rows(qkv, width)),
+        q: &q,
+        k_cache: &k_cache,
+        v_cache: &v_cache,
+        qk_norm: case.has_norm.then_some(&norms),
+    };
+    let launch = block_on(rig.kernels.rotate_heads(&case.shape, &buffers)).unwrap();
+    rig.run([&launch], step_shape);
+    Found { q: rig.read(&q), k: rig.read(&k_cache), v: rig.read(&v_cache) }
+}
+
+/// Sequences in one step come out, bit for bit, as each does alone, and write no page of each other.
+fn try_together(rig: &mut Rig, rng: &mut Rng, case: &Case, steps: &[(usize, usize)]) {
+    let Rotate { n_heads, n_kv_heads, head_dim, rotary_dim, kv, .. } = case.shape;
+    let width = (n_heads + 2 * n_kv_heads) * head_dim;
+    let page_words = Places { kv, n_kv_heads, head_dim }.page_words();
+    let norms = [rng.floats(head_dim, 2.0), rng.floats(head_dim, 2.0)];
+    let n_pages: usize = steps.iter().map(|(position, n)| (position + n).div_ceil(PAGE)).sum();
+    let mut free = rng.shuffled(n_pages);
+    let mut span = |&(position, n): &(usize, usize)| {
+        let pages = free.split_off(free.len() - (position + n).div_ceil(PAGE));
+        let angles = rng.floats(n * case.shape.rows.per_position * rotary_dim, 1.0);
+        TestSpan { angles, ..TestSpan::new(position, n, &pages) }
+    };
+    let spans: Vec<TestSpan> = steps.iter().map(&mut span).collect();
+    let qkv = rng.floats(steps.iter().map(|(_, n)| n).sum::<usize>() * width, case.size);
+    let together = run(rig, case, &norms, &qkv, &spans, n_pages);
+    let mut first = 0;
+    for span in &spans {
+        let tokens = first..first + span.tokens.len();
+        first = tokens.end;
+        let of_span = &qkv[tokens.start * width..tokens.end * width];
+        let alone = run(rig, case, &norms, of_span, std::slice::from_ref(span), n_pages);
+        let row = case.shape.rows.n_queries * n_heads * head_dim;
+        let what =
+            format!("{} tokens from {} of {steps:?}, {:?}", span.tokens.len(), span.position, case.shape);
+        assert!(together.q[tokens.start * row..tokens.end * row] == alone.q, "queries, {what}");
+        for &page in &span.pages {
+            let words = page as usize * page_words..(page as usize + 1) * page_words;
+            assert!(together.k[words.clone()] == alone.k[words.clone()], "keys, {what}");
+            assert!(together.v[words.clone()] == alone.v[words], "values, {what}");
+        }
+    }
+}
+
 /// Runs `rotate_heads` on a step; returns the worst error of queries, and of keys and values that are stored exactly.
 fn try_step(rig: &mut Rig, rng: &mut Rng, case: &Case, position: usize, n_tokens: usize) -> f64 {
     let Case { shape, has_norm, size, .. } = *case;
     let Rotate { n_heads, n_kv_heads, head_dim, rotary_dim, kv, .. } = shape;
     let what = format!("{shape:?} norm={has_norm} size={size} {n_tokens} tokens from {position}");
-    let width = (n_heads + 2 * n_kv_heads) * head_dim;
     let norms = [rng.floats(head_dim, 2.0), rng.floats(head_dim, 2.0)];
-    let norm_buffer = rig.upload("norms", &norms.concat());
     let n_kv = position + n_tokens;
-    let qkv = rng.floats(n_tokens * width, size);
-    // the table starts somewhere before the step, and its rows need not be angles
-    let rope_first = position - position.min(7);
-    let row = shape.rows.per_position * rotary_dim;
-    let rope = rng.floats((n_kv - rope_first) * row, 1.0);
+    let qkv = rng.floats(n_tokens * (n_heads + 2 * n_kv_heads) * head_dim, size);
+    // they need not be angles
+    let angles = rng.floats(n_tokens * shape.rows.per_position * rotary_dim, 1.0);
     let (table, n_pages) = block_table(rng, position, n_kv);
+    let span = TestSpan { angles: angles.clone(), ..TestSpan::new(position, n_tokens, &table) };
+    let found = run(rig, case, &norms, &qkv, &[span], n_pages);
     let places = Places { kv, n_kv_heads, head_dim };
     let cache = places.untouched(n_pages);
-    let (k_cache, v_cache) = (rig.upload("keys", &cache), rig.upload("values", &cache));
-    let q_buffer = rig.empty("q", n_tokens * shape.rows.n_queries * n_heads * head_dim * 4);
-    let (state, step) = step(position, n_tokens);
-    let state = StepState { rope_first: rope_first as u32, ..state };
-    let buffers = RotateBuffers {
-        state: &rig.state(state),
-        qkv: &rig.upload("qkv", &padded_rows(&qkv, width)),
-        rope: &rig.upload("rope", &rope),
-        block_table: &rig.upload("block table", &table),
-        q: &q_buffer,
-        k_cache: &k_cache,
-        v_cache: &v_cache,
-        qk_norm: has_norm.then_some(&norm_buffer),
-    };
-    let launch = block_on(rig.kernels.rotate_heads(&shape, &buffers)).unwrap();
-    rig.run([&launch], step);
-
-    let of_step = &rope[(position - rope_first) * row..];
-    let wanted = cpu::rotate_heads(&shape, &qkv, of_step, has_norm.then_some((&norms[0], &norms[1])));
+    let wanted = cpu::rotate_heads(&shape, &qkv, &angles, has_norm.then_some((&norms[0], &norms[1])));
     let head_scale = |all: &[f64], i: usize| largest(&all[i / head_dim * head_dim..][..head_dim]);
-    let report = Report::new(&rig.read(&q_buffer), &wanted.q, |i| head_scale(&wanted.q, i));
+    let report = Report::new(&found.q, &wanted.q, |i| head_scale(&wanted.q, i));
     let mut worst = report.expect(&format!("queries, {what}"), TOLERANCE);
 
-    for (name, buffer, unit_of, wanted) in
-        [("keys", &k_cache, k_unit as UnitOf, wanted.k), ("values", &v_cache, v_unit as UnitOf, wanted.v)]
+    for (name, mut words, unit_of, wanted) in
+        [("keys", found.k, k_unit as UnitOf, wanted.k), ("values", found.v, v_unit as UnitOf, wanted.v)]
     {
-        let mut words: Vec<u32> = rig.read(buffer);
         let mut found = Vec::new();
         for token in position..n_kv {
             for head in 0..n_kv_heads {
@@ -194,6 +242,12 @@ pub(in crate::checks) fn rotations(rig: &mut Rig, depth: Depth) -> Outcome {
     for case in cases(depth) {
         for &(position, n_tokens) in case.steps {
             outcome.case(rig, |rig| try_step(rig, &mut rng, &case, position, n_tokens));
+        }
+        for steps in [&[(32, 1), (30, 37)][..], &[(0, 1), (63, 1), (0, 2), (40, 33), (7, 3)]] {
+            outcome.case(rig, |rig| {
+                try_together(rig, &mut rng, &case, steps);
+                0.0
+            });
         }
     }
     outcome

@@ -1,12 +1,11 @@
 //! `group_tokens`: tokens sorted by expert, and tiles of them.
 
 use qwill_kernels::cpu::{self, Tile};
-use qwill_kernels::{Grouping, Groups, StepState, group_tokens};
+use qwill_kernels::{Grouping, Groups, group_tokens};
 
 use super::{Batch, batches, chosen, random_routes};
 use crate::checks::Outcome;
-use crate::checks::rows::step_of;
-use crate::{Depth, Rig, Rng, block_on};
+use crate::{Depth, Rig, Rng, TestSpan, TestStep, block_on};
 
 /// Runs `group_tokens`, over what another step left.
 pub(super) fn group(rig: &mut Rig, grouping: Grouping, n_tokens: usize, routes: &[[u32; 2]]) -> Groups {
@@ -16,10 +15,10 @@ pub(super) fn group(rig: &mut Rig, grouping: Grouping, n_tokens: usize, routes: 
         assignments: rig.upload("assignments", &stale(grouping.assignments_bytes())),
         tiles: rig.upload("tiles", &stale(grouping.tiles_bytes())),
     };
-    let state = rig.state(StepState { n_tokens: n_tokens as u32, ..Default::default() });
+    let (step, shape) = TestStep::of(vec![TestSpan::without_cache(n_tokens)]).upload(rig);
     let routes = rig.upload("routes", routes);
-    let launch = block_on(group_tokens(&mut rig.kernels, &state, &routes, &groups)).unwrap();
-    rig.run([&launch], step_of(n_tokens));
+    let launch = block_on(group_tokens(&mut rig.kernels, &step, &routes, &groups)).unwrap();
+    rig.run([&launch], shape);
     groups
 }
 

@@ -3,8 +3,8 @@
 
 use qwill_gpu::Buffer;
 use qwill_kernels::{
-    Epilogue, ExpertProject, ExpertRows, Grouping, Groups, Kernels, Launch, Routing, RowOrder, StepState,
-    TopKWeights, align_row, combine_experts, cpu, gemm_experts, gemv_experts, group_tokens, route_experts,
+    Epilogue, ExpertProject, ExpertRows, Grouping, Groups, Kernels, Launch, Routing, RowOrder, TopKWeights,
+    align_row, combine_experts, cpu, gemm_experts, gemv_experts, group_tokens, route_experts,
 };
 use qwill_weights::Layout;
 
@@ -13,7 +13,7 @@ use super::weights::{Experts, Shape};
 use crate::checks::Outcome;
 use crate::checks::released::Mixture;
 use crate::checks::rows::{TOLERANCE, abs, cut_rows, step_of};
-use crate::{Depth, Report, Rig, Rng, block_on, padded_rows};
+use crate::{Depth, Report, Rig, Rng, TestSpan, TestStep, block_on, padded_rows};
 
 /// A mixture, in its layout, and the tokens of a step.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +128,7 @@ enum Step {
 struct Buffers {
     logits: Buffer,
     routes: Buffer,
-    state: Buffer,
+    step: Buffer,
     x: Buffer,
     inner: Buffer,
     out: Buffer,
@@ -144,7 +144,7 @@ impl Buffers {
         Self {
             logits: rig.upload("logits", &padded_rows(&layer.logits, routing.n_logits())),
             routes: rig.empty("routes", n_tokens * routing.n_slots() * 8),
-            state: rig.state(StepState { n_tokens: n_tokens as u32, ..Default::default() }),
+            step: TestStep::of(vec![TestSpan::without_cache(n_tokens)]).upload(rig).0,
             x: rig.upload("x", &padded_rows(&layer.x, layer.hidden_size())),
             inner: rig.empty("inner", n_tokens * routing.top_k * inner * 4),
             out: rig.empty("out", n_tokens * routing.top_k * hidden_size * 4),
@@ -191,7 +191,7 @@ impl Buffers {
                 launches.extend(block_on(gemv_experts(kernels, &down, None, routes)).unwrap());
             }
             Step::Prefill => {
-                launches.push(block_on(group_tokens(kernels, &self.state, routes, groups)).unwrap());
+                launches.push(block_on(group_tokens(kernels, &self.step, routes, groups)).unwrap());
                 launches.extend(block_on(gemm_experts(kernels, &up, groups)).unwrap());
                 launches.extend(block_on(gemm_experts(kernels, &down, groups)).unwrap());
                 let n_cols = layer.hidden_size();

@@ -1,12 +1,12 @@
 //! `embed_rows`.
 
-use qwill_kernels::{RowOrder, align_row, cpu, embed_rows};
+use qwill_kernels::{RowOrder, TokenSource, align_row, cpu, embed_rows};
 use qwill_weights::Layout;
 
 use crate::checks::Outcome;
 use crate::checks::released::{DISTINCT_ROWS, VOCABULARY, layouts};
-use crate::checks::rows::{UNTOUCHED, step_of};
-use crate::{Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows, whole_blocks};
+use crate::checks::rows::UNTOUCHED;
+use crate::{Depth, HostMatrix, Report, Rig, Rng, TestSpan, TestStep, block_on, padded_rows, whole_blocks};
 
 /// A table.
 struct Case {
@@ -59,15 +59,21 @@ fn try_table(rig: &mut Rig, rng: &mut Rng, case: &Case) -> f64 {
         [first - 1, first]
     }));
     let y = rig.upload("y", &vec![UNTOUCHED; tokens.len() * align_row(k)]);
-    let tokens_buffer = rig.upload("tokens", &tokens);
+    // every third is one that was sampled: of a slot that no other token has
+    let next = rig.upload("sampled last", &tokens);
+    let span = |slot: usize| {
+        let id = if slot.is_multiple_of(3) { TokenSource::Next } else { TokenSource::Id(tokens[slot]) };
+        TestSpan { slot: slot as u32, tokens: vec![id], ..TestSpan::without_cache(1) }
+    };
+    let (step, shape) = TestStep::of((0..tokens.len()).map(span).collect()).upload(rig);
     let scale = rng.floats(k, 2.0);
     let scale_buffer = rig.upload("scale", &padded_rows(&scale, k));
     let distinct: Vec<u32> = tokens.iter().map(|&token| token % n_distinct as u32).collect();
     for scale in [None, Some(&scale[..])] {
         let buffer = scale.map(|_| &scale_buffer);
-        let launches = block_on(embed_rows(&mut rig.kernels, &table, &tokens_buffer, &y, buffer)).unwrap();
+        let launches = block_on(embed_rows(&mut rig.kernels, &table, &step, &next, &y, buffer)).unwrap();
         assert_eq!(launches.len(), table.shards.len());
-        rig.run(&launches, step_of(tokens.len()));
+        rig.run(&launches, shape.clone());
         let found: Vec<f32> = rig.read(&y);
         let wanted = cpu::embed_rows(&host.values, k, &distinct, scale);
         let wanted: Vec<f32> = wanted.into_iter().map(|value| value as f32).collect();

@@ -92,7 +92,7 @@ pub(super) fn try_gemm(rig: &mut Rig, rng: &mut Rng, (case, m, rows): Batch) -> 
     assert_eq!(launches.iter().map(|launch| launch.weight_bytes).sum::<u64>(), project.matrix.bytes());
     let step = match rows {
         NormRows::All => StepShape { n_outputs: 0, ..step_of(m) },
-        NormRows::Outputs => StepShape { n_outputs: m as u32, ..step_of(0) },
+        NormRows::Outputs => StepShape { n_outputs: m as u32, ..StepShape::default() },
     };
     rig.run(&launches, step);
     let found: Vec<f32> = rig.read(&project.y);

@@ -1,9 +1,9 @@
 //! `sample_token`: a draw from candidates.
 
 use qwill_kernels::cpu::{self, Candidate};
-use qwill_kernels::{SampleBuffers, SamplerSettings, StepState, candidate_count, sample_token};
+use qwill_kernels::{DrawClass, Draws, SampleBuffers, SamplerSettings, sample_token};
 
-use super::{IN_PROMPT, OFF, STEP};
+use super::{IN_PROMPT, OFF, step_of};
 use crate::checks::Outcome;
 use crate::checks::released::VOCABULARY;
 use crate::{Depth, Rig, Rng, block_on};
@@ -23,42 +23,79 @@ const SETTINGS: [SamplerSettings; 6] = [
     SamplerSettings { top_k: 50, top_p: 0.999, min_p: 1e-3, ..OFF },
 ];
 
-/// Runs `sample_token`; the token.
-fn sample(
-    rig: &mut Rig,
-    settings: &SamplerSettings,
-    candidates: &[(f32, u32)],
+/// A draw for a sequence.
+struct Draw<'a> {
+    settings: &'a SamplerSettings,
+    candidates: &'a [(f32, u32)],
     seed: u32,
-    sample_index: u32,
-) -> u32 {
-    const SLOT: usize = 3;
-    let n_counts = candidates.iter().map(|&(_, id)| id as usize + 1).max().unwrap_or(0);
-    let mut counts: Vec<u32> = (0..n_counts as u32).map(|id| (id % 2) * IN_PROMPT + id % 5).collect();
+    index: u32,
+}
+
+/// Runs `sample_token` for sequences in slots of their own, whose lists are equally long; the tokens.
+fn sample_all(rig: &mut Rig, class: DrawClass, draws: &[Draw<'_>]) -> Vec<u32> {
+    const RING: usize = 3;
+    let (n, n_candidates) = (draws.len(), draws[0].candidates.len());
+    let ids = || draws.iter().flat_map(|draw| draw.candidates).map(|&(_, id)| id as usize);
+    let n_vocab = ids().max().unwrap_or(0) + 1;
+    let mut counts: Vec<u32> = (0..(n * n_vocab) as u32).map(|i| (i % 2) * IN_PROMPT + i % 5).collect();
     let unused = rig.empty("unused", 4);
-    let bits: Vec<[u32; 2]> = candidates.iter().map(|&(value, id)| [value.to_bits(), id]).collect();
-    let (tokens, ring) = (rig.upload("tokens", &[9u32; 4]), rig.upload("ring", &[9u32; 6]));
+    let candidate_stride = n_candidates + 3;
+    let mut bits = vec![[f32::MAX.to_bits(), 0]; n * candidate_stride];
+    for (row, draw) in bits.chunks_mut(candidate_stride).zip(draws) {
+        let candidates = draw.candidates.iter().map(|&(value, id)| [value.to_bits(), id]);
+        row.iter_mut().zip(candidates).for_each(|(place, candidate)| *place = candidate);
+    }
+    // the last sequence has the first slot
+    let slot = |i: usize| n - 1 - i;
+    let samplers: Vec<SamplerSettings> = draws.iter().rev().map(|draw| *draw.settings).collect();
+    let seeds = draws.iter().enumerate().map(|(i, draw)| (slot(i) as u32, draw.seed, draw.index));
+    let (step, shape) = step_of(class, RING as u32, &seeds.collect::<Vec<_>>()).upload(rig);
+    let (next, ring) = (rig.upload("next", &vec![9u32; n + 1]), rig.upload("ring", &vec![9u32; n + 5]));
     let counts_buffer = rig.upload("counts", &counts);
     let buffers = SampleBuffers {
-        state: &rig.state(StepState { seed, sample_index, ring_slot: SLOT as u32, ..Default::default() }),
-        sampler: &rig.upload("sampler", &[*settings]),
+        step: &step,
+        samplers: &rig.upload("samplers", &samplers),
         logits: &unused,
         counts: &counts_buffer,
         candidates: &rig.upload("candidates", &bits),
-        tokens: &tokens,
+        next: &next,
         ring: &ring,
     };
-    let launch = block_on(sample_token(&mut rig.kernels, &buffers, candidates.len())).unwrap();
-    rig.run([&launch], STEP);
-    let tokens: Vec<u32> = rig.read(&tokens);
-    let token = tokens[0];
-    assert!((token as usize) < counts.len(), "{token} is no candidate");
-    assert_eq!(tokens, [token, 9, 9, 9]);
-    let mut wanted_ring = [9; 6];
-    wanted_ring[SLOT] = token;
-    assert_eq!(rig.read::<u32>(&ring), wanted_ring);
-    counts[token as usize] += 1;
-    assert!(rig.read::<u32>(&counts_buffer) == counts, "the count of {token} rises, and no other");
-    token
+    let shape_of_draws = Draws { class, n_vocab, n_candidates, candidate_stride };
+    let launch = block_on(sample_token(&mut rig.kernels, &buffers, shape_of_draws)).unwrap();
+    rig.run([&launch], shape);
+    let ring: Vec<u32> = rig.read(&ring);
+    let tokens = ring[RING..][..n].to_vec();
+    assert_eq!([&ring[..RING], &ring[RING + n..]].concat(), [9; 5], "what lies beside the tokens");
+    let next: Vec<u32> = rig.read(&next);
+    for (i, &token) in tokens.iter().enumerate() {
+        assert!((token as usize) < n_vocab, "{token} is no candidate");
+        assert_eq!(next[slot(i)], token);
+        counts[slot(i) * n_vocab + token as usize] += 1;
+    }
+    assert_eq!(next[n], 9);
+    assert!(rig.read::<u32>(&counts_buffer) == counts, "the counts of {tokens:?} rise, and no other");
+    tokens
+}
+
+/// Sequences in one step draw what each draws alone.
+fn try_together(rig: &mut Rig, rng: &mut Rng) -> f64 {
+    let list = |rng: &mut Rng| -> Candidates { (0..700).map(|id| (rng.between(-3.0, 3.0), id)).collect() };
+    let lists: Vec<Candidates> = (0..5).map(|_| list(rng)).collect();
+    let draw = |i: usize| Draw {
+        settings: &SETTINGS[i + 1],
+        candidates: &lists[i],
+        seed: 17 + i as u32,
+        index: 3 * i as u32,
+    };
+    for sequences in [&[0, 1][..], &[4, 3, 0, 1, 2]] {
+        let draws: Vec<_> = sequences.iter().map(|&i| draw(i)).collect();
+        let together = sample_all(rig, DrawClass::All, &draws);
+        let alone: Vec<u32> =
+            sequences.iter().flat_map(|&i| sample_all(rig, DrawClass::All, &[draw(i)])).collect();
+        assert_eq!(together, alone, "{sequences:?}");
+    }
+    0.0
 }
 
 /// Draws and checks that the token is one the twin may draw.
@@ -69,7 +106,8 @@ pub(super) fn check_draw(
     seed: u32,
     index: u32,
 ) -> u32 {
-    let token = sample(rig, settings, candidates, seed, index);
+    let draw = Draw { settings, candidates, seed, index };
+    let token = sample_all(rig, DrawClass::of(settings), &[draw])[0];
     let exact: Vec<Candidate> =
         candidates.iter().map(|&(value, id)| Candidate { value: value.into(), id }).collect();
     let twin = |factor: f32| {
@@ -96,11 +134,13 @@ pub(super) fn check_draw(
 fn lists(rng: &mut Rng, depth: Depth) -> Vec<(&'static str, Candidates)> {
     match depth {
         Depth::Full | Depth::Slice => small_lists(rng),
-        Depth::Quick => vec![("64 of a chunk", released_list(rng, 64))],
-        Depth::Real => [("64 of a chunk", 64), ("greedy", 1), ("all logits", 1024)]
-            .into_iter()
-            .map(|(name, keep)| (name, released_list(rng, keep)))
-            .collect(),
+        Depth::Quick => vec![("64 of a chunk", released_list(rng, DrawClass::Few))],
+        Depth::Real => {
+            [("64 of a chunk", DrawClass::Few), ("greedy", DrawClass::Greedy), ("all logits", DrawClass::All)]
+                .into_iter()
+                .map(|(name, class)| (name, released_list(rng, class)))
+                .collect()
+        }
     }
 }
 
@@ -122,8 +162,8 @@ fn small_lists(rng: &mut Rng) -> Vec<(&'static str, Candidates)> {
 
 /// The candidates of a released vocabulary: the best `keep` of every chunk in falling order, a few far above the rest, and
 /// the padding of the last chunk.
-fn released_list(rng: &mut Rng, keep: usize) -> Candidates {
-    let n = candidate_count(VOCABULARY, keep);
+fn released_list(rng: &mut Rng, class: DrawClass) -> Candidates {
+    let (n, keep) = (class.n_candidates(VOCABULARY), class.keep());
     let mut values: Vec<f32> = (0..n).map(|_| rng.between(-8.0, 8.0)).collect();
     for _ in 0..20 {
         values[rng.below(n)] = rng.between(8.0, 16.0);
@@ -202,5 +242,6 @@ pub(in crate::checks) fn draws(rig: &mut Rig, depth: Depth) -> Outcome {
         try_list(rig, &mut rng, &mut outcome, (name, &candidates), n_draws);
     }
     outcome.case(rig, try_seeds);
+    outcome.case(rig, |rig| try_together(rig, &mut rng));
     outcome
 }

@@ -11,7 +11,9 @@ pub(super) use draws::draws;
 pub(super) use reference_vector::reference_vector;
 pub(super) use selections::selections;
 
-use qwill_kernels::{SamplerSettings, StepShape};
+use qwill_kernels::{DrawClass, SamplerSettings, StepOutput};
+
+use crate::{TestSpan, TestStep};
 
 /// Marks an id that is in the prompt.
 const IN_PROMPT: u32 = 1 << 31;
@@ -27,4 +29,16 @@ const OFF: SamplerSettings = SamplerSettings {
     n_vocab: u32::MAX,
 };
 
-const STEP: StepShape = StepShape { n_tokens: 1, n_kv: 1, n_outputs: 1 };
+/// A step of one token for each (slot, seed, index of the random number), from which a token is drawn; `ring` is where they
+/// go.
+fn step_of(class: DrawClass, ring: u32, draws: &[(u32, u32, u32)]) -> TestStep {
+    let outputs = draws.iter().zip(0..).map(|(&(slot, seed, index), token)| StepOutput {
+        token,
+        slot,
+        seed,
+        index,
+        draw: Some(class),
+    });
+    let spans = draws.iter().map(|&(slot, ..)| TestSpan { slot, ..TestSpan::without_cache(1) });
+    TestStep { outputs: outputs.collect(), ring, ..TestStep::of(spans.collect()) }
+}

@@ -1,12 +1,12 @@
 //! `select_candidates`: penalties, temperature, and the best of every chunk.
 
 use qwill_kernels::cpu;
-use qwill_kernels::{SampleBuffers, SamplerSettings, candidate_count, select_candidates};
+use qwill_kernels::{DrawClass, Draws, SampleBuffers, SamplerSettings, select_candidates};
 
-use super::{IN_PROMPT, OFF, STEP};
+use super::{IN_PROMPT, OFF, step_of};
 use crate::checks::Outcome;
 use crate::checks::released::VOCABULARY;
-use crate::{Depth, Report, Rig, Rng, block_on};
+use crate::{Depth, Report, Rig, Rng, block_on, padded_rows};
 
 const TOLERANCE: f64 = 1e-6;
 /// Times that a token occurs in the output, at most.
@@ -20,28 +20,71 @@ const PENALTIES: SamplerSettings = SamplerSettings {
     ..OFF
 };
 
-/// Runs `select_candidates`; (value, id) of `[chunks, keep]`.
+/// What sampling one sequence starts from.
+pub(super) struct Source<'a> {
+    pub(super) settings: &'a SamplerSettings,
+    pub(super) logits: &'a [f32],
+    pub(super) counts: &'a [u32],
+}
+
+/// Runs `select_candidates` for sequences in slots of their own; (value, id) of `[sequences][chunks, keep]`.
+fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Vec<(f32, u32)>> {
+    let n_vocab = sources[0].logits.len();
+    let draws = Draws::new(class, n_vocab);
+    let unused = rig.empty("unused", 4);
+    let candidates = rig.empty("candidates", sources.len() * draws.candidate_stride * 8);
+    // the last sequence has the first slot
+    let slots = (0..sources.len() as u32).rev();
+    let by_slot = || sources.iter().rev();
+    let samplers: Vec<SamplerSettings> = by_slot().map(|source| *source.settings).collect();
+    let counts: Vec<u32> = by_slot().flat_map(|source| source.counts).copied().collect();
+    let logits: Vec<f32> = sources.iter().flat_map(|source| padded_rows(source.logits, n_vocab)).collect();
+    let (step, shape) = step_of(class, 0, &slots.map(|slot| (slot, 0, 0)).collect::<Vec<_>>()).upload(rig);
+    let buffers = SampleBuffers {
+        step: &step,
+        samplers: &rig.upload("samplers", &samplers),
+        logits: &rig.upload("logits", &logits),
+        counts: &rig.upload("counts", &counts),
+        candidates: &candidates,
+        next: &unused,
+        ring: &unused,
+    };
+    let launch = block_on(select_candidates(&mut rig.kernels, &buffers, draws)).unwrap();
+    rig.run([&launch], shape);
+    let found: Vec<[u32; 2]> = rig.read(&candidates);
+    found
+        .chunks_exact(draws.candidate_stride)
+        .map(|row| row[..draws.n_candidates].iter().map(|&[bits, id]| (f32::from_bits(bits), id)).collect())
+        .collect()
+}
+
+/// The same for one.
 pub(super) fn select(
     rig: &mut Rig,
     settings: &SamplerSettings,
     logits: &[f32],
     counts: &[u32],
-    keep: usize,
+    class: DrawClass,
 ) -> Vec<(f32, u32)> {
-    let unused = rig.empty("unused", 4);
-    let candidates = rig.empty("candidates", candidate_count(logits.len(), keep) * 8);
-    let buffers = SampleBuffers {
-        state: &unused,
-        sampler: &rig.upload("sampler", &[*settings]),
-        logits: &rig.upload("logits", logits),
-        counts: &rig.upload("counts", counts),
-        candidates: &candidates,
-        tokens: &unused,
-        ring: &unused,
-    };
-    let launch = block_on(select_candidates(&mut rig.kernels, &buffers, logits.len(), keep)).unwrap();
-    rig.run([&launch], STEP);
-    rig.read::<[u32; 2]>(&candidates).into_iter().map(|[bits, id]| (f32::from_bits(bits), id)).collect()
+    select_all(rig, class, &[Source { settings, logits, counts }]).remove(0)
+}
+
+/// Sequences in one step keep, bit for bit, what each keeps alone.
+fn try_together(rig: &mut Rig, rng: &mut Rng, n: usize, class: DrawClass) -> f64 {
+    let logits: Vec<Logits> = (0..5).map(|_| Logits::random(rng, n)).collect();
+    let settings = [PENALTIES, OFF, PENALTIES, SamplerSettings { temperature: 0.3, ..PENALTIES }, OFF]
+        .map(|settings| SamplerSettings { n_vocab: n as u32, ..settings });
+    let source =
+        |i: usize| Source { settings: &settings[i], logits: &logits[i].values, counts: &logits[i].counts };
+    for sequences in [&[0, 1][..], &[4, 3, 0, 1, 2]] {
+        let sources: Vec<_> = sequences.iter().map(|&i| source(i)).collect();
+        let together = select_all(rig, class, &sources);
+        for (&i, found) in sequences.iter().zip(together) {
+            let Source { settings, logits, counts } = source(i);
+            assert!(found == select(rig, settings, logits, counts, class), "{i} of {sequences:?}, {class:?}");
+        }
+    }
+    0.0
 }
 
 /// Logits with what is known of their ids.
@@ -65,11 +108,12 @@ impl Logits {
 
 /// Checks the kernel's candidates, which are f32, against the twin's, whose order may differ where values are close.
 /// Returns the worst relative error of a value.
-fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, keep: usize) -> f64 {
+fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, class: DrawClass) -> f64 {
+    let keep = class.keep();
     let Logits { values: logits, counts } = logits;
     let settings = &SamplerSettings { n_vocab: settings.n_vocab.min(logits.len() as u32), ..settings };
     let what = format!("{} logits, keep {keep}, {settings:?}", logits.len());
-    let found = select(rig, settings, logits, counts, keep);
+    let found = select(rig, settings, logits, counts, class);
     let wanted = cpu::select_candidates(settings, logits, counts, keep);
     assert_eq!(found.len(), wanted.len(), "{what}");
     // Where penalties nearly cancel a logit, the rounding of the logit stays.
@@ -105,10 +149,11 @@ fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, keep:
 }
 
 /// Without penalties nothing is rounded, and ties fall to the lower id.
-fn try_ties(rig: &mut Rig, name: &str, logits: &[f32], keep: usize) -> f64 {
+fn try_ties(rig: &mut Rig, name: &str, logits: &[f32], class: DrawClass) -> f64 {
+    let keep = class.keep();
     let n = logits.len();
     let plain = SamplerSettings { n_vocab: n as u32, ..OFF };
-    let found = select(rig, &plain, logits, &vec![0; n], keep);
+    let found = select(rig, &plain, logits, &vec![0; n], class);
     let wanted = cpu::select_candidates(&plain, logits, &vec![0; n], keep);
     assert_eq!(found.len(), wanted.len());
     for (at, (found, wanted)) in found.into_iter().zip(wanted).enumerate() {
@@ -126,19 +171,20 @@ pub(in crate::checks) fn selections(rig: &mut Rig, depth: Depth) -> Outcome {
         Depth::Quick => &[VOCABULARY],
         Depth::Real => &[VOCABULARY, 152_064, 151_669],
     };
-    let keeps: &[usize] = if depth == Depth::Quick { &[64] } else { &[1, 64, 1024] };
+    let classes: &[DrawClass] = if depth == Depth::Quick { &[DrawClass::Few] } else { &DrawClass::ALL };
     for &n in sizes {
         let logits = Logits::random(&mut rng, n);
-        for &keep in keeps {
+        for &class in classes {
+            outcome.case(rig, |rig| try_together(rig, &mut rng, n, class));
             let greedy = SamplerSettings { temperature: 0.0, n_vocab: n as u32 - 3, ..PENALTIES };
             for settings in [OFF, PENALTIES, greedy] {
-                outcome.case(rig, |rig| try_settings(rig, &logits, settings, keep));
+                outcome.case(rig, |rig| try_settings(rig, &logits, settings, class));
             }
             let few_values: Vec<f32> = (0..n).map(|_| rng.below(3) as f32 - 1.0).collect();
             for (name, logits) in
                 [("all equal", vec![0.25; n]), ("few values", few_values), ("all masked", vec![-1e30; n])]
             {
-                outcome.case(rig, |rig| try_ties(rig, name, &logits, keep));
+                outcome.case(rig, |rig| try_ties(rig, name, &logits, class));
             }
         }
     }
