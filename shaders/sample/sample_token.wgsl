@@ -6,8 +6,8 @@
 // Both thresholds are found by bisecting on the ordered bits of the values, so no list is ever sorted.
 // The uniform number is a hash of (seed, index of the token): the same seed gives the same text.
 // Grid: x = output of the class, one workgroup each.
-// Bindings: step; samplers [n_slots]; candidates [n_outputs, candidate_stride] of (value bits, id); next [n_slots]; ring
-// [places, max_draws]; counts [n_slots, n_vocab].
+// Bindings: step; samplers [n_slots]; candidates [n_outputs, candidate_stride] of (value bits, id); next [n_slots]; drawn
+// [n_outputs]; counts [n_slots, n_vocab].
 // Needs: nothing.
 //% include "shared/step.wgsl"
 //% include "shared/ordered.wgsl"
@@ -25,7 +25,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> samplers: array<Sampler>;
 @group(0) @binding(3) var<storage, read> candidates: array<vec2<u32>>;
 @group(0) @binding(4) var<storage, read_write> next: array<u32>;
-@group(0) @binding(5) var<storage, read_write> ring: array<u32>;
+@group(0) @binding(5) var<storage, read_write> drawn: array<u32>;
 @group(0) @binding(6) var<storage, read_write> counts: array<u32>;
 
 var<workgroup> values: array<f32, 256>;
@@ -60,7 +60,7 @@ fn uniform_number(seed: u32, counter: u32) -> f32 {
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let n = params.n_candidates;
-    let output = step[1][1u + params.class_of_draws] + group.x;
+    let output = step[1][params.class_of_draws] + group.x;
     // token, slot, seed, index
     let draw = step[step[0].z + output];
     let sampler = samplers[draw.y];
@@ -176,7 +176,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (lane == 0u) {
         next[draw.y] = chosen;
-        ring[step[1].x + output] = chosen;
+        drawn[output] = chosen;
         counts[draw.y * params.n_vocab + chosen] += 1u;
     }
 }

@@ -66,7 +66,7 @@ fn precedes(value_a: f32, id_a: u32, value_b: f32, id_b: u32) -> bool {
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let output = step[1][${ 1 + class }] + group.y;
+    let output = step[1][${ class }] + group.y;
     let slot = step[step[0].z + output].y;
     let source = Source(samplers[slot], output * params.logits_stride, slot * params.n_vocab);
     let first = group.x * 1024u;

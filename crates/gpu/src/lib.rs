@@ -20,7 +20,7 @@ pub use buffer::Buffer;
 pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
 pub use device::{Gpu, GpuOptions, GpuTotals, Usage};
 pub use error::Error;
-pub use pass::{Dispatch, Grid, Step};
+pub use pass::{Dispatch, Grid, Read, Step};
 pub use pipeline::{Binding, KernelSource, PipelineId};
 pub use readback::Readback;
 pub use timing::{DeviceTimes, HostTimes};

@@ -98,7 +98,18 @@ impl Gpu {
     }
 }
 
-/// One step being recorded: dispatches in one compute pass, then copies, then one submit.
+/// What is read when a step has finished.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'a> {
+    /// Where it lies, from which byte on.
+    pub source: (&'a wgpu::Buffer, u64),
+    /// Where it is copied to.
+    pub target: &'a Buffer,
+    /// How much of it.
+    pub bytes: u64,
+}
+
+/// One step being recorded: copies, dispatches in one compute pass, copies of what is read, then one submit.
 pub struct Step<'a> {
     pub(crate) gpu: &'a Gpu,
     pub(crate) encoder: wgpu::CommandEncoder,
@@ -130,6 +141,22 @@ impl<'a> Step<'a> {
     ) -> Readback {
         self.encode();
         self.read(source, offset, target, bytes)
+    }
+
+    /// Copies `bytes` bytes from one buffer to another before the dispatches run. WebGPU does not allow copies within a
+    /// buffer.
+    pub fn copy(&mut self, source: (&wgpu::Buffer, u64), target: (&wgpu::Buffer, u64), bytes: u64) {
+        self.encoder.copy_buffer_to_buffer(source.0, source.1, target.0, target.1, bytes);
+    }
+
+    /// Submits, and reads parts of some buffers when the step has finished.
+    pub fn submit_and_read_all(mut self, reads: &[Read<'_>]) -> Vec<Readback> {
+        self.encode();
+        for Read { source, target, bytes } in reads {
+            self.encoder.copy_buffer_to_buffer(source.0, source.1, target, 0, *bytes);
+        }
+        let submission = self.gpu.submit(self.encoder.finish());
+        reads.iter().map(|read| Readback::map(read.target, read.bytes, submission.clone())).collect()
     }
 
     /// Submits what is encoded, with a copy behind it.

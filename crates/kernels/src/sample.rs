@@ -22,8 +22,8 @@ pub struct SampleBuffers<'a> {
     pub candidates: &'a Buffer,
     /// `[n_slots]` u32: the token that was sampled last.
     pub next: &'a Buffer,
-    /// Sampled tokens on their way to the CPU.
-    pub ring: &'a Buffer,
+    /// `[n_outputs]` u32: the tokens of this step.
+    pub drawn: &'a Buffer,
 }
 
 #[repr(C)]
@@ -139,7 +139,7 @@ pub async fn sample_token(
         class_of_draws: draws.class as u32,
     };
     let bound =
-        [buffers.step, buffers.samplers, buffers.candidates, buffers.next, buffers.ring, buffers.counts];
+        [buffers.step, buffers.samplers, buffers.candidates, buffers.next, buffers.drawn, buffers.counts];
     let grid = move |step: &StepShape| Grid([draws.count(step), 1, 1]);
     let launch = kernels.launch("sample_token", &source, Some(&params), &bound, grid).await?;
     let cost = Cost::bytes(8 * draws.n_candidates);

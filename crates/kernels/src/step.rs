@@ -48,8 +48,6 @@ pub struct StepParts<'a> {
     pub spans: &'a [StepSpan<'a>],
     /// What is wanted: what is drawn first, by class.
     pub outputs: &'a [StepOutput],
-    /// Element of the ring where the first token that is drawn goes.
-    pub ring: u32,
     /// Tokens of a tile of prefill attention, see [`crate::prefill_rows`].
     pub tile_rows: usize,
 }
@@ -149,7 +147,7 @@ impl StepParts<'_> {
             first_token += n;
         }
         let outputs = row_of(&words);
-        let mut classes = [0; 3];
+        let mut classes = [0; DrawClass::ALL.len()];
         for output in self.outputs {
             words.extend([output.token, output.slot, output.seed, output.index]);
         }
@@ -168,8 +166,7 @@ impl StepParts<'_> {
         let angles = row_of(&words);
         words.extend(self.spans.iter().flat_map(|span| span.angles).map(|angle| angle.to_bits()));
         words[..ROW].copy_from_slice(&[shape.n_tokens, tiles, outputs, angles]);
-        words[ROW] = self.ring;
-        words[ROW + 1..2 * ROW].copy_from_slice(&classes);
+        words[ROW..][..classes.len()].copy_from_slice(&classes);
         (words, shape)
     }
 
@@ -218,11 +215,11 @@ mod tests {
             draw(11, DrawClass::All),
             StepOutput { token: 4, slot: 1, seed: 0, index: 0, draw: None },
         ];
-        let parts = StepParts { spans: &spans, outputs: &outputs, ring: 16, tile_rows: 8 };
+        let parts = StepParts { spans: &spans, outputs: &outputs, tile_rows: 8 };
         let (words, shape) = parts.encode();
         let row = |at: u32| &words[at as usize * 4..][..4];
         let [n_tokens, tiles, first_output, first_angle] = row(0) else { panic!() };
-        assert_eq!((*n_tokens, row(1)), (12, &[16, 0, 1, 1][..]));
+        assert_eq!((*n_tokens, row(1)), (12, &[0, 1, 1, 0][..]));
         let [id, slot, position, table] = row(2) else { panic!() };
         assert_eq!((*id, *slot, *position, &row(*table)[..2]), (NEXT, 3, 40, &[7, 8][..]));
         assert_eq!(&row(13)[..3], [10, 1, 40]);

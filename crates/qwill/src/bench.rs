@@ -4,6 +4,7 @@ use serde::Serialize;
 use web_time::Instant;
 
 use qwill_gpu::Usage;
+use qwill_models::step::{Output, Source, Want};
 
 use crate::generate::{Generation, generate};
 use crate::spread::median;
@@ -108,8 +109,8 @@ impl Model {
                 self.reset();
                 self.engine.start(&mut self.sequence, &prompt);
                 if depth > 0 {
-                    self.engine.prefill(&mut self.sequence, &prompt[..depth])?;
-                    self.engine.gpu.flush().await?;
+                    let chunk = self.engine.options.chunk;
+                    self.engine.read(&mut self.sequence, &prompt[..depth], chunk, |_| None).await?;
                 }
                 let sampler = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
                 let generation = Generation {
@@ -122,7 +123,7 @@ impl Model {
                 let before = self.engine.gpu.totals();
                 let made = generate(&mut self.engine, &mut self.sequence, generation, &mut every).await?;
                 let submits = self.engine.gpu.totals().submits - before.submits;
-                let chunks = request.prompt_tokens.div_ceil(self.engine.options.chunk) as u64 + 2;
+                let chunks = request.prompt_tokens.div_ceil(self.engine.options.chunk) as u64;
                 if made.ids.len() > 1 {
                     submits_per_token = submits.saturating_sub(chunks) as f64 / (made.ids.len() - 1) as f64;
                     decode.push(made.timings.decode_tps);
@@ -172,17 +173,16 @@ impl Model {
     /// What the calling thread spends on a decode step, milliseconds. The device is idle before each: where it is not, some
     /// drivers let the thread wait for it.
     async fn cpu_ms_per_token(&mut self) -> Result<f64, Error> {
-        let n_vocab = self.engine.plan.dims.vocab_size;
-        let settings = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
-        let sampler = self.engine.prepare_sampling(&settings).await?;
         let position = self.sequence.len().saturating_sub(1);
         let mut spent = Vec::new();
         for index in 0..8 {
             self.engine.gpu.flush().await?;
             let started = Instant::now();
-            let token = self.engine.decode_step(&mut self.sequence, position, sampler, 0, index)?;
+            let draw = Output { row: 0, want: Want::Token { seed: 0, index } };
+            let step = self.engine.span(&mut self.sequence, position, vec![Source::Next], vec![draw])?;
+            let token = self.engine.submit(&step).await?;
             spent.push(started.elapsed().as_secs_f64() * 1e3);
-            token.wait(&self.engine.gpu).await?;
+            token.answers().await?;
         }
         Ok(median(spent.into_iter()))
     }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use qwill_models::Outputs;
+use qwill_models::step::Want;
 
+use crate::engine::{MAX_OUTPUTS, scores_of};
 use crate::generate::{Generation, generate};
 use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Scores};
 
@@ -140,18 +142,15 @@ impl Model {
         }
         self.reset();
         self.engine.start(&mut self.sequence, ids);
-        let mut last = Vec::new();
-        for (at, part) in ids.chunks(chunk).enumerate() {
-            let logits = self.engine.prefill_outputs(&mut self.sequence, part).await?;
-            for (i, row) in logits.chunks(n_vocab).enumerate() {
-                if let Some(&next) = ids.get(at * chunk + i + 1) {
-                    reply.nll.push(log_sum_exp(row) - f64::from(row[next as usize]));
-                }
-            }
-            last = logits[logits.len() - n_vocab..].to_vec();
-            if case.logits == WantedLogits::All {
-                reply.logits.extend(logits);
-            }
+        let chunk = chunk.min(MAX_OUTPUTS);
+        let all = self.engine.read(&mut self.sequence, ids, chunk, |_| Some(Want::Scores)).await?;
+        let all: Vec<Vec<f32>> = all.into_iter().filter_map(scores_of).collect();
+        for (row, &next) in all.iter().zip(&ids[1..]) {
+            reply.nll.push(log_sum_exp(row) - f64::from(row[next as usize]));
+        }
+        let last = all.last().cloned().unwrap_or_default();
+        if case.logits == WantedLogits::All {
+            reply.logits = all.concat();
         }
         if !reply.nll.is_empty() {
             reply.perplexity = Some((reply.nll.iter().sum::<f64>() / reply.nll.len() as f64).exp());

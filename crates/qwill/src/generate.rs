@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use qwill_kernels::SamplerSettings;
 use qwill_models::Outputs;
+use qwill_models::step::{Answer, Begin, Output, Sampler, Source, Want};
 use serde::Serialize;
 use web_time::Instant;
 
@@ -43,7 +43,7 @@ pub struct Timings {
 /// What to generate.
 pub(crate) struct Generation<'a> {
     pub(crate) prompt: &'a [u32],
-    pub(crate) sampler: SamplerSettings,
+    pub(crate) sampler: Sampler,
     pub(crate) seed: u64,
     pub(crate) max_tokens: usize,
 }
@@ -113,33 +113,46 @@ pub(crate) async fn generate(
     // A token that is sampled but never fed needs no room of its own.
     let max_tokens = generation.max_tokens.min(context_length - prompt.len() + 1);
     let seed = (generation.seed ^ (generation.seed >> 32)) as u32;
-    let sampler = engine.prepare_sampling(&generation.sampler).await?;
     let cached_tokens = engine.start(sequence, prompt);
-    engine.reset_counts(prompt);
     let mut ids = Vec::new();
     let mut timings = Timings::default();
     if max_tokens == 0 {
         return Ok(Generated { ids, cached_tokens, timings, limit_reached: true });
     }
-    engine.prefill(sequence, &prompt[cached_tokens..])?;
+    let mut begin =
+        Some(Begin { slot: 0, sampler: generation.sampler, prompt: prompt.to_vec(), drawn: Vec::new() });
+    let draw = |row, index| Output { row, want: Want::Token { seed, index: index as u32 } };
 
     let mut in_flight = VecDeque::new();
-    in_flight.push_back(engine.sample_step(sequence, sampler, seed, 0));
-    let mut submitted = 1;
+    let mut read = cached_tokens;
+    let mut submitted = 0;
     let mut first_token = None;
     let mut stopped = false;
-    while let Some(step) = in_flight.pop_front() {
+    loop {
         while !stopped && submitted < max_tokens && in_flight.len() < DEPTH {
-            let position = prompt.len() + submitted - 1;
-            in_flight.push_back(engine.decode_step(sequence, position, sampler, seed, submitted)?);
-            submitted += 1;
+            let mut step = if read < prompt.len() {
+                let part = &prompt[read..prompt.len().min(read + engine.options.chunk)];
+                let outputs =
+                    if read + part.len() == prompt.len() { vec![draw(part.len() - 1, 0)] } else { vec![] };
+                let tokens = part.iter().map(|&id| Source::Id(id)).collect();
+                let step = engine.span(sequence, read, tokens, outputs)?;
+                sequence.push(part);
+                read += part.len();
+                step
+            } else {
+                let position = prompt.len() + submitted - 1;
+                engine.span(sequence, position, vec![Source::Next], vec![draw(0, submitted)])?
+            };
+            submitted += step.spans[0].outputs.len();
+            step.begins.extend(begin.take());
+            in_flight.push_back(engine.submit(&step).await?);
         }
-        let bytes = step.wait(&engine.gpu).await?;
+        let Some(step) = in_flight.pop_front() else { break };
+        let Some(Answer::Token(token)) = step.answers().await?.pop() else { continue };
         if stopped {
             // ran ahead of the stop
             continue;
         }
-        let token = bytemuck::pod_read_unaligned(&bytes);
         first_token.get_or_insert_with(Instant::now);
         ids.push(token);
         stopped = on_token(token) == Control::Stop;

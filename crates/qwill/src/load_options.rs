@@ -11,6 +11,10 @@ use crate::{Error, WeightFormat};
 pub struct LoadOptions {
     /// Tokens of prompt and reply together; absent: the model's, at most 8192.
     pub context_length: Option<usize>,
+    /// Tokens of all texts together that the cache holds; absent: those of one context.
+    pub cache_tokens: Option<usize>,
+    /// Texts that run at a time, at most; others wait. Absent: 8.
+    pub max_sequences: Option<usize>,
     /// Converts weights that the files hold as floats to this format while they are loaded; what is quantised already
     /// stays as it is. The same as loading what [`quantize`](crate::quantize) writes.
     pub quantize: Option<WeightFormat>,

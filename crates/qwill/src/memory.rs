@@ -57,8 +57,6 @@ pub struct MemoryPlan {
     pub activation_bytes: u64,
     /// Activations inside mixtures of experts.
     pub expert_bytes: u64,
-    /// Cosines and sines of positions.
-    pub rotary_bytes: u64,
     /// Logits, and what they are made from.
     pub output_bytes: u64,
     /// What steers a step, and the parameters of kernels.
@@ -81,7 +79,6 @@ impl fmt::Display for MemoryPlan {
             ("activations", self.activation_bytes),
             ("experts", self.expert_bytes),
             ("outputs", self.output_bytes),
-            ("rotary table", self.rotary_bytes),
             ("steering", self.steering_bytes),
         ] {
             if bytes > 0 {
@@ -298,7 +295,6 @@ impl Planner<'_> {
             cache_bytes: 2 * layer_bytes * self.plan.dims.n_layers as u64,
             activation_bytes: sizes.sum(Purpose::Activations),
             expert_bytes: sizes.sum(Purpose::Experts),
-            rotary_bytes: sizes.sum(Purpose::Rotary),
             output_bytes: sizes.sum(Purpose::Outputs),
             steering_bytes: sizes.sum(Purpose::Steering) + self.device.parameter_bytes,
             total_bytes: 0,
@@ -310,7 +306,6 @@ impl Planner<'_> {
             + memory.cache_bytes
             + memory.activation_bytes
             + memory.expert_bytes
-            + memory.rotary_bytes
             + memory.output_bytes
             + memory.steering_bytes;
         memory.obstacle = self.obstacle(&memory, layer_bytes, &sizes);

@@ -1,10 +1,12 @@
 //! One vector or a few numbers for a whole text: embeddings, rewards, classification, reranking.
 
+use qwill_models::step::Want;
 use qwill_models::{Outputs, Scored};
 use qwill_text::{ChatInput, ChatTemplate, Family, GenerationPrompt, Specials};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::engine::{MAX_OUTPUTS, scores_of, state_of};
 use crate::{Error, Model};
 
 /// What reranking asks for when nobody says otherwise (Qwen3-Reranker's model card).
@@ -66,7 +68,10 @@ impl Model {
             )));
         }
         let kept = self.start_pooled(ids);
-        let mut state = self.engine.prefill_state(&mut self.sequence, &ids[kept..]).await?;
+        let (chunk, last) = (self.engine.options.chunk, ids.len() - 1 - kept);
+        let want = |index| (index == last).then_some(Want::State);
+        let answers = self.engine.read(&mut self.sequence, &ids[kept..], chunk, want).await?;
+        let mut state = answers.into_iter().find_map(state_of).unwrap_or_default();
         state.truncate(dimensions);
         let length = state.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt().max(1e-12);
         state.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
@@ -98,18 +103,16 @@ impl Model {
     /// The same with the adapters that are in use.
     pub(crate) async fn scores(&mut self, ids: &[u32]) -> Result<Scores, Error> {
         self.check_ids(ids)?;
-        let Outputs::Scores { n_labels, of, pad_token } = self.engine.plan.head.outputs else {
+        let Outputs::Scores { of, pad_token, .. } = self.engine.plan.head.outputs else {
             return Err(Error::Request(
                 "this model has no scores: it is no reward or classification model".into(),
             ));
         };
         self.reset();
         self.engine.start(&mut self.sequence, ids);
-        let mut tokens: Vec<Vec<f32>> = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(self.engine.options.chunk) {
-            let outputs = self.engine.prefill_outputs(&mut self.sequence, chunk).await?;
-            tokens.extend(outputs.chunks(n_labels).map(<[f32]>::to_vec));
-        }
+        let chunk = self.engine.options.chunk.min(MAX_OUTPUTS);
+        let answers = self.engine.read(&mut self.sequence, ids, chunk, |_| Some(Want::Scores)).await?;
+        let tokens: Vec<Vec<f32>> = answers.into_iter().filter_map(scores_of).collect();
         let last = ids.iter().rposition(|&id| Some(id) != pad_token).unwrap_or(ids.len() - 1);
         let step = self.tokenizer.as_ref().and_then(|t| t.id_of(STEP)).filter(|_| of == Scored::Steps);
         let steps = step.map(|step| {
@@ -200,8 +203,10 @@ impl Model {
                 self.check_ids(ids)?;
                 self.engine.use_adapters(None)?;
                 let kept = self.start_pooled(ids);
-                self.engine.prefill(&mut self.sequence, &ids[kept..])?;
-                let logits = self.engine.read_outputs(1).await?;
+                let (chunk, last) = (self.engine.options.chunk, ids.len() - 1 - kept);
+                let want = |index| (index == last).then_some(Want::Scores);
+                let answers = self.engine.read(&mut self.sequence, &ids[kept..], chunk, want).await?;
+                let logits = answers.into_iter().find_map(scores_of).unwrap_or_default();
                 Ok(probability(&[logits[no], logits[yes]]))
             }
         }

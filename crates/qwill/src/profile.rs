@@ -7,11 +7,12 @@ use web_time::Instant;
 
 use qwill_gpu::{DeviceTimes, HostTimes};
 use qwill_kernels::Cost;
+use qwill_models::step::{Begin, Output, Sampler, Source, Want};
 
 use crate::engine::Ready;
 use crate::generate::check_generates;
 use crate::spread::median;
-use crate::{Error, Model, SamplingOptions};
+use crate::{Error, Model};
 
 /// What to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,20 +91,24 @@ impl Model {
         self.engine.use_adapters(None)?;
         let n_vocab = self.engine.plan.dims.vocab_size;
         let prompt: Vec<u32> = (0..needed - 1).map(|i| (i * 7919 % n_vocab) as u32).collect();
-        let settings = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
-        let sampler = self.engine.prepare_sampling(&settings).await?;
         self.reset();
         let Self { engine, sequence, .. } = self;
         engine.start(sequence, &prompt);
 
-        engine.prefill(sequence, &prompt[..depth])?;
-        let chunk = &prompt[depth..][..prompt_tokens.min(engine.options.chunk)];
-        let state = engine.enter_chunk(sequence, chunk)?;
-        let prefill = measure(&engine.chunk(&state), runs).await?;
+        let chunk = engine.options.chunk;
+        engine.read(sequence, &prompt[..depth], chunk, |_| None).await?;
+        let first = prompt[depth..][..prompt_tokens.min(chunk)].iter().map(|&id| Source::Id(id)).collect();
+        let step = engine.span(sequence, depth, first, Vec::new())?;
+        let written = engine.write(&step).await?;
+        let prefill = measure(&engine.ready(&written), runs).await?;
 
-        engine.prefill(sequence, &prompt[depth..])?;
-        let state = engine.enter_decode(sequence, prompt.len(), 0, 0)?;
-        let decode = measure(&engine.decode(&state, sampler), runs).await?;
+        engine.read(sequence, &prompt[depth..], chunk, |_| None).await?;
+        let draw = Output { row: 0, want: Want::Token { seed: 0, index: 0 } };
+        let mut step = engine.span(sequence, prompt.len(), vec![Source::Id(0)], vec![draw])?;
+        let sampler = Sampler::greedy(n_vocab as u32);
+        step.begins.push(Begin { slot: 0, sampler, prompt: Vec::new(), drawn: Vec::new() });
+        let written = engine.write(&step).await?;
+        let decode = measure(&engine.ready(&written), runs).await?;
         self.reset();
         Ok(ProfileReport { decode, prefill })
     }
@@ -134,10 +139,7 @@ impl StepProfile {
             .map(|indices| {
                 let launch = step.launches[indices[0]];
                 let time = |run: &DeviceTimes| indices.iter().map(|&i| run.dispatches[i]).sum::<f64>() / 1e3;
-                let cost = indices
-                    .iter()
-                    .map(|&i| step.launches[i].cost(&step.shape))
-                    .fold(Cost::default(), |sum, cost| sum + cost);
+                let cost: Cost = indices.iter().map(|&i| step.launches[i].cost(&step.shape)).sum();
                 let us = median(device.iter().map(time));
                 KernelProfile {
                     kernel: launch.kernel,
@@ -156,7 +158,7 @@ impl StepProfile {
         let kernels_us = kernels.iter().map(|kernel| kernel.us).sum();
         Self {
             n_tokens: step.shape.n_tokens as usize,
-            depth: (step.shape.n_kv - step.shape.n_tokens) as usize,
+            depth: step.shape.spans.iter().map(|span| (span.n_kv - span.n_tokens) as usize).sum(),
             step_us,
             kernels_us,
             kernels_share: kernels_us / step_us,

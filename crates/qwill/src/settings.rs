@@ -1,6 +1,6 @@
 //! Sampling settings: the caller's over the checkpoint's defaults.
 
-use qwill_kernels::SamplerSettings;
+use qwill_models::step::Sampler;
 use qwill_text::GenerationConfig;
 use serde::{Deserialize, Serialize};
 
@@ -41,13 +41,9 @@ impl SamplingOptions {
     }
 
     /// Fills in the defaults and checks every range.
-    pub(crate) fn resolve(
-        &self,
-        defaults: &GenerationConfig,
-        n_vocab: usize,
-    ) -> Result<SamplerSettings, Error> {
+    pub(crate) fn resolve(&self, defaults: &GenerationConfig, n_vocab: usize) -> Result<Sampler, Error> {
         let default_temperature = if defaults.do_sample { defaults.temperature } else { 0.0 };
-        let settings = SamplerSettings {
+        let settings = Sampler {
             temperature: self.temperature.unwrap_or(default_temperature),
             top_k: self.top_k.unwrap_or(defaults.top_k),
             top_p: self.top_p.unwrap_or(defaults.top_p),

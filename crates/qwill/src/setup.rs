@@ -1,13 +1,15 @@
 //! The sizes of an engine: what is asked for, what the model allows and what the device holds.
 
-use qwill_kernels::KvType;
+use qwill_kernels::{KvType, PAGE};
 use qwill_models::{Direction, Plan, Rope};
 
-use crate::engine::{EngineOptions, widest_row_bytes};
+use crate::engine::{EngineOptions, MAX_OUTPUTS, widest_row_bytes};
 use crate::{DeviceMemory, Error, LoadOptions};
 
 /// Context that is set up when nobody asks for another; the model's own when that is shorter.
 const DEFAULT_CONTEXT: usize = 8192;
+/// Texts that run at a time when nobody asks for another number.
+const DEFAULT_SEQUENCES: usize = 8;
 /// Most tokens of a prefill step.
 const MAX_CHUNK: usize = 4096;
 
@@ -63,5 +65,12 @@ pub(crate) fn set_up(plan: &Plan, device: &DeviceMemory, options: &LoadOptions) 
     }
     let chunk = chunk.min(context_length).min(largest);
     let kv = options.kv_type.unwrap_or(KvType::F16);
-    Ok(Setup { rope, engine: EngineOptions { context_length, kv, chunk } })
+    let n_slots = options.max_sequences.unwrap_or(DEFAULT_SEQUENCES);
+    if n_slots == 0 || n_slots > MAX_OUTPUTS {
+        return Err(Error::Request(format!(
+            "{n_slots} texts at a time were asked for; 1 to {MAX_OUTPUTS} are possible"
+        )));
+    }
+    let n_pages = options.cache_tokens.unwrap_or(0).max(context_length).div_ceil(PAGE);
+    Ok(Setup { rope, engine: EngineOptions { context_length, kv, chunk, n_slots, n_pages } })
 }

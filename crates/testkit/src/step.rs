@@ -40,8 +40,6 @@ pub struct TestStep {
     pub spans: Vec<TestSpan>,
     /// What is wanted.
     pub outputs: Vec<StepOutput>,
-    /// Where tokens that are drawn go.
-    pub ring: u32,
     /// Tokens of a tile of prefill attention.
     pub tile_rows: usize,
 }
@@ -49,7 +47,7 @@ pub struct TestStep {
 impl TestStep {
     /// A step of these sequences, of which nothing is wanted.
     pub fn of(spans: Vec<TestSpan>) -> Self {
-        Self { spans, outputs: Vec::new(), ring: 0, tile_rows: 16 }
+        Self { spans, outputs: Vec::new(), tile_rows: 16 }
     }
 
     /// Uploads it; what kernels bind, and the shape that grids follow from.
@@ -65,8 +63,8 @@ impl TestStep {
                 angles: &span.angles,
             })
             .collect();
-        let (outputs, ring, tile_rows) = (&self.outputs, self.ring, self.tile_rows);
-        let (words, shape) = StepParts { spans: &spans, outputs, ring, tile_rows }.encode();
+        let (outputs, tile_rows) = (&self.outputs, self.tile_rows);
+        let (words, shape) = StepParts { spans: &spans, outputs, tile_rows }.encode();
         (rig.upload("step", &words), shape)
     }
 }

@@ -14,6 +14,7 @@ use qwill_kernels::{
 };
 use qwill_weights::{DType, Layout, quantize, repack};
 
+use super::buffers::Steering;
 use super::stage::{Additions, Apart, BySize, ExpertWork, Stage, Target, Work};
 use super::{Engine, MAX_OUTPUTS};
 use crate::Error;
@@ -337,8 +338,9 @@ impl Binder<'_> {
                 let table = self.matrix(name, factors.dtype, &factors.a, vocab_size, a_unit).await?;
                 let engine = &mut *self.engine;
                 for launches in added.all_mut() {
-                    let (kernels, tokens) = (&mut engine.kernels, &engine.steering.tokens);
-                    launches.extend(embed_rows(kernels, &table, tokens, &reduced, Some(&scale)).await?);
+                    let (kernels, Steering { step, next, .. }) = (&mut engine.kernels, &engine.steering);
+                    let embedded = embed_rows(kernels, &table, step, next, &reduced, Some(&scale)).await?;
+                    launches.extend(embedded);
                 }
                 let (hidden, hidden_size) = (engine.activations.hidden.clone(), engine.plan.dims.hidden_size);
                 let expand = projection(b, &reduced, &hidden, align_row(hidden_size), Epilogue::Add);

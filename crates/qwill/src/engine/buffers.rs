@@ -4,8 +4,8 @@ use qwill_gpu::{Buffer, Gpu, Usage};
 use qwill_kernels::{Grouping, Groups, Tuning};
 use qwill_models::Plan;
 
+use super::EngineOptions;
 use super::sizes::{Sizes, groupings};
-use super::{EngineOptions, RING};
 use crate::Error;
 
 /// Activations, each `[rows, stride]` f32 with rows in whole GEMM tiles.
@@ -43,17 +43,16 @@ pub(super) struct MixtureActivations {
 
 /// Small buffers that steer a step.
 pub(super) struct Steering {
-    pub(super) state: Buffer,
-    pub(super) tokens: Buffer,
-    pub(super) sampler: Buffer,
+    pub(super) step: Buffer,
+    pub(super) next: Buffer,
+    pub(super) drawn: Buffer,
+    pub(super) samplers: Buffer,
     pub(super) counts: Buffer,
     pub(super) candidates: Buffer,
-    pub(super) ring: Buffer,
-    pub(super) block_table: Buffer,
-    pub(super) rope: Buffer,
+    /// A page of all layers on its way to another place.
+    pub(super) page: Buffer,
     pub(super) partial: Buffer,
     pub(super) stats: Buffer,
-    pub(super) staging: Vec<Buffer>,
 }
 
 pub(super) async fn activations(
@@ -104,22 +103,15 @@ async fn mixture_activations(
 
 pub(super) async fn steering(gpu: &Gpu, sizes: &Sizes) -> Result<Steering, Error> {
     let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
-    let back = "tokens on their way back";
-    let mut staging = Vec::new();
-    for _ in 0..RING {
-        staging.push(gpu.buffer(back, sizes.of(back) / RING as u64, Usage::Readback).await?);
-    }
     Ok(Steering {
-        state: buffer("step state").await?,
-        tokens: buffer("tokens").await?,
-        sampler: buffer("sampler settings").await?,
+        step: buffer("step").await?,
+        next: buffer("next tokens").await?,
+        drawn: buffer("drawn tokens").await?,
+        samplers: buffer("sampler settings").await?,
         counts: buffer("token counts").await?,
         candidates: buffer("candidates").await?,
-        ring: buffer("token ring").await?,
-        block_table: buffer("block table").await?,
-        rope: buffer("rotary table").await?,
+        page: buffer("cache page").await?,
         partial: buffer("attention splits").await?,
         stats: buffer("attention split statistics").await?,
-        staging,
     })
 }

@@ -121,7 +121,7 @@ impl Engine {
         let down = ExpertWork { one: down, many: slots, norm: None };
 
         for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
-            launches.push(group_tokens(&mut self.kernels, &self.steering.state, &routes, groups).await?);
+            launches.push(group_tokens(&mut self.kernels, &self.steering.step, &routes, groups).await?);
         }
         for (work, weights) in [(gate_up, gate_up_weights), (down, down_weights)] {
             let bound = self.bind_experts(&work).await?;

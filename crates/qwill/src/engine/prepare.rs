@@ -5,11 +5,12 @@ use std::rc::Rc;
 use qwill_gpu::{Buffer, Usage};
 use qwill_kernels::{
     Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, Launch, NormRows, Project, RotaryRows, Rotate,
-    RotateBuffers, SamplerSettings, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
+    RotateBuffers, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
 };
+use qwill_models::step::{Begin, Sampler, Want};
 use qwill_models::{Activation, Direction, HeadThen, Op, Outputs, Plan, Projection, TensorRef, Then, Weight};
 
-use super::buffers::Activations;
+use super::buffers::{Activations, Steering};
 use super::sizes::{layer_cache_bytes, max_splits};
 use super::stage::{BySize, Target, Work};
 use super::{Engine, FEW, MAX_OUTPUTS};
@@ -58,13 +59,12 @@ impl Engine {
         let plan = self.plan.clone();
         let dims = &plan.dims;
         let cache_bytes = layer_cache_bytes(&plan, self.options);
-        let mut caches = Vec::new();
         for layer in 0..dims.n_layers {
             let keys =
                 self.gpu.buffer(&format!("keys of layer {layer}"), cache_bytes, Usage::Storage).await?;
             let values =
                 self.gpu.buffer(&format!("values of layer {layer}"), cache_bytes, Usage::Storage).await?;
-            caches.push((keys, values));
+            self.caches.push((keys, values));
         }
         let rows = plan.rope.rows();
         for op in &plan.ops {
@@ -90,12 +90,10 @@ impl Engine {
                         eps: dims.rms_norm_eps,
                         kv: self.options.kv,
                     };
-                    let (k_cache, v_cache) = &caches[rotation.layer];
+                    let (k_cache, v_cache) = &self.caches[rotation.layer];
                     let buffers = RotateBuffers {
-                        state: &self.steering.state,
+                        step: &self.steering.step,
                         qkv: &self.activations.qkv,
-                        rope: &self.steering.rope,
-                        block_table: &self.steering.block_table,
                         q: &self.activations.q,
                         k_cache,
                         v_cache,
@@ -114,11 +112,10 @@ impl Engine {
                         visibility: visibility(&plan, attention.window)?,
                         kv: self.options.kv,
                     };
-                    let (k_cache, v_cache) = &caches[attention.layer];
+                    let (k_cache, v_cache) = &self.caches[attention.layer];
                     let buffers = AttendBuffers {
-                        state: &self.steering.state,
+                        step: &self.steering.step,
                         q: &self.activations.q,
-                        block_table: &self.steering.block_table,
                         k_cache,
                         v_cache,
                         y: &self.activations.attended,
@@ -126,9 +123,10 @@ impl Engine {
                         stats: &self.steering.stats,
                     };
                     let splits = max_splits(&plan, self.options.context_length, self.kernels.tuning());
-                    let launches = &mut self.layers.launches;
-                    launches.one.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
-                    for launches in launches.of_many() {
+                    for launches in self.layers.launches.all_mut() {
+                        launches.extend(self.kernels.attend_decode(&shape, &buffers, splits).await?);
+                    }
+                    for launches in self.layers.launches.of_many() {
                         launches.push(self.kernels.attend_prefill(&shape, &buffers).await?);
                     }
                 }
@@ -139,10 +137,10 @@ impl Engine {
 
     async fn prepare_embedding(&mut self, loader: &mut Loader<'_>, weight: &Weight) -> Result<(), Error> {
         let mut bound = BySize::<Vec<Launch>>::default();
-        let (hidden, tokens) = (&self.activations.hidden, &self.steering.tokens);
+        let (hidden, Steering { step, next, .. }) = (&self.activations.hidden, &self.steering);
         for table in loader.weight(weight).await? {
             for launches in bound.all_mut() {
-                launches.extend(embed_rows(&mut self.kernels, &table, tokens, hidden, None).await?);
+                launches.extend(embed_rows(&mut self.kernels, &table, step, next, hidden, None).await?);
             }
         }
         self.layers.push_site(bound, Target { weights: [weight.clone()].into(), work: Work::Embed });
@@ -204,8 +202,8 @@ impl Engine {
         let Activations { hidden, normed, .. } = &self.activations;
         let launches = &mut self.layers.launches;
         for launches in launches.of_many() {
-            let (state, rows) = (&self.steering.state, NormRows::All);
-            launches.push(norm_rms(&mut self.kernels, state, hidden, norm, n_cols, rows, normed).await?);
+            let (step, rows) = (&self.steering.step, NormRows::All);
+            launches.push(norm_rms(&mut self.kernels, step, hidden, norm, n_cols, rows, normed).await?);
         }
         Ok(())
     }
@@ -253,9 +251,9 @@ impl Engine {
         let n_cols = self.plan.dims.hidden_size;
         let (hidden, head_in) = (self.activations.hidden.clone(), self.activations.head_in.clone());
         for launches in [&mut self.norm.one, &mut self.norm.many] {
-            let state = &self.steering.state;
+            let step = &self.steering.step;
             let rows = NormRows::Outputs;
-            launches.push(norm_rms(&mut self.kernels, state, &hidden, &norm, n_cols, rows, &head_in).await?);
+            launches.push(norm_rms(&mut self.kernels, step, &hidden, &norm, n_cols, rows, &head_in).await?);
         }
         let mut x = head_in;
         for (index, layer) in head.layers.iter().enumerate() {
@@ -302,24 +300,15 @@ impl Engine {
         let mut sequence = Sequence::default();
         let tokens = vec![0; 2.min(self.options.context_length)];
         self.start(&mut sequence, &tokens);
-        self.prefill(&mut sequence, &tokens)?;
-        if self.plan.head.outputs != Outputs::Logits {
-            sequence.truncate(0, &mut self.pool);
-            return Ok(());
-        }
-        let n = self
-            .prepare_sampling(&SamplerSettings {
-                temperature: 0.0,
-                top_k: 0,
-                top_p: 1.0,
-                min_p: 0.0,
-                repetition_penalty: 1.0,
-                presence_penalty: 0.0,
-                frequency_penalty: 0.0,
-                n_vocab: self.plan.dims.vocab_size as u32,
-            })
-            .await?;
-        self.sample_step(&sequence, n, 0, 0).wait(&self.gpu).await?;
+        let is_last = |index| index + 1 == tokens.len();
+        let want = match self.plan.head.outputs {
+            Outputs::Logits => Want::Token { seed: 0, index: 0 },
+            Outputs::Scores { .. } | Outputs::States => Want::Scores,
+        };
+        let sampler = Sampler::greedy(self.plan.dims.vocab_size as u32);
+        self.begin(&Begin { slot: 0, sampler, prompt: Vec::new(), drawn: Vec::new() }).await?;
+        let chunk = self.options.chunk;
+        self.read(&mut sequence, &tokens, chunk, |index| is_last(index).then_some(want)).await?;
         sequence.truncate(0, &mut self.pool);
         Ok(())
     }

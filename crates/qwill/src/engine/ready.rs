@@ -25,10 +25,15 @@ impl<'e> Ready<'e> {
     /// Records all of it.
     pub(crate) fn record(&self) -> Step<'e> {
         let mut step = self.gpu.step();
+        self.record_into(&mut step);
+        step
+    }
+
+    /// Records all of it behind what was recorded before.
+    pub(super) fn record_into(&self, step: &mut Step<'e>) {
         for launch in &self.launches {
             step.run(&launch.dispatch, launch.grid(&self.shape));
         }
-        step
     }
 
     /// Indices of its launches, those together that do the same, in the order in which each comes first.

@@ -1,12 +1,12 @@
 //! Bytes of every buffer of an engine but its weights and its cache, before any is made.
 
 use qwill_kernels::{
-    GEMM_MAX_TILE_M, Grouping, PAGE, Routing, SamplerSettings, StepState, TopKWeights, Tuning, align_row,
-    candidate_count,
+    DrawClass, GEMM_MAX_TILE_M, Grouping, PAGE, Routing, SamplerSettings, TopKWeights, Tuning, align_row,
+    step_words,
 };
 use qwill_models::{Mixture, Plan, Rope};
 
-use super::{ANGLES_AHEAD, EngineOptions, FEW, MAX_OUTPUTS, RING};
+use super::{EngineOptions, FEW, MAX_OUTPUTS};
 
 /// What a buffer is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +15,9 @@ pub(crate) enum Purpose {
     Activations,
     /// Activations of mixtures of experts.
     Experts,
-    /// Cosines and sines.
-    Rotary,
     /// Logits or scores, and what they are made from.
     Outputs,
-    /// What steers a step: state, tokens, sampling, splits of attention.
+    /// What steers a step: its words with the cosines and sines of positions, sampling, splits of attention.
     Steering,
 }
 
@@ -87,18 +85,19 @@ impl Sizes {
 
     fn add_steering(&mut self, plan: &Plan, rope: &Rope, options: EngineOptions, tuning: &Tuning) {
         let dims = &plan.dims;
-        let angles = options.chunk.max(ANGLES_AHEAD) * rope.rows().per_position * rope.rotary_dim;
-        self.add(Purpose::Rotary, "rotary table", angles * 4);
-        let splits = dims.n_heads * max_splits(plan, options.context_length, tuning);
+        let EngineOptions { context_length, n_slots, chunk, .. } = options;
+        let splits = n_slots * dims.n_heads * max_splits(plan, context_length, tuning);
+        let pages = n_slots * context_length.div_ceil(PAGE);
+        let angles = rope.rows().per_position * rope.rotary_dim;
+        let page = 2 * dims.n_layers * layer_page_bytes(plan, options);
         for (label, bytes) in [
-            ("step state", size_of::<StepState>()),
-            ("tokens", options.chunk * 4),
-            ("sampler settings", size_of::<SamplerSettings>()),
-            ("token counts", dims.vocab_size * 4),
-            ("candidates", candidate_count(dims.vocab_size, 1024) * 8),
-            ("token ring", RING * 4),
-            ("tokens on their way back", RING * 4),
-            ("block table", options.context_length.div_ceil(PAGE) * 4),
+            ("step", step_words(chunk, n_slots, MAX_OUTPUTS, pages, angles) * 4),
+            ("next tokens", n_slots * 4),
+            ("drawn tokens", MAX_OUTPUTS * 4),
+            ("sampler settings", n_slots * size_of::<SamplerSettings>()),
+            ("token counts", n_slots * dims.vocab_size * 4),
+            ("candidates", n_slots * DrawClass::All.n_candidates(dims.vocab_size) * 8),
+            ("cache page", page),
             ("attention splits", splits * dims.head_dim * 4),
             ("attention split statistics", splits * 8),
         ] {
@@ -124,7 +123,7 @@ impl Sizes {
 
     /// The largest buffer.
     pub(crate) fn largest(&self) -> Size {
-        self.0.iter().max_by_key(|size| size.bytes).copied().expect("every engine has a step state")
+        self.0.iter().max_by_key(|size| size.bytes).copied().expect("every engine has steps")
     }
 }
 
@@ -180,9 +179,12 @@ pub(crate) fn widest_row_bytes(plan: &Plan, rope: &Rope) -> usize {
         * 4
 }
 
+/// Bytes of the keys, or of the values, of one page in one layer.
+fn layer_page_bytes(plan: &Plan, options: EngineOptions) -> usize {
+    PAGE * plan.dims.n_kv_heads * options.kv.vector_bytes(plan.dims.head_dim)
+}
+
 /// Bytes of the keys, or of the values, of one layer.
 pub(crate) fn layer_cache_bytes(plan: &Plan, options: EngineOptions) -> u64 {
-    let dims = &plan.dims;
-    let positions = options.context_length.next_multiple_of(PAGE);
-    (positions * dims.n_kv_heads * options.kv.vector_bytes(dims.head_dim)) as u64
+    (options.n_pages * layer_page_bytes(plan, options)) as u64
 }

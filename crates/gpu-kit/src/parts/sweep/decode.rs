@@ -5,7 +5,7 @@ use qwill_gpu::Buffer;
 use qwill_kernels::{
     Attend, AttendBuffers, Error, KvType, Launch, PAGE, StepShape, Visibility, align_row, cpu,
 };
-use qwill_testkit::{Report, Rig, Rng, block_on};
+use qwill_testkit::{Report, Rig, Rng, TestSpan, TestStep, block_on};
 
 use super::gemm::abs;
 use super::site::Site;

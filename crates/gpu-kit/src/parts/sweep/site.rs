@@ -77,7 +77,7 @@ pub(super) fn measure<T: Debug + Serialize>(
     let measured = caught(|| -> Result<(f64, f64), String> {
         let launches = site.bind(rig).map_err(|error| error.to_string())?;
         let step = site.step();
-        rig.run(&launches, step);
+        rig.run(&launches, step.clone());
         let worst_error = site.worst_error(rig);
         if worst_error > TOLERANCE {
             return Err(format!("worst error {worst_error:.2e} of the scale; {TOLERANCE:.0e} is allowed"));

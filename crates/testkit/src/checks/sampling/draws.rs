@@ -33,7 +33,6 @@ struct Draw<'a> {
 
 /// Runs `sample_token` for sequences in slots of their own, whose lists are equally long; the tokens.
 fn sample_all(rig: &mut Rig, class: DrawClass, draws: &[Draw<'_>]) -> Vec<u32> {
-    const RING: usize = 3;
     let (n, n_candidates) = (draws.len(), draws[0].candidates.len());
     let ids = || draws.iter().flat_map(|draw| draw.candidates).map(|&(_, id)| id as usize);
     let n_vocab = ids().max().unwrap_or(0) + 1;
@@ -49,8 +48,8 @@ fn sample_all(rig: &mut Rig, class: DrawClass, draws: &[Draw<'_>]) -> Vec<u32> {
     let slot = |i: usize| n - 1 - i;
     let samplers: Vec<SamplerSettings> = draws.iter().rev().map(|draw| *draw.settings).collect();
     let seeds = draws.iter().enumerate().map(|(i, draw)| (slot(i) as u32, draw.seed, draw.index));
-    let (step, shape) = step_of(class, RING as u32, &seeds.collect::<Vec<_>>()).upload(rig);
-    let (next, ring) = (rig.upload("next", &vec![9u32; n + 1]), rig.upload("ring", &vec![9u32; n + 5]));
+    let (step, shape) = step_of(class, &seeds.collect::<Vec<_>>()).upload(rig);
+    let [next, drawn] = ["next", "drawn"].map(|label| rig.upload(label, &vec![9u32; n + 1]));
     let counts_buffer = rig.upload("counts", &counts);
     let buffers = SampleBuffers {
         step: &step,
@@ -59,14 +58,13 @@ fn sample_all(rig: &mut Rig, class: DrawClass, draws: &[Draw<'_>]) -> Vec<u32> {
         counts: &counts_buffer,
         candidates: &rig.upload("candidates", &bits),
         next: &next,
-        ring: &ring,
+        drawn: &drawn,
     };
     let shape_of_draws = Draws { class, n_vocab, n_candidates, candidate_stride };
     let launch = block_on(sample_token(&mut rig.kernels, &buffers, shape_of_draws)).unwrap();
     rig.run([&launch], shape);
-    let ring: Vec<u32> = rig.read(&ring);
-    let tokens = ring[RING..][..n].to_vec();
-    assert_eq!([&ring[..RING], &ring[RING + n..]].concat(), [9; 5], "what lies beside the tokens");
+    let mut tokens: Vec<u32> = rig.read(&drawn);
+    assert_eq!(tokens.pop(), Some(9));
     let next: Vec<u32> = rig.read(&next);
     for (i, &token) in tokens.iter().enumerate() {
         assert!((token as usize) < n_vocab, "{token} is no candidate");

@@ -29,9 +29,8 @@ const OFF: SamplerSettings = SamplerSettings {
     n_vocab: u32::MAX,
 };
 
-/// A step of one token for each (slot, seed, index of the random number), from which a token is drawn; `ring` is where they
-/// go.
-fn step_of(class: DrawClass, ring: u32, draws: &[(u32, u32, u32)]) -> TestStep {
+/// A step of one token for each (slot, seed, index of the random number), from which a token is drawn.
+fn step_of(class: DrawClass, draws: &[(u32, u32, u32)]) -> TestStep {
     let outputs = draws.iter().zip(0..).map(|(&(slot, seed, index), token)| StepOutput {
         token,
         slot,
@@ -40,5 +39,5 @@ fn step_of(class: DrawClass, ring: u32, draws: &[(u32, u32, u32)]) -> TestStep {
         draw: Some(class),
     });
     let spans = draws.iter().map(|&(slot, ..)| TestSpan { slot, ..TestSpan::without_cache(1) });
-    TestStep { outputs: outputs.collect(), ring, ..TestStep::of(spans.collect()) }
+    TestStep { outputs: outputs.collect(), ..TestStep::of(spans.collect()) }
 }

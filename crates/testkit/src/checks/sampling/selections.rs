@@ -39,7 +39,7 @@ fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Ve
     let samplers: Vec<SamplerSettings> = by_slot().map(|source| *source.settings).collect();
     let counts: Vec<u32> = by_slot().flat_map(|source| source.counts).copied().collect();
     let logits: Vec<f32> = sources.iter().flat_map(|source| padded_rows(source.logits, n_vocab)).collect();
-    let (step, shape) = step_of(class, 0, &slots.map(|slot| (slot, 0, 0)).collect::<Vec<_>>()).upload(rig);
+    let (step, shape) = step_of(class, &slots.map(|slot| (slot, 0, 0)).collect::<Vec<_>>()).upload(rig);
     let buffers = SampleBuffers {
         step: &step,
         samplers: &rig.upload("samplers", &samplers),
@@ -47,7 +47,7 @@ fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Ve
         counts: &rig.upload("counts", &counts),
         candidates: &candidates,
         next: &unused,
-        ring: &unused,
+        drawn: &unused,
     };
     let launch = block_on(select_candidates(&mut rig.kernels, &buffers, draws)).unwrap();
     rig.run([&launch], shape);

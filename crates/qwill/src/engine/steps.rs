@@ -1,0 +1,162 @@
+//! Steps: from plain data to what the device runs.
+
+use qwill_gpu::Read;
+use qwill_kernels::{DrawClass, StepOutput, StepParts, StepSpan, TokenSource, align_row, prefill_rows};
+use qwill_models::Outputs;
+use qwill_models::step::{Source, Span, Step, Want};
+
+use super::pending::{Pending, Wanted};
+use super::stage::Size;
+use super::{Engine, FEW, MAX_OUTPUTS, Ready};
+use crate::Error;
+
+/// A step that is written to the device.
+pub(crate) struct Written {
+    pub(super) shape: qwill_kernels::StepShape,
+    pub(super) wanted: Wanted,
+}
+
+impl Engine {
+    /// Writes a step to the device: all that [`Self::ready`] needs.
+    pub(crate) async fn write(&mut self, step: &Step) -> Result<Written, Error> {
+        self.check_step(step)?;
+        for begin in &step.begins {
+            self.begin(begin).await?;
+        }
+        // spans of one token first, as kernels want them
+        let mut order: Vec<usize> = (0..step.spans.len()).collect();
+        order.sort_by_key(|&index| step.spans[index].tokens.len() > 1);
+        let mut first_tokens = vec![0; step.spans.len()];
+        let mut n_tokens = 0;
+        for &index in &order {
+            first_tokens[index] = n_tokens;
+            n_tokens += step.spans[index].tokens.len();
+        }
+        let (outputs, wanted) = self.outputs(step, &first_tokens);
+
+        let tokens: Vec<Vec<TokenSource>> = step.spans.iter().map(token_sources).collect();
+        let angles: Vec<Vec<f32>> = step.spans.iter().map(|span| self.angles(span)).collect();
+        let span = |&index: &usize| StepSpan {
+            tokens: &tokens[index],
+            slot: step.spans[index].slot,
+            position: step.spans[index].position as u32,
+            pages: &step.spans[index].pages,
+            angles: &angles[index],
+        };
+        let spans: Vec<StepSpan<'_>> = order.iter().map(span).collect();
+        let tile_rows = prefill_rows(self.plan.dims.head_dim);
+        let (words, shape) = StepParts { spans: &spans, outputs: &outputs, tile_rows }.encode();
+        self.gpu.write(&self.steering.step, 0, bytemuck::cast_slice(&words));
+        Ok(Written { shape, wanted })
+    }
+
+    fn check_step(&self, step: &Step) -> Result<(), Error> {
+        let options = &self.options;
+        let n_outputs = step.outputs().count();
+        let has_slot = |span: &Span| (span.slot as usize) < options.n_slots;
+        if step.n_tokens() > options.chunk || n_outputs > MAX_OUTPUTS || !step.spans.iter().all(has_slot) {
+            return Err(Error::Kernel(format!(
+                "a step of {} tokens and {n_outputs} outputs does not fit an engine for {} tokens, {MAX_OUTPUTS} outputs and \
+                 {} texts at a time",
+                step.n_tokens(),
+                options.chunk,
+                options.n_slots
+            )));
+        }
+        Ok(())
+    }
+
+    /// Angles of a span's tokens.
+    fn angles(&self, span: &Span) -> Vec<f32> {
+        self.plan.rope.table(span.n_prompt, span.position..span.position + span.tokens.len())
+    }
+
+    /// The rows of outputs in the order that kernels want, and which row each answer comes from.
+    fn outputs(&self, step: &Step, first_tokens: &[usize]) -> (Vec<StepOutput>, Wanted) {
+        let mut rows: Vec<(usize, Want, StepOutput)> = Vec::new();
+        for (span, first_token) in step.spans.iter().zip(first_tokens) {
+            for output in &span.outputs {
+                let (seed, index, draw) = match output.want {
+                    Want::Token { seed, index } => (seed, index, Some(self.classes[span.slot as usize])),
+                    Want::Scores | Want::State => (0, 0, None),
+                };
+                let token = (first_token + output.row) as u32;
+                let row = StepOutput { token, slot: span.slot, seed, index, draw };
+                rows.push((rows.len(), output.want, row));
+            }
+        }
+        rows.sort_by_key(|(_, want, row)| match want {
+            Want::Token { .. } => row.draw.map_or(0, |class| class as usize),
+            Want::Scores => DrawClass::ALL.len(),
+            Want::State => DrawClass::ALL.len() + 1,
+        });
+        let wanted = Wanted::new(rows.iter().map(|&(answer, want, _)| (answer, want)));
+        (rows.into_iter().map(|(.., row)| row).collect(), wanted)
+    }
+
+    /// The step that was written last, as often as wanted.
+    pub(crate) fn ready(&self, written: &Written) -> Ready<'_> {
+        let Written { shape, wanted } = written;
+        let size = match shape.n_tokens as usize {
+            1 => Size::One,
+            2..=FEW => Size::Few,
+            _ => Size::Many,
+        };
+        let mut launches = self.layers.in_order(size, &self.adapters.layers());
+        let size = if shape.n_outputs == 1 { Size::One } else { Size::Many };
+        launches.extend(self.norm.get(size));
+        if wanted.needs_head() {
+            launches.extend(self.head.in_order(size, &self.adapters.head()));
+        }
+        for class in DrawClass::ALL {
+            launches.extend(self.samplers.get(&class).into_iter().flatten());
+        }
+        Ready::new(&self.gpu, launches, shape.clone())
+    }
+
+    /// Puts a step behind those that were submitted before.
+    pub(crate) async fn submit(&mut self, step: &Step) -> Result<Pending, Error> {
+        self.gpu.check()?;
+        let written = self.write(step).await?;
+        let drawn = self.staging.take(&self.gpu).await?;
+        let width = self.plan.head.width(&self.plan.dims);
+        // the last output layer's, where there is one
+        let scores_from = match self.plan.head.outputs {
+            Outputs::States => &self.activations.head_in,
+            Outputs::Logits | Outputs::Scores { .. } => &self.activations.outputs,
+        };
+        let hidden_size = self.plan.dims.hidden_size;
+        let scores = self.reading(written.wanted.scores.len(), width).await?;
+        let states = self.reading(written.wanted.states.len(), hidden_size).await?;
+
+        let ready = self.ready(&written);
+        let mut pass = self.gpu.step();
+        for copy in &step.copies {
+            self.copy_page(&mut pass, copy);
+        }
+        ready.record_into(&mut pass);
+        let wanted = &written.wanted;
+        // something is read in any case: that tells when the step has ended
+        let bytes = wanted.drawn.len().max(1) as u64 * 4;
+        let mut reads = vec![Read { source: (&self.steering.drawn, 0), target: &drawn, bytes }];
+        for (target, source, first_row, width) in [
+            (&scores, scores_from, wanted.drawn.len(), width),
+            (&states, &self.activations.head_in, wanted.drawn.len() + wanted.scores.len(), hidden_size),
+        ] {
+            if let Some(target) = target {
+                let offset = first_row * align_row(width) * 4;
+                reads.push(Read { source: (source, offset as u64), target, bytes: target.size() });
+            }
+        }
+        let readbacks = pass.submit_and_read_all(&reads);
+        Ok(Pending::new(self, written.wanted, (drawn, width), readbacks))
+    }
+}
+
+fn token_sources(span: &Span) -> Vec<TokenSource> {
+    let source = |source: &Source| match *source {
+        Source::Id(id) => TokenSource::Id(id),
+        Source::Next => TokenSource::Next,
+    };
+    span.tokens.iter().map(source).collect()
+}
