@@ -6,7 +6,6 @@ use qwill_gpu::{Binding, KernelSource};
 use qwill_weights::Layout;
 
 use crate::cost::ProductCost;
-use crate::matrix::{quant_name, quant_value};
 use crate::tuning::GemmShape;
 use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, RowOrder, StepShape, Templates};
 
@@ -46,15 +45,11 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     let tiles_binding = scale_binding + usize::from(epilogue == Epilogue::StoreScaled);
     bindings.resize(tiles_binding + if experts { 2 } else { 0 }, Binding::Read);
     KernelSource {
-        name: format!(
-            "gemm {} {} {shape:?} bias={bias} experts={experts}",
-            quant_name(layout),
-            epilogue.name()
-        ),
+        name: format!("gemm {} {} {shape:?} bias={bias} experts={experts}", layout.name(), epilogue.name()),
         wgsl: templates.render(
             "gemm/gemm.wgsl",
             context! {
-                quant => quant_value(layout),
+                quant => layout.name(),
                 span => 1,
                 weights,
                 bias,

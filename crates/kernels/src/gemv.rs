@@ -6,7 +6,6 @@ use qwill_gpu::{Binding, Caps, Grid, KernelSource};
 use qwill_weights::Layout;
 
 use crate::cost::ProductCost;
-use crate::matrix::{quant_name, quant_value};
 use crate::tuning::{GemvShape, Reduction};
 use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, RowOrder, Templates};
 
@@ -85,7 +84,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     KernelSource {
         name: format!(
             "gemv {} {} {} wg{} rows{} span{} norm={norm} bias={bias} experts={}",
-            quant_name(layout),
+            layout.name(),
             shape.reduction.name(),
             epilogue.name(),
             shape.workgroup,
@@ -96,7 +95,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
         wgsl: templates.render(
             "gemv/gemv.wgsl",
             context! {
-                quant => quant_value(layout),
+                quant => layout.name(),
                 weights,
                 norm,
                 norm_binding,

@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use minijinja::Value;
 use qwill_gpu::Buffer;
-use qwill_weights::{Group, Layout};
+use qwill_weights::Layout;
 
 use crate::{Error, RowOrder};
 
@@ -54,7 +53,7 @@ impl DeviceMatrix {
 
     /// Words for `n_rows` of its rows and what is done with their products.
     pub(crate) fn detail(&self, n_rows: usize, epilogue: Epilogue) -> String {
-        format!("{} {n_rows}x{} {}", quant_name(self.layout), self.k, epilogue.name())
+        format!("{} {n_rows}x{} {}", self.layout.name(), self.k, epilogue.name())
     }
 
     /// Bytes of the whole matrix.
@@ -203,38 +202,4 @@ pub(crate) fn check_epilogue(
             other.name()
         ))),
     }
-}
-
-pub(crate) fn quant_name(layout: Layout) -> &'static str {
-    match layout {
-        Layout::F32 => "f32",
-        Layout::F16 => "f16",
-        Layout::BF16 => "bf16",
-        Layout::Q8 => "q8",
-        Layout::Q4 => "q4",
-        Layout::Q4M => "q4m",
-        Layout::Q5 => "q5",
-        Layout::Q5M => "q5m",
-        Layout::Q2K => "q2k",
-        Layout::Q3K => "q3k",
-        Layout::Q4K => "q4k",
-        Layout::Q5K => "q5k",
-        Layout::Q6K => "q6k",
-        Layout::IQ4NL => "iq4nl",
-        Layout::IQ4XS => "iq4xs",
-        Layout::MXFP4 => "mxfp4",
-        Layout::F8 => "f8",
-        Layout::Z4(Group::Of32) => "z4_32",
-        Layout::Z4(Group::Of64) => "z4_64",
-        Layout::Z4(Group::Of128) => "z4_128",
-        Layout::Z8(Group::Of32) => "z8_32",
-        Layout::Z8(Group::Of64) => "z8_64",
-        Layout::Z8(Group::Of128) => "z8_128",
-        other => unreachable!("{other:?} has no shader"),
-    }
-}
-
-/// Template value for the layout.
-pub(crate) fn quant_value(layout: Layout) -> Value {
-    Value::from(quant_name(layout))
 }
