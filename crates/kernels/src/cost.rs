@@ -3,7 +3,7 @@
 use std::iter::Sum;
 use std::ops::{Add, Mul};
 
-use crate::{DeviceMatrix, Epilogue};
+use crate::{DeviceMatrix, EpilogueKind};
 
 /// Work of a launch. Every operand counts once, however often tiles and caches make the kernel read it, and what is padding
 /// in activations does not count.
@@ -60,7 +60,7 @@ pub(crate) struct ProductCost {
 
 impl ProductCost {
     /// For `n_rows` rows of a matrix.
-    pub(crate) fn new(matrix: &DeviceMatrix, n_rows: usize, epilogue: Epilogue) -> Self {
+    pub(crate) fn new(matrix: &DeviceMatrix, n_rows: usize, epilogue: EpilogueKind) -> Self {
         let outputs = epilogue.outputs(n_rows);
         let moved = if epilogue.reads_output() { 2 * outputs } else { outputs };
         Self {

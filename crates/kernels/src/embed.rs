@@ -5,7 +5,6 @@ use minijinja::context;
 use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 use qwill_weights::Layout;
 
-use crate::matrix::{quant_name, quant_value};
 use crate::{Cost, DeviceMatrix, Error, Kernels, Launch, Templates};
 
 #[repr(C)]
@@ -31,10 +30,10 @@ pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> K
     let (scale, scale_binding) = (scaled == Scaled::Yes, bindings.len());
     bindings.extend(scale.then_some(Binding::Read));
     KernelSource {
-        name: format!("embed_rows {} scale={scale}", quant_name(layout)),
+        name: format!("embed_rows {} scale={scale}", layout.name()),
         wgsl: templates.render(
             "embed/embed_rows.wgsl",
-            context! { quant => quant_value(layout), span => 1, weights => 4, scale, scale_binding },
+            context! { quant => layout.name(), span => 1, weights => 4, scale, scale_binding },
         ),
         bindings,
         constants: vec![],
@@ -74,7 +73,7 @@ pub async fn embed_rows(
             0 => Cost { bytes: table.row_bytes(1), flops: 0 } + Cost::floats(table.k, 0),
             _ => Cost::default(),
         };
-        let detail = format!("{} {}x{}", quant_name(table.layout), table.n_rows, table.k);
+        let detail = format!("{} {}x{}", table.layout.name(), table.n_rows, table.k);
         launches.push(launch.costing(detail, move |step| token * step.n_tokens));
     }
     Ok(launches)

@@ -8,7 +8,6 @@ use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 
 use crate::cost::ProductCost;
 use crate::gemv::Experts;
-use crate::matrix::check_epilogue;
 use crate::{
     Cost, DeviceMatrix, Epilogue, Error, FusedNorm, Grouping, Groups, Kernels, Launch, Routing, StepShape,
     Templates, align_row, gemm, gemv,
@@ -37,8 +36,6 @@ pub struct ExpertProject {
     pub rows: ExpertRows,
     /// What happens to the product, in the rows of slots; [`ExpertRows::Gather`] adds.
     pub epilogue: Epilogue,
-    /// Factors of the rows of all experts, f32, for [`Epilogue::StoreScaled`].
-    pub scale: Option<Buffer>,
     /// Input, rows of `align_row(k)` f32, one a token or one a slot.
     pub x: Buffer,
     /// Output, rows of `y_stride` f32, one a token or one a slot.
@@ -60,12 +57,12 @@ impl ExpertProject {
 
     /// What the products of one expert's rows cost.
     fn cost(&self) -> ProductCost {
-        ProductCost::new(&self.matrix, self.rows_per_expert(), self.epilogue)
+        ProductCost::new(&self.matrix, self.rows_per_expert(), self.epilogue.kind())
     }
 
     /// Words for it.
     fn detail(&self) -> String {
-        let matrix = self.matrix.detail(self.rows_per_expert(), self.epilogue);
+        let matrix = self.matrix.detail(self.rows_per_expert(), self.epilogue.kind());
         format!("{matrix} {}", self.routing.detail())
     }
 
@@ -81,20 +78,25 @@ impl ExpertProject {
                 self.matrix.order
             )));
         }
-        check_epilogue(self.epilogue, self.matrix.order, self.scale.as_ref())?;
-        let is_known = match self.rows {
-            ExpertRows::Gather => self.epilogue == Epilogue::Add,
-            _ => !matches!(self.epilogue, Epilogue::Relu | Epilogue::AddScaled),
+        let kind = self.epilogue.kind();
+        kind.check_order(self.matrix.order)?;
+        let is_known = match (&self.epilogue, self.rows) {
+            (Epilogue::Add, _) => true,
+            (Epilogue::Store(None) | Epilogue::StoreScaled(_) | Epilogue::SiluMul, rows) => {
+                rows != ExpertRows::Gather
+            }
+            (Epilogue::Store(Some(_)) | Epilogue::Relu(_) | Epilogue::AddScaled(_), _) => false,
         };
         if !is_known {
+            let bias = if self.epilogue.has_bias() { " and a bias" } else { "" };
             return Err(Error::Shape(format!(
-                "projections by experts do not go with {} in {:?} rows",
-                self.epilogue.name(),
+                "projections by experts do not go with {}{bias} in {:?} rows",
+                kind.name(),
                 self.rows
             )));
         }
         let rows = self.rows_per_expert();
-        let outputs = self.epilogue.outputs(rows);
+        let outputs = kind.outputs(rows);
         if self.y_stride < outputs {
             return Err(Error::Shape(format!(
                 "{outputs} outputs of an expert do not fit rows of {} elements",
@@ -132,7 +134,7 @@ pub async fn gemv_experts(
     if norm.is_some() && project.rows != ExpertRows::Spread {
         return Err(Error::Shape("a norm goes with the rows of tokens, not with those of slots".into()));
     }
-    let epilogue = project.epilogue;
+    let epilogue = project.epilogue.kind();
     let experts = match project.rows {
         ExpertRows::Spread | ExpertRows::Slots => Experts::Spread,
         ExpertRows::Gather => Experts::Gather,
@@ -173,7 +175,7 @@ pub async fn gemv_experts(
         buffers.extend(&shard.streams);
         buffers.extend(norm.map(|n| &n.gain));
         buffers.push(routes);
-        buffers.extend(&project.scale);
+        buffers.extend(project.epilogue.buffer());
         let mut grid = Grid::folded(n_outputs.div_ceil(variant.outputs()));
         if experts == Experts::Spread {
             grid.0[2] = top_k as u32;
@@ -222,7 +224,7 @@ pub async fn gemm_experts(
     let matrix = &project.matrix;
     let top_k = project.routing.top_k;
     check_indices(grouping.max_tokens * top_k, project.y_stride.max(align_row(matrix.k)))?;
-    let epilogue = project.epilogue;
+    let epilogue = project.epilogue.kind();
     let sharing = match project.rows {
         ExpertRows::Spread => top_k as u32,
         ExpertRows::Slots => 1,
@@ -252,7 +254,7 @@ pub async fn gemm_experts(
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
-        buffers.extend(&project.scale);
+        buffers.extend(project.epilogue.buffer());
         buffers.extend([&groups.tiles, &groups.assignments]);
         let grid = move |step: &StepShape| {
             shape.grid(rows_per_expert as u32, grouping.max_tiles(step.n_tokens as usize) as u32)

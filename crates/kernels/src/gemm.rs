@@ -6,9 +6,8 @@ use qwill_gpu::{Binding, KernelSource};
 use qwill_weights::Layout;
 
 use crate::cost::ProductCost;
-use crate::matrix::{quant_name, quant_value};
 use crate::tuning::GemmShape;
-use crate::{Epilogue, Error, Kernels, Launch, NormRows, Project, RowOrder, StepShape, Templates};
+use crate::{EpilogueKind, Error, Kernels, Launch, NormRows, Project, RowOrder, StepShape, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, NoUninit)]
@@ -29,7 +28,7 @@ pub(crate) struct Params {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variant {
     pub(crate) layout: Layout,
-    pub(crate) epilogue: Epilogue,
+    pub(crate) epilogue: EpilogueKind,
     pub(crate) bias: bool,
     pub(crate) shape: GemmShape,
     /// Tiles have an expert each.
@@ -42,19 +41,15 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     let bias_binding = weights + layout.n_streams();
     let mut bindings = vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
-    let scale_binding = routes_binding + usize::from(epilogue == Epilogue::AddScaled);
-    let tiles_binding = scale_binding + usize::from(epilogue == Epilogue::StoreScaled);
+    let scale_binding = routes_binding + usize::from(epilogue == EpilogueKind::AddScaled);
+    let tiles_binding = scale_binding + usize::from(epilogue == EpilogueKind::StoreScaled);
     bindings.resize(tiles_binding + if experts { 2 } else { 0 }, Binding::Read);
     KernelSource {
-        name: format!(
-            "gemm {} {} {shape:?} bias={bias} experts={experts}",
-            quant_name(layout),
-            epilogue.name()
-        ),
+        name: format!("gemm {} {} {shape:?} bias={bias} experts={experts}", layout.name(), epilogue.name()),
         wgsl: templates.render(
             "gemm/gemm.wgsl",
             context! {
-                quant => quant_value(layout),
+                quant => layout.name(),
                 span => 1,
                 weights,
                 bias,
@@ -90,11 +85,12 @@ pub async fn gemm(
     max_rows: usize,
 ) -> Result<Vec<Launch>, Error> {
     project.check()?;
-    let matrix = &project.matrix;
+    let (matrix, epilogue) = (&project.matrix, project.epilogue.kind());
+    let slot_weight = project.epilogue.slot_weight();
     let variant = Variant {
         layout: matrix.layout,
-        epilogue: project.epilogue,
-        bias: project.bias.is_some(),
+        epilogue,
+        bias: project.epilogue.has_bias(),
         shape: kernels.tuning.gemm(max_rows),
         experts: false,
     };
@@ -106,25 +102,23 @@ pub async fn gemm(
             x_stride: matrix.units() * 2,
             y_stride: project.y_stride as u32,
             n_rows: shard.n_rows as u32,
-            first_output: (project.first_output + project.epilogue.outputs(shard.first_row)) as u32,
-            n_outputs: project.epilogue.outputs(shard.n_rows) as u32,
-            slot: project.slot_weight.as_ref().map_or(0, |weight| weight.slot as u32),
-            n_slots: project.slot_weight.as_ref().map_or(0, |weight| weight.n_slots as u32),
+            first_output: (project.first_output + epilogue.outputs(shard.first_row)) as u32,
+            n_outputs: epilogue.outputs(shard.n_rows) as u32,
+            slot: slot_weight.map_or(0, |weight| weight.slot as u32),
+            n_slots: slot_weight.map_or(0, |weight| weight.n_slots as u32),
             ..Default::default()
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
-        buffers.extend(&project.bias);
-        buffers.extend(project.slot_weight.as_ref().map(|weight| &weight.routes));
-        buffers.extend(&project.scale);
+        buffers.extend(project.epilogue.buffer());
         let n_rows = shard.n_rows as u32;
         let grid = move |shape: &StepShape| {
             variant.shape.grid(n_rows, rows.count(shape).div_ceil(variant.shape.tile_m()))
         };
         let mut launch = kernels.launch("gemm", &source, Some(&params), &buffers, grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
-        let cost = ProductCost::new(matrix, shard.n_rows, project.epilogue);
-        let detail = matrix.detail(matrix.n_rows, project.epilogue);
+        let cost = ProductCost::new(matrix, shard.n_rows, epilogue);
+        let detail = matrix.detail(matrix.n_rows, epilogue);
         launches.push(launch.costing(detail, move |step| cost.of(rows.count(step))));
     }
     Ok(launches)

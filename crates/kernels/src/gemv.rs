@@ -6,9 +6,8 @@ use qwill_gpu::{Binding, Caps, Grid, KernelSource};
 use qwill_weights::Layout;
 
 use crate::cost::ProductCost;
-use crate::matrix::{quant_name, quant_value};
 use crate::tuning::{GemvShape, Reduction};
-use crate::{Epilogue, Error, FusedNorm, Kernels, Launch, Project, RowOrder, Templates};
+use crate::{EpilogueKind, Error, FusedNorm, Kernels, Launch, Project, RowOrder, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, Default, NoUninit)]
@@ -31,7 +30,7 @@ pub(crate) struct Params {
 pub(crate) struct Variant {
     pub(crate) layout: Layout,
     pub(crate) shape: GemvShape,
-    pub(crate) epilogue: Epilogue,
+    pub(crate) epilogue: EpilogueKind,
     pub(crate) norm: bool,
     pub(crate) bias: bool,
     /// Whose rows the matrix has.
@@ -78,14 +77,14 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     let bias_binding = norm_binding + usize::from(norm);
     let mut bindings = vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
-    let routed = experts != Experts::None || epilogue == Epilogue::AddScaled;
+    let routed = experts != Experts::None || epilogue == EpilogueKind::AddScaled;
     let scale_binding = routes_binding + usize::from(routed);
-    bindings.resize(scale_binding + usize::from(epilogue == Epilogue::StoreScaled), Binding::Read);
+    bindings.resize(scale_binding + usize::from(epilogue == EpilogueKind::StoreScaled), Binding::Read);
     let subgroups = shape.reduction == Reduction::Subgroup;
     KernelSource {
         name: format!(
             "gemv {} {} {} wg{} rows{} span{} norm={norm} bias={bias} experts={}",
-            quant_name(layout),
+            layout.name(),
             shape.reduction.name(),
             epilogue.name(),
             shape.workgroup,
@@ -96,7 +95,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
         wgsl: templates.render(
             "gemv/gemv.wgsl",
             context! {
-                quant => quant_value(layout),
+                quant => layout.name(),
                 weights,
                 norm,
                 norm_binding,
@@ -128,39 +127,37 @@ pub async fn gemv(
     norm: Option<&FusedNorm>,
 ) -> Result<Vec<Launch>, Error> {
     project.check()?;
-    let matrix = &project.matrix;
+    let (matrix, epilogue) = (&project.matrix, project.epilogue.kind());
     let variant = Variant {
         layout: matrix.layout,
         shape: kernels.tuning.gemv(matrix.layout, matrix.k),
-        epilogue: project.epilogue,
+        epilogue,
         norm: norm.is_some(),
-        bias: project.bias.is_some(),
+        bias: project.epilogue.has_bias(),
         experts: Experts::None,
     };
     let source = source(&kernels.templates, kernels.gpu.caps(), &variant);
     let mut launches = Vec::new();
     for shard in &matrix.shards {
-        let n_outputs = project.epilogue.outputs(shard.n_rows);
+        let n_outputs = epilogue.outputs(shard.n_rows);
         let params = Params {
             units: matrix.units(),
             n_cols: matrix.k as u32,
             n_outputs: n_outputs as u32,
-            first_output: (project.first_output + project.epilogue.outputs(shard.first_row)) as u32,
+            first_output: (project.first_output + epilogue.outputs(shard.first_row)) as u32,
             eps: norm.map_or(0.0, |n| n.eps),
-            slot: project.slot_weight.as_ref().map_or(0, |weight| weight.slot as u32),
+            slot: project.epilogue.slot_weight().map_or(0, |weight| weight.slot as u32),
             ..Default::default()
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
         buffers.extend(norm.map(|n| &n.gain));
-        buffers.extend(&project.bias);
-        buffers.extend(project.slot_weight.as_ref().map(|weight| &weight.routes));
-        buffers.extend(&project.scale);
+        buffers.extend(project.epilogue.buffer());
         let grid = Grid::folded((n_outputs as u32).div_ceil(variant.outputs()));
         let mut launch = kernels.launch("gemv", &source, Some(&params), &buffers, move |_| grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
-        let cost = ProductCost::new(matrix, shard.n_rows, project.epilogue);
-        let detail = matrix.detail(matrix.n_rows, project.epilogue);
+        let cost = ProductCost::new(matrix, shard.n_rows, epilogue);
+        let detail = matrix.detail(matrix.n_rows, epilogue);
         launches.push(launch.costing(detail, move |_| cost.of(1)));
     }
     Ok(launches)

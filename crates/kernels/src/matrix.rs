@@ -1,12 +1,9 @@
-//! Weight matrices on the device and the ways a projection uses them.
+//! Weight matrices on the device.
 
-use std::rc::Rc;
-
-use minijinja::Value;
 use qwill_gpu::Buffer;
-use qwill_weights::{Group, Layout};
+use qwill_weights::Layout;
 
-use crate::{Error, RowOrder};
+use crate::{EpilogueKind, RowOrder};
 
 /// Pads a row of `k` elements the way every matrix and activation is padded, elements.
 pub fn align_row(k: usize) -> usize {
@@ -53,188 +50,12 @@ impl DeviceMatrix {
     }
 
     /// Words for `n_rows` of its rows and what is done with their products.
-    pub(crate) fn detail(&self, n_rows: usize, epilogue: Epilogue) -> String {
-        format!("{} {n_rows}x{} {}", quant_name(self.layout), self.k, epilogue.name())
+    pub(crate) fn detail(&self, n_rows: usize, epilogue: EpilogueKind) -> String {
+        format!("{} {n_rows}x{} {}", self.layout.name(), self.k, epilogue.name())
     }
 
     /// Bytes of the whole matrix.
     pub fn bytes(&self) -> u64 {
         self.row_bytes(self.n_rows)
     }
-}
-
-/// The root-mean-square norm that a projection applies to its input.
-#[derive(Debug, Clone)]
-pub struct FusedNorm {
-    /// Weights `[k]`, padded with zeros to 32.
-    pub gain: Buffer,
-    /// Added to the mean square.
-    pub eps: f32,
-}
-
-/// What happens to the product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Epilogue {
-    /// `y = a (+ bias)`
-    Store,
-    /// `y = max(a (+ bias), 0)`
-    Relu,
-    /// `y += a`
-    Add,
-    /// `y += w * a` with the [`SlotWeight`] of the row.
-    AddScaled,
-    /// `y = s * a` with the [`Project::scale`] of the output.
-    StoreScaled,
-    /// `y = silu(gate) * up`, for matrices in [`RowOrder::GateUp`].
-    SiluMul,
-}
-
-impl Epilogue {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Store => "store",
-            Self::Relu => "relu",
-            Self::Add => "add",
-            Self::AddScaled => "add_scaled",
-            Self::StoreScaled => "store_scaled",
-            Self::SiluMul => "silu_mul",
-        }
-    }
-
-    /// Whether a bias can be added to the product.
-    pub(crate) fn takes_bias(self) -> bool {
-        matches!(self, Self::Store | Self::Relu)
-    }
-
-    /// Whether it adds to what is there.
-    pub(crate) fn reads_output(self) -> bool {
-        matches!(self, Self::Add | Self::AddScaled)
-    }
-
-    /// Outputs of `n_rows` rows of the matrix.
-    pub(crate) fn outputs(self, n_rows: usize) -> usize {
-        if self == Self::SiluMul { n_rows / 2 } else { n_rows }
-    }
-}
-
-/// Where [`Epilogue::AddScaled`] finds the weight of each row: in the routes that `route_experts` writes.
-#[derive(Debug, Clone)]
-pub struct SlotWeight {
-    /// `[rows, n_slots]` of (expert, bits of its f32 weight).
-    pub routes: Buffer,
-    /// The slot whose weight counts.
-    pub slot: usize,
-    /// Slots of a row.
-    pub n_slots: usize,
-}
-
-/// A linear projection `y = W x` with what surrounds it.
-#[derive(Debug, Clone)]
-pub struct Project {
-    /// The weights.
-    pub matrix: Rc<DeviceMatrix>,
-    /// Input `[rows, align_row(k)]` f32.
-    pub x: Buffer,
-    /// Output `[rows, y_stride]` f32.
-    pub y: Buffer,
-    /// Elements in a row of the output.
-    pub y_stride: usize,
-    /// Column of the output where this matrix's outputs start.
-    pub first_output: usize,
-    /// Bias over all outputs of `y`.
-    pub bias: Option<Buffer>,
-    /// What happens to the product.
-    pub epilogue: Epilogue,
-    /// The weights of the rows, for [`Epilogue::AddScaled`].
-    pub slot_weight: Option<SlotWeight>,
-    /// Factors of all outputs of `y`, f32, for [`Epilogue::StoreScaled`].
-    pub scale: Option<Buffer>,
-}
-
-impl Project {
-    /// Refuses what no kernel does.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.bias.is_some() && !self.epilogue.takes_bias() {
-            return Err(Error::Shape(format!(
-                "a bias goes with the epilogues store and relu, not with {}",
-                self.epilogue.name()
-            )));
-        }
-        match (self.epilogue, &self.slot_weight) {
-            (Epilogue::AddScaled, None) => {
-                return Err(Error::Shape("the epilogue add_scaled needs the weights of the rows".into()));
-            }
-            (Epilogue::AddScaled, Some(SlotWeight { slot, n_slots, .. })) if slot >= n_slots => {
-                return Err(Error::Shape(format!("no slot {slot} among {n_slots}; the first is 0")));
-            }
-            (Epilogue::AddScaled, Some(_)) | (_, None) => {}
-            (other, Some(_)) => {
-                return Err(Error::Shape(format!(
-                    "weights of rows go with the epilogue add_scaled, not with {}",
-                    other.name()
-                )));
-            }
-        }
-        check_epilogue(self.epilogue, self.matrix.order, self.scale.as_ref())
-    }
-}
-
-/// Refuses epilogues that do not go with the order of the rows, and factors that are missing or not used.
-pub(crate) fn check_epilogue(
-    epilogue: Epilogue,
-    order: RowOrder,
-    scale: Option<&Buffer>,
-) -> Result<(), Error> {
-    // stored as they are, gate and up rows give gate and up outputs in turns
-    let fits = match order {
-        RowOrder::GateUp => matches!(epilogue, Epilogue::SiluMul | Epilogue::Store),
-        RowOrder::Plain => epilogue != Epilogue::SiluMul,
-    };
-    if !fits {
-        return Err(Error::Shape(format!("rows in {order:?} order do not go with {}", epilogue.name())));
-    }
-    match (epilogue, scale) {
-        (Epilogue::StoreScaled, None) => {
-            Err(Error::Shape("the epilogue store_scaled needs the factors of the outputs".into()))
-        }
-        (Epilogue::StoreScaled, Some(_)) | (_, None) => Ok(()),
-        (other, Some(_)) => Err(Error::Shape(format!(
-            "factors of the outputs go with the epilogue store_scaled, not with {}",
-            other.name()
-        ))),
-    }
-}
-
-pub(crate) fn quant_name(layout: Layout) -> &'static str {
-    match layout {
-        Layout::F32 => "f32",
-        Layout::F16 => "f16",
-        Layout::BF16 => "bf16",
-        Layout::Q8 => "q8",
-        Layout::Q4 => "q4",
-        Layout::Q4M => "q4m",
-        Layout::Q5 => "q5",
-        Layout::Q5M => "q5m",
-        Layout::Q2K => "q2k",
-        Layout::Q3K => "q3k",
-        Layout::Q4K => "q4k",
-        Layout::Q5K => "q5k",
-        Layout::Q6K => "q6k",
-        Layout::IQ4NL => "iq4nl",
-        Layout::IQ4XS => "iq4xs",
-        Layout::MXFP4 => "mxfp4",
-        Layout::F8 => "f8",
-        Layout::Z4(Group::Of32) => "z4_32",
-        Layout::Z4(Group::Of64) => "z4_64",
-        Layout::Z4(Group::Of128) => "z4_128",
-        Layout::Z8(Group::Of32) => "z8_32",
-        Layout::Z8(Group::Of64) => "z8_64",
-        Layout::Z8(Group::Of128) => "z8_128",
-        other => unreachable!("{other:?} has no shader"),
-    }
-}
-
-/// Template value for the layout.
-pub(crate) fn quant_value(layout: Layout) -> Value {
-    Value::from(quant_name(layout))
 }

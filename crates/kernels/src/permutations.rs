@@ -7,26 +7,17 @@ use crate::embed::Scaled;
 use crate::gemv::Experts;
 use crate::tuning::{GemmShape, GemvShape};
 use crate::{
-    Attend, DrawClass, Epilogue, KvType, RotaryRows, Rotate, Templates, TopKWeights, Tuning, UpTo,
+    Attend, DrawClass, EpilogueKind, KvType, RotaryRows, Rotate, Templates, TopKWeights, Tuning, UpTo,
     Visibility, attention, embed, experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
 };
 
 /// Layouts of low-rank adapters.
 const ADAPTERS: [Layout; 3] = [Layout::F32, Layout::F16, Layout::BF16];
 
-const EPILOGUES: [Epilogue; 6] = [
-    Epilogue::Store,
-    Epilogue::Relu,
-    Epilogue::Add,
-    Epilogue::AddScaled,
-    Epilogue::StoreScaled,
-    Epilogue::SiluMul,
-];
-
 /// What a permutation of a projection has besides its layout and shape.
 #[derive(Clone, Copy)]
 struct Use {
-    epilogue: Epilogue,
+    epilogue: EpilogueKind,
     norm: bool,
     bias: bool,
     experts: Experts,
@@ -35,9 +26,9 @@ struct Use {
 /// Everything that projections of one row are used for with weights in a layout.
 fn uses_of_one_row(layout: Layout) -> Vec<Use> {
     let mut uses = Vec::new();
-    for epilogue in EPILOGUES {
+    for epilogue in EpilogueKind::ALL {
         for (norm, bias) in [(false, false), (true, false), (false, true), (true, true)] {
-            if (epilogue != Epilogue::StoreScaled || ADAPTERS.contains(&layout))
+            if (epilogue != EpilogueKind::StoreScaled || ADAPTERS.contains(&layout))
                 && (!bias || epilogue.takes_bias())
             {
                 uses.push(Use { epilogue, norm, bias, experts: Experts::None });
@@ -45,17 +36,17 @@ fn uses_of_one_row(layout: Layout) -> Vec<Use> {
         }
     }
     let mut by_experts = vec![
-        (Epilogue::SiluMul, false, Experts::Spread),
-        (Epilogue::SiluMul, true, Experts::Spread),
-        (Epilogue::Store, true, Experts::Spread),
-        (Epilogue::Add, false, Experts::Gather),
+        (EpilogueKind::SiluMul, false, Experts::Spread),
+        (EpilogueKind::SiluMul, true, Experts::Spread),
+        (EpilogueKind::Store, true, Experts::Spread),
+        (EpilogueKind::Add, false, Experts::Gather),
     ];
     if ADAPTERS.contains(&layout) {
         by_experts.extend([
-            (Epilogue::StoreScaled, false, Experts::Spread),
-            (Epilogue::StoreScaled, true, Experts::Spread),
-            (Epilogue::Add, false, Experts::Spread),
-            (Epilogue::Add, true, Experts::Spread),
+            (EpilogueKind::StoreScaled, false, Experts::Spread),
+            (EpilogueKind::StoreScaled, true, Experts::Spread),
+            (EpilogueKind::Add, false, Experts::Spread),
+            (EpilogueKind::Add, true, Experts::Spread),
         ]);
     }
     uses.extend(by_experts.into_iter().map(|(epilogue, norm, experts)| Use {
@@ -68,15 +59,15 @@ fn uses_of_one_row(layout: Layout) -> Vec<Use> {
 }
 
 /// Everything that projections of many rows are used for: (epilogue, bias, by experts).
-fn uses_of_many_rows(layout: Layout) -> Vec<(Epilogue, bool, bool)> {
+fn uses_of_many_rows(layout: Layout) -> Vec<(EpilogueKind, bool, bool)> {
     let mut uses: Vec<_> = uses_of_one_row(layout)
         .into_iter()
         .filter(|used| !used.norm && used.experts == Experts::None)
         .map(|used| (used.epilogue, used.bias, false))
         .collect();
-    uses.extend([(Epilogue::SiluMul, false, true), (Epilogue::Store, false, true)]);
+    uses.extend([(EpilogueKind::SiluMul, false, true), (EpilogueKind::Store, false, true)]);
     if ADAPTERS.contains(&layout) {
-        uses.extend([(Epilogue::StoreScaled, false, true), (Epilogue::Add, false, true)]);
+        uses.extend([(EpilogueKind::StoreScaled, false, true), (EpilogueKind::Add, false, true)]);
     }
     uses
 }

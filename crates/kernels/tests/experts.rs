@@ -83,8 +83,7 @@ fn projections_that_no_kernel_does_are_refused() {
         matrix: Rc::new(host.upload_shards(rig, order, rows_per_shard)),
         routing: Routing { n_experts, ..routing },
         rows: ExpertRows::Slots,
-        epilogue: Epilogue::Store,
-        scale: None,
+        epilogue: Epilogue::Store(None),
         x: buffer.clone(),
         y: buffer.clone(),
         y_stride,
@@ -110,35 +109,21 @@ fn projections_that_no_kernel_does_are_refused() {
     }
     let error = block_on(gemv_experts(&mut rig.kernels, &project, Some(&norm), &buffer)).err().unwrap();
     assert_eq!(error.to_string(), "a norm goes with the rows of tokens, not with those of slots");
-    for (rows, epilogue, has_scale, wanted) in [
+    for (rows, epilogue, wanted) in [
+        (ExpertRows::Slots, Epilogue::Relu(None), "projections by experts do not go with relu in Slots rows"),
         (
             ExpertRows::Slots,
-            Epilogue::Relu,
-            false,
-            "projections by experts do not go with relu in Slots rows",
+            Epilogue::Store(Some(buffer.clone())),
+            "projections by experts do not go with store and a bias in Slots rows",
         ),
         (
             ExpertRows::Gather,
-            Epilogue::Store,
-            false,
+            Epilogue::Store(None),
             "projections by experts do not go with store in Gather rows",
         ),
-        (ExpertRows::Slots, Epilogue::SiluMul, false, "rows in Plain order do not go with silu_mul"),
-        (
-            ExpertRows::Slots,
-            Epilogue::StoreScaled,
-            false,
-            "the epilogue store_scaled needs the factors of the outputs",
-        ),
-        (
-            ExpertRows::Slots,
-            Epilogue::Store,
-            true,
-            "factors of the outputs go with the epilogue store_scaled, not with store",
-        ),
+        (ExpertRows::Slots, Epilogue::SiluMul, "rows in Plain order do not go with silu_mul"),
     ] {
-        let scale = has_scale.then(|| buffer.clone());
-        let project = ExpertProject { rows, epilogue, scale, ..project.clone() };
+        let project = ExpertProject { rows, epilogue, ..project.clone() };
         let error = block_on(gemv_experts(&mut rig.kernels, &project, None, &buffer)).err().unwrap();
         assert_eq!(error.to_string(), wanted);
     }
@@ -163,26 +148,14 @@ fn projections_that_no_kernel_does_are_refused() {
         refusal(1_200_000)
     );
 
-    let refusal = |rig: &mut Rig, epilogue, has_bias: bool, slot: Option<usize>| {
-        let project = Project {
-            matrix: project.matrix.clone(),
-            x: buffer.clone(),
-            y: buffer.clone(),
-            y_stride: 96,
-            first_output: 0,
-            bias: has_bias.then(|| buffer.clone()),
-            epilogue,
-            slot_weight: slot.map(|slot| SlotWeight { routes: buffer.clone(), slot, n_slots: 2 }),
-            scale: None,
-        };
-        block_on(gemv(&mut rig.kernels, &project, None)).err().unwrap().to_string()
+    let project = Project {
+        matrix: project.matrix.clone(),
+        x: buffer.clone(),
+        y: buffer.clone(),
+        y_stride: 96,
+        first_output: 0,
+        epilogue: Epilogue::AddScaled(SlotWeight { routes: buffer.clone(), slot: 2, n_slots: 2 }),
     };
-    for (epilogue, has_bias, slot, wanted) in [
-        (Epilogue::Add, true, None, "a bias goes with the epilogues store and relu, not with add"),
-        (Epilogue::AddScaled, false, None, "the epilogue add_scaled needs the weights of the rows"),
-        (Epilogue::AddScaled, false, Some(2), "no slot 2 among 2; the first is 0"),
-        (Epilogue::Relu, true, Some(0), "weights of rows go with the epilogue add_scaled, not with relu"),
-    ] {
-        assert_eq!(refusal(rig, epilogue, has_bias, slot), wanted);
-    }
+    let error = block_on(gemv(&mut rig.kernels, &project, None)).err().unwrap();
+    assert_eq!(error.to_string(), "no slot 2 among 2; the first is 0");
 }

@@ -50,10 +50,7 @@ fn projections_cost_their_weights_vectors_and_products() {
         y: rig.empty("y", rows),
         y_stride: n,
         first_output: 0,
-        bias: None,
-        epilogue: Epilogue::Store,
-        slot_weight: None,
-        scale: None,
+        epilogue: Epilogue::Store(None),
     };
     // a byte a weight and an f16 for 32 of them, filled up to words
     let weights = (n * (k + 8)) as u64;

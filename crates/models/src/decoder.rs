@@ -188,9 +188,8 @@ fn attention_block(ops: &mut Vec<Op>, dims: &Dims, family: &Family, layer: usize
         norm: Some(norm(dims, tensor("input_layernorm.weight", "attn_norm.weight", &[hidden]))),
         input: Activation::Hidden,
         weight: Weight::stacked(parts.map(matrix).to_vec()),
-        bias: (family.bias == QkvBias::Present).then(|| parts.map(bias).to_vec()),
         output: Activation::Qkv,
-        then: Then::Store,
+        then: Then::Store((family.bias == QkvBias::Present).then(|| parts.map(bias).to_vec())),
     }));
     ops.push(Op::Rotate(Rotation {
         layer,
@@ -219,7 +218,6 @@ pub(crate) fn swiglu(norm: Norm, gate: TensorRef, up: TensorRef, down: TensorRef
         norm: Some(norm),
         input: Activation::Hidden,
         weight: Weight::gate_up(gate, up),
-        bias: None,
         output: Activation::Inner,
         then: Then::SiluMul,
     };

@@ -20,6 +20,7 @@ mod rope;
 mod rope_scaling;
 mod shapes;
 pub mod step;
+mod weights;
 
 pub use config::{Config, Error};
 pub use gguf::{config_from_gguf, gguf_from_config};
@@ -32,3 +33,4 @@ pub use registry::{known_architectures, plan};
 pub use rope::{DualChunks, Extension, Rope, RotaryRows};
 pub use rope_scaling::{NoRopeScaling, RopeScaling};
 pub use shapes::{Shape, published_shape, published_shapes};
+pub use weights::WeightUse;

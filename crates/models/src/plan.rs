@@ -120,14 +120,24 @@ pub struct Norm {
 }
 
 /// What happens to a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Then {
-    /// It becomes the output.
-    Store,
+    /// It becomes the output, with a bias where there is one: a vector for each part of the weight.
+    Store(Option<Vec<TensorRef>>),
     /// It is added to the output.
     Add,
     /// `silu(gate) * up` becomes the output; the weight is [`Arrangement::GateUp`].
     SiluMul,
+}
+
+impl Then {
+    /// The parts of the bias, if there is one.
+    pub fn bias(&self) -> Option<&[TensorRef]> {
+        match self {
+            Self::Store(bias) => bias.as_deref(),
+            Self::Add | Self::SiluMul => None,
+        }
+    }
 }
 
 /// A linear projection with what surrounds it.
@@ -139,8 +149,6 @@ pub struct Projection {
     pub input: Activation,
     /// The matrix.
     pub weight: Weight,
-    /// Added to the product, one vector for each part of the weight.
-    pub bias: Option<Vec<TensorRef>>,
     /// Where the rows go.
     pub output: Activation,
     /// What happens to the product.
@@ -150,7 +158,7 @@ pub struct Projection {
 impl Projection {
     /// A projection that is added to the residual stream.
     pub fn add(input: Activation, weight: Weight) -> Self {
-        Self { norm: None, input, weight, bias: None, output: Activation::Hidden, then: Then::Add }
+        Self { norm: None, input, weight, output: Activation::Hidden, then: Then::Add }
     }
 }
 
@@ -327,63 +335,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Every tensor that the plan uses, each once, in order of use.
-    pub fn tensors(&self) -> Vec<&TensorRef> {
-        let mut all: Vec<&TensorRef> = Vec::new();
-        for op in &self.ops {
-            match op {
-                Op::Embed(weight) => all.extend(&weight.parts),
-                Op::Project(projection) => {
-                    all.extend(projection.norm.as_ref().map(|n| &n.weight));
-                    all.extend(&projection.weight.parts);
-                    all.extend(projection.bias.iter().flatten());
-                }
-                Op::Rotate(rotation) => {
-                    if let Some((q, k)) = &rotation.qk_norm {
-                        all.extend([&q.weight, &k.weight]);
-                    }
-                }
-                Op::Attend(_) => {}
-                Op::Mix(mixture) => {
-                    all.push(&mixture.norm.weight);
-                    all.extend(&mixture.router.parts);
-                    if let Some(SharedExpert { expert, .. }) = &mixture.shared {
-                        all.extend(expert.gate_up.parts.iter().chain(&expert.down.parts));
-                    }
-                    all.extend(mixture.experts.iter().flat_map(|expert| &expert.gate_up.parts));
-                    all.extend(mixture.experts.iter().flat_map(|expert| &expert.down.parts));
-                }
-            }
-        }
-        all.push(&self.head.norm.weight);
-        for layer in &self.head.layers {
-            all.extend(&layer.weight.parts);
-            all.extend(&layer.bias);
-        }
-        let mut seen = std::collections::HashSet::new();
-        all.retain(|tensor| seen.insert(&tensor.hf));
-        all
-    }
-
     /// The mixtures of experts, in order.
     pub fn mixtures(&self) -> impl Iterator<Item = &Mixture> {
         self.ops.iter().filter_map(|op| match op {
             Op::Mix(mixture) => Some(mixture),
             _ => None,
         })
-    }
-
-    /// Weights that a token meets: all but the experts that it does not go to.
-    pub fn n_active_params(&self) -> u64 {
-        let idle: u64 = self
-            .mixtures()
-            .filter_map(|m| {
-                let expert = m.experts.first()?;
-                let parts = expert.gate_up.parts.iter().chain(&expert.down.parts);
-                Some(parts.map(count).sum::<u64>() * (m.experts.len() - m.top_k) as u64)
-            })
-            .sum();
-        self.n_params() - idle
     }
 
     /// The plan of a checkpoint that ends with the final norm: an embedding model saved without its output matrix.
@@ -393,13 +350,4 @@ impl Plan {
         self.head.outputs = Outputs::States;
         self
     }
-
-    /// Number of weights.
-    pub fn n_params(&self) -> u64 {
-        self.tensors().into_iter().map(count).sum()
-    }
-}
-
-fn count(tensor: &TensorRef) -> u64 {
-    tensor.shape.iter().map(|&n| n as u64).product()
 }

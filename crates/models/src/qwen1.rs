@@ -126,9 +126,8 @@ fn block(dims: &Dims, layer: usize, window: Option<usize>) -> Vec<Op> {
         norm: Some(norm(dims, tensor("ln_1.weight", "attn_norm.weight", &[hidden]))),
         input: Activation::Hidden,
         weight: Weight::single(matrix("attn.c_attn", "attn_qkv", 3 * heads, hidden)),
-        bias: Some(vec![tensor("attn.c_attn.bias", "attn_qkv.bias", &[3 * heads])]),
         output: Activation::Qkv,
-        then: Then::Store,
+        then: Then::Store(Some(vec![tensor("attn.c_attn.bias", "attn_qkv.bias", &[3 * heads])])),
     };
     let output = Weight::single(matrix("attn.c_proj", "attn_output", hidden, heads));
     let mut ops = vec![

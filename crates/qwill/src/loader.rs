@@ -2,18 +2,19 @@
 
 mod allocate;
 mod shape;
+mod weights;
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use qwill_gpu::{Buffer, Gpu, Uploads, Usage};
-use qwill_kernels::{DeviceMatrix, FusedNorm, RowOrder};
-use qwill_models::{Arrangement, Norm, TensorRef, Weight};
+use qwill_kernels::{DeviceMatrix, RowOrder};
+use qwill_models::{Arrangement, Plan, TensorRef, Weight, WeightUse};
 use qwill_weights::{Container, Filled, Layout, Pieces, ReadAhead, Tensor, Tensors};
 
 pub(crate) use self::allocate::allocate;
 pub(crate) use self::shape::{MatrixShape, row_on_device, rows_on_device, vector_bytes};
+pub(crate) use self::weights::Weights;
 use crate::{Control, Error, LoadProgress};
 
 // Pieces of gate and up begin with a turn of theirs.
@@ -34,12 +35,11 @@ enum Target {
     Matrix { matrix: Rc<DeviceMatrix>, first_row: usize },
 }
 
-/// Allocates weights, each only once however often the plan names it. [`finish`](Self::finish) fills them.
+/// Makes room for weights, and fills it.
 pub(crate) struct Loader<'a> {
     gpu: &'a Gpu,
     architecture: &'static str,
     source: WeightSource<'a>,
-    matrices: HashMap<Weight, Vec<Rc<DeviceMatrix>>>,
     progress: &'a mut dyn FnMut(LoadProgress) -> Control,
     done: LoadProgress,
     uploads: Uploads<'a>,
@@ -59,51 +59,60 @@ impl<'a> Loader<'a> {
         progress: &'a mut dyn FnMut(LoadProgress) -> Control,
     ) -> Self {
         let done = LoadProgress { bytes_done: 0, bytes_total };
-        let (matrices, uploads) = (HashMap::new(), Uploads::new(gpu));
+        let uploads = Uploads::new(gpu);
         let (pieces, targets) = (Pieces::following(read_ahead), Vec::new());
-        Self { gpu, architecture, source, matrices, progress, done, uploads, pieces, targets }
+        Self { gpu, architecture, source, progress, done, uploads, pieces, targets }
     }
 
-    /// The matrices of a weight: one if its parts share a layout, else one a part.
-    pub(crate) async fn weight(&mut self, weight: &Weight) -> Result<Vec<Rc<DeviceMatrix>>, Error> {
-        if let Some(loaded) = self.matrices.get(weight) {
-            return Ok(loaded.clone());
+    /// Makes room for all weights of a plan. [`finish`](Self::finish) fills it.
+    pub(crate) async fn allocate<'p>(&mut self, plan: &'p Plan) -> Result<Weights<'p>, Error> {
+        let mut weights = Weights::default();
+        for used in plan.weights() {
+            match used {
+                WeightUse::Matrix(weight) => {
+                    weights.matrices.insert(weight, self.matrices(weight).await?);
+                }
+                WeightUse::Experts(experts) => {
+                    let matrix = self.experts(&experts).await?;
+                    weights.experts.insert(experts, matrix);
+                }
+                WeightUse::Vector(parts) => {
+                    let buffer = self.vector(&parts).await?;
+                    weights.vectors.insert(parts, buffer);
+                }
+            }
         }
-        let mut loaded = Vec::new();
+        Ok(weights)
+    }
+
+    async fn matrices(&mut self, weight: &Weight) -> Result<Vec<Rc<DeviceMatrix>>, Error> {
+        let mut matrices = Vec::new();
         for (shape, parts) in self.source.shapes(self.architecture, weight)? {
             let matrix = allocate(self.gpu, &parts[0].hf, shape).await?;
             self.add_parts(&matrix, 0, parts, weight.arrangement)?;
-            loaded.push(matrix);
+            matrices.push(matrix);
         }
-        self.matrices.insert(weight.clone(), loaded.clone());
-        Ok(loaded)
+        Ok(matrices)
     }
 
-    /// A norm's weights, padded with zeros to 32.
-    pub(crate) async fn norm(&mut self, norm: &Norm) -> Result<FusedNorm, Error> {
-        Ok(FusedNorm { gain: self.vector(std::slice::from_ref(&norm.weight)).await?, eps: norm.eps })
-    }
-
-    /// Vectors one after the other as f32, padded with zeros to 32.
-    pub(crate) async fn vector(&mut self, parts: &[TensorRef]) -> Result<Buffer, Error> {
-        let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
-        let mut offset = 0;
-        for part in parts {
-            let n = part.shape[0];
-            self.add(Layout::F32, &[part], Target::Vector { buffer: buffer.clone(), offset, n })?;
-            offset += n as u64 * 4;
-        }
-        Ok(buffer)
-    }
-
-    /// The matrices of a layer's experts, one under the other; a shard holds whole experts.
-    pub(crate) async fn experts(&mut self, experts: &[&Weight]) -> Result<Rc<DeviceMatrix>, Error> {
+    async fn experts(&mut self, experts: &[&Weight]) -> Result<Rc<DeviceMatrix>, Error> {
         let shape = self.source.experts_shape(self.architecture, experts)?;
         let matrix = allocate(self.gpu, &experts[0].parts[0].hf, shape).await?;
         for (index, expert) in experts.iter().enumerate() {
             self.add_parts(&matrix, index * shape.unit, &expert.parts, expert.arrangement)?;
         }
         Ok(matrix)
+    }
+
+    async fn vector(&mut self, parts: &[&TensorRef]) -> Result<Buffer, Error> {
+        let buffer = self.gpu.buffer(&parts[0].hf, vector_bytes(parts), Usage::Storage).await?;
+        let mut offset = 0;
+        for &part in parts {
+            let n = part.shape[0];
+            self.add(Layout::F32, &[part], Target::Vector { buffer: buffer.clone(), offset, n })?;
+            offset += n as u64 * 4;
+        }
+        Ok(buffer)
     }
 
     /// Notes that parts go to a matrix, from row `at` on.

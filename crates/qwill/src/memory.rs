@@ -1,11 +1,10 @@
 //! How much memory a model takes on a device, and whether the device has it: known from headers, before anything is
 //! uploaded or, of a hub's model, downloaded.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use qwill_kernels::{KvType, PAGE};
-use qwill_models::{Op, Plan, Rope, TensorRef, Weight};
+use qwill_models::{Plan, Rope, TensorRef, WeightUse};
 use serde::Serialize;
 
 use crate::engine::{EngineOptions, Purpose, Sizes, layer_cache_bytes};
@@ -140,66 +139,31 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// The weights of a plan on the device.
-struct Weights {
+/// What the weights of a plan take on the device.
+struct WeightBytes {
     bytes: u64,
     /// The most rows that must lie in one binding: what they are part of, and their bytes.
     widest: (String, u64),
 }
 
-impl Weights {
-    /// Goes through a plan as loading does, and only adds up.
+impl WeightBytes {
     fn of(plan: &Plan, source: &WeightSource<'_>) -> Result<Self, Error> {
         let mut weights = Self { bytes: 0, widest: (String::new(), 0) };
-        // What the plan names several times is there once.
-        let mut seen = HashSet::new();
-        let mut add = |weights: &mut Self, weight| -> Result<(), Error> {
-            if seen.insert(weight) {
-                for (shape, parts) in source.shapes(plan.architecture, weight)? {
-                    weights.matrix(&parts[0], shape);
-                }
-            }
-            Ok(())
-        };
-        for op in &plan.ops {
-            match op {
-                Op::Embed(weight) => add(&mut weights, weight)?,
-                Op::Project(projection) => {
-                    weights.vector(projection.norm.iter().map(|norm| &norm.weight));
-                    weights.vector(projection.bias.iter().flatten());
-                    add(&mut weights, &projection.weight)?;
-                }
-                Op::Rotate(rotation) => {
-                    weights.vector(rotation.qk_norm.iter().flat_map(|(q, k)| [&q.weight, &k.weight]));
-                }
-                Op::Attend(_) => {}
-                Op::Mix(mixture) => {
-                    weights.vector([&mixture.norm.weight]);
-                    add(&mut weights, &mixture.router)?;
-                    if let Some(shared) = &mixture.shared {
-                        add(&mut weights, &shared.expert.gate_up)?;
-                        add(&mut weights, &shared.expert.down)?;
-                    }
-                    let gate_up: Vec<&Weight> = mixture.experts.iter().map(|e| &e.gate_up).collect();
-                    let down: Vec<&Weight> = mixture.experts.iter().map(|e| &e.down).collect();
-                    for experts in [gate_up, down] {
-                        let shape = source.experts_shape(plan.architecture, &experts)?;
-                        weights.matrix(&experts[0].parts[0], shape);
+        for used in plan.weights() {
+            match used {
+                WeightUse::Matrix(weight) => {
+                    for (shape, parts) in source.shapes(plan.architecture, weight)? {
+                        weights.matrix(&parts[0], shape);
                     }
                 }
+                WeightUse::Experts(experts) => {
+                    let shape = source.experts_shape(plan.architecture, &experts)?;
+                    weights.matrix(&experts[0].parts[0], shape);
+                }
+                WeightUse::Vector(parts) => weights.bytes += vector_bytes(&parts),
             }
-        }
-        weights.vector([&plan.head.norm.weight]);
-        for layer in &plan.head.layers {
-            weights.vector(&layer.bias);
-            add(&mut weights, &layer.weight)?;
         }
         Ok(weights)
-    }
-
-    fn vector<'p>(&mut self, parts: impl IntoIterator<Item = &'p TensorRef>) {
-        let parts: Vec<TensorRef> = parts.into_iter().cloned().collect();
-        self.bytes += vector_bytes(&parts);
     }
 
     fn matrix(&mut self, first: &TensorRef, shape: MatrixShape) {
@@ -228,7 +192,7 @@ pub(crate) fn plan_memory(
     let boundless = DeviceMemory::boundless();
     let planner = Planner {
         plan,
-        weights: Weights::of(plan, source)?,
+        weights: WeightBytes::of(plan, source)?,
         device: device.unwrap_or(&boundless),
         options: options.clone(),
     };
@@ -274,7 +238,7 @@ pub(crate) fn plan_memory(
 
 struct Planner<'a> {
     plan: &'a Plan,
-    weights: Weights,
+    weights: WeightBytes,
     device: &'a DeviceMemory,
     options: LoadOptions,
 }
@@ -354,3 +318,6 @@ impl Planner<'_> {
         (fitting > 0).then_some(fitting * PAGE)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,61 +14,50 @@ use qwill_weights::DType;
 /// than Q8_0, and rows that are not whole blocks take a related format ([`DType::for_rows_of`]): Q5_0 for Q4_K, Q5_1
 /// for Q5_K, Q8_0 for Q6_K, IQ4_NL for IQ4_XS, Q4_0 for Q2_K and Q3_K, and F16 where no block of 32 fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WeightFormat(DType);
+pub struct WeightFormat {
+    dtype: DType,
+    file_type: u32,
+}
 
 impl WeightFormat {
     /// Every format.
     pub const ALL: [Self; 16] = [
-        Self(DType::F32),
-        Self(DType::F16),
-        Self(DType::BF16),
-        Self(DType::Q8_0),
-        Self(DType::Q6_K),
-        Self(DType::Q5_K),
-        Self(DType::Q5_1),
-        Self(DType::Q5_0),
-        Self(DType::Q4_K),
-        Self(DType::Q4_1),
-        Self(DType::Q4_0),
-        Self(DType::IQ4_NL),
-        Self(DType::IQ4_XS),
-        Self(DType::MXFP4),
-        Self(DType::Q3_K),
-        Self(DType::Q2_K),
+        Self::new(DType::F32, 0),
+        Self::new(DType::F16, 1),
+        Self::new(DType::BF16, 32),
+        Self::new(DType::Q8_0, 7),
+        Self::new(DType::Q6_K, 18),
+        Self::new(DType::Q5_K, 16),
+        Self::new(DType::Q5_1, 9),
+        Self::new(DType::Q5_0, 8),
+        Self::new(DType::Q4_K, 14),
+        Self::new(DType::Q4_1, 3),
+        Self::new(DType::Q4_0, 2),
+        Self::new(DType::IQ4_NL, 25),
+        Self::new(DType::IQ4_XS, 30),
+        Self::new(DType::MXFP4, 38),
+        Self::new(DType::Q3_K, 11),
+        Self::new(DType::Q2_K, 10),
     ];
+
+    const fn new(dtype: DType, file_type: u32) -> Self {
+        Self { dtype, file_type }
+    }
 
     /// The type of whole blocks.
     pub fn dtype(self) -> DType {
-        self.0
+        self.dtype
     }
 
     /// The number that `general.file_type` of a GGUF file has for it (llama.cpp's `llama_ftype`).
     pub(crate) fn file_type(self) -> u32 {
-        match self.0 {
-            DType::F32 => 0,
-            DType::F16 => 1,
-            DType::Q4_0 => 2,
-            DType::Q4_1 => 3,
-            DType::Q8_0 => 7,
-            DType::Q5_0 => 8,
-            DType::Q5_1 => 9,
-            DType::Q2_K => 10,
-            DType::Q3_K => 11,
-            DType::Q4_K => 14,
-            DType::Q5_K => 16,
-            DType::Q6_K => 18,
-            DType::IQ4_NL => 25,
-            DType::IQ4_XS => 30,
-            DType::BF16 => 32,
-            // MXFP4, the last of ALL
-            _ => 38,
-        }
+        self.file_type
     }
 }
 
 impl fmt::Display for WeightFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.name().to_lowercase())
+        f.write_str(&self.dtype.name().to_lowercase())
     }
 }
 
@@ -85,7 +74,7 @@ impl FromStr for WeightFormat {
 
     fn from_str(text: &str) -> Result<Self, NoWeightFormat> {
         let known = || Self::ALL.map(|format| format.to_string()).join(", ");
-        let found = DType::from_name(text).and_then(|dtype| Self::ALL.into_iter().find(|f| f.0 == dtype));
+        let found = DType::from_name(text).and_then(|dtype| Self::ALL.into_iter().find(|f| f.dtype == dtype));
         found.ok_or_else(|| NoWeightFormat { found: text.to_owned(), known: known() })
     }
 }

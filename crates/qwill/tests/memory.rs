@@ -7,6 +7,7 @@ use qwill::{
     Control, Error, EvalCase, Fit, Inspection, KvType, LoadOptions, MemoryPlan, Model, ModelFiles,
     RandomModel, WantedLogits,
 };
+use qwill_testkit::golden::{FLOATS, QUANTISED};
 
 fn files(path: &str) -> ModelFiles {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(path);
@@ -64,6 +65,14 @@ fn a_plan_is_what_loading_takes() {
         let plan = plan(path, &options);
         assert_eq!(plan.fit, Some(Fit::Fits), "{path}: {plan}");
         agrees(&plan, &load(path, &options).unwrap(), path);
+    }
+}
+
+#[test]
+fn a_plan_is_what_loading_takes_for_every_golden() {
+    let options = LoadOptions { context_length: Some(40), prefill_chunk: Some(16), ..LoadOptions::default() };
+    for path in FLOATS.iter().chain(&QUANTISED) {
+        agrees(&plan(path, &options), &load(path, &options).unwrap(), path);
     }
 }
 

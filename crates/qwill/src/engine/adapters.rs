@@ -176,7 +176,7 @@ impl Engine {
             Work::Experts(work) => {
                 let ExpertWork { one, many, norm } = &**work;
                 let store = |base: &ExpertProject| ExpertProject {
-                    epilogue: Epilogue::Store,
+                    epilogue: Epilogue::Store(None),
                     y: wide.clone(),
                     y_stride: stride,
                     ..base.clone()
@@ -188,7 +188,7 @@ impl Engine {
                 let mut launches = BySize::<Vec<Launch>>::default();
                 for base in projects {
                     let store = Project {
-                        epilogue: Epilogue::Store,
+                        epilogue: Epilogue::Store(None),
                         y: wide.clone(),
                         y_stride: stride,
                         ..base.clone()
@@ -350,31 +350,23 @@ impl Binder<'_> {
                 let first = &projects[0];
                 let a = self.matrix(name, factors.dtype, &factors.a, factors.rank, a_unit).await?;
                 let stride = align_row(factors.rank);
-                let reduce = Project {
-                    scale: Some(scale),
-                    ..projection(a, &first.x, &reduced, stride, Epilogue::StoreScaled)
-                };
+                let reduce = projection(a, &first.x, &reduced, stride, Epilogue::StoreScaled(scale));
                 let engine = &mut *self.engine;
                 added.append(engine.bind_project(&reduce, norm.as_ref(), *rows).await?);
-                let expand = match first.epilogue {
-                    Epilogue::Store | Epilogue::Add => {
-                        projection(b, &reduced, &first.y, first.y_stride, Epilogue::Add)
+                let (y, y_stride, epilogue) = match &first.epilogue {
+                    Epilogue::Store(_) | Epilogue::Add => (&first.y, first.y_stride, Epilogue::Add),
+                    Epilogue::AddScaled(weight) => {
+                        (&first.y, first.y_stride, Epilogue::AddScaled(weight.clone()))
                     }
-                    Epilogue::AddScaled => Project {
-                        slot_weight: first.slot_weight.clone(),
-                        ..projection(b, &reduced, &first.y, first.y_stride, Epilogue::AddScaled)
-                    },
-                    Epilogue::SiluMul => {
-                        let wide = engine.wide().await?;
-                        projection(b, &reduced, &wide, factors.n_rows, Epilogue::Add)
-                    }
-                    Epilogue::Relu | Epilogue::StoreScaled => {
+                    Epilogue::SiluMul => (&engine.wide().await?, factors.n_rows, Epilogue::Add),
+                    Epilogue::Relu(_) | Epilogue::StoreScaled(_) => {
                         return Err(Error::Adapter(format!(
                             "the adapter changes \"{name}\", which is followed by a ReLU; that is not supported: merge the \
                              adapter into its base model"
                         )));
                     }
                 };
+                let expand = projection(b, &reduced, y, y_stride, epilogue);
                 added.append(engine.bind_project(&expand, None, *rows).await?);
             }
             Work::Experts(work) => {
@@ -392,8 +384,7 @@ impl Binder<'_> {
                         ExpertRows::Spread => ExpertRows::Spread,
                         ExpertRows::Slots | ExpertRows::Gather => ExpertRows::Slots,
                     },
-                    epilogue: Epilogue::StoreScaled,
-                    scale: Some(scale.clone()),
+                    epilogue: Epilogue::StoreScaled(scale.clone()),
                     y: reduced.clone(),
                     y_stride: align_row(factors.rank),
                     ..base.clone()
@@ -407,7 +398,6 @@ impl Binder<'_> {
                             ExpertRows::Spread | ExpertRows::Slots => ExpertRows::Slots,
                         },
                         epilogue: Epilogue::Add,
-                        scale: None,
                         x: reduced.clone(),
                         y,
                         y_stride,
@@ -474,6 +464,5 @@ fn projection(
     y_stride: usize,
     epilogue: Epilogue,
 ) -> Project {
-    let (x, y) = (x.clone(), y.clone());
-    Project { matrix, x, y, y_stride, first_output: 0, bias: None, epilogue, slot_weight: None, scale: None }
+    Project { matrix, x: x.clone(), y: y.clone(), y_stride, first_output: 0, epilogue }
 }

@@ -12,16 +12,16 @@ use super::prepare::side_by_side;
 use super::sizes::routing;
 use super::stage::{BySize, ExpertWork, Target, Work};
 use crate::Error;
-use crate::loader::Loader;
+use crate::loader::Weights;
 
 impl Engine {
-    /// Uploads a mixture's weights and binds its launches.
+    /// Binds a mixture's launches.
     ///
     /// A step of one token normalises in each projection of the residual stream, so that all of them must come before
     /// the first that adds to it.
     pub(super) async fn prepare_mixture(
         &mut self,
-        loader: &mut Loader<'_>,
+        weights: &Weights<'_>,
         mixture: &Mixture,
     ) -> Result<(), Error> {
         let routing = routing(mixture);
@@ -30,18 +30,15 @@ impl Engine {
         let MixtureActivations { router_logits, routes, inner, out, few, many } =
             self.activations.mixture.clone().expect("a plan with a mixture has its activations");
 
-        let norm = loader.norm(&mixture.norm).await?;
+        let norm = weights.norm(&mixture.norm)?;
         self.push_norm(&norm).await?;
-        let router = side_by_side(loader.weight(&mixture.router).await?, |matrix, first_output| Project {
+        let router = side_by_side(weights.matrices(&mixture.router)?, |matrix, first_output| Project {
             matrix,
             x: hidden.clone(),
             y: router_logits.clone(),
             y_stride: align_row(routing.n_logits()),
             first_output,
-            bias: None,
-            epilogue: Epilogue::Store,
-            slot_weight: None,
-            scale: None,
+            epilogue: Epilogue::Store(None),
         });
         self.push_projects(&mixture.router, router, Some(norm.clone())).await?;
         for launches in self.layers.launches.all_mut() {
@@ -51,58 +48,49 @@ impl Engine {
         let mut shared_down = None;
         if let Some(shared) = &mixture.shared {
             let y_stride = align_row(shared.intermediate_size);
-            let gate_up = loader.weight(&shared.expert.gate_up).await?;
+            let gate_up = weights.matrices(&shared.expert.gate_up)?;
             let gate_up = side_by_side(gate_up, |matrix, first_output| Project {
                 matrix,
                 x: hidden.clone(),
                 y: shared_inner.clone(),
                 y_stride,
                 first_output,
-                bias: None,
                 epilogue: Epilogue::SiluMul,
-                slot_weight: None,
-                scale: None,
             });
             self.push_projects(&shared.expert.gate_up, gate_up, Some(norm.clone())).await?;
-            let down = loader.weight(&shared.expert.down).await?;
+            let down = weights.matrices(&shared.expert.down)?;
             let down = side_by_side(down, |matrix, first_output| Project {
                 matrix,
                 x: shared_inner.clone(),
                 y: hidden.clone(),
                 y_stride: align_row(hidden_size),
                 first_output,
-                bias: None,
-                epilogue: Epilogue::AddScaled,
-                slot_weight: Some(SlotWeight {
+                epilogue: Epilogue::AddScaled(SlotWeight {
                     routes: routes.clone(),
                     slot: routing.top_k,
                     n_slots: routing.n_slots(),
                 }),
-                scale: None,
             });
             shared_down = Some((&shared.expert.down, down));
         }
 
-        let weights =
-            |part: fn(&Expert) -> &Weight| mixture.experts.iter().map(part).cloned().collect::<Vec<_>>();
+        let of_all = |part: fn(&Expert) -> &Weight| mixture.experts.iter().map(part).collect::<Vec<_>>();
         let (gate_up_weights, down_weights) =
-            (weights(|expert| &expert.gate_up), weights(|expert| &expert.down));
+            (of_all(|expert| &expert.gate_up), of_all(|expert| &expert.down));
         let gate_up = ExpertProject {
-            matrix: loader.experts(&gate_up_weights.iter().collect::<Vec<_>>()).await?,
+            matrix: weights.experts(&gate_up_weights)?,
             routing,
             rows: ExpertRows::Spread,
             epilogue: Epilogue::SiluMul,
-            scale: None,
             x: hidden.clone(),
             y: inner.clone(),
             y_stride: align_row(mixture.intermediate_size),
         };
         let down = ExpertProject {
-            matrix: loader.experts(&down_weights.iter().collect::<Vec<_>>()).await?,
+            matrix: weights.experts(&down_weights)?,
             routing,
             rows: ExpertRows::Gather,
             epilogue: Epilogue::Add,
-            scale: None,
             x: inner,
             y: hidden.clone(),
             y_stride: align_row(hidden_size),
@@ -114,7 +102,7 @@ impl Engine {
         };
         let slots = ExpertProject {
             rows: ExpertRows::Slots,
-            epilogue: Epilogue::Store,
+            epilogue: Epilogue::Store(None),
             y: out.clone(),
             ..down.clone()
         };
@@ -123,10 +111,10 @@ impl Engine {
         for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
             launches.push(group_tokens(&mut self.kernels, &self.steering.step, &routes, groups).await?);
         }
-        for (work, weights) in [(gate_up, gate_up_weights), (down, down_weights)] {
+        for (work, experts) in [(gate_up, gate_up_weights), (down, down_weights)] {
             let bound = self.bind_experts(&work).await?;
-            self.layers
-                .push_site(bound, Target { weights: weights.into(), work: Work::Experts(Box::new(work)) });
+            let weights = experts.into_iter().cloned().collect();
+            self.layers.push_site(bound, Target { weights, work: Work::Experts(Box::new(work)) });
         }
         for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
             let grouping = &groups.grouping;

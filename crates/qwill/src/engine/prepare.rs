@@ -16,15 +16,7 @@ use super::stage::{BySize, Target, Work};
 use super::{Engine, FEW, MAX_OUTPUTS};
 use crate::Error;
 use crate::cache::Sequence;
-use crate::loader::Loader;
-
-fn epilogue(then: Then) -> Epilogue {
-    match then {
-        Then::Store => Epilogue::Store,
-        Then::Add => Epilogue::Add,
-        Then::SiluMul => Epilogue::SiluMul,
-    }
-}
+use crate::loader::{Loader, Weights};
 
 fn visibility(plan: &Plan, window: Option<usize>) -> Result<Visibility, Error> {
     match (plan.direction, &plan.rope.chunks, window) {
@@ -54,9 +46,10 @@ pub(super) fn side_by_side(
 }
 
 impl Engine {
-    /// Uploads every weight of the plan and binds every launch.
+    /// Makes room for every weight of the plan and binds every launch.
     pub(super) async fn prepare(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
         let plan = self.plan.clone();
+        let weights = &loader.allocate(&plan).await?;
         let dims = &plan.dims;
         let cache_bytes = layer_cache_bytes(&plan, self.options);
         for layer in 0..dims.n_layers {
@@ -69,11 +62,11 @@ impl Engine {
         let rows = plan.rope.rows();
         for op in &plan.ops {
             match op {
-                Op::Embed(weight) => self.prepare_embedding(loader, weight).await?,
-                Op::Project(projection) => self.prepare_projection(loader, projection).await?,
+                Op::Embed(weight) => self.prepare_embedding(weights, weight).await?,
+                Op::Project(projection) => self.prepare_projection(weights, projection).await?,
                 Op::Rotate(rotation) => {
                     let norms = match &rotation.qk_norm {
-                        Some((q, k)) => Some(loader.vector(&[q.weight.clone(), k.weight.clone()]).await?),
+                        Some((q, k)) => Some(weights.vector(&[&q.weight, &k.weight])?),
                         None => None,
                     };
                     let shape = Rotate {
@@ -103,7 +96,7 @@ impl Engine {
                         launches.push(self.kernels.rotate_heads(&shape, &buffers).await?);
                     }
                 }
-                Op::Mix(mixture) => self.prepare_mixture(loader, mixture).await?,
+                Op::Mix(mixture) => self.prepare_mixture(weights, mixture).await?,
                 Op::Attend(attention) => {
                     let shape = Attend {
                         n_heads: dims.n_heads,
@@ -132,13 +125,13 @@ impl Engine {
                 }
             }
         }
-        self.prepare_head(loader).await
+        self.prepare_head(weights).await
     }
 
-    async fn prepare_embedding(&mut self, loader: &mut Loader<'_>, weight: &Weight) -> Result<(), Error> {
+    async fn prepare_embedding(&mut self, weights: &Weights<'_>, weight: &Weight) -> Result<(), Error> {
         let mut bound = BySize::<Vec<Launch>>::default();
         let (hidden, Steering { step, next, .. }) = (&self.activations.hidden, &self.steering);
-        for table in loader.weight(weight).await? {
+        for table in weights.matrices(weight)? {
             for launches in bound.all_mut() {
                 launches.extend(embed_rows(&mut self.kernels, &table, step, next, hidden, None).await?);
             }
@@ -160,24 +153,25 @@ impl Engine {
 
     async fn prepare_projection(
         &mut self,
-        loader: &mut Loader<'_>,
+        weights: &Weights<'_>,
         projection: &Projection,
     ) -> Result<(), Error> {
-        let norm = match &projection.norm {
-            Some(norm) => Some(loader.norm(norm).await?),
-            None => None,
+        let norm = projection.norm.as_ref().map(|norm| weights.norm(norm)).transpose()?;
+        let epilogue = match &projection.then {
+            Then::Store(bias) => Epilogue::Store(match bias {
+                Some(parts) => Some(weights.vector(&parts.iter().collect::<Vec<_>>())?),
+                None => None,
+            }),
+            Then::Add => Epilogue::Add,
+            Then::SiluMul => Epilogue::SiluMul,
         };
-        let bias = match &projection.bias {
-            Some(parts) => Some(loader.vector(parts).await?),
-            None => None,
-        };
-        let matrices = loader.weight(&projection.weight).await?;
+        let matrices = weights.matrices(&projection.weight)?;
         let x = self.activation(projection.input).0.clone();
         let (y, width) = self.activation(projection.output);
-        let y_stride = match projection.then {
+        let y_stride = match &projection.then {
             // layers may differ in their inner width
             Then::SiluMul => align_row(projection.weight.parts[0].shape[0]),
-            Then::Store | Then::Add => width,
+            Then::Store(_) | Then::Add => width,
         };
         let projects = side_by_side(matrices, |matrix, first_output| Project {
             matrix,
@@ -185,10 +179,7 @@ impl Engine {
             y: y.clone(),
             y_stride,
             first_output,
-            bias: bias.clone(),
-            epilogue: epilogue(projection.then),
-            slot_weight: None,
-            scale: None,
+            epilogue: epilogue.clone(),
         });
         if let Some(norm) = &norm {
             self.push_norm(norm).await?;
@@ -245,9 +236,9 @@ impl Engine {
         Ok(BySize { one, few, many })
     }
 
-    async fn prepare_head(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
+    async fn prepare_head(&mut self, weights: &Weights<'_>) -> Result<(), Error> {
         let head = self.plan.head.clone();
-        let norm: FusedNorm = loader.norm(&head.norm).await?;
+        let norm = weights.norm(&head.norm)?;
         let n_cols = self.plan.dims.hidden_size;
         let (hidden, head_in) = (self.activations.hidden.clone(), self.activations.head_in.clone());
         for launches in [&mut self.norm.one, &mut self.norm.many] {
@@ -259,25 +250,20 @@ impl Engine {
         for (index, layer) in head.layers.iter().enumerate() {
             let is_last = index + 1 == head.layers.len();
             let y = if is_last { &self.activations.outputs } else { &self.activations.head_inner }.clone();
-            let bias = match &layer.bias {
-                Some(bias) => Some(loader.vector(std::slice::from_ref(bias)).await?),
-                None => None,
+            let bias = layer.bias.as_ref().map(|bias| weights.vector(&[bias])).transpose()?;
+            let epilogue = match layer.then {
+                HeadThen::Store => Epilogue::Store(bias),
+                HeadThen::Relu => Epilogue::Relu(bias),
             };
-            let projects =
-                side_by_side(loader.weight(&layer.weight).await?, |matrix, first_output| Project {
-                    scale: None,
-                    matrix,
-                    x: x.clone(),
-                    y: y.clone(),
-                    y_stride: align_row(layer.weight.n_rows()),
-                    first_output,
-                    bias: bias.clone(),
-                    epilogue: match layer.then {
-                        HeadThen::Store => Epilogue::Store,
-                        HeadThen::Relu => Epilogue::Relu,
-                    },
-                    slot_weight: None,
-                });
+            let matrices = weights.matrices(&layer.weight)?;
+            let projects = side_by_side(matrices, |matrix, first_output| Project {
+                matrix,
+                x: x.clone(),
+                y: y.clone(),
+                y_stride: align_row(layer.weight.n_rows()),
+                first_output,
+                epilogue: epilogue.clone(),
+            });
             let mut bound = BySize::<Vec<Launch>>::default();
             for project in &projects {
                 bound.append(self.bind_project(project, None, NormRows::Outputs).await?);

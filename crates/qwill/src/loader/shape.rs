@@ -45,7 +45,7 @@ impl MatrixShape {
 }
 
 /// Bytes of vectors that lie one after the other as f32.
-pub(crate) fn vector_bytes(parts: &[TensorRef]) -> u64 {
+pub(crate) fn vector_bytes(parts: &[&TensorRef]) -> u64 {
     align_row(parts.iter().map(|part| part.shape[0]).sum()) as u64 * 4
 }
 

@@ -167,6 +167,35 @@ impl Layout {
         }
     }
 
+    /// Its name in lower case, which is also that of the shader that reads it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+            Self::Q8 => "q8",
+            Self::Q4 => "q4",
+            Self::Q4M => "q4m",
+            Self::Q5 => "q5",
+            Self::Q5M => "q5m",
+            Self::Q2K => "q2k",
+            Self::Q3K => "q3k",
+            Self::Q4K => "q4k",
+            Self::Q5K => "q5k",
+            Self::Q6K => "q6k",
+            Self::IQ4NL => "iq4nl",
+            Self::IQ4XS => "iq4xs",
+            Self::MXFP4 => "mxfp4",
+            Self::F8 => "f8",
+            Self::Z4(Group::Of32) => "z4_32",
+            Self::Z4(Group::Of64) => "z4_64",
+            Self::Z4(Group::Of128) => "z4_128",
+            Self::Z8(Group::Of32) => "z8_32",
+            Self::Z8(Group::Of64) => "z8_64",
+            Self::Z8(Group::Of128) => "z8_128",
+        }
+    }
+
     /// Rows of this layout have a multiple of so many elements: 1, or the block of its format.
     pub const fn block_len(self) -> usize {
         match self {

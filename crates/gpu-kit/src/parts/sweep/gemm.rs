@@ -37,10 +37,7 @@ pub(super) fn project(rig: &Rig, host: &HostMatrix, x: &[f32], n_rows: usize) ->
         y: rig.empty("y", n_rows * host.n_rows * 4),
         y_stride: host.n_rows,
         first_output: 0,
-        bias: None,
-        epilogue: Epilogue::Store,
-        slot_weight: None,
-        scale: None,
+        epilogue: Epilogue::Store(None),
     }
 }
 

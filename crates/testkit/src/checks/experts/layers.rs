@@ -3,8 +3,8 @@
 
 use qwill_gpu::Buffer;
 use qwill_kernels::{
-    Epilogue, ExpertProject, ExpertRows, Grouping, Groups, Kernels, Launch, Routing, RowOrder, TopKWeights,
-    align_row, combine_experts, cpu, gemm_experts, gemv_experts, group_tokens, route_experts,
+    Epilogue, EpilogueKind, ExpertProject, ExpertRows, Grouping, Groups, Kernels, Launch, Routing, RowOrder,
+    TopKWeights, align_row, combine_experts, cpu, gemm_experts, gemv_experts, group_tokens, route_experts,
 };
 use qwill_weights::Layout;
 
@@ -102,7 +102,7 @@ impl Layer {
         let (sums, _) = self.gate_up.sums(&ids, &self.x, None);
         let inner_rows = cpu::finish(&sums, cpu::Finish::SiluMul);
         let inner_rows: Vec<f32> =
-            cut_rows(&inner_rows, self.inner(), self.gate_up.n_outputs(Epilogue::SiluMul))
+            cut_rows(&inner_rows, self.inner(), self.gate_up.n_outputs(EpilogueKind::SiluMul))
                 .into_iter()
                 .map(|value| value as f32)
                 .collect();
@@ -162,14 +162,13 @@ impl Buffers {
         let routing = layer.routing();
         let (down_rows, down_epilogue, down_y) = match step {
             Step::Decode => (ExpertRows::Gather, Epilogue::Add, &self.y),
-            Step::Prefill => (ExpertRows::Slots, Epilogue::Store, &self.out),
+            Step::Prefill => (ExpertRows::Slots, Epilogue::Store(None), &self.out),
         };
         let up = ExpertProject {
             matrix: layer.gate_up.matrix.clone(),
             routing,
             rows: ExpertRows::Spread,
             epilogue: Epilogue::SiluMul,
-            scale: None,
             x: self.x.clone(),
             y: self.inner.clone(),
             y_stride: align_row(layer.inner()),
@@ -179,7 +178,6 @@ impl Buffers {
             routing,
             rows: down_rows,
             epilogue: down_epilogue,
-            scale: None,
             x: self.inner.clone(),
             y: down_y.clone(),
             y_stride: align_row(layer.hidden_size()),

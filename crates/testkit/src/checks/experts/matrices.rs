@@ -1,6 +1,6 @@
 //! `gemm_experts`: the tokens of a step through their experts.
 
-use qwill_kernels::{Epilogue, ExpertProject, ExpertRows, RowOrder, gemm_experts};
+use qwill_kernels::{EpilogueKind, ExpertProject, ExpertRows, RowOrder, gemm_experts};
 use qwill_weights::Layout;
 
 use super::groups::group;
@@ -12,12 +12,12 @@ use crate::checks::rows::{TOLERANCE, UNTOUCHED, step_of};
 use crate::{Depth, Report, Rig, Rng, block_on, padded_rows, whole_blocks};
 
 /// Experts and what is done with them.
-type Case = (Shape, ExpertRows, Epilogue);
+type Case = (Shape, ExpertRows, EpilogueKind);
 
 /// What a layer with an adapter does with many tokens.
-fn forms() -> impl Iterator<Item = (RowOrder, ExpertRows, Epilogue)> {
+fn forms() -> impl Iterator<Item = (RowOrder, ExpertRows, EpilogueKind)> {
     FORMS.into_iter().map(|(order, rows, epilogue)| match rows {
-        ExpertRows::Gather => (order, ExpertRows::Slots, Epilogue::Store),
+        ExpertRows::Gather => (order, ExpertRows::Slots, EpilogueKind::Store),
         _ => (order, rows, epilogue),
     })
 }
@@ -82,7 +82,7 @@ fn try_gemm(rig: &mut Rig, rng: &mut Rng, batch: Batch, (shape, rows, epilogue):
     let x = rng.floats(if rows == ExpertRows::Spread { n_tokens } else { ids.len() } * k, 2.0);
     let stride = n + 3;
     let y = match epilogue {
-        Epilogue::Add => rng.floats(ids.len() * n, 1.0),
+        EpilogueKind::Add => rng.floats(ids.len() * n, 1.0),
         _ => vec![UNTOUCHED; ids.len() * n],
     };
     let mut y_before = spread(&y, n, stride);
@@ -92,8 +92,7 @@ fn try_gemm(rig: &mut Rig, rng: &mut Rng, batch: Batch, (shape, rows, epilogue):
         matrix: experts.matrix.clone(),
         routing,
         rows,
-        epilogue,
-        scale: (epilogue == Epilogue::StoreScaled).then(|| rig.upload("factors", &factors)),
+        epilogue: experts.epilogue(rig, epilogue, &factors),
         x: rig.upload("x", &padded_rows(&x, k)),
         y: rig.upload("y", &y_before),
         y_stride: stride,

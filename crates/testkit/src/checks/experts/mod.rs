@@ -20,7 +20,7 @@ pub(super) use routes::routes;
 pub(super) use sums::sums;
 pub(super) use vectors::vectors;
 
-use qwill_kernels::{Epilogue, ExpertRows, Grouping, Routing, RowOrder, TopKWeights, Tuning};
+use qwill_kernels::{EpilogueKind, ExpertRows, Grouping, Routing, RowOrder, TopKWeights, Tuning};
 
 use super::released::{LARGE_MIXTURE, MIXTURES, Mixture};
 use crate::Depth;
@@ -40,13 +40,13 @@ fn routing((n_experts, top_k, has_shared_expert, _): (usize, usize, bool, usize)
 }
 
 /// Order of the matrix, rows and epilogue of everything that a layer with an adapter does.
-const FORMS: [(RowOrder, ExpertRows, Epilogue); 6] = [
-    (RowOrder::GateUp, ExpertRows::Spread, Epilogue::SiluMul),
-    (RowOrder::Plain, ExpertRows::Gather, Epilogue::Add),
-    (RowOrder::GateUp, ExpertRows::Spread, Epilogue::Store),
-    (RowOrder::Plain, ExpertRows::Spread, Epilogue::StoreScaled),
-    (RowOrder::Plain, ExpertRows::Slots, Epilogue::StoreScaled),
-    (RowOrder::Plain, ExpertRows::Slots, Epilogue::Add),
+const FORMS: [(RowOrder, ExpertRows, EpilogueKind); 6] = [
+    (RowOrder::GateUp, ExpertRows::Spread, EpilogueKind::SiluMul),
+    (RowOrder::Plain, ExpertRows::Gather, EpilogueKind::Add),
+    (RowOrder::GateUp, ExpertRows::Spread, EpilogueKind::Store),
+    (RowOrder::Plain, ExpertRows::Spread, EpilogueKind::StoreScaled),
+    (RowOrder::Plain, ExpertRows::Slots, EpilogueKind::StoreScaled),
+    (RowOrder::Plain, ExpertRows::Slots, EpilogueKind::Add),
 ];
 
 /// Tokens of a step by expert.

@@ -1,6 +1,6 @@
 //! `gemv_experts`: one token through its experts.
 
-use qwill_kernels::{Epilogue, ExpertProject, ExpertRows, FusedNorm, cpu, gemv_experts};
+use qwill_kernels::{EpilogueKind, ExpertProject, ExpertRows, FusedNorm, cpu, gemv_experts};
 use qwill_weights::Layout;
 
 use super::weights::{Experts, Shape, spread};
@@ -11,7 +11,7 @@ use crate::checks::rows::{EPS, TOLERANCE, UNTOUCHED, abs, step_of};
 use crate::{Depth, Report, Rig, Rng, block_on, padded_rows, whole_blocks};
 
 /// Experts and what is done with them.
-type Case = (Shape, ExpertRows, Epilogue);
+type Case = (Shape, ExpertRows, EpilogueKind);
 
 fn small_cases(depth: Depth) -> Vec<Case> {
     // (outputs, columns); the last for the workgroup of 128
@@ -61,7 +61,7 @@ fn try_gemv(
     rng: &mut Rng,
     experts: &Experts,
     rows: ExpertRows,
-    epilogue: Epilogue,
+    epilogue: EpilogueKind,
     gain: Option<&[f32]>,
 ) -> f64 {
     let Experts { routing, k, .. } = *experts;
@@ -72,7 +72,7 @@ fn try_gemv(
     let stride = n + 3;
     let y_rows = if rows == ExpertRows::Gather { 1 } else { routing.top_k };
     let y = match epilogue {
-        Epilogue::Add => rng.floats(y_rows * n, 1.0),
+        EpilogueKind::Add => rng.floats(y_rows * n, 1.0),
         _ => vec![UNTOUCHED; y_rows * n],
     };
     let factors = rng.floats(experts.matrix.n_rows, 2.0);
@@ -80,8 +80,7 @@ fn try_gemv(
         matrix: experts.matrix.clone(),
         routing,
         rows,
-        epilogue,
-        scale: (epilogue == Epilogue::StoreScaled).then(|| rig.upload("factors", &factors)),
+        epilogue: experts.epilogue(rig, epilogue, &factors),
         x: rig.upload("x", &padded_rows(&x, k)),
         y: rig.upload("y", &spread(&y, n, stride)),
         y_stride: stride,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use qwill_kernels::cpu::{self, Finish};
-use qwill_kernels::{DeviceMatrix, Epilogue, Routing, RowOrder};
+use qwill_kernels::{DeviceMatrix, Epilogue, EpilogueKind, Routing, RowOrder};
 use qwill_weights::Layout;
 
 use crate::checks::released::{DISTINCT_GATE_UP_ROWS, DISTINCT_ROWS, Mixture};
@@ -71,10 +71,21 @@ impl Experts {
     }
 
     /// Outputs of an expert with padding.
-    pub(super) fn n_outputs(&self, epilogue: Epilogue) -> usize {
+    pub(super) fn n_outputs(&self, epilogue: EpilogueKind) -> usize {
         match epilogue {
-            Epilogue::SiluMul => self.rows_per_expert / 2,
+            EpilogueKind::SiluMul => self.rows_per_expert / 2,
             _ => self.rows_per_expert,
+        }
+    }
+
+    /// An epilogue of that kind, with the factors of the rows of all experts where it scales.
+    pub(super) fn epilogue(&self, rig: &Rig, kind: EpilogueKind, factors: &[f32]) -> Epilogue {
+        match kind {
+            EpilogueKind::Store => Epilogue::Store(None),
+            EpilogueKind::Add => Epilogue::Add,
+            EpilogueKind::StoreScaled => Epilogue::StoreScaled(rig.upload("factors", factors)),
+            EpilogueKind::SiluMul => Epilogue::SiluMul,
+            EpilogueKind::Relu | EpilogueKind::AddScaled => panic!("experts do not go with {kind:?}"),
         }
     }
 
@@ -82,19 +93,21 @@ impl Experts {
     /// by their magnitudes.
     pub(super) fn finish(
         &self,
-        epilogue: Epilogue,
+        epilogue: EpilogueKind,
         experts: &[u32],
         (sums, magnitudes): Sums,
         y: &[f32],
         factors: &[f32],
     ) -> (Vec<f64>, Vec<f64>) {
         match epilogue {
-            Epilogue::SiluMul => (cpu::finish(&sums, Finish::SiluMul), silu_mul_scale(&sums, &magnitudes)),
-            Epilogue::Add => {
+            EpilogueKind::SiluMul => {
+                (cpu::finish(&sums, Finish::SiluMul), silu_mul_scale(&sums, &magnitudes))
+            }
+            EpilogueKind::Add => {
                 let scale = magnitudes.iter().zip(y).map(|(m, y)| m + f64::from(y.abs())).collect();
                 (cpu::finish(&sums, Finish::Add(y)), scale)
             }
-            Epilogue::StoreScaled => {
+            EpilogueKind::StoreScaled => {
                 let rows = self.rows_per_expert;
                 let factors: Vec<f32> = experts
                     .iter()

@@ -51,17 +51,14 @@ fn try_activation(rig: &mut Rig, rng: &mut Rng, (m, n, k, rows_per_token): Case)
         y: y.clone(),
         y_stride,
         first_output: 0,
-        bias: None,
         epilogue,
-        slot_weight: None,
-        scale: None,
     };
     let untouched = vec![UNTOUCHED; padded * y_stride];
     let (fused, apart) = (rig.upload("fused", &untouched), rig.upload("apart", &untouched));
     let step = step_of(m / rows_per_token);
     let kernels = &mut rig.kernels;
     let fuse = project(Epilogue::SiluMul, &fused, y_stride);
-    let store = project(Epilogue::Store, &wide, x_stride);
+    let store = project(Epilogue::Store(None), &wide, x_stride);
     let fuse = block_on(gemm(kernels, &fuse, NormRows::All, m)).unwrap();
     let store = block_on(gemm(kernels, &store, NormRows::All, m)).unwrap();
     let combine = block_on(silu_mul(kernels, &wide, n_rows, rows_per_token, &apart, y_stride)).unwrap();

@@ -1,6 +1,6 @@
 //! Every shape that a tuning may prefer gives what the chosen ones give.
 
-use qwill_kernels::{Candidates, Epilogue, NormRows, Tuning};
+use qwill_kernels::{Candidates, EpilogueKind, NormRows, Tuning};
 use qwill_weights::{Group, Layout};
 
 use super::case::Case;
@@ -44,8 +44,8 @@ pub(in crate::checks) fn candidates(rig: &mut Rig, depth: Depth) -> Outcome {
         Depth::Slice | Depth::Quick => (&LAYOUTS[..1], 37, 40),
         Depth::Real => (&LAYOUTS[..3], 6144, 4096),
     };
-    let gate_up = |layout| Case::released(layout, Epilogue::SiluMul, (n, k)).with_norm();
-    let down = |layout| Case::released(layout, Epilogue::Add, (n, k + 64));
+    let gate_up = |layout| Case::released(layout, EpilogueKind::SiluMul, (n, k)).with_norm();
+    let down = |layout| Case::released(layout, EpilogueKind::Add, (n, k + 64));
     for &layout in layouts {
         for case in [gate_up(layout), down(layout)] {
             let rules = rig.kernels.tuning().gemv.clone();

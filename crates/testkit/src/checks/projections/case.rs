@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use qwill_kernels::cpu::{self, Finish};
-use qwill_kernels::{Epilogue, Project, RowOrder, SlotWeight};
+use qwill_kernels::{Epilogue, EpilogueKind, Project, RowOrder, SlotWeight};
 use qwill_weights::Layout;
 
 use crate::checks::released::{DISTINCT_GATE_UP_ROWS, DISTINCT_ROWS};
@@ -29,7 +29,7 @@ pub(super) enum Rows {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Case {
     pub(super) layout: Layout,
-    pub(super) epilogue: Epilogue,
+    pub(super) epilogue: EpilogueKind,
     pub(super) has_bias: bool,
     pub(super) has_norm: bool,
     /// Outputs, before the padding of gate and up.
@@ -42,7 +42,7 @@ pub(super) struct Case {
 
 impl Case {
     /// A matrix of a released model, or the next size that the layout has blocks for.
-    pub(super) fn released(layout: Layout, epilogue: Epilogue, (n, k): (usize, usize)) -> Self {
+    pub(super) fn released(layout: Layout, epilogue: EpilogueKind, (n, k): (usize, usize)) -> Self {
         Self {
             layout,
             epilogue,
@@ -84,7 +84,9 @@ pub(super) struct Inputs {
 impl Inputs {
     pub(super) fn new(rng: &mut Rng, case: Case, m: usize) -> Self {
         let (order, n_rows, few) = match case.epilogue {
-            Epilogue::SiluMul => (RowOrder::GateUp, case.n.next_multiple_of(16) * 2, DISTINCT_GATE_UP_ROWS),
+            EpilogueKind::SiluMul => {
+                (RowOrder::GateUp, case.n.next_multiple_of(16) * 2, DISTINCT_GATE_UP_ROWS)
+            }
             _ => (RowOrder::Plain, case.n, DISTINCT_ROWS),
         };
         let n_distinct = match case.rows {
@@ -92,7 +94,7 @@ impl Inputs {
             Rows::Repeated => few.min(n_rows),
         };
         let mut host = HostMatrix::random(rng, case.layout, n_distinct, case.k).repeated(n_rows);
-        if case.epilogue == Epilogue::SiluMul {
+        if case.epilogue == EpilogueKind::SiluMul {
             for (row, source) in cpu::interleave_gate_up(case.n).into_iter().enumerate() {
                 if source.is_none() {
                     host.clear_row(row);
@@ -121,15 +123,24 @@ impl Inputs {
             y: rig.upload("y", y),
             y_stride: self.y_stride,
             first_output: self.case.first_output,
-            bias: self.bias.as_ref().map(|bias| rig.upload("bias", bias)),
-            epilogue: self.case.epilogue,
-            slot_weight: (self.case.epilogue == Epilogue::AddScaled).then(|| {
+            epilogue: self.epilogue(rig),
+        }
+    }
+
+    fn epilogue(&self, rig: &Rig) -> Epilogue {
+        let bias = || self.bias.as_ref().map(|bias| rig.upload("bias", bias));
+        match self.case.epilogue {
+            EpilogueKind::Store => Epilogue::Store(bias()),
+            EpilogueKind::Relu => Epilogue::Relu(bias()),
+            EpilogueKind::Add => Epilogue::Add,
+            EpilogueKind::AddScaled => {
                 let routes: Vec<[u32; 2]> =
                     self.routes.iter().map(|&(expert, weight)| [expert, weight.to_bits()]).collect();
-                SlotWeight { routes: rig.upload("routes", &routes), slot: SLOT, n_slots: N_SLOTS }
-            }),
-            scale: (self.case.epilogue == Epilogue::StoreScaled)
-                .then(|| rig.upload("factors", &self.factors)),
+                let routes = rig.upload("routes", &routes);
+                Epilogue::AddScaled(SlotWeight { routes, slot: SLOT, n_slots: N_SLOTS })
+            }
+            EpilogueKind::StoreScaled => Epilogue::StoreScaled(rig.upload("factors", &self.factors)),
+            EpilogueKind::SiluMul => Epilogue::SiluMul,
         }
     }
 
@@ -146,17 +157,19 @@ impl Inputs {
         let from = self.case.first_output;
         let bias = self.bias.as_ref().map(|bias| &bias[from..]);
         let how = match self.case.epilogue {
-            Epilogue::Store => Finish::Store(bias),
-            Epilogue::Relu => Finish::Relu(bias),
-            Epilogue::Add => Finish::Add(&y_before[from..]),
-            Epilogue::AddScaled => Finish::AddScaled(&y_before[from..], self.routes[m * N_SLOTS + SLOT].1),
-            Epilogue::StoreScaled => Finish::StoreScaled(&self.factors[from..]),
-            Epilogue::SiluMul => Finish::SiluMul,
+            EpilogueKind::Store => Finish::Store(bias),
+            EpilogueKind::Relu => Finish::Relu(bias),
+            EpilogueKind::Add => Finish::Add(&y_before[from..]),
+            EpilogueKind::AddScaled => {
+                Finish::AddScaled(&y_before[from..], self.routes[m * N_SLOTS + SLOT].1)
+            }
+            EpilogueKind::StoreScaled => Finish::StoreScaled(&self.factors[from..]),
+            EpilogueKind::SiluMul => Finish::SiluMul,
         };
         let outputs = cpu::finish(&sums, how);
         let scales = match self.case.epilogue {
-            Epilogue::SiluMul => silu_mul_scale(&sums, &magnitudes),
-            Epilogue::StoreScaled => {
+            EpilogueKind::SiluMul => silu_mul_scale(&sums, &magnitudes),
+            EpilogueKind::StoreScaled => {
                 let factors = &self.factors[from..];
                 magnitudes.iter().zip(factors).map(|(m, f)| m * f64::from(f.abs())).collect()
             }
@@ -171,16 +184,16 @@ impl Inputs {
 }
 
 /// Every layout with every epilogue, at a small depth: (layout, epilogue, bias).
-pub(super) fn variants(depth: Depth) -> Vec<(Layout, Epilogue, bool)> {
+pub(super) fn variants(depth: Depth) -> Vec<(Layout, EpilogueKind, bool)> {
     let epilogues = [
-        (Epilogue::Store, false),
-        (Epilogue::Relu, false),
-        (Epilogue::Store, true),
-        (Epilogue::Relu, true),
-        (Epilogue::Add, false),
-        (Epilogue::AddScaled, false),
-        (Epilogue::SiluMul, false),
-        (Epilogue::StoreScaled, false),
+        (EpilogueKind::Store, false),
+        (EpilogueKind::Relu, false),
+        (EpilogueKind::Store, true),
+        (EpilogueKind::Relu, true),
+        (EpilogueKind::Add, false),
+        (EpilogueKind::AddScaled, false),
+        (EpilogueKind::SiluMul, false),
+        (EpilogueKind::StoreScaled, false),
     ];
     let all = Layout::ALL.into_iter().enumerate().flat_map(|(i, layout)| {
         epilogues.into_iter().enumerate().map(move |(j, (epilogue, bias))| (i + j, layout, epilogue, bias))

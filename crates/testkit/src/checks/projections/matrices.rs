@@ -1,6 +1,6 @@
 //! `gemm`: projections of many rows.
 
-use qwill_kernels::{Epilogue, GEMM_MAX_TILE_M, NormRows, StepShape, align_row, cpu, gemm};
+use qwill_kernels::{EpilogueKind, GEMM_MAX_TILE_M, NormRows, StepShape, align_row, cpu, gemm};
 use qwill_weights::Layout;
 
 use super::case::{Case, Inputs, Rows, variants};
@@ -41,21 +41,21 @@ fn released_cases() -> Vec<Batch> {
     for layout in layouts() {
         let case = |epilogue, size| Case::released(layout, epilogue, size);
         cases.extend([
-            (case(Epilogue::Store, (4096, 1024)), 512, NormRows::All),
-            (case(Epilogue::Store, (6144, 4096)), 64, NormRows::All),
-            (case(Epilogue::SiluMul, (3072, 1024)), 17, NormRows::All),
-            (case(Epilogue::Store, (VOCABULARY, 1024)), 1, NormRows::Outputs),
+            (case(EpilogueKind::Store, (4096, 1024)), 512, NormRows::All),
+            (case(EpilogueKind::Store, (6144, 4096)), 64, NormRows::All),
+            (case(EpilogueKind::SiluMul, (3072, 1024)), 17, NormRows::All),
+            (case(EpilogueKind::Store, (VOCABULARY, 1024)), 1, NormRows::Outputs),
         ]);
         if COMMON_LAYOUTS.contains(&layout) {
             let square = (4096, 4096);
-            cases.extend([1, 17, 64, 512].map(|m| (case(Epilogue::Add, square), m, NormRows::All)));
+            cases.extend([1, 17, 64, 512].map(|m| (case(EpilogueKind::Add, square), m, NormRows::All)));
             cases.extend([
-                (case(Epilogue::Add, (8192, 29_568)), 512, NormRows::All),
-                (case(Epilogue::SiluMul, (12_288, 4096)), 512, NormRows::All),
-                (case(Epilogue::Store, (1152, 896)).with_bias(), 512, NormRows::All),
-                (case(Epilogue::Store, (VOCABULARY, 1024)), 17, NormRows::Outputs),
-                (case(Epilogue::Store, (65, 3584)), 512, NormRows::All),
-                (case(Epilogue::AddScaled, (3584, 20_480)), 64, NormRows::All),
+                (case(EpilogueKind::Add, (8192, 29_568)), 512, NormRows::All),
+                (case(EpilogueKind::SiluMul, (12_288, 4096)), 512, NormRows::All),
+                (case(EpilogueKind::Store, (1152, 896)).with_bias(), 512, NormRows::All),
+                (case(EpilogueKind::Store, (VOCABULARY, 1024)), 17, NormRows::Outputs),
+                (case(EpilogueKind::Store, (65, 3584)), 512, NormRows::All),
+                (case(EpilogueKind::AddScaled, (3584, 20_480)), 64, NormRows::All),
             ]);
         }
     }
@@ -66,10 +66,14 @@ fn cases(depth: Depth) -> Vec<Batch> {
     match depth {
         Depth::Full | Depth::Slice => small_cases(depth),
         Depth::Quick => vec![
-            (Case::released(Layout::Q4, Epilogue::Store, (4096, 1024)), 17, NormRows::All),
-            (Case::released(Layout::Q4K, Epilogue::SiluMul, (3072, 1024)), 8, NormRows::All),
-            (Case::released(Layout::Q8, Epilogue::Add, (1024, 3072)), 64, NormRows::All),
-            (Case::released(Layout::BF16, Epilogue::Store, (1152, 896)).with_bias(), 33, NormRows::Outputs),
+            (Case::released(Layout::Q4, EpilogueKind::Store, (4096, 1024)), 17, NormRows::All),
+            (Case::released(Layout::Q4K, EpilogueKind::SiluMul, (3072, 1024)), 8, NormRows::All),
+            (Case::released(Layout::Q8, EpilogueKind::Add, (1024, 3072)), 64, NormRows::All),
+            (
+                Case::released(Layout::BF16, EpilogueKind::Store, (1152, 896)).with_bias(),
+                33,
+                NormRows::Outputs,
+            ),
         ],
         Depth::Real => released_cases(),
     }
@@ -84,7 +88,7 @@ pub(super) fn try_gemm(rig: &mut Rig, rng: &mut Rng, (case, m, rows): Batch) -> 
     let mut x_padded = padded_rows(&x, k);
     x_padded.resize(padded * align_row(k), 1e3);
     let y = match case.epilogue {
-        Epilogue::Add | Epilogue::AddScaled => rng.floats(padded * stride, 1.0),
+        EpilogueKind::Add | EpilogueKind::AddScaled => rng.floats(padded * stride, 1.0),
         _ => vec![UNTOUCHED; padded * stride],
     };
     let project = inputs.project(rig, &x_padded, &y);

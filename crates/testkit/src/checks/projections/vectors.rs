@@ -1,6 +1,6 @@
 //! `gemv`: projections of one row.
 
-use qwill_kernels::{Epilogue, FusedNorm, cpu, gemv};
+use qwill_kernels::{EpilogueKind, FusedNorm, cpu, gemv};
 use qwill_weights::Layout;
 
 use super::case::{Case, Inputs, Rows, variants};
@@ -36,7 +36,7 @@ fn small_cases(rig: &Rig, depth: Depth) -> Vec<Case> {
     if depth == Depth::Full && !rig.caps().is_software {
         // more workgroups than one dimension of a grid holds
         let many = (4 * 65_535 + 9, 32);
-        cases.push(Case { rows, ..Case::released(Layout::Q4, Epilogue::Store, many) });
+        cases.push(Case { rows, ..Case::released(Layout::Q4, EpilogueKind::Store, many) });
     }
     cases
 }
@@ -47,21 +47,21 @@ fn released_cases() -> Vec<Case> {
     for layout in layouts() {
         let case = |epilogue, size| Case::released(layout, epilogue, size);
         cases.extend([
-            case(Epilogue::Store, (4096, 1024)).with_norm(),
-            case(Epilogue::Store, (6144, 4096)).with_norm(),
-            case(Epilogue::SiluMul, (3072, 1024)).with_norm(),
-            case(Epilogue::Store, (VOCABULARY, 1024)),
+            case(EpilogueKind::Store, (4096, 1024)).with_norm(),
+            case(EpilogueKind::Store, (6144, 4096)).with_norm(),
+            case(EpilogueKind::SiluMul, (3072, 1024)).with_norm(),
+            case(EpilogueKind::Store, (VOCABULARY, 1024)),
         ]);
         if COMMON_LAYOUTS.contains(&layout) {
             cases.extend([
-                case(Epilogue::Add, (8192, 29_568)),
-                case(Epilogue::SiluMul, (29_568, 8192)).with_norm(),
-                case(Epilogue::Add, (1024, 3072)),
-                case(Epilogue::Add, (4096, 12_288)),
-                case(Epilogue::Store, (1152, 896)).with_norm().with_bias(),
+                case(EpilogueKind::Add, (8192, 29_568)),
+                case(EpilogueKind::SiluMul, (29_568, 8192)).with_norm(),
+                case(EpilogueKind::Add, (1024, 3072)),
+                case(EpilogueKind::Add, (4096, 12_288)),
+                case(EpilogueKind::Store, (1152, 896)).with_norm().with_bias(),
                 // the router of a mixture with the gate of its shared expert, and the down projection of that
-                case(Epilogue::Store, (65, 3584)).with_norm(),
-                case(Epilogue::AddScaled, (3584, 20_480)),
+                case(EpilogueKind::Store, (65, 3584)).with_norm(),
+                case(EpilogueKind::AddScaled, (3584, 20_480)),
             ]);
         }
     }
@@ -72,11 +72,11 @@ fn cases(rig: &Rig, depth: Depth) -> Vec<Case> {
     match depth {
         Depth::Full | Depth::Slice => small_cases(rig, depth),
         Depth::Quick => vec![
-            Case::released(Layout::Q4, Epilogue::Store, (4096, 1024)).with_norm(),
-            Case::released(Layout::Q4K, Epilogue::SiluMul, (3072, 1024)).with_norm(),
-            Case::released(Layout::Q8, Epilogue::Add, (1024, 3072)),
-            Case::released(Layout::BF16, Epilogue::Store, (1152, 896)).with_norm().with_bias(),
-            Case::released(Layout::Q4, Epilogue::Store, (VOCABULARY, 1024)),
+            Case::released(Layout::Q4, EpilogueKind::Store, (4096, 1024)).with_norm(),
+            Case::released(Layout::Q4K, EpilogueKind::SiluMul, (3072, 1024)).with_norm(),
+            Case::released(Layout::Q8, EpilogueKind::Add, (1024, 3072)),
+            Case::released(Layout::BF16, EpilogueKind::Store, (1152, 896)).with_norm().with_bias(),
+            Case::released(Layout::Q4, EpilogueKind::Store, (VOCABULARY, 1024)),
         ],
         Depth::Real => released_cases(),
     }
@@ -87,7 +87,7 @@ pub(super) fn try_gemv(rig: &mut Rig, rng: &mut Rng, case: Case) -> f64 {
     let inputs = Inputs::new(rng, case, 1);
     let x = rng.floats(case.k, 2.0);
     let y = match case.epilogue {
-        Epilogue::Add | Epilogue::AddScaled => rng.floats(inputs.y_stride, 1.0),
+        EpilogueKind::Add | EpilogueKind::AddScaled => rng.floats(inputs.y_stride, 1.0),
         _ => vec![UNTOUCHED; inputs.y_stride],
     };
     let project = inputs.project(rig, &padded_rows(&x, case.k), &y);
