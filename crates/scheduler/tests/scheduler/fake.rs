@@ -79,12 +79,16 @@ pub(crate) struct Fake {
     n_steps: u64,
     /// Tokens that were read.
     pub(crate) n_read: usize,
+    /// Pages that were copied.
+    pub(crate) n_copies: usize,
+    /// Places that were given to texts.
+    pub(crate) n_begins: usize,
 }
 
 impl Fake {
     pub(crate) fn new(limits: Limits, class: Class) -> Self {
         let cells = vec![0; limits.n_pages * PAGE];
-        Self { limits, class, cells, places: HashMap::new(), n_steps: 0, n_read: 0 }
+        Self { limits, class, cells, places: HashMap::new(), n_steps: 0, n_read: 0, n_copies: 0, n_begins: 0 }
     }
 
     /// Runs a step, having checked that it may be asked for.
@@ -95,6 +99,8 @@ impl Fake {
         assert!(step.outputs().count() <= self.limits.max_outputs, "{} outputs", step.outputs().count());
         check_owners(step);
         self.n_read += step.n_tokens();
+        self.n_copies += step.copies.len();
+        self.n_begins += step.begins.len();
         for Begin { slot, sampler, prompt, drawn } in &step.begins {
             assert!((*slot as usize) < self.limits.n_slots, "slot {slot}");
             let place = Place { sampler: *sampler, history: History::of(prompt, drawn), last: None };
@@ -141,7 +147,11 @@ impl Fake {
             let seen = if whole { seen_whole(seen, row) } else { after[row] };
             match want {
                 Want::Token { seed, index } => {
-                    assert_eq!(row + 1, span.tokens.len(), "only the last token has an unknown one behind it");
+                    assert_eq!(
+                        row + 1,
+                        span.tokens.len(),
+                        "only the last token has an unknown one behind it"
+                    );
                     let token = seen.draw(&place.sampler, seed, index, &place.history);
                     place.history.add(token);
                     place.last = Some((token, n_steps));

@@ -1,7 +1,7 @@
 //! The scheduler against an executor that has a cache and slots, but a hash for a model.
 
-mod fake;
 mod fairness;
+mod fake;
 mod limits;
 mod random;
 mod reuse;
