@@ -192,7 +192,7 @@ impl Memory {
 
     /// A text needs its pages no more.
     pub(crate) fn release(&mut self, table: &Table) {
-        // the first pages are of most use to others: they begin to rest last
+        // from the end, because what follows a page that rests must rest too
         for (i, &page) in table.pages.iter().enumerate().rev() {
             self.leave(page, table.path.get(i).copied());
         }

@@ -73,8 +73,10 @@ fn the_next_turn_goes_on_where_the_last_one_ended() {
         rig.take();
         rig.take();
     }
-    // steps are out that nobody waits for
+    // a step is out that nobody waits for; it read the last token that is known
     rig.submit();
+    rig.submit();
+    rig.take();
     let text = rig.finish(id).tokens();
     rig.take();
     assert_eq!(rig.scheduler.usage().n_used, 0);
@@ -182,13 +184,23 @@ fn rows_that_are_wanted_are_read() {
 #[test]
 fn what_was_used_long_ago_is_forgotten_first() {
     let mut rig = Rig::new(Limits { n_pages: 8, context_length: 4 * PAGE, ..roomy() });
-    let [a, b, c] = [1, 2, 3].map(|seed| generate(tokens(seed, 3 * PAGE + 1), 1));
+    let [a, b, c] = [1, 2, 3].map(|seed| generate(tokens(seed, 4 * PAGE), 1));
     // a and b fill eight pages, a is used again, c takes what b had
     for request in [&a, &b, &a, &c, &a, &b] {
         rig.add(request.clone());
         rig.run(1);
     }
-    assert_eq!(cached(&mut rig), [0, 0, 3 * PAGE, 0, 3 * PAGE, 0]);
+    assert_eq!(cached(&mut rig), [0, 0, 4 * PAGE - 1, 0, 4 * PAGE - 1, 0]);
+}
+
+#[test]
+fn the_same_text_is_kept_once() {
+    let mut rig = Rig::new(roomy());
+    for _ in 0..5 {
+        (0..2).for_each(|_| _ = rig.add(generate(tokens(1, PAGE + 8), 1)));
+        rig.run(2);
+        assert_eq!(rig.scheduler.usage().n_cached, 2);
+    }
 }
 
 #[test]

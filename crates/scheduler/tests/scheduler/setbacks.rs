@@ -30,6 +30,20 @@ fn texts_that_give_way_get_the_same_tokens() {
 }
 
 #[test]
+fn a_text_gets_no_place_that_it_would_have_to_leave_at_once() {
+    for (n_pages, n_running) in [(9, 1), (10, 2)] {
+        let mut rig = Rig::new(Limits { n_pages, context_length: 8 * PAGE, ..roomy() });
+        rig.add(penalised(1, 4 * PAGE - 10, 20));
+        rig.submit();
+        // needs five, and the first may need one soon
+        rig.add(penalised(2, 5 * PAGE, 20));
+        rig.submit();
+        assert_eq!(rig.scheduler.usage().n_running, n_running);
+        rig.run(1);
+    }
+}
+
+#[test]
 fn a_lost_device_changes_no_token() {
     for (n_steps, depth) in [(1, 1), (3, 3), (40, 2), (41, 4)] {
         let mut rig = Rig::new(Limits { chunk: 64, ..roomy() });
