@@ -58,12 +58,13 @@ fn crates_know_only_what_they_may() {
     let ours = |package: &str| -> Vec<&str> {
         all[package].iter().map(String::as_str).filter(|d| d.starts_with("qwill")).collect()
     };
-    for package in ["qwill-weights", "qwill-text", "qwill-models"] {
+    for package in ["qwill-weights", "qwill-text", "qwill-models", "qwill-scheduler"] {
         assert!(!all[package].contains("wgpu"), "{package} depends on wgpu");
     }
     assert_eq!(ours("qwill-weights"), [""; 0]);
     assert_eq!(ours("qwill-text"), [""; 0]);
     assert_eq!(ours("qwill-models"), ["qwill-weights"]);
+    assert_eq!(ours("qwill-scheduler"), ["qwill-models", "qwill-weights"]);
     assert_eq!(ours("qwill-gpu"), [""; 0]);
     assert_eq!(ours("qwill-kernels"), ["qwill-gpu", "qwill-weights"]);
 }

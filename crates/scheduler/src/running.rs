@@ -1,0 +1,95 @@
+//! A text that has a slot and pages.
+
+use qwill_models::step::{Begin, PAGE, Sampler, Slot, Source, Span};
+
+use crate::memory::{Memory, Table};
+use crate::prefix::common;
+use crate::sequence::{Part, Sequence, Work};
+
+/// A text that has a slot and pages.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) sequence: Sequence,
+    pub(crate) slot: Slot,
+    pub(crate) table: Table,
+    /// Tokens that were in the cache when it got its place.
+    pub(crate) n_cached: usize,
+    /// Tokens in the cache when the steps that are out have run.
+    pub(crate) n_read: usize,
+    /// Tokens that were known when it got its place.
+    pub(crate) n_known: usize,
+    /// When it got tokens last: those whose turn is longest ago come first.
+    pub(crate) turn: u64,
+}
+
+/// What may still be added to a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) n_tokens: usize,
+    pub(crate) n_outputs: usize,
+}
+
+impl Running {
+    /// How its slot gets a new owner.
+    pub(crate) fn begin(&self, vocab_size: usize) -> Begin {
+        let Sequence { tokens, n_prompt, work, .. } = &self.sequence;
+        let sampler = match work {
+            Work::Generate { sampler, .. } => *sampler,
+            Work::Read { .. } => Sampler::greedy(vocab_size as u32),
+        };
+        let (prompt, drawn) =
+            if sampler.has_penalties() { tokens.split_at(*n_prompt) } else { (&[][..], &[][..]) };
+        Begin { slot: self.slot, sampler, prompt: prompt.to_vec(), drawn: drawn.to_vec() }
+    }
+
+    /// How many tokens it can read next.
+    pub(crate) fn n_unread(&self) -> usize {
+        self.sequence.n_unread(self.n_read)
+    }
+
+    /// What it does next, as far as the budget goes, which gets smaller.
+    pub(crate) fn span(&mut self, budget: &mut Budget) -> Option<(Span, Part)> {
+        let (from, most) = (self.n_read, self.n_unread().min(budget.n_tokens));
+        if most == 0 {
+            return None;
+        }
+        let is_known = self.sequence.n_ahead() == 0;
+        let (outputs, to) = self.sequence.ask(from, from + most, budget.n_outputs);
+        if to == from {
+            return None;
+        }
+        let tokens = if is_known {
+            self.sequence.tokens[from..to].iter().map(|&token| Source::Id(token)).collect()
+        } else {
+            vec![Source::Next]
+        };
+        budget.n_tokens -= to - from;
+        budget.n_outputs -= outputs.len();
+        self.n_read = to;
+        let rows = outputs.iter().map(|output| from + output.row).collect();
+        let span = Span {
+            slot: self.slot,
+            position: from,
+            tokens,
+            pages: self.table.pages()[..to.div_ceil(PAGE)].to_vec(),
+            n_prompt: self.sequence.n_prompt,
+            adapters: self.sequence.adapters.clone(),
+            outputs,
+        };
+        Some((span, Part { n_cached: self.n_cached, n_read: to, rows }))
+    }
+
+    /// Later texts can begin with what is known to be in its pages.
+    pub(crate) fn index(&mut self, memory: &mut Memory) {
+        let Sequence { key, tokens, .. } = &self.sequence;
+        memory.index(key, &mut self.table, &tokens[..self.n_read.min(tokens.len())]);
+    }
+
+    /// How many tokens another text will find in the cache when this one has been read, if that is not yet so.
+    pub(crate) fn will_give(&self, other: &Sequence) -> usize {
+        if self.table.n_indexed() >= self.n_known || self.sequence.key != other.key {
+            return 0;
+        }
+        common(&self.sequence.tokens[..self.n_known], &other.tokens[..other.n_reusable()])
+    }
+}

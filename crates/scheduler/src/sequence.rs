@@ -1,0 +1,208 @@
+//! A text, and what has come of it.
+
+use qwill_models::step::{Answer, Output, Sampler, Want};
+
+use crate::event::{End, What};
+use crate::limits::{Limits, Reading};
+use crate::prefix::Key;
+use crate::request::{Request, Rows, Task, Wanted};
+
+/// What is left to be done with a text.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Tokens are drawn.
+    Generate {
+        sampler: Sampler,
+        seed: u32,
+        /// Tokens of the text when its last is drawn, and why it is the last.
+        until: usize,
+        end: End,
+        /// Tokens that were asked for and are not known yet.
+        n_ahead: usize,
+    },
+    /// Rows are wanted.
+    Read {
+        rows: Rows,
+        want: Wanted,
+        /// Rows that were asked for.
+        n_asked: usize,
+        /// Rows that are known.
+        n_answered: usize,
+    },
+}
+
+/// A text: its tokens as far as they are known, whether it runs or not.
+#[derive(Debug)]
+pub(crate) struct Sequence {
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) n_prompt: usize,
+    pub(crate) adapters: Vec<(u64, f32)>,
+    pub(crate) key: Key,
+    pub(crate) work: Work,
+    /// Tokens that were given.
+    n_given: usize,
+    /// How many of these were said to be read; `None` before the text started.
+    n_told: Option<usize>,
+}
+
+/// What a step does for a text.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Tokens that the cache held when the text got its place.
+    pub(crate) n_cached: usize,
+    /// Tokens in the cache when the step has run.
+    pub(crate) n_read: usize,
+    /// Positions of tokens for which there will be an answer.
+    pub(crate) rows: Vec<usize>,
+}
+
+impl Sequence {
+    /// What is asked for, whose angles are of `class`.
+    pub(crate) fn new(request: Request, class: u64, limits: &Limits) -> Self {
+        let Request { mut tokens, n_prompt, adapters, task } = request;
+        let key =
+            Key { class, adapters: adapters.iter().map(|&(id, scale)| (id, scale.to_bits())).collect() };
+        let work = match task {
+            Task::Generate { sampler, seed, max_tokens } => {
+                // the last token is not read, so it needs no position
+                let (wanted, room) = (tokens.len().saturating_add(max_tokens), limits.context_length + 1);
+                let end = if wanted <= room { End::MaxTokens } else { End::Context };
+                Work::Generate { sampler, seed, until: wanted.min(room), end, n_ahead: 0 }
+            }
+            Task::Read { rows, want } => {
+                if let (Reading::Causal, Rows::List(rows)) = (limits.reading, &rows) {
+                    // no row sees what follows
+                    tokens.truncate(rows.last().map_or(0, |last| last + 1));
+                }
+                Work::Read { rows, want, n_asked: 0, n_answered: 0 }
+            }
+        };
+        let n_given = tokens.len();
+        Self { tokens, n_prompt, adapters, key, work, n_given, n_told: None }
+    }
+
+    /// Tokens that were asked for and are not known yet.
+    pub(crate) fn n_ahead(&self) -> usize {
+        match self.work {
+            Work::Generate { n_ahead, .. } => n_ahead,
+            Work::Read { .. } => 0,
+        }
+    }
+
+    /// Tokens that may come from the cache: something is wanted of the one behind them.
+    pub(crate) fn n_reusable(&self) -> usize {
+        let n_tokens = self.tokens.len();
+        let last = n_tokens.saturating_sub(1);
+        match &self.work {
+            Work::Generate { .. } => last,
+            Work::Read { rows, n_asked, .. } => rows.get(*n_asked, n_tokens).unwrap_or(last),
+        }
+    }
+
+    /// How many tokens to read next, and whether they are known, when `n_read` are in the cache.
+    ///
+    /// A text that must know its last token before it goes on (for a grammar, or to propose tokens) would have none to
+    /// read here while any is ahead.
+    pub(crate) fn n_unread(&self, n_read: usize) -> usize {
+        match self.work {
+            Work::Generate { until, n_ahead, .. } if self.tokens.len() + n_ahead >= until => 0,
+            Work::Generate { n_ahead: 1.., .. } => 1,
+            _ => self.tokens.len() - n_read,
+        }
+    }
+
+    /// What is wanted of tokens `from..to` when they are read, by position, `most` at most: these count as asked for.
+    /// Also where to stop, since what follows must be read with room for more outputs.
+    pub(crate) fn ask(&mut self, from: usize, to: usize, most: usize) -> (Vec<Output>, usize) {
+        let n_tokens = self.tokens.len();
+        match &mut self.work {
+            Work::Generate { seed, n_ahead, .. } => {
+                let n_total = n_tokens + *n_ahead;
+                if to < n_total {
+                    (Vec::new(), to)
+                } else if most == 0 {
+                    (Vec::new(), to - 1)
+                } else {
+                    *n_ahead += 1;
+                    let want = Want::Token { seed: *seed, index: (n_total - self.n_prompt) as u32 };
+                    (vec![Output { row: to - 1 - from, want }], to)
+                }
+            }
+            Work::Read { rows, want, n_asked, .. } => {
+                let want = match want {
+                    Wanted::Scores => Want::Scores,
+                    Wanted::State => Want::State,
+                };
+                let mut outputs = Vec::new();
+                while let Some(row) = rows.get(*n_asked, n_tokens).filter(|&row| row < to) {
+                    if outputs.len() == most {
+                        return (outputs, row);
+                    }
+                    outputs.push(Output { row: row - from, want });
+                    *n_asked += 1;
+                }
+                (outputs, to)
+            }
+        }
+    }
+
+    /// Whether nothing is left to be asked for, so that only answers are missing.
+    ///
+    /// Texts that generate keep their place until their last token is known, because then later texts can begin with
+    /// what was drawn for them.
+    pub(crate) fn is_read(&self) -> bool {
+        match &self.work {
+            Work::Generate { .. } => false,
+            Work::Read { rows, n_asked, .. } => *n_asked == rows.count(self.tokens.len()),
+        }
+    }
+
+    /// Takes what a step gave.
+    pub(crate) fn accept(&mut self, part: &Part, answers: impl Iterator<Item = Answer>) -> Vec<What> {
+        let mut happened = Vec::new();
+        if self.n_told.is_none() {
+            happened.push(What::Started { n_cached: part.n_cached });
+        }
+        let n_told = self.n_told.unwrap_or(part.n_cached);
+        let n_read = part.n_read.clamp(n_told, self.n_given.max(n_told));
+        if n_read > n_told {
+            happened.push(What::Progress { n_read, n_tokens: self.n_given });
+        }
+        self.n_told = Some(n_read);
+        happened.extend(part.rows.iter().zip(answers).map(|(&row, answer)| self.accept_one(row, answer)));
+        happened
+    }
+
+    fn accept_one(&mut self, row: usize, answer: Answer) -> What {
+        match &mut self.work {
+            Work::Generate { n_ahead, .. } => *n_ahead -= 1,
+            Work::Read { n_answered, .. } => *n_answered += 1,
+        }
+        match answer {
+            Answer::Token(token) => {
+                self.tokens.push(token);
+                What::Token(token)
+            }
+            Answer::Scores(values) => What::Scores { row, values },
+            Answer::State(values) => What::State { row, values },
+        }
+    }
+
+    /// Why it is done, if it is.
+    pub(crate) fn end(&self) -> Option<End> {
+        match &self.work {
+            Work::Generate { until, end, .. } => Some(*end).filter(|_| self.tokens.len() >= *until),
+            Work::Read { rows, n_answered, .. } => {
+                Some(End::Read).filter(|_| *n_answered == rows.count(self.tokens.len()))
+            }
+        }
+    }
+
+    /// What was asked for will never be answered.
+    pub(crate) fn forget_asked(&mut self) {
+        match &mut self.work {
+            Work::Generate { n_ahead, .. } => *n_ahead = 0,
+            Work::Read { n_asked, n_answered, .. } => *n_asked = *n_answered,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! An executor whose cache is real and whose model is a hash of all that a token sees: a wrong page, a stale one, a copy
+//! that was left out, a wrong position, class or adapter gives another token.
+
+use std::collections::{HashMap, HashSet};
+
+use qwill_models::step::{Answer, Begin, Output, PAGE, Sampler, Slot, Source, Span, Step, Want};
+use qwill_scheduler::{Limits, Reading, Request, Rows, Task, Wanted};
+
+use crate::rng::mix;
+
+/// What the angles depend on, for a prompt's length.
+pub(crate) type Class = fn(usize) -> u64;
+
+/// What a text sees at a position: all before it.
+#[derive(Clone, Copy)]
+struct Seen(u64);
+
+impl Seen {
+    fn nothing(class: u64, adapters: &[(u64, f32)]) -> Self {
+        let adapter = |seen, &(id, scale): &(u64, f32)| mix(mix(seen, id), u64::from(scale.to_bits()));
+        Self(adapters.iter().fold(mix(class, 77), adapter))
+    }
+
+    /// What goes into the cache for the next token; never 0.
+    fn cell(self, position: usize, token: u32) -> u64 {
+        mix(mix(self.0, position as u64), u64::from(token)) | 1
+    }
+
+    fn and(self, cell: u64) -> Self {
+        Self(mix(self.0, cell))
+    }
+
+    fn values(self, want: Wanted) -> Vec<f32> {
+        let salt = match want {
+            Wanted::Scores => 1,
+            Wanted::State => 2,
+        };
+        vec![(mix(self.0, salt) >> 40) as f32]
+    }
+
+    fn draw(self, sampler: &Sampler, seed: u32, index: u32, history: &History) -> u32 {
+        let random = mix(u64::from(seed), u64::from(index));
+        let penalties = if sampler.has_penalties() { history.0 } else { 0 };
+        (mix(mix(self.0, random), penalties) % u64::from(sampler.n_vocab)) as u32
+    }
+}
+
+/// How often each token is in prompt and reply, as penalties see it: in any order.
+#[derive(Clone, Copy, Default)]
+struct History(u64);
+
+impl History {
+    fn of(prompt: &[u32], drawn: &[u32]) -> Self {
+        let mut history = Self::default();
+        prompt.iter().for_each(|&token| history.0 = history.0.wrapping_add(mix(u64::from(token), 5)));
+        drawn.iter().for_each(|&token| history.add(token));
+        history
+    }
+
+    fn add(&mut self, token: u32) {
+        self.0 = self.0.wrapping_add(mix(u64::from(token), 6));
+    }
+}
+
+/// Owner of a slot.
+struct Place {
+    sampler: Sampler,
+    history: History,
+    /// The token drawn last, and by which step.
+    last: Option<(u32, u64)>,
+}
+
+/// The executor.
+pub(crate) struct Fake {
+    limits: Limits,
+    class: Class,
+    cells: Vec<u64>,
+    places: HashMap<Slot, Place>,
+    n_steps: u64,
+    /// Tokens that were read.
+    pub(crate) n_read: usize,
+    /// Pages that were copied.
+    pub(crate) n_copies: usize,
+    /// Places that were given to texts.
+    pub(crate) n_begins: usize,
+}
+
+impl Fake {
+    pub(crate) fn new(limits: Limits, class: Class) -> Self {
+        let cells = vec![0; limits.n_pages * PAGE];
+        Self { limits, class, cells, places: HashMap::new(), n_steps: 0, n_read: 0, n_copies: 0, n_begins: 0 }
+    }
+
+    /// Runs a step, having checked that it may be asked for.
+    pub(crate) fn run(&mut self, step: &Step) -> Vec<Answer> {
+        self.n_steps += 1;
+        assert!(!step.spans.is_empty(), "a step without tokens");
+        assert!(step.n_tokens() <= self.limits.chunk, "{} tokens", step.n_tokens());
+        assert!(step.outputs().count() <= self.limits.max_outputs, "{} outputs", step.outputs().count());
+        check_owners(step);
+        self.n_read += step.n_tokens();
+        self.n_copies += step.copies.len();
+        self.n_begins += step.begins.len();
+        for Begin { slot, sampler, prompt, drawn } in &step.begins {
+            assert!((*slot as usize) < self.limits.n_slots, "slot {slot}");
+            let place = Place { sampler: *sampler, history: History::of(prompt, drawn), last: None };
+            self.places.insert(*slot, place);
+        }
+        for copy in &step.copies {
+            let from = copy.from as usize * PAGE;
+            self.cells.copy_within(from..from + PAGE, copy.to as usize * PAGE);
+        }
+        step.spans.iter().flat_map(|span| self.run_span(span)).collect()
+    }
+
+    fn run_span(&mut self, span: &Span) -> Vec<Answer> {
+        let end = span.position + span.tokens.len();
+        assert!(!span.tokens.is_empty() && end <= self.limits.context_length, "position {end}");
+        assert_eq!(span.pages.len(), end.div_ceil(PAGE), "pages of {end} tokens");
+        let n_steps = self.n_steps;
+        let place = self.places.get_mut(&span.slot).expect("the slot has an owner");
+        let at = |position: usize| span.pages[position / PAGE] as usize * PAGE + position % PAGE;
+        let mut seen = Seen::nothing((self.class)(span.n_prompt), &span.adapters);
+        for position in 0..span.position {
+            let cell = self.cells[at(position)];
+            assert_ne!(cell, 0, "nothing was written at position {position}");
+            seen = seen.and(cell);
+        }
+        let mut after = Vec::new();
+        for (i, &source) in span.tokens.iter().enumerate() {
+            let token = match source {
+                Source::Id(token) => token,
+                Source::Next => {
+                    let (token, by) = place.last.expect("a token was drawn");
+                    assert_eq!((i, by), (0, n_steps - 1), "the token was not drawn by the step before");
+                    token
+                }
+            };
+            let cell = seen.cell(span.position + i, token);
+            self.cells[at(span.position + i)] = cell;
+            seen = seen.and(cell);
+            after.push(seen);
+        }
+        assert!(span.outputs.is_sorted_by(|a, b| a.row < b.row), "rows do not rise");
+        let whole = self.limits.reading == Reading::WholeText;
+        let answer = |&Output { row, want }: &Output| {
+            let seen = if whole { seen_whole(seen, row) } else { after[row] };
+            match want {
+                Want::Token { seed, index } => {
+                    assert_eq!(
+                        row + 1,
+                        span.tokens.len(),
+                        "only the last token has an unknown one behind it"
+                    );
+                    let token = seen.draw(&place.sampler, seed, index, &place.history);
+                    place.history.add(token);
+                    place.last = Some((token, n_steps));
+                    Answer::Token(token)
+                }
+                Want::Scores => Answer::Scores(seen.values(Wanted::Scores)),
+                Want::State => Answer::State(seen.values(Wanted::State)),
+            }
+        };
+        span.outputs.iter().map(answer).collect()
+    }
+}
+
+/// What a row of a text sees whose tokens all see each other.
+fn seen_whole(all: Seen, row: usize) -> Seen {
+    all.and(row as u64)
+}
+
+/// A page that is written has one owner; copies do not depend on their order.
+fn check_owners(step: &Step) {
+    let targets: HashSet<_> = step.copies.iter().map(|copy| copy.to).collect();
+    assert_eq!(targets.len(), step.copies.len(), "two copies to one page: {:?}", step.copies);
+    assert!(step.copies.iter().all(|copy| !targets.contains(&copy.from)), "a copied copy: {:?}", step.copies);
+    let slots: HashSet<_> = step.spans.iter().map(|span| span.slot).collect();
+    assert_eq!(slots.len(), step.spans.len(), "two spans for one slot");
+    let slots: HashSet<_> = step.begins.iter().map(|begin| begin.slot).collect();
+    assert_eq!(slots.len(), step.begins.len(), "a slot gets two owners");
+    let mut n_users: HashMap<_, usize> = HashMap::new();
+    for span in &step.spans {
+        let own: HashSet<_> = span.pages.iter().collect();
+        assert_eq!(own.len(), span.pages.len(), "a page twice in a text");
+        span.pages.iter().for_each(|page| *n_users.entry(*page).or_default() += 1);
+    }
+    let written = step.spans.iter().flat_map(|span| &span.pages[span.position / PAGE..]);
+    for page in written {
+        assert_eq!(n_users[page], 1, "page {page} is written, but has several users");
+    }
+    for page in targets {
+        assert!(n_users.get(&page).is_none_or(|&n| n == 1), "copied page {page} has several users");
+    }
+}
+
+/// What a request gives alone: tokens that are drawn, and values by row.
+#[derive(Debug, Default)]
+pub(crate) struct Alone {
+    pub(crate) drawn: Vec<u32>,
+    pub(crate) values: Vec<(usize, Vec<f32>)>,
+}
+
+/// Runs a request without cache, pages and company.
+pub(crate) fn alone(request: &Request, limits: &Limits, class: Class) -> Alone {
+    let Request { tokens, n_prompt, adapters, task } = request;
+    let mut seen = Seen::nothing(class(*n_prompt), adapters);
+    let mut after = Vec::new();
+    for (position, &token) in tokens.iter().enumerate() {
+        seen = seen.and(seen.cell(position, token));
+        after.push(seen);
+    }
+    match task {
+        Task::Generate { sampler, seed, max_tokens } => {
+            let mut history = History::of(&tokens[..*n_prompt], &tokens[*n_prompt..]);
+            let mut drawn = Vec::new();
+            for position in tokens.len()..(tokens.len() + max_tokens).min(limits.context_length + 1) {
+                let token = seen.draw(sampler, *seed, (position - n_prompt) as u32, &history);
+                history.add(token);
+                drawn.push(token);
+                seen = seen.and(seen.cell(position, token));
+            }
+            Alone { drawn, values: Vec::new() }
+        }
+        Task::Read { rows, want } => {
+            let rows: Vec<usize> = match rows {
+                Rows::Every => (0..tokens.len()).collect(),
+                Rows::Last => vec![tokens.len() - 1],
+                Rows::List(rows) => rows.clone(),
+            };
+            let whole = limits.reading == Reading::WholeText;
+            let seen_by = |row: usize| if whole { seen_whole(seen, row) } else { after[row] };
+            let values = rows.into_iter().map(|row| (row, seen_by(row).values(*want))).collect();
+            Alone { drawn: Vec::new(), values }
+        }
+    }
+}
