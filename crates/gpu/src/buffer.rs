@@ -22,6 +22,17 @@ impl Deref for Buffer {
     }
 }
 
+/// Tells from any thread how many bytes the buffers of a device take that live.
+#[derive(Debug, Clone)]
+pub struct Allocated(Arc<AtomicU64>);
+
+impl Allocated {
+    /// How many.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Bytes of a device that are in use.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Arc<AtomicU64>);
@@ -30,6 +41,11 @@ impl Memory {
     /// Bytes of the buffers that live.
     pub(crate) fn in_use(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// The count, for others to look at.
+    pub(crate) fn share(&self) -> Allocated {
+        Allocated(self.0.clone())
     }
 
     /// Counts a buffer until it is dropped.

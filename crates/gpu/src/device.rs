@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::buffer::Memory;
 use crate::pipeline::Pipelines;
-use crate::{Buffer, Caps, CapsMask, Error, SubgroupWidth};
+use crate::{Allocated, Buffer, Caps, CapsMask, Error, SubgroupWidth};
 
 /// How to open a device.
 #[derive(Debug, Clone, Default)]
@@ -264,6 +264,11 @@ impl Gpu {
         if let Ok(mut health) = self.health.lock() {
             health.lost.get_or_insert("it was destroyed".into());
         }
+    }
+
+    /// Bytes of the buffers that live, for other threads.
+    pub fn allocated(&self) -> Allocated {
+        self.memory.share()
     }
 
     /// Allocates `bytes` (rounded up to 4), zero-filled, and fails with a plain message when that is impossible.

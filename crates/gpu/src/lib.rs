@@ -16,7 +16,7 @@ mod timing;
 mod upload;
 
 pub use arena::{ParamArena, ParamSlot};
-pub use buffer::Buffer;
+pub use buffer::{Allocated, Buffer};
 pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
 pub use device::{Gpu, GpuOptions, GpuTotals, Usage};
 pub use error::Error;

@@ -156,6 +156,14 @@ impl Step {
         self.spans.iter().map(|span| span.tokens.len()).sum()
     }
 
+    /// A text that is alone: tokens from a position on, in slot 0, its pages the first of the cache.
+    pub fn of_one(position: usize, tokens: Vec<Source>, outputs: Vec<Output>) -> Self {
+        let n = position + tokens.len();
+        let pages = (0..n.div_ceil(PAGE) as Page).collect();
+        let span = Span { slot: 0, position, tokens, pages, n_prompt: n, adapters: Vec::new(), outputs };
+        Self { spans: vec![span], ..Self::default() }
+    }
+
     /// What is wanted, span by span: the order of the answers.
     pub fn outputs(&self) -> impl Iterator<Item = (&Span, &Output)> {
         self.spans.iter().flat_map(|span| span.outputs.iter().map(move |output| (span, output)))

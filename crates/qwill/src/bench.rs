@@ -1,14 +1,17 @@
 //! How fast it is, and what explains it.
 
+use qwill_gpu::Usage;
+use qwill_models::step::{Output, Sampler, Source, Step, Want};
+use qwill_scheduler::{Rows, Wanted, What};
 use serde::Serialize;
 use web_time::Instant;
 
-use qwill_gpu::Usage;
-use qwill_models::step::{Output, Source, Want};
-
-use crate::generate::{Generation, generate};
+use crate::driver::{Cache, Facts};
+use crate::engine::Engine;
+use crate::requests::{Generation, Reading};
 use crate::spread::median;
-use crate::{Control, Error, Model, ProfileReport, SamplingOptions, Spread};
+use crate::timings::Clock;
+use crate::{Error, Model, ProfileReport, Spread, Timings};
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,58 +88,47 @@ pub struct BenchReport {
 }
 
 impl Model {
-    /// Measures prefill and decode.
-    pub async fn bench(&mut self, request: &BenchRequest) -> Result<BenchReport, Error> {
-        self.engine.use_adapters(None)?;
-        let n_vocab = self.engine.plan.dims.vocab_size;
+    /// Measures prefill and decode of one text at a time.
+    pub async fn bench(&self, request: &BenchRequest) -> Result<BenchReport, Error> {
+        let Facts { plan, engine: options, .. } = self.facts();
+        self.check_generates()?;
         let deepest = request.depths.iter().max().copied().unwrap_or(0);
         let needed = deepest + request.prompt_tokens + request.decode_tokens;
-        let context_length = self.engine.options.context_length;
+        let context_length = options.context_length;
         if needed > context_length || request.prompt_tokens == 0 || request.runs == 0 {
             return Err(Error::Request(format!(
                 "the benchmark needs a prompt, a run and a context of {needed} tokens; the model was loaded with \
                  {context_length}"
             )));
         }
-        let copy_gbps = self.copy_bandwidth().await?;
+        let (cost, per_layer) = self
+            .handle()
+            .with_engine(Cache::Kept, async |engine| {
+                (engine.decode_cost(), engine.decode_dispatches_per_layer())
+            })
+            .await?;
+        let copy_gbps = self.handle().with_engine(Cache::Kept, copy_bandwidth).await??;
         let mut results = Vec::new();
         let mut submits_per_token = 0.0;
         for &depth in &request.depths {
-            let prompt: Vec<u32> =
-                (0..depth + request.prompt_tokens).map(|i| (i * 7919 % n_vocab) as u32).collect();
             let (mut prefill, mut ttft, mut decode) = (vec![], vec![], vec![]);
             for _ in 0..request.runs {
-                self.reset();
-                self.engine.start(&mut self.sequence, &prompt);
-                if depth > 0 {
-                    let chunk = self.engine.options.chunk;
-                    self.engine.read(&mut self.sequence, &prompt[..depth], chunk, |_| None).await?;
+                let (timings, submits) = self.run_once(request, depth).await?;
+                if request.decode_tokens > 1 {
+                    let chunks = request.prompt_tokens.div_ceil(options.chunk) as u64;
+                    let decoded = (request.decode_tokens - 1) as f64;
+                    submits_per_token = submits.saturating_sub(chunks) as f64 / decoded;
+                    decode.push(timings.decode_tps);
                 }
-                let sampler = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
-                let generation = Generation {
-                    prompt: &prompt,
-                    sampler,
-                    seed: 0,
-                    max_tokens: request.decode_tokens.max(1),
-                };
-                let mut every = |_| Control::Continue;
-                let before = self.engine.gpu.totals();
-                let made = generate(&mut self.engine, &mut self.sequence, generation, &mut every).await?;
-                let submits = self.engine.gpu.totals().submits - before.submits;
-                let chunks = request.prompt_tokens.div_ceil(self.engine.options.chunk) as u64;
-                if made.ids.len() > 1 {
-                    submits_per_token = submits.saturating_sub(chunks) as f64 / (made.ids.len() - 1) as f64;
-                    decode.push(made.timings.decode_tps);
-                }
-                prefill.push(made.timings.prefill_tps);
-                ttft.push(made.timings.prefill_ms);
+                prefill.push(timings.prefill_tps);
+                ttft.push(timings.prefill_ms);
             }
             let decode_tps = Spread::of(decode);
-            let dims = &self.engine.plan.dims;
+            let dims = &plan.dims;
             let middle = depth + request.prompt_tokens + request.decode_tokens / 2;
-            let vector_bytes = self.engine.options.kv.vector_bytes(dims.head_dim);
+            let vector_bytes = options.kv.vector_bytes(dims.head_dim);
             let kv_bytes = 2 * dims.n_layers * dims.n_kv_heads * vector_bytes * middle;
-            let bytes = self.engine.decode_cost().weight_bytes + kv_bytes as u64;
+            let bytes = cost.weight_bytes + kv_bytes as u64;
             let decode_gbps = bytes as f64 * decode_tps.median / 1e9;
             results.push(BenchRun {
                 depth,
@@ -147,9 +139,8 @@ impl Model {
                 bandwidth_share: decode_gbps / copy_gbps,
             });
         }
-        let cpu_ms_per_token = self.cpu_ms_per_token().await?;
+        let cpu_ms_per_token = self.handle().with_engine(Cache::Overwritten, cpu_ms_per_token).await??;
         let info = self.info();
-        let cost = self.engine.decode_cost();
         Ok(BenchReport {
             model: info.name,
             gpu: info.gpu,
@@ -158,9 +149,9 @@ impl Model {
             prompt_tokens: request.prompt_tokens,
             decode_tokens: request.decode_tokens,
             runs: request.runs,
-            load_ms: self.load_ms,
+            load_ms: self.load_ms(),
             dispatches_per_token: cost.dispatches,
-            dispatches_per_layer: self.engine.decode_dispatches_per_layer(),
+            dispatches_per_layer: per_layer,
             submits_per_token,
             cpu_ms_per_token,
             weight_bytes_per_token: cost.weight_bytes,
@@ -170,39 +161,70 @@ impl Model {
         })
     }
 
-    /// What the calling thread spends on a decode step, milliseconds. The device is idle before each: where it is not, some
-    /// drivers let the thread wait for it.
-    async fn cpu_ms_per_token(&mut self) -> Result<f64, Error> {
-        let position = self.sequence.len().saturating_sub(1);
-        let mut spent = Vec::new();
-        for index in 0..8 {
-            self.engine.gpu.flush().await?;
-            let started = Instant::now();
-            let draw = Output { row: 0, want: Want::Token { seed: 0, index } };
-            let step = self.engine.span(&mut self.sequence, position, vec![Source::Next], vec![draw])?;
-            let token = self.engine.submit(&step).await?;
-            spent.push(started.elapsed().as_secs_f64() * 1e3);
-            token.answers().await?;
+    /// A prompt behind `depth` tokens, and tokens behind it: how long that takes, and how many submits.
+    async fn run_once(&self, request: &BenchRequest, depth: usize) -> Result<(Timings, u64), Error> {
+        let n_vocab = self.facts().plan.dims.vocab_size;
+        let prompt: Vec<u32> =
+            (0..depth + request.prompt_tokens).map(|i| (i * 7919 % n_vocab) as u32).collect();
+        let adapters = self.resolve_adapters(None)?;
+        self.reset().await?;
+        if depth > 0 {
+            let (ids, rows, want) = (prompt[..depth].to_vec(), Rows::Last, Wanted::State);
+            self.read(Reading { ids, adapters: adapters.clone(), chunk: None, rows, want }).await?;
         }
-        Ok(median(spent.into_iter()))
+        let submits = async || {
+            let totals = self.handle().with_engine(Cache::Kept, async |engine| engine.gpu.totals());
+            totals.await.map(|totals| totals.submits)
+        };
+        let before = submits().await?;
+        let mut clock = Clock::start();
+        let mut signals = self.generate(Generation {
+            prompt,
+            adapters,
+            sampler: Sampler::greedy(n_vocab as u32),
+            seed: 0,
+            max_tokens: request.decode_tokens.max(1),
+            ends: Vec::new(),
+        })?;
+        while let Some(what) = signals.next().await.transpose()? {
+            if let What::Token(_) = what {
+                clock.token();
+            }
+        }
+        Ok((clock.timings(request.prompt_tokens), submits().await? - before))
     }
+}
 
-    /// Bytes that the device moves a second when it copies a buffer (read plus written), in 10^9.
-    async fn copy_bandwidth(&self) -> Result<f64, Error> {
-        let gpu = self.gpu();
-        let bytes: u64 = if gpu.caps().is_software { 32 << 20 } else { 256 << 20 };
-        let bytes = bytes.min(gpu.caps().max_buffer);
-        let source = gpu.buffer("copy source", bytes, Usage::Storage).await?;
-        let target = gpu.buffer("copy target", bytes, Usage::Storage).await?;
-        let mut best = f64::INFINITY;
-        for _ in 0..4 {
-            let rounds = 8;
-            gpu.flush().await?;
-            let started = Instant::now();
-            gpu.copy(&source, &target, bytes, rounds);
-            gpu.flush().await?;
-            best = best.min(started.elapsed().as_secs_f64() / f64::from(rounds));
-        }
-        Ok(2.0 * bytes as f64 / best / 1e9)
+/// What the calling thread spends on a decode step, milliseconds. The device is idle before each: where it is not, some
+/// drivers let the thread wait for it.
+async fn cpu_ms_per_token(engine: &mut Engine) -> Result<f64, Error> {
+    let mut spent = Vec::new();
+    for index in 0..8 {
+        engine.gpu.flush().await?;
+        let started = Instant::now();
+        let draw = Output { row: 0, want: Want::Token { seed: 0, index } };
+        let token = engine.submit(&Step::of_one(0, vec![Source::Id(0)], vec![draw])).await?;
+        spent.push(started.elapsed().as_secs_f64() * 1e3);
+        token.answers().await?;
     }
+    Ok(median(spent.into_iter()))
+}
+
+/// Bytes that the device moves a second when it copies a buffer (read plus written), in 10^9.
+async fn copy_bandwidth(engine: &mut Engine) -> Result<f64, Error> {
+    let gpu = &engine.gpu;
+    let bytes: u64 = if gpu.caps().is_software { 32 << 20 } else { 256 << 20 };
+    let bytes = bytes.min(gpu.caps().max_buffer);
+    let source = gpu.buffer("copy source", bytes, Usage::Storage).await?;
+    let target = gpu.buffer("copy target", bytes, Usage::Storage).await?;
+    let mut best = f64::INFINITY;
+    for _ in 0..4 {
+        let rounds = 8;
+        gpu.flush().await?;
+        let started = Instant::now();
+        gpu.copy(&source, &target, bytes, rounds);
+        gpu.flush().await?;
+        best = best.min(started.elapsed().as_secs_f64() / f64::from(rounds));
+    }
+    Ok(2.0 * bytes as f64 / best / 1e9)
 }

@@ -2,14 +2,16 @@
 
 mod prompt;
 mod reader;
+mod stream;
 
-use qwill_text::{Specials, StopRules, THINKING_BUDGET_END, Tokenizer};
+use qwill_text::StopRules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::reader::ReplyReader;
-use crate::generate::{Generation, generate};
-use crate::{AdapterUse, Control, Error, FinishReason, Model, SamplingOptions, Timings};
+pub use self::stream::ChatStream;
+use crate::requests::Generation;
+use crate::{AdapterUse, Error, Model, SamplingOptions, Timings};
 
 /// A conversation to be continued.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -55,10 +57,31 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+/// Why a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended it, or a stop string did.
+    Stop,
+    /// The limit on new tokens or the context was reached.
+    Length,
+    /// The model called tools.
+    ToolCalls,
+    /// The caller stopped it.
+    Aborted,
+}
+
 /// Something happened while a reply was made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ChatEvent {
+    /// More of a long prompt has been read.
+    Progress {
+        /// So many tokens.
+        n_read: usize,
+        /// Of these.
+        n_tokens: usize,
+    },
     /// More of the thoughts.
     Reasoning {
         /// The text.
@@ -121,86 +144,28 @@ impl Model {
         Ok(self.prompt(request)?.text)
     }
 
-    /// Answers a request, telling `on_event` about every piece of the reply; it may stop the reply.
-    pub async fn chat(
-        &mut self,
-        request: &ChatRequest,
-        on_event: &mut dyn FnMut(ChatEvent) -> Control,
-    ) -> Result<ChatReply, Error> {
+    /// Starts to answer a request: the reply is a stream of events, and whole with [`ChatStream::reply`].
+    ///
+    /// The same seed gives the same tokens, up to what the last bits of sums decide: they depend on what else runs.
+    pub fn chat(&self, request: &ChatRequest) -> Result<ChatStream, Error> {
         if request.thinking_budget == Some(0) {
             return Err(Error::Request(
                 "thinking_budget is 0, but must be at least 1; enable_thinking: false answers without thoughts".into(),
             ));
         }
-        self.engine.use_adapters(request.adapters.as_deref())?;
+        let adapters = self.resolve_adapters(request.adapters.as_deref())?;
         let prompt = self.prompt(request)?;
-        let tokenizer = self.tokenizer()?.clone();
-        let sampler = request.sampling.resolve(&self.generation, tokenizer.n_tokens())?;
-        let mut reply = ChatReply {
-            text: String::new(),
-            reasoning: String::new(),
-            tool_calls: Vec::new(),
-            finish_reason: FinishReason::Stop,
-            ids: Vec::new(),
-            usage: Usage { prompt_tokens: prompt.ids.len(), ..Usage::default() },
-            timings: Timings::default(),
-        };
-        let stop = StopRules::new(
-            [&self.generation.eos_ids[..], &prompt.eos_ids].concat(),
-            [&request.stop[..], &prompt.stop].concat(),
-        );
-        let budget = request.thinking_budget;
-        let mut reader = ReplyReader::new(&tokenizer, stop, prompt.form, budget, &mut reply, on_event);
-        let seed = request.sampling.seed.unwrap_or_else(fresh_seed);
+        let tokenizer = self.tokenizer()?;
+        let config = self.generation_config();
+        let sampler = request.sampling.resolve(config, tokenizer.n_tokens())?;
+        let ends = [&config.eos_ids[..], &prompt.eos_ids].concat();
+        let stop = StopRules::new(ends.clone(), [&request.stop[..], &prompt.stop].concat());
+        let reader = ReplyReader::new(tokenizer, stop, prompt.form, request.thinking_budget);
         let max_tokens = request.max_tokens.unwrap_or(usize::MAX);
-        let generation = Generation { prompt: &prompt.ids, sampler, seed, max_tokens };
-        let (engine, sequence) = (&mut self.engine, &mut self.sequence);
-        let mut made = generate(engine, sequence, generation, &mut |id| reader.token(id)).await?;
-        if reader.budget_is_spent() {
-            reader.end_thoughts();
-            end_thoughts(&tokenizer, &mut made.ids)?;
-            let context = [&prompt.ids[..], &made.ids].concat();
-            let max_tokens = max_tokens.saturating_sub(made.ids.len());
-            if max_tokens == 0 || context.len() >= engine.options.context_length {
-                made.limit_reached = true;
-            } else {
-                // The same seed would draw the same numbers again.
-                let generation =
-                    Generation { prompt: &context, sampler, seed: seed.wrapping_add(1), max_tokens };
-                made.append(generate(engine, sequence, generation, &mut |id| reader.token(id)).await?);
-            }
-        }
-        let control = reader.finish();
-        reply.finish_reason = match control {
-            Control::Stop => FinishReason::Aborted,
-            Control::Continue if made.limit_reached => FinishReason::Length,
-            Control::Continue if !reply.tool_calls.is_empty() => FinishReason::ToolCalls,
-            Control::Continue => FinishReason::Stop,
-        };
-        reply.usage.completion_tokens = made.ids.len();
-        reply.usage.cached_tokens = made.cached_tokens;
-        reply.ids = made.ids;
-        reply.timings = Timings { load_ms: self.load_ms, ..made.timings };
-        Ok(reply)
+        let seed = request.sampling.seed.unwrap_or_else(fresh_seed);
+        let generation = Generation { prompt: prompt.ids, adapters, sampler, seed, max_tokens, ends };
+        ChatStream::start(self, generation, max_tokens, reader)
     }
-}
-
-/// Ends thoughts that have used up their budget: takes their last line breaks away, which may be a part of a token,
-/// and appends the sentence that the model was trained on.
-fn end_thoughts(tokenizer: &Tokenizer, ids: &mut Vec<u32>) -> Result<(), Error> {
-    let mut kept = String::new();
-    while let Some(bytes) =
-        ids.last().and_then(|&id| tokenizer.token_bytes(id)).filter(|b| b.ends_with(b"\n"))
-    {
-        ids.pop();
-        let text = String::from_utf8_lossy(&bytes);
-        kept = text.trim_end_matches('\n').to_owned();
-        if !kept.is_empty() {
-            break;
-        }
-    }
-    ids.extend(tokenizer.encode(&(kept + THINKING_BUDGET_END), Specials::Parse)?);
-    Ok(())
 }
 
 /// A seed that differs from run to run.
@@ -208,28 +173,4 @@ fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH).unwrap_or_default();
     RandomState::new().hash_one(now.as_nanos())
-}
-
-#[cfg(test)]
-mod tests {
-    use qwill_text::SpecialsOut;
-
-    use super::*;
-
-    #[test]
-    fn cut_thoughts_lose_their_line_breaks_and_nothing_else() {
-        let file = include_bytes!("../../../tests/golden/tokenizers/tokenizer.json");
-        let tokenizer = Tokenizer::from_json(file, None).unwrap();
-        for text in ["hm.\n\n", "let (a) {\n", "def f()\n\n\n", "\n\n", "", "one\n two", "字\n"] {
-            let mut ids = tokenizer.encode(text, Specials::AsText).unwrap();
-            let n = ids.len();
-            end_thoughts(&tokenizer, &mut ids).unwrap();
-            let kept = text.trim_end_matches('\n');
-            assert_eq!(tokenizer.decode(&ids, SpecialsOut::Keep), format!("{kept}{THINKING_BUDGET_END}"));
-            assert!(ids.len() > n, "{text:?}");
-        }
-        // Some of these tokens end in a line break without being one.
-        let mixed = tokenizer.encode(" {\n", Specials::AsText).unwrap();
-        assert_eq!(mixed.len(), 1);
-    }
 }

@@ -15,19 +15,17 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use qwill_gpu::{Buffer, Gpu};
-use qwill_kernels::{DrawClass, Kernels, KvType, Launch, PAGE, Tuning};
+use qwill_kernels::{DrawClass, Kernels, KvType, Launch, Tuning};
 use qwill_models::Plan;
-use qwill_models::step::{Answer, Output, Source, Span, Step, Want};
 
 use self::adapters::Adapters;
 use self::buffers::{Activations, Steering, activations, steering};
+pub(crate) use self::pending::Pending;
 use self::pending::Staging;
-pub(crate) use self::pending::{Pending, scores_of, state_of};
 pub(crate) use self::ready::Ready;
 pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
 use self::stage::{BySize, Stage};
 use crate::Error;
-use crate::cache::{PagePool, Sequence};
 use crate::loader::Loader;
 
 /// Prompts up to this length use a small GEMM tile: a large one would compute mostly padding.
@@ -52,7 +50,6 @@ pub(crate) struct Engine {
     pub(crate) gpu: Rc<Gpu>,
     pub(crate) plan: Plan,
     pub(crate) options: EngineOptions,
-    pub(crate) pool: PagePool,
     kernels: Kernels,
     activations: Activations,
     steering: Steering,
@@ -88,14 +85,12 @@ impl Engine {
         mut loader: Loader<'_>,
     ) -> Result<Self, Error> {
         let kernels = Kernels::new(gpu.clone(), tuning).await?;
-        let pool = PagePool::new(options.n_pages * PAGE);
         let sizes = Sizes::new(&plan, &plan.rope, options, kernels.tuning());
         let activations = activations(&gpu, &plan, options, kernels.tuning(), &sizes).await?;
         let steering = steering(&gpu, &sizes).await?;
         let mut engine = Self {
             gpu,
             options,
-            pool,
             kernels,
             activations,
             steering,
@@ -129,65 +124,5 @@ impl Engine {
     /// Dispatches of a decode step in one layer, the largest over layers.
     pub(crate) fn decode_dispatches_per_layer(&self) -> f64 {
         self.layers.launches.one.len() as f64 / self.plan.dims.n_layers as f64
-    }
-
-    /// Keeps of the cache what it has in common with a prompt that is read with the adapters in use; returns how many tokens
-    /// that is.
-    pub(crate) fn start(&mut self, sequence: &mut Sequence, prompt: &[u32]) -> usize {
-        sequence.start(prompt, &self.plan.rope, self.adapters.active(), &mut self.pool)
-    }
-
-    /// A step of the next tokens of a sequence, which get pages.
-    pub(crate) fn span(
-        &mut self,
-        sequence: &mut Sequence,
-        position: usize,
-        tokens: Vec<Source>,
-        outputs: Vec<Output>,
-    ) -> Result<Step, Error> {
-        let n = position + tokens.len();
-        let context_length = self.options.context_length;
-        if sequence.reserve(n, &mut self.pool).is_none() {
-            return Err(Error::PromptTooLong { prompt_tokens: n, context_length, hint: String::new() });
-        }
-        let adapters = self.adapters.active().iter().map(|&(id, scale)| (id, f32::from_bits(scale)));
-        let span = Span {
-            slot: 0,
-            position,
-            tokens,
-            pages: sequence.pages()[..n.div_ceil(PAGE)].to_vec(),
-            n_prompt: sequence.n_prompt(),
-            adapters: adapters.collect(),
-            outputs,
-        };
-        Ok(Step { spans: vec![span], ..Step::default() })
-    }
-
-    /// Puts tokens into the cache, in steps of at most `chunk`, and reads what is wanted of each; `want` gets the index of
-    /// the token.
-    pub(crate) async fn read(
-        &mut self,
-        sequence: &mut Sequence,
-        tokens: &[u32],
-        chunk: usize,
-        want: impl Fn(usize) -> Option<Want>,
-    ) -> Result<Vec<Answer>, Error> {
-        let mut answers = Vec::new();
-        let mut before: Option<Pending> = None;
-        for (at, part) in tokens.chunks(chunk).enumerate() {
-            let wanted =
-                (0..part.len()).filter_map(|row| want(at * chunk + row).map(|want| Output { row, want }));
-            let ids = part.iter().map(|&id| Source::Id(id)).collect();
-            let step = self.span(sequence, sequence.len(), ids, wanted.collect())?;
-            let pending = self.submit(&step).await?;
-            sequence.push(part);
-            if let Some(before) = before.replace(pending) {
-                answers.extend(before.answers().await?);
-            }
-        }
-        if let Some(last) = before {
-            answers.extend(last.answers().await?);
-        }
-        Ok(answers)
     }
 }

@@ -105,6 +105,18 @@ impl Error {
         )
     }
 
+    /// The same for somebody else who waits for what failed.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Gpu(error) => Self::Gpu(error.clone()),
+            Self::Aborted => Self::Aborted,
+            Self::Memory(reason) => Self::Memory(reason.clone()),
+            Self::Request(reason) => Self::Request(reason.clone()),
+            Self::Adapter(reason) => Self::Adapter(reason.clone()),
+            other => Self::Kernel(other.to_string()),
+        }
+    }
+
     /// A short stable name, the `code` of the TypeScript package's errors.
     pub fn code(&self) -> &'static str {
         use qwill_gpu::Error as Gpu;

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use qwill_models::Outputs;
-use qwill_models::step::Want;
+use qwill_models::step::Sampler;
+use qwill_scheduler::{Rows, Wanted};
 
-use crate::engine::{MAX_OUTPUTS, scores_of};
-use crate::generate::{Generation, generate};
-use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Scores};
+use crate::requests::{Generation, Reading, tokens_of};
+use crate::{AdapterUse, Error, Model, Scores};
 
 /// Which logits to return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,20 +99,22 @@ fn log_sum_exp(row: &[f32]) -> f64 {
 }
 
 impl Model {
-    /// Evaluates one case on an empty cache.
-    pub async fn eval(&mut self, case: &EvalCase) -> Result<EvalReply, Error> {
-        self.engine.use_adapters(case.adapters.as_deref())?;
-        let n_vocab = self.engine.plan.dims.vocab_size;
-        let ids = &case.ids;
-        self.check_ids(ids).map_err(|error| match error {
+    /// Evaluates one case.
+    pub async fn eval(&self, case: &EvalCase) -> Result<EvalReply, Error> {
+        self.evaluate(case).await.map_err(|error| match error {
             Error::Request(reason) => Error::Request(format!("case \"{}\": {reason}", case.name)),
             other => other,
-        })?;
-        let chunk = case.chunk.unwrap_or(self.engine.options.chunk);
-        if chunk == 0 || chunk > self.engine.options.chunk {
+        })
+    }
+
+    async fn evaluate(&self, case: &EvalCase) -> Result<EvalReply, Error> {
+        let adapters = self.resolve_adapters(case.adapters.as_deref())?;
+        let (n_vocab, ids) = (self.facts().plan.dims.vocab_size, &case.ids);
+        self.check_ids(ids)?;
+        let most = self.facts().engine.chunk;
+        if let Some(chunk) = case.chunk.filter(|&chunk| chunk == 0 || chunk > most) {
             return Err(Error::Request(format!(
-                "a chunk of {chunk} tokens was asked for; this model was loaded for 1 to {}",
-                self.engine.options.chunk
+                "a chunk of {chunk} tokens was asked for; this model was loaded for 1 to {most}"
             )));
         }
         let mut reply = EvalReply {
@@ -129,50 +131,56 @@ impl Model {
         match case.pooled {
             Pooled::None => {}
             Pooled::Embedding => {
-                reply.embedding = self.embedding(ids, None).await?;
+                reply.embedding = self.embedding(ids, None, adapters).await?;
                 return Ok(reply);
             }
             Pooled::Score => {
-                reply.scores = Some(self.scores(ids).await?);
+                reply.scores = Some(self.scores(ids, adapters).await?);
                 return Ok(reply);
             }
         }
-        if self.engine.plan.head.outputs != Outputs::Logits {
+        if self.facts().plan.head.outputs != Outputs::Logits {
             return Err(Error::NoLogits);
         }
-        self.reset();
-        self.engine.start(&mut self.sequence, ids);
-        let chunk = chunk.min(MAX_OUTPUTS);
-        let all = self.engine.read(&mut self.sequence, ids, chunk, |_| Some(Want::Scores)).await?;
-        let all: Vec<Vec<f32>> = all.into_iter().filter_map(scores_of).collect();
+        let (rows, want) = (Rows::Every, Wanted::Scores);
+        let reading = Reading { ids: ids.clone(), adapters: adapters.clone(), chunk: case.chunk, rows, want };
+        let all = self.read(reading).await?;
         for (row, &next) in all.iter().zip(&ids[1..]) {
             reply.nll.push(log_sum_exp(row) - f64::from(row[next as usize]));
-        }
-        let last = all.last().cloned().unwrap_or_default();
-        if case.logits == WantedLogits::All {
-            reply.logits = all.concat();
         }
         if !reply.nll.is_empty() {
             reply.perplexity = Some((reply.nll.iter().sum::<f64>() / reply.nll.len() as f64).exp());
         }
-        if case.top_logprobs > 0 {
-            let whole = log_sum_exp(&last);
-            let mut order: Vec<usize> = (0..n_vocab).collect();
-            order.sort_by(|&a, &b| last[b].total_cmp(&last[a]).then(a.cmp(&b)));
-            let best = order.iter().take(case.top_logprobs);
-            reply.top_logprobs.push(
-                best.map(|&id| Logprob { id: id as u32, logprob: f64::from(last[id]) - whole }).collect(),
-            );
+        if case.top_logprobs > 0
+            && let Some(last) = all.last()
+        {
+            reply.top_logprobs.push(most_likely(last, case.top_logprobs));
         }
-        if case.logits == WantedLogits::Last {
-            reply.logits = last;
-        }
+        reply.logits = match case.logits {
+            WantedLogits::None => Vec::new(),
+            WantedLogits::Last => all.last().cloned().unwrap_or_default(),
+            WantedLogits::All => all.concat(),
+        };
         if case.greedy > 0 {
-            let sampler = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
-            let generation = Generation { prompt: ids, sampler, seed: 0, max_tokens: case.greedy };
-            let mut every = |_| Control::Continue;
-            reply.greedy = generate(&mut self.engine, &mut self.sequence, generation, &mut every).await?.ids;
+            reply.greedy = tokens_of(self.generate(Generation {
+                prompt: ids.clone(),
+                adapters,
+                sampler: Sampler::greedy(n_vocab as u32),
+                seed: 0,
+                max_tokens: case.greedy,
+                ends: Vec::new(),
+            })?)
+            .await?;
         }
         Ok(reply)
     }
+}
+
+/// The most likely tokens after a row of logits.
+fn most_likely(row: &[f32], n: usize) -> Vec<Logprob> {
+    let whole = log_sum_exp(row);
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));
+    let best = order.into_iter().take(n);
+    best.map(|id| Logprob { id: id as u32, logprob: f64::from(row[id]) - whole }).collect()
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::Error;
 
 /// Files that together are a model: one GGUF (or its parts), or a Hugging Face directory's.
+#[derive(Clone)]
 pub struct ModelFiles {
     name: String,
     files: Vec<Arc<dyn ByteSource>>,

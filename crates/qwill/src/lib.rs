@@ -16,15 +16,14 @@
 //! last one. Nothing here blocks a browser's event loop: every call that waits for the GPU is async.
 
 mod bench;
-mod cache;
 mod chat;
 mod control;
 mod device_memory;
+mod driver;
 mod engine;
 mod error;
 mod eval;
 mod files;
-mod generate;
 mod gguf_file;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
@@ -40,19 +39,20 @@ mod pooled;
 mod profile;
 mod quantize;
 mod random;
+mod requests;
 mod settings;
 mod setup;
 mod spread;
+mod timings;
 mod weight_format;
 
 pub use bench::{BenchReport, BenchRequest, BenchRun};
-pub use chat::{ChatEvent, ChatReply, ChatRequest, ToolCall, Usage};
+pub use chat::{ChatEvent, ChatReply, ChatRequest, ChatStream, FinishReason, ToolCall, Usage};
 pub use control::{Control, LoadProgress};
 pub use device_memory::{DeviceMemory, Room};
 pub use error::Error;
 pub use eval::{EvalCase, EvalReply, Logprob, Pooled, WantedLogits};
 pub use files::ModelFiles;
-pub use generate::{FinishReason, Timings};
 pub use inspect::{Inspection, TensorSummary};
 pub use load_options::LoadOptions;
 pub use lora::{AdapterInfo, AdapterUse};
@@ -71,4 +71,5 @@ pub use qwill_weights as weights;
 pub use random::{RandomModel, RandomTokenizer};
 pub use settings::SamplingOptions;
 pub use spread::Spread;
+pub use timings::Timings;
 pub use weight_format::{NoWeightFormat, WeightFormat};

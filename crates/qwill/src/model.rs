@@ -1,21 +1,17 @@
 //! A loaded model: the public face of the runtime.
 
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qwill_gpu::Gpu;
-use qwill_models::Plan;
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
-use qwill_weights::ReadAhead;
 use serde::Serialize;
 use web_time::Instant;
 
-use crate::cache::Sequence;
-use crate::engine::{Engine, layer_cache_bytes};
-use crate::files::{Opened, Templates};
-use crate::loader::{Loader, WeightSource};
-use crate::lora::LoraFile;
+use crate::driver::{Cache, Facts, Handle, spawn};
+use crate::engine::layer_cache_bytes;
+use crate::loader::WeightSource;
 use crate::memory::plan_memory;
-use crate::opened::{conversions, open, plan, stored_rows, tensors, total_bytes};
+use crate::opened::{conversions, open, plan, tensors};
 use crate::{
     AdapterInfo, AdapterUse, Control, DeviceMemory, Error, LoadOptions, LoadProgress, MemoryPlan, ModelFiles,
     RandomModel, RandomTokenizer,
@@ -56,16 +52,49 @@ pub struct ModelInfo {
     pub capabilities: String,
 }
 
-/// A model on the GPU, with one sequence and its cache.
-pub struct Model {
-    pub(crate) name: String,
-    pub(crate) engine: Engine,
-    pub(crate) sequence: Sequence,
-    pub(crate) tokenizer: Option<Tokenizer>,
-    pub(crate) templates: Templates,
-    pub(crate) generation: GenerationConfig,
-    pub(crate) weights_bytes: u64,
-    pub(crate) load_ms: f64,
+/// A model on the GPU. It is a handle: clones are the same model, and may be used from any thread at the same time.
+///
+/// Requests that overlap run together, each token of all of them in one pass over the weights. What texts begin with in
+/// common is read once, and kept for later ones as long as there is room. The model is freed with the last handle and the
+/// last reply that is not done.
+#[derive(Clone)]
+pub struct Model(Arc<Shared>);
+
+struct Shared {
+    handle: Handle,
+    facts: Facts,
+    load_ms: f64,
+    adapters: Mutex<Adapters>,
+}
+
+/// The adapters beside the weights.
+#[derive(Default)]
+struct Adapters {
+    /// In the order in which they were loaded, with the numbers that spans know them by.
+    loaded: Vec<(u64, AdapterInfo)>,
+    /// What requests use that do not say.
+    selected: Vec<AdapterUse>,
+}
+
+impl Adapters {
+    fn check(&self, uses: &[AdapterUse]) -> Result<(), Error> {
+        for (index, AdapterUse { name, scale }) in uses.iter().enumerate() {
+            if !self.loaded.iter().any(|(_, info)| info.name == *name) {
+                let names: Vec<&str> = self.loaded.iter().map(|(_, info)| &*info.name).collect();
+                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                return Err(Error::Request(format!("there is no adapter \"{name}\"; loaded are: {names}")));
+            }
+            if uses[..index].iter().any(|other| other.name == *name) {
+                return Err(Error::Request(format!("adapter \"{name}\" is named twice")));
+            }
+            if !(-1e4..=1e4).contains(scale) {
+                return Err(Error::Request(format!(
+                    "the scale of adapter \"{name}\" is {scale}, but must be between -10000 and 10000"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for Model {
@@ -82,32 +111,9 @@ impl Model {
         progress: &mut dyn FnMut(LoadProgress) -> Control,
     ) -> Result<Self, Error> {
         let started = Instant::now();
-        // The files first: what is wrong with them should not be hidden behind a missing GPU.
-        let opened = open(files, options).await?;
-        let mut plan = plan(&opened)?;
-        let stored = stored_rows(&opened, &plan)?;
-        let bytes_total = total_bytes(&stored);
-        check_tokenizer(&opened, &plan)?;
-        // The disk has something to do while the device is opened.
-        let read_ahead = ReadAhead::start(stored);
-        let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
-        let conversions = conversions(&plan, options);
-        let source = WeightSource(tensors(&opened)?.converting(&conversions));
-        let planned = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
-        planned.memory.check()?;
-        plan.rope = planned.rope;
-        let loader = Loader::new(&gpu, plan.architecture, source, read_ahead, bytes_total, progress);
-        let engine = Engine::new(gpu.clone(), plan, planned.engine, options.tuning(&gpu), loader).await?;
-        Ok(Self {
-            name: opened.name,
-            engine,
-            sequence: Sequence::default(),
-            tokenizer: opened.tokenizer,
-            templates: opened.templates,
-            generation: opened.generation,
-            weights_bytes: bytes_total,
-            load_ms: started.elapsed().as_secs_f64() * 1e3,
-        })
+        let (handle, facts) = spawn(files, options.clone(), progress).await?;
+        let load_ms = started.elapsed().as_secs_f64() * 1e3;
+        Ok(Self(Arc::new(Shared { handle, facts, load_ms, adapters: Mutex::default() })))
     }
 
     /// Whether [`load`](Self::load) would find room: what to ask before a download, for it reads no more of the files
@@ -133,14 +139,13 @@ impl Model {
 
     /// What this model is.
     pub fn info(&self) -> ModelInfo {
-        let dims = &self.engine.plan.dims;
-        let options = &self.engine.options;
-        let info = self.engine.gpu.info();
-        let extension = self.engine.plan.rope.extension.as_ref();
+        let Facts { name, plan, engine: options, weights_bytes, gpu, .. } = self.facts();
+        let dims = &plan.dims;
+        let extension = plan.rope.extension.as_ref();
         ModelInfo {
-            name: self.name.clone(),
-            architecture: self.engine.plan.architecture.into(),
-            n_params: self.engine.plan.n_params(),
+            name: name.clone(),
+            architecture: plan.architecture.into(),
+            n_params: plan.n_params(),
             n_layers: dims.n_layers,
             hidden_size: dims.hidden_size,
             vocab_size: dims.vocab_size,
@@ -149,23 +154,23 @@ impl Model {
             context_extension: extension
                 .filter(|extension| options.context_length > extension.trained_length)
                 .map(|extension| extension.method.clone()),
-            weights_bytes: self.weights_bytes,
-            cache_bytes: 2 * dims.n_layers as u64 * layer_cache_bytes(&self.engine.plan, *options),
-            device_bytes: self.engine.gpu.totals().allocated,
-            gpu: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
-            backend: format!("{:?}", info.backend),
-            capabilities: self.engine.gpu.caps().to_string(),
+            weights_bytes: *weights_bytes,
+            cache_bytes: 2 * dims.n_layers as u64 * layer_cache_bytes(plan, *options),
+            device_bytes: gpu.allocated.bytes(),
+            gpu: gpu.name.clone(),
+            backend: gpu.backend.clone(),
+            capabilities: gpu.capabilities.clone(),
         }
     }
 
     /// The tokenizer, or why there is none.
     pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
-        self.tokenizer.as_ref().ok_or_else(Error::no_tokenizer)
+        self.facts().tokenizer.as_ref().ok_or_else(Error::no_tokenizer)
     }
 
     /// The checkpoint's sampling defaults and ends of text.
     pub fn generation_config(&self) -> &GenerationConfig {
-        &self.generation
+        &self.facts().generation
     }
 
     /// Text to token ids; special tokens in it are parsed when `specials` says so.
@@ -173,19 +178,26 @@ impl Model {
         Ok(self.tokenizer()?.encode(text, specials)?)
     }
 
-    /// The device, for its counters and for tests that take it away.
-    pub fn gpu(&self) -> &Gpu {
-        &self.engine.gpu
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.0.facts
     }
 
-    /// Tokens that the cache holds.
-    pub fn cached_tokens(&self) -> usize {
-        self.sequence.len()
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.0.handle
     }
 
-    /// Empties the cache.
-    pub fn reset(&mut self) {
-        self.sequence.truncate(0, &mut self.engine.pool);
+    pub(crate) fn load_ms(&self) -> f64 {
+        self.0.load_ms
+    }
+
+    /// Forgets what was read: the next text is read from its first token on.
+    pub async fn reset(&self) -> Result<(), Error> {
+        self.handle().with_engine(Cache::Overwritten, async |_| ()).await
+    }
+
+    /// Takes the device away, as a driver's crash would: for tests.
+    pub async fn destroy_device(&self) -> Result<(), Error> {
+        self.handle().with_engine(Cache::Kept, async |engine| engine.gpu.destroy()).await
     }
 
     /// Loads a low-rank adapter beside the model, under a name that requests use: PEFT's `adapter_config.json` and
@@ -194,34 +206,49 @@ impl Model {
     ///
     /// Every linear layer can be changed, those of experts and the output matrix among them, and the embedding. Errors
     /// name what is not supported ([`Error::Adapter`]), and tensors that do not fit the model ([`Error::Shape`]).
-    pub async fn load_adapter(&mut self, files: ModelFiles, name: &str) -> Result<AdapterInfo, Error> {
-        let file = LoraFile::open(&files).await?;
-        self.engine.load_adapter(&file, name).await
+    pub async fn load_adapter(&self, files: ModelFiles, name: &str) -> Result<AdapterInfo, Error> {
+        if self.adapters().iter().any(|adapter| adapter.name == name) {
+            return Err(Error::Request(format!("there is an adapter \"{name}\" already; unload it first")));
+        }
+        let (id, info) = self.handle().load_adapter(files, name).await?;
+        self.beside().loaded.push((id, info.clone()));
+        Ok(info)
     }
 
     /// Frees an adapter. Requests that name it fail from now on, and it is no longer selected.
-    pub fn unload_adapter(&mut self, name: &str) -> Result<(), Error> {
-        self.engine.unload_adapter(name)
+    pub fn unload_adapter(&self, name: &str) -> Result<(), Error> {
+        let mut adapters = self.beside();
+        adapters.check(&[AdapterUse::new(name)])?;
+        let gone: Vec<_> = adapters.loaded.extract_if(.., |(_, info)| info.name == name).collect();
+        adapters.selected.retain(|selected| selected.name != name);
+        gone.into_iter().try_for_each(|(id, _)| self.handle().unload_adapter(id))
     }
 
     /// The loaded adapters, in order.
     pub fn adapters(&self) -> Vec<AdapterInfo> {
-        self.engine.adapters()
+        self.beside().loaded.iter().map(|(_, info)| info.clone()).collect()
     }
 
     /// What everything uses that does not name its adapters: nothing, unless this is called.
-    pub fn select_adapters(&mut self, uses: &[AdapterUse]) -> Result<(), Error> {
-        self.engine.select_adapters(uses)
+    pub fn select_adapters(&self, uses: &[AdapterUse]) -> Result<(), Error> {
+        let mut adapters = self.beside();
+        adapters.check(uses)?;
+        adapters.selected = uses.to_vec();
+        Ok(())
     }
-}
 
-fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
-    let Some(tokenizer) = &opened.tokenizer else { return Ok(()) };
-    let (ids, rows) = (tokenizer.n_tokens(), plan.dims.vocab_size);
-    if ids > rows {
-        return Err(Error::Tokenizer(format!(
-            "the tokenizer does not fit the model: it has {ids} tokens, but the model has embeddings for {rows}"
-        )));
+    /// What a request uses that names these, or none: the numbers of adapters, with their scales.
+    pub(crate) fn resolve_adapters(&self, uses: Option<&[AdapterUse]>) -> Result<Vec<(u64, f32)>, Error> {
+        let adapters = self.beside();
+        let uses = uses.unwrap_or(&adapters.selected);
+        adapters.check(uses)?;
+        // in the order in which they were loaded: sums of floats depend on it
+        let scale_of = |name: &str| uses.iter().find(|used| used.name == name).map_or(0.0, |used| used.scale);
+        let used = adapters.loaded.iter().map(|(id, info)| (*id, scale_of(&info.name)));
+        Ok(used.filter(|(_, scale)| *scale != 0.0).collect())
     }
-    Ok(())
+
+    fn beside(&self) -> MutexGuard<'_, Adapters> {
+        self.0.adapters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

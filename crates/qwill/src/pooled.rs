@@ -1,12 +1,12 @@
 //! One vector or a few numbers for a whole text: embeddings, rewards, classification, reranking.
 
-use qwill_models::step::Want;
 use qwill_models::{Outputs, Scored};
+use qwill_scheduler::{Rows, Wanted};
 use qwill_text::{ChatInput, ChatTemplate, Family, GenerationPrompt, Specials};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::engine::{MAX_OUTPUTS, scores_of, state_of};
+use crate::requests::{Reading, rows_of};
 use crate::{Error, Model};
 
 /// What reranking asks for when nobody says otherwise (Qwen3-Reranker's model card).
@@ -27,51 +27,29 @@ pub struct Scores {
 }
 
 impl Model {
-    /// Refuses token ids that the model cannot read.
-    pub(crate) fn check_ids(&self, ids: &[u32]) -> Result<(), Error> {
-        let n_vocab = self.engine.plan.dims.vocab_size;
-        if ids.is_empty() {
-            return Err(Error::Request("there are no token ids".into()));
-        }
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= n_vocab) {
-            return Err(Error::Request(format!(
-                "token id {id} is outside the model's vocabulary of {n_vocab}"
-            )));
-        }
-        let context_length = self.engine.options.context_length;
-        if ids.len() > context_length {
-            let hint = String::new();
-            return Err(Error::PromptTooLong { prompt_tokens: ids.len(), context_length, hint });
-        }
-        Ok(())
-    }
-
     /// The embedding of a text given as tokens: the normalised state of the last one, cut to its first `dimensions` numbers
     /// (Matryoshka representation learning, arXiv 2205.13147), then scaled to length 1.
-    pub async fn embed_ids(&mut self, ids: &[u32], dimensions: Option<usize>) -> Result<Vec<f32>, Error> {
-        self.engine.use_adapters(None)?;
-        self.embedding(ids, dimensions).await
+    pub async fn embed_ids(&self, ids: &[u32], dimensions: Option<usize>) -> Result<Vec<f32>, Error> {
+        self.embedding(ids, dimensions, self.resolve_adapters(None)?).await
     }
 
-    /// The same with the adapters that are in use.
+    /// The same with these adapters.
     pub(crate) async fn embedding(
-        &mut self,
+        &self,
         ids: &[u32],
         dimensions: Option<usize>,
+        adapters: Vec<(u64, f32)>,
     ) -> Result<Vec<f32>, Error> {
-        self.check_ids(ids)?;
-        let hidden_size = self.engine.plan.dims.hidden_size;
+        let hidden_size = self.facts().plan.dims.hidden_size;
         let dimensions = dimensions.unwrap_or(hidden_size);
         if dimensions == 0 || dimensions > hidden_size {
             return Err(Error::Request(format!(
                 "an embedding of {dimensions} numbers was asked for; this model makes 1 to {hidden_size}"
             )));
         }
-        let kept = self.start_pooled(ids);
-        let (chunk, last) = (self.engine.options.chunk, ids.len() - 1 - kept);
-        let want = |index| (index == last).then_some(Want::State);
-        let answers = self.engine.read(&mut self.sequence, &ids[kept..], chunk, want).await?;
-        let mut state = answers.into_iter().find_map(state_of).unwrap_or_default();
+        let (rows, want) = (Rows::Last, Wanted::State);
+        let rows = self.read(Reading { ids: ids.to_vec(), adapters, chunk: None, rows, want }).await?;
+        let mut state = rows.into_iter().next().unwrap_or_default();
         state.truncate(dimensions);
         let length = state.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt().max(1e-12);
         state.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
@@ -81,7 +59,7 @@ impl Model {
     /// The embedding of a text. An `instruction` makes it a query: `Instruct: {instruction}\nQuery:{text}`; documents go
     /// without one.
     pub async fn embed(
-        &mut self,
+        &self,
         text: &str,
         instruction: Option<&str>,
         dimensions: Option<usize>,
@@ -95,26 +73,23 @@ impl Model {
     }
 
     /// The scores of a text given as tokens.
-    pub async fn score_ids(&mut self, ids: &[u32]) -> Result<Scores, Error> {
-        self.engine.use_adapters(None)?;
-        self.scores(ids).await
+    pub async fn score_ids(&self, ids: &[u32]) -> Result<Scores, Error> {
+        self.scores(ids, self.resolve_adapters(None)?).await
     }
 
-    /// The same with the adapters that are in use.
-    pub(crate) async fn scores(&mut self, ids: &[u32]) -> Result<Scores, Error> {
+    /// The same with these adapters.
+    pub(crate) async fn scores(&self, ids: &[u32], adapters: Vec<(u64, f32)>) -> Result<Scores, Error> {
         self.check_ids(ids)?;
-        let Outputs::Scores { of, pad_token, .. } = self.engine.plan.head.outputs else {
+        let Outputs::Scores { of, pad_token, .. } = self.facts().plan.head.outputs else {
             return Err(Error::Request(
                 "this model has no scores: it is no reward or classification model".into(),
             ));
         };
-        self.reset();
-        self.engine.start(&mut self.sequence, ids);
-        let chunk = self.engine.options.chunk.min(MAX_OUTPUTS);
-        let answers = self.engine.read(&mut self.sequence, ids, chunk, |_| Some(Want::Scores)).await?;
-        let tokens: Vec<Vec<f32>> = answers.into_iter().filter_map(scores_of).collect();
+        let (rows, want) = (Rows::Every, Wanted::Scores);
+        let tokens = self.read(Reading { ids: ids.to_vec(), adapters, chunk: None, rows, want }).await?;
         let last = ids.iter().rposition(|&id| Some(id) != pad_token).unwrap_or(ids.len() - 1);
-        let step = self.tokenizer.as_ref().and_then(|t| t.id_of(STEP)).filter(|_| of == Scored::Steps);
+        let step =
+            self.facts().tokenizer.as_ref().and_then(|t| t.id_of(STEP)).filter(|_| of == Scored::Steps);
         let steps = step.map(|step| {
             let scored = ids.iter().zip(&tokens).filter(|(id, _)| **id == step);
             scored.map(|(_, scores)| probability(scores)).collect()
@@ -124,7 +99,7 @@ impl Model {
 
     /// The scores of a conversation in OpenAI's shape. The steps of a solution, for a process reward model, are a list of
     /// texts as the assistant's content, or one text with `<extra_0>` after each.
-    pub async fn score(&mut self, messages: &[Value]) -> Result<Scores, Error> {
+    pub async fn score(&self, messages: &[Value]) -> Result<Scores, Error> {
         let mut messages = messages.to_vec();
         for message in &mut messages {
             if let Some(steps) = message["content"].as_array()
@@ -138,7 +113,7 @@ impl Model {
         let input =
             ChatInput { messages, add_generation_prompt: GenerationPrompt::Omit, ..ChatInput::default() };
         let builtin;
-        let template = match &self.templates.plain {
+        let template = match &self.facts().templates.plain {
             Some(template) => template,
             None => {
                 builtin = ChatTemplate::builtin(Family::Qwen2_5Math)?;
@@ -155,15 +130,25 @@ impl Model {
     /// With a Qwen3-Reranker that is the probability of "yes" against "no" as the next token, or what its classification head
     /// says. `instruction` is the task; absent: web search.
     pub async fn rerank(
-        &mut self,
+        &self,
         query: &str,
         documents: &[String],
         instruction: Option<&str>,
     ) -> Result<Vec<f32>, Error> {
-        let mut scores = Vec::with_capacity(documents.len());
+        let judge = self.judge()?;
+        let adapters = self.resolve_adapters(None)?;
+        let task = instruction.unwrap_or(DEFAULT_TASK);
+        // all of them are on their way before the first is waited for
+        let mut on_their_way = Vec::with_capacity(documents.len());
         for document in documents {
-            let ids = self.rerank_prompt(query, document, instruction.unwrap_or(DEFAULT_TASK))?;
-            scores.push(self.judge(&ids).await?);
+            let ids = self.rerank_prompt(query, document, task)?;
+            let (adapters, rows, want) = (adapters.clone(), Rows::Last, Wanted::Scores);
+            on_their_way.push(self.start_reading(Reading { ids, adapters, chunk: None, rows, want })?);
+        }
+        let mut scores = Vec::with_capacity(documents.len());
+        for signals in on_their_way {
+            let rows = rows_of(signals).await?;
+            scores.push(judge.probability(rows.first().map_or(&[], |row| row)));
         }
         Ok(scores)
     }
@@ -177,7 +162,7 @@ impl Model {
         let body = format!("<Instruct>: {task}\n<Query>: {query}\n<Document>: {document}");
         let mut body = self.tokenize(&body, Specials::AsText)?;
         let suffix = self.tokenize(SUFFIX, Specials::Parse)?;
-        let room = self.engine.options.context_length.checked_sub(ids.len() + suffix.len() + 1);
+        let room = self.facts().engine.context_length.checked_sub(ids.len() + suffix.len() + 1);
         let room = room.ok_or_else(|| Error::Request("the context is too short for reranking".into()))?;
         body.truncate(room);
         ids.extend(body);
@@ -185,39 +170,39 @@ impl Model {
         Ok(ids)
     }
 
-    async fn judge(&mut self, ids: &[u32]) -> Result<f32, Error> {
-        match self.engine.plan.head.outputs {
-            Outputs::Scores { .. } => Ok(probability(&self.score_ids(ids).await?.last)),
+    /// How this model's outputs for the last token are read.
+    fn judge(&self) -> Result<Judge, Error> {
+        let answer = |word: &str| match self.tokenize(word, Specials::AsText)?[..] {
+            [id] => Ok(id as usize),
+            _ => Err(Error::Tokenizer(format!(
+                "reranking needs \"{word}\" to be one token, which it is not in this vocabulary"
+            ))),
+        };
+        match self.facts().plan.head.outputs {
+            Outputs::Scores { .. } => Ok(Judge::Labels),
+            Outputs::Logits => Ok(Judge::Words { yes: answer("yes")?, no: answer("no")? }),
             Outputs::States => Err(Error::Request(
                 "this model embeds texts and cannot rerank them; compare embeddings, or load a reranker"
                     .into(),
             )),
-            Outputs::Logits => {
-                let answer = |word: &str| match self.tokenize(word, Specials::AsText)?[..] {
-                    [id] => Ok(id as usize),
-                    _ => Err(Error::Tokenizer(format!(
-                        "reranking needs \"{word}\" to be one token, which it is not in this vocabulary"
-                    ))),
-                };
-                let (yes, no) = (answer("yes")?, answer("no")?);
-                self.check_ids(ids)?;
-                self.engine.use_adapters(None)?;
-                let kept = self.start_pooled(ids);
-                let (chunk, last) = (self.engine.options.chunk, ids.len() - 1 - kept);
-                let want = |index| (index == last).then_some(Want::Scores);
-                let answers = self.engine.read(&mut self.sequence, &ids[kept..], chunk, want).await?;
-                let logits = answers.into_iter().find_map(scores_of).unwrap_or_default();
-                Ok(probability(&[logits[no], logits[yes]]))
-            }
         }
     }
+}
 
-    /// Starts on a text and returns how much of it is cached; a model that looks both ways starts anew.
-    fn start_pooled(&mut self, ids: &[u32]) -> usize {
-        if self.engine.plan.direction == qwill_models::Direction::Both {
-            self.reset();
+/// What says how well a document answers a query.
+enum Judge {
+    /// Its classification head.
+    Labels,
+    /// The next token.
+    Words { yes: usize, no: usize },
+}
+
+impl Judge {
+    fn probability(&self, outputs: &[f32]) -> f32 {
+        match *self {
+            Self::Labels => probability(outputs),
+            Self::Words { yes, no } => probability(&[outputs[no], outputs[yes]]),
         }
-        self.engine.start(&mut self.sequence, ids)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where the time of a step goes: each kernel by the device's own clock, with what it moved and computed.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,10 +8,10 @@ use web_time::Instant;
 
 use qwill_gpu::{DeviceTimes, HostTimes};
 use qwill_kernels::Cost;
-use qwill_models::step::{Begin, Output, Sampler, Source, Want};
+use qwill_models::step::{Begin, Output, Sampler, Source, Step, Want};
 
-use crate::engine::Ready;
-use crate::generate::check_generates;
+use crate::driver::Cache;
+use crate::engine::{Engine, Ready};
 use crate::spread::median;
 use crate::{Error, Model};
 
@@ -77,41 +78,49 @@ pub struct KernelProfile {
 }
 
 impl Model {
-    /// Measures each kernel of a decode step and of a prefill step; the device must have timestamps.
-    pub async fn profile(&mut self, request: &ProfileRequest) -> Result<ProfileReport, Error> {
-        check_generates(&self.engine)?;
+    /// Measures each kernel of a decode step and of a prefill step; the device must have timestamps. Other requests wait.
+    pub async fn profile(&self, request: &ProfileRequest) -> Result<ProfileReport, Error> {
+        self.check_generates()?;
         let ProfileRequest { prompt_tokens, depth, runs } = *request;
-        let (needed, context_length) = (depth + prompt_tokens + 1, self.engine.options.context_length);
+        let (needed, context_length) = (depth + prompt_tokens + 1, self.facts().engine.context_length);
         if needed > context_length || prompt_tokens == 0 || runs == 0 {
             return Err(Error::Request(format!(
                 "the profile needs a prompt, a run and a context of {needed} tokens; the model was loaded with \
                  {context_length}"
             )));
         }
-        self.engine.use_adapters(None)?;
-        let n_vocab = self.engine.plan.dims.vocab_size;
-        let prompt: Vec<u32> = (0..needed - 1).map(|i| (i * 7919 % n_vocab) as u32).collect();
-        self.reset();
-        let Self { engine, sequence, .. } = self;
-        engine.start(sequence, &prompt);
-
-        let chunk = engine.options.chunk;
-        engine.read(sequence, &prompt[..depth], chunk, |_| None).await?;
-        let first = prompt[depth..][..prompt_tokens.min(chunk)].iter().map(|&id| Source::Id(id)).collect();
-        let step = engine.span(sequence, depth, first, Vec::new())?;
-        let written = engine.write(&step).await?;
-        let prefill = measure(&engine.ready(&written), runs).await?;
-
-        engine.read(sequence, &prompt[depth..], chunk, |_| None).await?;
-        let draw = Output { row: 0, want: Want::Token { seed: 0, index: 0 } };
-        let mut step = engine.span(sequence, prompt.len(), vec![Source::Id(0)], vec![draw])?;
-        let sampler = Sampler::greedy(n_vocab as u32);
-        step.begins.push(Begin { slot: 0, sampler, prompt: Vec::new(), drawn: Vec::new() });
-        let written = engine.write(&step).await?;
-        let decode = measure(&engine.ready(&written), runs).await?;
-        self.reset();
-        Ok(ProfileReport { decode, prefill })
+        let request = *request;
+        let adapters = self.resolve_adapters(None)?;
+        let profile = async move |engine: &mut Engine| profile(engine, request, adapters).await;
+        self.handle().with_engine(Cache::Overwritten, profile).await?
     }
+}
+
+async fn profile(
+    engine: &mut Engine,
+    request: ProfileRequest,
+    adapters: Vec<(u64, f32)>,
+) -> Result<ProfileReport, Error> {
+    let ProfileRequest { prompt_tokens, depth, runs } = request;
+    let (n_vocab, chunk) = (engine.plan.dims.vocab_size, engine.options.chunk);
+    let ids = |range: Range<usize>| range.map(|i| Source::Id((i * 7919 % n_vocab) as u32)).collect();
+    let step = |position, tokens, outputs| {
+        let mut step = Step::of_one(position, tokens, outputs);
+        step.spans[0].adapters.clone_from(&adapters);
+        step
+    };
+    // what lies in the cache before changes no kernel's time: only how much it is
+    let first = step(depth, ids(depth..depth + prompt_tokens.min(chunk)), Vec::new());
+    let written = engine.write(&first).await?;
+    let prefill = measure(&engine.ready(&written), runs).await?;
+
+    let draw = Output { row: 0, want: Want::Token { seed: 0, index: 0 } };
+    let mut next = step(depth + prompt_tokens, ids(0..1), vec![draw]);
+    let sampler = Sampler::greedy(n_vocab as u32);
+    next.begins.push(Begin { slot: 0, sampler, prompt: Vec::new(), drawn: Vec::new() });
+    let written = engine.write(&next).await?;
+    let decode = measure(&engine.ready(&written), runs).await?;
+    Ok(ProfileReport { decode, prefill })
 }
 
 /// How long a step is repeated: single short ones tell little on a machine that does other things too.

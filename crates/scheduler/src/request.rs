@@ -18,6 +18,8 @@ pub struct Request {
     pub n_prompt: usize,
     /// Adapters that change the weights for it, by the number that loading gave them, with their scales.
     pub adapters: Vec<(u64, f32)>,
+    /// Tokens of it that a step reads at most; absent: as many as fit.
+    pub chunk: Option<usize>,
     /// What is to be done.
     pub task: Task,
 }
@@ -95,6 +97,9 @@ pub enum Refused {
         /// Ids there are.
         vocab_size: usize,
     },
+    /// Nothing of it may be read.
+    #[error("steps of 0 tokens were asked for; at least one token must be read at a time")]
+    NoChunk,
     /// No token may be drawn.
     #[error("max_tokens is 0; at least one token must be drawn")]
     NoTokens,
@@ -170,6 +175,9 @@ impl Request {
         if let Some(position) = self.tokens.iter().position(|&token| token as usize >= vocab_size) {
             let token = self.tokens[position];
             return Err(Refused::OutsideVocabulary { token, position, vocab_size });
+        }
+        if self.chunk == Some(0) {
+            return Err(Refused::NoChunk);
         }
         match (&self.task, limits.reading) {
             (Task::Generate { .. }, Reading::WholeText) => Err(Refused::CannotGenerate),

@@ -49,7 +49,7 @@ impl Running {
 
     /// What it does next, as far as the budget goes, which gets smaller.
     pub(crate) fn span(&mut self, budget: &mut Budget) -> Option<(Span, Part)> {
-        let (from, most) = (self.n_read, self.n_unread().min(budget.n_tokens));
+        let (from, most) = (self.n_read, self.n_unread().min(budget.n_tokens).min(self.sequence.chunk));
         if most == 0 {
             return None;
         }

@@ -37,6 +37,8 @@ pub(crate) struct Sequence {
     pub(crate) tokens: Vec<u32>,
     pub(crate) n_prompt: usize,
     pub(crate) adapters: Vec<(u64, f32)>,
+    /// Most tokens of it in a step.
+    pub(crate) chunk: usize,
     pub(crate) key: Key,
     pub(crate) work: Work,
     /// Tokens that were given.
@@ -59,7 +61,7 @@ pub(crate) struct Part {
 impl Sequence {
     /// What is asked for, whose angles are of `class`.
     pub(crate) fn new(request: Request, class: u64, limits: &Limits) -> Self {
-        let Request { mut tokens, n_prompt, adapters, task } = request;
+        let Request { mut tokens, n_prompt, adapters, chunk, task } = request;
         let key =
             Key { class, adapters: adapters.iter().map(|&(id, scale)| (id, scale.to_bits())).collect() };
         let work = match task {
@@ -78,7 +80,8 @@ impl Sequence {
             }
         };
         let n_given = tokens.len();
-        Self { tokens, n_prompt, adapters, key, work, n_given, n_told: None }
+        let chunk = chunk.unwrap_or(usize::MAX);
+        Self { tokens, n_prompt, adapters, chunk, key, work, n_given, n_told: None }
     }
 
     /// Tokens that were asked for and are not known yet.

@@ -92,11 +92,12 @@ impl Model {
             },
             extra: tokenizer.config().special_names().clone(),
         };
-        let own = if input.tools.is_some() { &self.templates.tools } else { &self.templates.plain };
+        let own =
+            if input.tools.is_some() { &self.facts().templates.tools } else { &self.facts().templates.plain };
         let builtin;
         let template = match own {
             Some(template) => template,
-            None => match Family::of(self.engine.plan.architecture, &self.name, tokenizer)? {
+            None => match Family::of(self.facts().plan.architecture, &self.facts().name, tokenizer)? {
                 Family::Qwen1 => return self.qwen1_conversation(&input, tokenizer),
                 family => {
                     builtin = ChatTemplate::builtin(family)?;
@@ -118,14 +119,14 @@ impl Model {
     }
 
     fn qwen1_conversation(&self, input: &ChatInput, tokenizer: &Tokenizer) -> Result<Prompt, Error> {
-        if self.generation.chat_format.as_deref() == Some("raw") {
+        if self.generation_config().chat_format.as_deref() == Some("raw") {
             return Err(Error::Request(
                 "this is a base model, which knows no conversations (chat_format \"raw\"): give a prompt instead of messages".into(),
             ));
         }
-        let window = self.generation.max_window_size.map_or(QWEN1_WINDOW, |n| n as usize);
+        let window = self.generation_config().max_window_size.map_or(QWEN1_WINDOW, |n| n as usize);
         // What the context cannot hold would be refused later.
-        let ids = qwen1_prompt(tokenizer, input, window.min(self.engine.options.context_length))?;
+        let ids = qwen1_prompt(tokenizer, input, window.min(self.facts().engine.context_length))?;
         let last_role = input.messages.last().and_then(|message| message["role"].as_str());
         let form = match last_role {
             Some("tool" | "function") => ReplyForm::React(ReactParser::new(ReplyStart::Thinking)),

@@ -12,15 +12,18 @@ use qwill_kernels::{
     DeviceMatrix, Epilogue, ExpertProject, ExpertRows, GEMM_MAX_TILE_M, Launch, NormRows, Project, RowOrder,
     align_row, embed_rows, silu_mul,
 };
+use qwill_models::step::Step;
 use qwill_weights::{DType, Layout, quantize, repack};
 
 use super::buffers::Steering;
 use super::stage::{Additions, Apart, BySize, ExpertWork, Stage, Target, Work};
 use super::{Engine, MAX_OUTPUTS};
 use crate::Error;
-use crate::cache::AdapterSet;
 use crate::loader::{MatrixShape, allocate, rows_on_device};
-use crate::lora::{AdapterInfo, AdapterUse, Factors, LoraFile};
+use crate::lora::{AdapterInfo, Factors, LoraFile};
+
+/// Numbers of adapters, and the bits of their scales.
+type AdapterSet = Vec<(u64, u32)>;
 
 /// An adapter on the device.
 struct Adapter {
@@ -39,9 +42,6 @@ struct Adapter {
 #[derive(Default)]
 pub(super) struct Adapters {
     loaded: Vec<Adapter>,
-    next_id: u64,
-    /// What requests use that do not say.
-    selected: Vec<AdapterUse>,
     /// What steps use now.
     active: AdapterSet,
     /// `A x` by rank, `[rows, align_row(rank)]` f32. A buffer a rank, so that what pads the rows is never written.
@@ -64,30 +64,6 @@ impl Adapters {
     fn in_use(&self) -> impl Iterator<Item = &Adapter> {
         let is_active = |adapter: &&Adapter| self.active.iter().any(|(id, _)| *id == adapter.id);
         self.loaded.iter().filter(is_active)
-    }
-
-    /// Which ones steps use now.
-    pub(super) fn active(&self) -> &AdapterSet {
-        &self.active
-    }
-
-    fn check(&self, uses: &[AdapterUse]) -> Result<(), Error> {
-        for (index, AdapterUse { name, scale }) in uses.iter().enumerate() {
-            if !self.loaded.iter().any(|adapter| adapter.info.name == *name) {
-                let names: Vec<&str> = self.loaded.iter().map(|adapter| &*adapter.info.name).collect();
-                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                return Err(Error::Request(format!("there is no adapter \"{name}\"; loaded are: {names}")));
-            }
-            if uses[..index].iter().any(|other| other.name == *name) {
-                return Err(Error::Request(format!("adapter \"{name}\" is named twice")));
-            }
-            if !(-1e4..=1e4).contains(scale) {
-                return Err(Error::Request(format!(
-                    "the scale of adapter \"{name}\" is {scale}, but must be between -10000 and 10000"
-                )));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -207,22 +183,20 @@ impl Engine {
         Ok(Apart { gate_up, activate })
     }
 
-    pub(crate) fn adapters(&self) -> Vec<AdapterInfo> {
-        self.adapters.loaded.iter().map(|adapter| adapter.info.clone()).collect()
-    }
-
-    /// Uploads an adapter and binds its launches.
-    pub(crate) async fn load_adapter(&mut self, file: &LoraFile, name: &str) -> Result<AdapterInfo, Error> {
-        if self.adapters.loaded.iter().any(|adapter| adapter.info.name == name) {
-            return Err(Error::Request(format!("there is an adapter \"{name}\" already; unload it first")));
-        }
-        let adapter = self.bind_adapter(file, name).await.inspect_err(|_| self.free_unused())?;
+    /// Uploads an adapter, which spans know by a number, and binds its launches.
+    pub(crate) async fn load_adapter(
+        &mut self,
+        file: &LoraFile,
+        name: &str,
+        id: u64,
+    ) -> Result<AdapterInfo, Error> {
+        let adapter = self.bind_adapter(file, name, id).await.inspect_err(|_| self.free_unused())?;
         let info = adapter.info.clone();
         self.adapters.loaded.push(adapter);
         Ok(info)
     }
 
-    async fn bind_adapter(&mut self, file: &LoraFile, name: &str) -> Result<Adapter, Error> {
+    async fn bind_adapter(&mut self, file: &LoraFile, name: &str, id: u64) -> Result<Adapter, Error> {
         let info = AdapterInfo { name: name.to_owned(), n_params: 0, device_bytes: 0 };
         let mut binder = Binder { engine: self, scales: Vec::new(), info };
         let layers = binder.bind_stage(file, Part::Layers).await?;
@@ -230,8 +204,6 @@ impl Engine {
         binder.check_modules(file)?;
         let Binder { scales, info, .. } = binder;
         self.gpu.flush().await?;
-        let id = self.adapters.next_id;
-        self.adapters.next_id += 1;
         Ok(Adapter { id, info, layers, head, scales, written: None })
     }
 
@@ -246,36 +218,18 @@ impl Engine {
         }
     }
 
-    pub(crate) fn unload_adapter(&mut self, name: &str) -> Result<(), Error> {
-        self.adapters.check(&[AdapterUse::new(name)])?;
-        self.adapters.loaded.retain(|adapter| adapter.info.name != name);
-        self.adapters.selected.retain(|selected| selected.name != name);
+    /// Frees an adapter.
+    pub(crate) fn unload_adapter(&mut self, id: u64) {
+        self.adapters.loaded.retain(|adapter| adapter.id != id);
         self.free_unused();
-        Ok(())
     }
 
-    /// What requests use from now on that do not say.
-    pub(crate) fn select_adapters(&mut self, uses: &[AdapterUse]) -> Result<(), Error> {
-        self.adapters.check(uses)?;
-        self.adapters.selected = uses.to_vec();
-        Ok(())
-    }
-
-    /// What the next steps use; `None`: what was selected.
-    pub(crate) fn use_adapters(&mut self, uses: Option<&[AdapterUse]>) -> Result<(), Error> {
-        let adapters = &mut self.adapters;
-        if let Some(uses) = uses {
-            adapters.check(uses)?;
-        }
-        let uses = uses.unwrap_or(&adapters.selected);
+    /// Uses the adapters that the texts of a step name.
+    pub(super) fn use_adapters_of(&mut self, step: &Step) {
+        let uses = step.spans.first().map(|span| span.adapters.clone()).unwrap_or_default();
         let mut active = AdapterSet::new();
-        // in the order in which they were loaded: sums of floats depend on it
-        for adapter in &mut adapters.loaded {
-            let scale =
-                uses.iter().find(|used| used.name == adapter.info.name).map_or(0.0, |used| used.scale);
-            if scale == 0.0 {
-                continue;
-            }
+        for adapter in &mut self.adapters.loaded {
+            let Some(&(_, scale)) = uses.iter().find(|(id, _)| *id == adapter.id) else { continue };
             active.push((adapter.id, scale.to_bits()));
             if adapter.written.replace(scale) != Some(scale) {
                 for (buffer, factors) in &adapter.scales {
@@ -284,8 +238,7 @@ impl Engine {
                 }
             }
         }
-        adapters.active = active;
-        Ok(())
+        self.adapters.active = active;
     }
 }
 

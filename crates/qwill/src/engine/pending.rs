@@ -121,16 +121,6 @@ fn rows(bytes: &[u8], width: usize) -> impl Iterator<Item = Vec<f32>> {
     rows.into_iter()
 }
 
-/// The logits or scores of an answer, if it has any.
-pub(crate) fn scores_of(answer: Answer) -> Option<Vec<f32>> {
-    if let Answer::Scores(scores) = answer { Some(scores) } else { None }
-}
-
-/// The state of an answer, if it has one.
-pub(crate) fn state_of(answer: Answer) -> Option<Vec<f32>> {
-    if let Answer::State(state) = answer { Some(state) } else { None }
-}
-
 impl Engine {
     /// A buffer that so many rows are read through, if there are any.
     pub(super) async fn reading(&self, n_rows: usize, width: usize) -> Result<Option<Buffer>, Error> {

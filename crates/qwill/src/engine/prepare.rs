@@ -7,7 +7,7 @@ use qwill_kernels::{
     Attend, AttendBuffers, DeviceMatrix, Epilogue, FusedNorm, Launch, NormRows, Project, RotaryRows, Rotate,
     RotateBuffers, Visibility, align_row, embed_rows, gemm, gemv, norm_rms,
 };
-use qwill_models::step::{Begin, Sampler, Want};
+use qwill_models::step::{Begin, Output, Sampler, Source, Step, Want};
 use qwill_models::{Activation, Direction, HeadThen, Op, Outputs, Plan, Projection, TensorRef, Then, Weight};
 
 use super::buffers::{Activations, Steering};
@@ -15,7 +15,6 @@ use super::sizes::{layer_cache_bytes, max_splits};
 use super::stage::{BySize, Target, Work};
 use super::{Engine, FEW, MAX_OUTPUTS};
 use crate::Error;
-use crate::cache::Sequence;
 use crate::loader::{Loader, Weights};
 
 fn visibility(plan: &Plan, window: Option<usize>) -> Result<Visibility, Error> {
@@ -281,21 +280,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs one step of each kind, so that no pipeline is compiled by the driver while somebody waits for a token.
+    /// Runs a step of each kind, so that no pipeline is compiled by the driver while somebody waits for a token.
     pub(super) async fn warm_up(&mut self) -> Result<(), Error> {
-        let mut sequence = Sequence::default();
-        let tokens = vec![0; 2.min(self.options.context_length)];
-        self.start(&mut sequence, &tokens);
-        let is_last = |index| index + 1 == tokens.len();
         let want = match self.plan.head.outputs {
             Outputs::Logits => Want::Token { seed: 0, index: 0 },
             Outputs::Scores { .. } | Outputs::States => Want::Scores,
         };
         let sampler = Sampler::greedy(self.plan.dims.vocab_size as u32);
-        self.begin(&Begin { slot: 0, sampler, prompt: Vec::new(), drawn: Vec::new() }).await?;
-        let chunk = self.options.chunk;
-        self.read(&mut sequence, &tokens, chunk, |index| is_last(index).then_some(want)).await?;
-        sequence.truncate(0, &mut self.pool);
+        let begin = Begin { slot: 0, sampler, prompt: Vec::new(), drawn: Vec::new() };
+        let n_tokens = 2.min(self.options.context_length).min(self.options.chunk);
+        let mut step = Step::of_one(0, vec![Source::Id(0); n_tokens], vec![Output { row: 0, want }]);
+        step.begins.push(begin);
+        self.submit(&step).await?.answers().await?;
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ impl Engine {
         for begin in &step.begins {
             self.begin(begin).await?;
         }
+        self.use_adapters_of(step);
         // spans of one token first, as kernels want them
         let mut order: Vec<usize> = (0..step.spans.len()).collect();
         order.sort_by_key(|&index| step.spans[index].tokens.len() > 1);

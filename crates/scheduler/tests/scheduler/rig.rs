@@ -58,7 +58,7 @@ pub(crate) fn roomy() -> Limits {
 /// A prompt that gets `max_tokens`.
 pub(crate) fn generate(tokens: Vec<u32>, max_tokens: usize) -> Request {
     let task = Task::Generate { sampler: Sampler::greedy(1000), seed: 3, max_tokens };
-    Request { n_prompt: tokens.len(), tokens, adapters: Vec::new(), task }
+    Request { n_prompt: tokens.len(), tokens, adapters: Vec::new(), chunk: None, task }
 }
 
 impl Rig {

@@ -1,0 +1,231 @@
+//! A reply while it is made.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use qwill_scheduler::What;
+use qwill_text::{Specials, THINKING_BUDGET_END, Tokenizer};
+
+use super::reader::{ReplyReader, Verdict};
+use super::{ChatEvent, ChatReply, FinishReason, Usage};
+use crate::driver::Signals;
+use crate::requests::Generation;
+use crate::timings::Clock;
+use crate::{Control, Error, Model, Timings};
+
+/// A reply while it is made: a stream of its events, which waits without blocking, natively and in browsers. Dropping it
+/// ends the reply at once.
+#[must_use = "a reply that nobody waits for is ended"]
+pub struct ChatStream {
+    model: Model,
+    /// Of what runs; none when the reply is done.
+    signals: Option<Signals>,
+    /// What runs, for going on behind thoughts that were ended.
+    generation: Generation,
+    max_tokens: usize,
+    reader: ReplyReader,
+    clock: Clock,
+    ids: Vec<u32>,
+    usage: Usage,
+    finish_reason: FinishReason,
+}
+
+impl std::fmt::Debug for ChatStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatStream").field("text", &self.reader.text).finish_non_exhaustive()
+    }
+}
+
+impl ChatStream {
+    /// Starts a reply to a prompt.
+    pub(super) fn start(
+        model: &Model,
+        generation: Generation,
+        max_tokens: usize,
+        reader: ReplyReader,
+    ) -> Result<Self, Error> {
+        let signals = match max_tokens {
+            0 => None,
+            _ => Some(model.generate(generation.clone())?),
+        };
+        let usage = Usage { prompt_tokens: generation.prompt.len(), ..Usage::default() };
+        let mut stream = Self {
+            model: model.clone(),
+            signals,
+            generation,
+            max_tokens,
+            reader,
+            clock: Clock::start(),
+            ids: Vec::new(),
+            usage,
+            finish_reason: FinishReason::Length,
+        };
+        if stream.signals.is_none() {
+            stream.end(FinishReason::Length)?;
+        }
+        Ok(stream)
+    }
+
+    /// The next event, when it is there; `None` when the reply is done.
+    pub async fn next(&mut self) -> Option<Result<ChatEvent, Error>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// Ends the reply here; what there is of it is its text, and [`FinishReason::Aborted`] says so.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        if self.signals.is_some() { self.end(FinishReason::Aborted) } else { Ok(()) }
+    }
+
+    /// The whole reply, when it is done.
+    pub async fn reply(mut self) -> Result<ChatReply, Error> {
+        while self.next().await.transpose()?.is_some() {}
+        let Self { model, clock, reader, ids, usage, finish_reason, .. } = self;
+        let timings = clock.timings(usage.prompt_tokens - usage.cached_tokens);
+        Ok(ChatReply {
+            text: reader.text,
+            reasoning: reader.reasoning,
+            tool_calls: reader.tool_calls,
+            finish_reason,
+            usage: Usage { completion_tokens: ids.len(), ..usage },
+            ids,
+            timings: Timings { load_ms: model.load_ms(), ..timings },
+        })
+    }
+
+    /// The whole reply, telling `on_event` about every piece of it, which may stop it.
+    pub async fn reply_with(
+        mut self,
+        mut on_event: impl FnMut(ChatEvent) -> Control,
+    ) -> Result<ChatReply, Error> {
+        while let Some(event) = self.next().await.transpose()? {
+            if on_event(event) == Control::Stop {
+                self.stop()?;
+            }
+        }
+        self.reply().await
+    }
+
+    fn end(&mut self, reason: FinishReason) -> Result<(), Error> {
+        self.signals = None;
+        self.reader.finish(self.model.tokenizer()?);
+        self.finish_reason = match reason {
+            FinishReason::Stop if !self.reader.tool_calls.is_empty() => FinishReason::ToolCalls,
+            other => other,
+        };
+        Ok(())
+    }
+
+    fn take(&mut self, what: What) -> Result<(), Error> {
+        match what {
+            What::Started { n_cached } => {
+                if self.ids.is_empty() {
+                    self.usage.cached_tokens = n_cached;
+                }
+            }
+            What::Progress { n_read, n_tokens } if n_read < n_tokens && self.ids.is_empty() => {
+                self.reader.events.push_back(ChatEvent::Progress { n_read, n_tokens });
+            }
+            What::Progress { .. } | What::Scores { .. } | What::State { .. } => {}
+            What::Token(id) => {
+                self.clock.token();
+                self.ids.push(id);
+                match self.reader.token(id) {
+                    Verdict::GoesOn => {}
+                    Verdict::Ends => self.end(FinishReason::Stop)?,
+                    Verdict::ThoughtEnough => self.go_on_behind_thoughts()?,
+                }
+            }
+            What::Finished(_) => self.end(FinishReason::Length)?,
+        }
+        Ok(())
+    }
+
+    /// Ends the thoughts, and lets the answer follow.
+    fn go_on_behind_thoughts(&mut self) -> Result<(), Error> {
+        self.signals = None;
+        let tokenizer = self.model.tokenizer()?;
+        self.reader.end_thoughts(tokenizer);
+        end_thoughts(tokenizer, &mut self.ids)?;
+        let context = [&self.generation.prompt[..], &self.ids].concat();
+        let left = self.max_tokens.saturating_sub(self.ids.len());
+        if left == 0 || context.len() >= self.model.facts().engine.context_length {
+            return self.end(FinishReason::Length);
+        }
+        let generation = Generation {
+            prompt: context,
+            max_tokens: left,
+            // the same seed would draw the same numbers again
+            seed: self.generation.seed.wrapping_add(1),
+            ..self.generation.clone()
+        };
+        self.signals = Some(self.model.generate(generation)?);
+        Ok(())
+    }
+}
+
+impl Stream for ChatStream {
+    type Item = Result<ChatEvent, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(event) = self.reader.events.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            let Some(signals) = &mut self.signals else { return Poll::Ready(None) };
+            let taken = match Pin::new(signals).poll_next(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(what))) => self.take(what),
+                Poll::Ready(Some(Err(error))) => Err(error),
+                Poll::Ready(None) => Err(Error::Kernel("its thread has ended; load it again".into())),
+            };
+            if let Err(error) = taken {
+                self.signals = None;
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+    }
+}
+
+/// Ends thoughts that have used up their budget: takes their last line breaks away, which may be a part of a token,
+/// and appends the sentence that the model was trained on.
+fn end_thoughts(tokenizer: &Tokenizer, ids: &mut Vec<u32>) -> Result<(), Error> {
+    let mut kept = String::new();
+    while let Some(bytes) =
+        ids.last().and_then(|&id| tokenizer.token_bytes(id)).filter(|b| b.ends_with(b"\n"))
+    {
+        ids.pop();
+        let text = String::from_utf8_lossy(&bytes);
+        kept = text.trim_end_matches('\n').to_owned();
+        if !kept.is_empty() {
+            break;
+        }
+    }
+    ids.extend(tokenizer.encode(&(kept + THINKING_BUDGET_END), Specials::Parse)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use qwill_text::SpecialsOut;
+
+    use super::*;
+
+    #[test]
+    fn cut_thoughts_lose_their_line_breaks_and_nothing_else() {
+        let file = include_bytes!("../../../../tests/golden/tokenizers/tokenizer.json");
+        let tokenizer = Tokenizer::from_json(file, None).unwrap();
+        for text in ["hm.\n\n", "let (a) {\n", "def f()\n\n\n", "\n\n", "", "one\n two", "字\n"] {
+            let mut ids = tokenizer.encode(text, Specials::AsText).unwrap();
+            let n = ids.len();
+            end_thoughts(&tokenizer, &mut ids).unwrap();
+            let kept = text.trim_end_matches('\n');
+            assert_eq!(tokenizer.decode(&ids, SpecialsOut::Keep), format!("{kept}{THINKING_BUDGET_END}"));
+            assert!(ids.len() > n, "{text:?}");
+        }
+        // Some of these tokens end in a line break without being one.
+        let mixed = tokenizer.encode(" {\n", Specials::AsText).unwrap();
+        assert_eq!(mixed.len(), 1);
+    }
+}

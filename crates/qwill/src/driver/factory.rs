@@ -1,0 +1,124 @@
+//! From files to an engine: when a model is loaded, and again after its device was lost.
+
+use std::rc::Rc;
+
+use qwill_gpu::{Allocated, Gpu};
+use qwill_models::Plan;
+use qwill_text::{GenerationConfig, Tokenizer};
+use qwill_weights::ReadAhead;
+
+use crate::engine::{Engine, EngineOptions};
+use crate::files::{Opened, Templates};
+use crate::loader::{Loader, WeightSource};
+use crate::lora::LoraFile;
+use crate::memory::plan_memory;
+use crate::opened::{conversions, open, plan, stored_rows, tensors, total_bytes};
+use crate::{AdapterInfo, Control, DeviceMemory, Error, LoadOptions, LoadProgress, ModelFiles};
+
+/// All that an engine is made from, kept as long as the model lives.
+pub(crate) struct Factory {
+    pub(crate) files: ModelFiles,
+    pub(crate) options: LoadOptions,
+    /// Adapters that are loaded, with their numbers.
+    pub(crate) adapters: Vec<(ModelFiles, String, u64)>,
+}
+
+/// What handles need to know of a model, without its weights and its device.
+pub(crate) struct Facts {
+    pub(crate) name: String,
+    pub(crate) tokenizer: Option<Tokenizer>,
+    pub(crate) templates: Templates,
+    pub(crate) generation: GenerationConfig,
+    pub(crate) plan: Plan,
+    pub(crate) engine: EngineOptions,
+    pub(crate) weights_bytes: u64,
+    pub(crate) gpu: GpuFacts,
+}
+
+/// What handles need to know of a device.
+pub(crate) struct GpuFacts {
+    pub(crate) name: String,
+    pub(crate) backend: String,
+    pub(crate) capabilities: String,
+    pub(crate) allocated: Allocated,
+}
+
+impl GpuFacts {
+    fn of(gpu: &Gpu) -> Self {
+        let info = gpu.info();
+        Self {
+            name: if info.name.is_empty() { info.driver.clone() } else { info.name.clone() },
+            backend: format!("{:?}", info.backend),
+            capabilities: gpu.caps().to_string(),
+            allocated: gpu.allocated(),
+        }
+    }
+}
+
+impl Factory {
+    /// Loads the weights, without adapters.
+    pub(crate) async fn build(
+        &self,
+        progress: &mut dyn FnMut(LoadProgress) -> Control,
+    ) -> Result<(Engine, Facts), Error> {
+        let options = &self.options;
+        // The files first: what is wrong with them should not be hidden behind a missing GPU.
+        let opened = open(self.files.clone(), options).await?;
+        let mut plan = plan(&opened)?;
+        let stored = stored_rows(&opened, &plan)?;
+        let weights_bytes = total_bytes(&stored);
+        check_tokenizer(&opened, &plan)?;
+        // The disk has something to do while the device is opened.
+        let read_ahead = ReadAhead::start(stored);
+        let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
+        let conversions = conversions(&plan, options);
+        let source = WeightSource(tensors(&opened)?.converting(&conversions));
+        let planned = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
+        planned.memory.check()?;
+        plan.rope = planned.rope;
+        let loader = Loader::new(&gpu, plan.architecture, source, read_ahead, weights_bytes, progress);
+        let engine = Engine::new(gpu.clone(), plan, planned.engine, options.tuning(&gpu), loader).await?;
+        let facts = Facts {
+            name: opened.name,
+            tokenizer: opened.tokenizer,
+            templates: opened.templates,
+            generation: opened.generation,
+            plan: engine.plan.clone(),
+            engine: engine.options,
+            weights_bytes,
+            gpu: GpuFacts::of(&gpu),
+        };
+        Ok((engine, facts))
+    }
+
+    /// The engine once more, with the adapters that it had.
+    pub(crate) async fn rebuild(&self) -> Result<Engine, Error> {
+        let (mut engine, _) = self.build(&mut |_| Control::Continue).await?;
+        for (files, name, id) in &self.adapters {
+            load_adapter(&mut engine, files, name, *id).await?;
+        }
+        Ok(engine)
+    }
+}
+
+/// Puts an adapter beside the weights.
+pub(super) async fn load_adapter(
+    engine: &mut Engine,
+    files: &ModelFiles,
+    name: &str,
+    id: u64,
+) -> Result<AdapterInfo, Error> {
+    let file = LoraFile::open(files).await?;
+    engine.load_adapter(&file, name, id).await
+}
+
+fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {
+    let Some(tokenizer) = &opened.tokenizer else { return Ok(()) };
+    let (ids, rows) = (tokenizer.n_tokens(), plan.dims.vocab_size);
+    if ids > rows {
+        return Err(Error::Tokenizer(format!(
+            "the tokenizer does not fit the model: it has {ids} tokens, but the model has embeddings for {rows}"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The way from anywhere to the driver.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures_channel::oneshot;
+use futures_core::Stream;
+use qwill_scheduler::Request;
+
+use super::command::{Cache, Command, Listener, Run, Signal, Ticket, Work};
+use crate::engine::Engine;
+use crate::{AdapterInfo, Error, ModelFiles};
+
+/// Sends the driver what is to be done. Clones reach the same one; it ends with the last of them.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    commands: UnboundedSender<Command>,
+    tickets: Arc<AtomicU64>,
+}
+
+/// What becomes of a request, as it happens. Dropping it ends the request.
+pub(crate) struct Signals {
+    handle: Handle,
+    ticket: Ticket,
+    received: UnboundedReceiver<Signal>,
+}
+
+impl Handle {
+    /// The sending end, and what the driver receives from.
+    pub(super) fn new() -> (Self, UnboundedReceiver<Command>) {
+        let (commands, received) = unbounded();
+        (Self { commands, tickets: Arc::default() }, received)
+    }
+
+    fn send(&self, command: Command) -> Result<(), Error> {
+        self.commands.unbounded_send(command).map_err(|_| ended())
+    }
+
+    /// Runs a request; a token among `ends` is its last.
+    pub(crate) fn run(&self, request: Request, ends: Vec<u32>) -> Result<Signals, Error> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let (signals, received) = unbounded();
+        let listener = Listener { ticket, ends, signals };
+        self.send(Command::Run(Box::new(Run { request, listener })))?;
+        Ok(Signals { handle: self.clone(), ticket, received })
+    }
+
+    /// Does something with the engine between steps; running requests wait.
+    pub(crate) async fn with_engine<T: Send + 'static>(
+        &self,
+        cache: Cache,
+        work: impl AsyncFnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |engine| {
+            Box::pin(async move {
+                // nobody may wait any more
+                let _ = answer.send(work(engine).await);
+            })
+        });
+        self.send(Command::WithEngine { cache, work })?;
+        answered.await.map_err(|_| ended())
+    }
+
+    /// Loads an adapter under a number that nothing else has.
+    pub(crate) async fn load_adapter(
+        &self,
+        files: ModelFiles,
+        name: &str,
+    ) -> Result<(u64, AdapterInfo), Error> {
+        let id = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::LoadAdapter { files, name: name.to_owned(), id, answer })?;
+        Ok((id, answered.await.map_err(|_| ended())??))
+    }
+
+    /// Frees an adapter.
+    pub(crate) fn unload_adapter(&self, id: u64) -> Result<(), Error> {
+        self.send(Command::UnloadAdapter(id))
+    }
+}
+
+impl Stream for Signals {
+    type Item = Signal;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Signal>> {
+        Pin::new(&mut self.received).poll_next(context)
+    }
+}
+
+impl Signals {
+    /// The next signal, when it is there.
+    pub(crate) async fn next(&mut self) -> Option<Signal> {
+        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // a driver that has ended runs nothing
+        let _ = self.handle.send(Command::Finish(self.ticket));
+    }
+}
+
+/// The driver is gone, which only a panic does to it.
+fn ended() -> Error {
+    Error::Kernel("its thread has ended; load it again".into())
+}
