@@ -87,7 +87,7 @@ pub struct BenchReport {
 impl Model {
     /// Measures prefill and decode.
     pub async fn bench(&mut self, request: &BenchRequest) -> Result<BenchReport, Error> {
-        self.engine.use_adapters(None)?;
+        let adapters = &self.engine.resolve_adapters(None)?;
         let n_vocab = self.engine.plan.dims.vocab_size;
         let deepest = request.depths.iter().max().copied().unwrap_or(0);
         let needed = deepest + request.prompt_tokens + request.decode_tokens;
@@ -107,7 +107,7 @@ impl Model {
             let (mut prefill, mut ttft, mut decode) = (vec![], vec![], vec![]);
             for _ in 0..request.runs {
                 self.reset();
-                self.engine.start(&mut self.sequence, &prompt);
+                self.engine.start(&mut self.sequence, &prompt, adapters);
                 if depth > 0 {
                     let chunk = self.engine.options.chunk;
                     self.engine.read(&mut self.sequence, &prompt[..depth], chunk, |_| None).await?;
@@ -115,6 +115,7 @@ impl Model {
                 let sampler = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
                 let generation = Generation {
                     prompt: &prompt,
+                    adapters,
                     sampler,
                     seed: 0,
                     max_tokens: request.decode_tokens.max(1),

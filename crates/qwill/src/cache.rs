@@ -3,8 +3,13 @@
 use qwill_kernels::PAGE;
 use qwill_models::Rope;
 
-/// Which adapters a text was read with: their numbers, and the bits of their scales.
-pub(crate) type AdapterSet = Vec<(u64, u32)>;
+/// Which adapters a text is read with: their numbers, and their scales.
+pub(crate) type AdapterSet = Vec<(u64, f32)>;
+
+fn is_same_set(one: &AdapterSet, other: &AdapterSet) -> bool {
+    let bits = |&(id, scale): &(u64, f32)| (id, scale.to_bits());
+    one.iter().map(bits).eq(other.iter().map(bits))
+}
 
 /// Physical pages that no sequence owns.
 #[derive(Debug)]
@@ -40,6 +45,11 @@ impl Sequence {
         self.n_prompt
     }
 
+    /// What its tokens are read with.
+    pub(crate) fn adapters(&self) -> &AdapterSet {
+        &self.adapters
+    }
+
     /// Starts on a prompt: keeps what it has in common with the cache, if its keys are turned as `rope` turns those of a
     /// prompt of this length and were made with the same adapters; returns how many tokens that are.
     pub(crate) fn start(
@@ -49,8 +59,8 @@ impl Sequence {
         adapters: &AdapterSet,
         pool: &mut PagePool,
     ) -> usize {
-        let is_same =
-            rope.prompt_class(prompt.len()) == rope.prompt_class(self.n_prompt) && self.adapters == *adapters;
+        let is_same = rope.prompt_class(prompt.len()) == rope.prompt_class(self.n_prompt)
+            && is_same_set(&self.adapters, adapters);
         let kept = if is_same { self.common_prefix(prompt) } else { 0 };
         self.truncate(kept, pool);
         self.n_prompt = prompt.len();

@@ -132,7 +132,7 @@ impl Model {
                 "thinking_budget is 0, but must be at least 1; enable_thinking: false answers without thoughts".into(),
             ));
         }
-        self.engine.use_adapters(request.adapters.as_deref())?;
+        let adapters = &self.engine.resolve_adapters(request.adapters.as_deref())?;
         let prompt = self.prompt(request)?;
         let tokenizer = self.tokenizer()?.clone();
         let sampler = request.sampling.resolve(&self.generation, tokenizer.n_tokens())?;
@@ -153,7 +153,7 @@ impl Model {
         let mut reader = ReplyReader::new(&tokenizer, stop, prompt.form, budget, &mut reply, on_event);
         let seed = request.sampling.seed.unwrap_or_else(fresh_seed);
         let max_tokens = request.max_tokens.unwrap_or(usize::MAX);
-        let generation = Generation { prompt: &prompt.ids, sampler, seed, max_tokens };
+        let generation = Generation { prompt: &prompt.ids, adapters, sampler, seed, max_tokens };
         let (engine, sequence) = (&mut self.engine, &mut self.sequence);
         let mut made = generate(engine, sequence, generation, &mut |id| reader.token(id)).await?;
         if reader.budget_is_spent() {
@@ -165,8 +165,8 @@ impl Model {
                 made.limit_reached = true;
             } else {
                 // The same seed would draw the same numbers again.
-                let generation =
-                    Generation { prompt: &context, sampler, seed: seed.wrapping_add(1), max_tokens };
+                let seed = seed.wrapping_add(1);
+                let generation = Generation { prompt: &context, adapters, sampler, seed, max_tokens };
                 made.append(generate(engine, sequence, generation, &mut |id| reader.token(id)).await?);
             }
         }

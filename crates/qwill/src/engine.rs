@@ -10,6 +10,8 @@ mod sizes;
 mod slots;
 mod stage;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -27,7 +29,7 @@ pub(crate) use self::ready::Ready;
 pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
 use self::stage::{BySize, Stage};
 use crate::Error;
-use crate::cache::{PagePool, Sequence};
+use crate::cache::{AdapterSet, PagePool, Sequence};
 use crate::loader::Loader;
 
 /// Prompts up to this length use a small GEMM tile: a large one would compute mostly padding.
@@ -131,10 +133,10 @@ impl Engine {
         self.layers.launches.one.len() as f64 / self.plan.dims.n_layers as f64
     }
 
-    /// Keeps of the cache what it has in common with a prompt that is read with the adapters in use; returns how many tokens
-    /// that is.
-    pub(crate) fn start(&mut self, sequence: &mut Sequence, prompt: &[u32]) -> usize {
-        sequence.start(prompt, &self.plan.rope, self.adapters.active(), &mut self.pool)
+    /// Keeps of the cache what it has in common with a prompt that is read with these adapters; returns how many tokens that
+    /// is.
+    pub(crate) fn start(&mut self, sequence: &mut Sequence, prompt: &[u32], adapters: &AdapterSet) -> usize {
+        sequence.start(prompt, &self.plan.rope, adapters, &mut self.pool)
     }
 
     /// A step of the next tokens of a sequence, which get pages.
@@ -150,14 +152,13 @@ impl Engine {
         if sequence.reserve(n, &mut self.pool).is_none() {
             return Err(Error::PromptTooLong { prompt_tokens: n, context_length, hint: String::new() });
         }
-        let adapters = self.adapters.active().iter().map(|&(id, scale)| (id, f32::from_bits(scale)));
         let span = Span {
             slot: 0,
             position,
             tokens,
             pages: sequence.pages()[..n.div_ceil(PAGE)].to_vec(),
             n_prompt: sequence.n_prompt(),
-            adapters: adapters.collect(),
+            adapters: sequence.adapters().clone(),
             outputs,
         };
         Ok(Step { spans: vec![span], ..Step::default() })

@@ -101,7 +101,7 @@ fn log_sum_exp(row: &[f32]) -> f64 {
 impl Model {
     /// Evaluates one case on an empty cache.
     pub async fn eval(&mut self, case: &EvalCase) -> Result<EvalReply, Error> {
-        self.engine.use_adapters(case.adapters.as_deref())?;
+        let adapters = &self.engine.resolve_adapters(case.adapters.as_deref())?;
         let n_vocab = self.engine.plan.dims.vocab_size;
         let ids = &case.ids;
         self.check_ids(ids).map_err(|error| match error {
@@ -129,11 +129,11 @@ impl Model {
         match case.pooled {
             Pooled::None => {}
             Pooled::Embedding => {
-                reply.embedding = self.embedding(ids, None).await?;
+                reply.embedding = self.embedding(ids, None, adapters).await?;
                 return Ok(reply);
             }
             Pooled::Score => {
-                reply.scores = Some(self.scores(ids).await?);
+                reply.scores = Some(self.scores(ids, adapters).await?);
                 return Ok(reply);
             }
         }
@@ -141,7 +141,7 @@ impl Model {
             return Err(Error::NoLogits);
         }
         self.reset();
-        self.engine.start(&mut self.sequence, ids);
+        self.engine.start(&mut self.sequence, ids, adapters);
         let chunk = chunk.min(MAX_OUTPUTS);
         let all = self.engine.read(&mut self.sequence, ids, chunk, |_| Some(Want::Scores)).await?;
         let all: Vec<Vec<f32>> = all.into_iter().filter_map(scores_of).collect();
@@ -169,7 +169,7 @@ impl Model {
         }
         if case.greedy > 0 {
             let sampler = SamplingOptions::greedy().resolve(&self.generation, n_vocab)?;
-            let generation = Generation { prompt: ids, sampler, seed: 0, max_tokens: case.greedy };
+            let generation = Generation { prompt: ids, adapters, sampler, seed: 0, max_tokens: case.greedy };
             let mut every = |_| Control::Continue;
             reply.greedy = generate(&mut self.engine, &mut self.sequence, generation, &mut every).await?.ids;
         }

@@ -7,7 +7,7 @@ use qwill_models::step::{Answer, Begin, Output, Sampler, Source, Want};
 use serde::Serialize;
 use web_time::Instant;
 
-use crate::cache::Sequence;
+use crate::cache::{AdapterSet, Sequence};
 use crate::engine::Engine;
 use crate::{Control, Error};
 
@@ -43,6 +43,7 @@ pub struct Timings {
 /// What to generate.
 pub(crate) struct Generation<'a> {
     pub(crate) prompt: &'a [u32],
+    pub(crate) adapters: &'a AdapterSet,
     pub(crate) sampler: Sampler,
     pub(crate) seed: u64,
     pub(crate) max_tokens: usize,
@@ -113,7 +114,7 @@ pub(crate) async fn generate(
     // A token that is sampled but never fed needs no room of its own.
     let max_tokens = generation.max_tokens.min(context_length - prompt.len() + 1);
     let seed = (generation.seed ^ (generation.seed >> 32)) as u32;
-    let cached_tokens = engine.start(sequence, prompt);
+    let cached_tokens = engine.start(sequence, prompt, generation.adapters);
     let mut ids = Vec::new();
     let mut timings = Timings::default();
     if max_tokens == 0 {

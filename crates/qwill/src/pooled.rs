@@ -6,6 +6,7 @@ use qwill_text::{ChatInput, ChatTemplate, Family, GenerationPrompt, Specials};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cache::AdapterSet;
 use crate::engine::{MAX_OUTPUTS, scores_of, state_of};
 use crate::{Error, Model};
 
@@ -49,15 +50,16 @@ impl Model {
     /// The embedding of a text given as tokens: the normalised state of the last one, cut to its first `dimensions` numbers
     /// (Matryoshka representation learning, arXiv 2205.13147), then scaled to length 1.
     pub async fn embed_ids(&mut self, ids: &[u32], dimensions: Option<usize>) -> Result<Vec<f32>, Error> {
-        self.engine.use_adapters(None)?;
-        self.embedding(ids, dimensions).await
+        let adapters = self.engine.resolve_adapters(None)?;
+        self.embedding(ids, dimensions, &adapters).await
     }
 
-    /// The same with the adapters that are in use.
+    /// The same with these adapters.
     pub(crate) async fn embedding(
         &mut self,
         ids: &[u32],
         dimensions: Option<usize>,
+        adapters: &AdapterSet,
     ) -> Result<Vec<f32>, Error> {
         self.check_ids(ids)?;
         let hidden_size = self.engine.plan.dims.hidden_size;
@@ -67,7 +69,7 @@ impl Model {
                 "an embedding of {dimensions} numbers was asked for; this model makes 1 to {hidden_size}"
             )));
         }
-        let kept = self.start_pooled(ids);
+        let kept = self.start_pooled(ids, adapters);
         let (chunk, last) = (self.engine.options.chunk, ids.len() - 1 - kept);
         let want = |index| (index == last).then_some(Want::State);
         let answers = self.engine.read(&mut self.sequence, &ids[kept..], chunk, want).await?;
@@ -96,12 +98,12 @@ impl Model {
 
     /// The scores of a text given as tokens.
     pub async fn score_ids(&mut self, ids: &[u32]) -> Result<Scores, Error> {
-        self.engine.use_adapters(None)?;
-        self.scores(ids).await
+        let adapters = self.engine.resolve_adapters(None)?;
+        self.scores(ids, &adapters).await
     }
 
-    /// The same with the adapters that are in use.
-    pub(crate) async fn scores(&mut self, ids: &[u32]) -> Result<Scores, Error> {
+    /// The same with these adapters.
+    pub(crate) async fn scores(&mut self, ids: &[u32], adapters: &AdapterSet) -> Result<Scores, Error> {
         self.check_ids(ids)?;
         let Outputs::Scores { of, pad_token, .. } = self.engine.plan.head.outputs else {
             return Err(Error::Request(
@@ -109,7 +111,7 @@ impl Model {
             ));
         };
         self.reset();
-        self.engine.start(&mut self.sequence, ids);
+        self.engine.start(&mut self.sequence, ids, adapters);
         let chunk = self.engine.options.chunk.min(MAX_OUTPUTS);
         let answers = self.engine.read(&mut self.sequence, ids, chunk, |_| Some(Want::Scores)).await?;
         let tokens: Vec<Vec<f32>> = answers.into_iter().filter_map(scores_of).collect();
@@ -201,8 +203,8 @@ impl Model {
                 };
                 let (yes, no) = (answer("yes")?, answer("no")?);
                 self.check_ids(ids)?;
-                self.engine.use_adapters(None)?;
-                let kept = self.start_pooled(ids);
+                let adapters = self.engine.resolve_adapters(None)?;
+                let kept = self.start_pooled(ids, &adapters);
                 let (chunk, last) = (self.engine.options.chunk, ids.len() - 1 - kept);
                 let want = |index| (index == last).then_some(Want::Scores);
                 let answers = self.engine.read(&mut self.sequence, &ids[kept..], chunk, want).await?;
@@ -213,11 +215,11 @@ impl Model {
     }
 
     /// Starts on a text and returns how much of it is cached; a model that looks both ways starts anew.
-    fn start_pooled(&mut self, ids: &[u32]) -> usize {
+    fn start_pooled(&mut self, ids: &[u32], adapters: &AdapterSet) -> usize {
         if self.engine.plan.direction == qwill_models::Direction::Both {
             self.reset();
         }
-        self.engine.start(&mut self.sequence, ids)
+        self.engine.start(&mut self.sequence, ids, adapters)
     }
 }
 

@@ -88,12 +88,12 @@ impl Model {
                  {context_length}"
             )));
         }
-        self.engine.use_adapters(None)?;
+        let adapters = self.engine.resolve_adapters(None)?;
         let n_vocab = self.engine.plan.dims.vocab_size;
         let prompt: Vec<u32> = (0..needed - 1).map(|i| (i * 7919 % n_vocab) as u32).collect();
         self.reset();
         let Self { engine, sequence, .. } = self;
-        engine.start(sequence, &prompt);
+        engine.start(sequence, &prompt, &adapters);
 
         let chunk = engine.options.chunk;
         engine.read(sequence, &prompt[..depth], chunk, |_| None).await?;

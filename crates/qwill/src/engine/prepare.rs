@@ -15,7 +15,7 @@ use super::sizes::{layer_cache_bytes, max_splits};
 use super::stage::{BySize, Target, Work};
 use super::{Engine, FEW, MAX_OUTPUTS};
 use crate::Error;
-use crate::cache::Sequence;
+use crate::cache::{AdapterSet, Sequence};
 use crate::loader::{Loader, Weights};
 
 fn visibility(plan: &Plan, window: Option<usize>) -> Result<Visibility, Error> {
@@ -285,7 +285,7 @@ impl Engine {
     pub(super) async fn warm_up(&mut self) -> Result<(), Error> {
         let mut sequence = Sequence::default();
         let tokens = vec![0; 2.min(self.options.context_length)];
-        self.start(&mut sequence, &tokens);
+        self.start(&mut sequence, &tokens, &AdapterSet::new());
         let is_last = |index| index + 1 == tokens.len();
         let want = match self.plan.head.outputs {
             Outputs::Logits => Want::Token { seed: 0, index: 0 },
