@@ -3,7 +3,7 @@
 //   a[n]  = rms * sum_k W[n, k] * x[k] * g[k]   (rms = 1/sqrt(mean(x^2) + eps) and g only with the norm fused in)
 //   store: y[n] = a[n] + bias[n];         relu: y[n] = max(a[n] + bias[n], 0);
 //   add: y[n] += a[n];                    add_scaled: y[n] += routes[slot].weight * a[n];
-//   store_scaled: y[n] = scale[n] * a[n];
+//   store_scaled: y[n] = scale[n] * row_scale[0] * a[n];
 //   silu_mul: y[i] = silu(a[gate row of i]) * a[up row of i]
 //
 // With experts, the rows of all of them are stacked in W and those of a slot's expert count:
@@ -16,7 +16,8 @@
 // the loads of x, which a CPU device makes one lane at a time). z = slot, where experts are spread. An invocation takes
 // SPAN units of 8 columns at once: wider loads of W, and one scale for all of them.
 // Bindings: x [K] or [slots, K] f32; y [n_rows] or [slots, n_rows] f32; W in any layout; g [K] f32; bias [n_rows] f32;
-// routes [slots] of (expert, weight bits); scale [n_rows] f32, of all experts. K is padded to 32 with zeros.
+// routes [slots] of (expert, weight bits); scale [n_rows] f32, of all experts; row_scale [1 or more] f32. K is padded to 32
+// with zeros.
 // Needs: nothing; subgroups shorten the sums. "serial" has no barrier at all, which CPU devices reward.
 //% if enable_subgroups
 enable subgroups;
@@ -58,6 +59,7 @@ struct Params {
 //% endif
 //% if epilogue == "store_scaled"
 @group(0) @binding(${ scale_binding }) var<storage, read> scale_of: array<f32>;
+@group(0) @binding(${ scale_binding + 1 }) var<storage, read> row_scale_of: array<f32>;
 //% endif
 
 //% if epilogue == "silu_mul"
@@ -79,7 +81,7 @@ fn finish(output: u32, slot: u32, a: f32, b: f32) {
 //% elif epilogue == "add_scaled"
     y[i] += bitcast<f32>(routes[params.slot].y) * a;
 //% elif epilogue == "store_scaled"
-    y[i] = scale_of[${ "routes[slot].x * params.rows_per_expert + output" if experts else "i" }] * a;
+    y[i] = scale_of[${ "routes[slot].x * params.rows_per_expert + output" if experts else "i" }] * row_scale_of[0] * a;
 //% elif epilogue == "relu"
     y[i] = max(${ sum }, 0.0);
 //% else

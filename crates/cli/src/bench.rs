@@ -18,7 +18,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let mut options = crate::model::options(&args.setup, KvType::F16);
     let deepest = args.depth.iter().max().copied().unwrap_or(0);
     options.context_length.get_or_insert(deepest + args.prompt_tokens + args.decode_tokens);
-    let mut model = match &args.random {
+    let model = match &args.random {
         Some(shape) => {
             if options.quantize.is_some() {
                 let reason =
@@ -26,14 +26,14 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
                 return Err(qwill::Error::Request(reason.into()).into());
             }
             let random = crate::random::model(shape, args.layers)?;
-            let mut model = block_on(Model::random(random, &options))?;
-            crate::model::add_adapters(&mut model, &args.setup.lora)?;
+            let model = block_on(Model::random(random, &options))?;
+            crate::model::add_adapters(&model, &args.setup.lora)?;
             model
         }
         None => crate::model::load_with(&args.model, &options, &args.setup.lora)?,
     };
     // before what takes longer: a device may have no timestamps
-    let profile = if args.profile { profiles(&mut model, args)? } else { Vec::new() };
+    let profile = if args.profile { profiles(&model, args)? } else { Vec::new() };
     let report = BenchReport { profile, ..block_on(model.bench(&request))? };
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -44,7 +44,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
 }
 
 /// A profile for each depth.
-fn profiles(model: &mut Model, args: &BenchArgs) -> Result<Vec<ProfileReport>, Failure> {
+fn profiles(model: &Model, args: &BenchArgs) -> Result<Vec<ProfileReport>, Failure> {
     let mut profiles = Vec::new();
     for &depth in &args.depth {
         let request = ProfileRequest { prompt_tokens: args.prompt_tokens, depth, runs: args.runs };

@@ -17,7 +17,7 @@ const HELP: &str =
 pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
     let mut request = request(&args.reply)?;
     let system = request.messages.clone();
-    let mut model = crate::model::load(&args.model, KvType::F16)?;
+    let model = crate::model::load(&args.model, KvType::F16)?;
     let info = model.info();
     eprintln!("{} on {} ({}), {} tokens of context", info.name, info.gpu, info.backend, info.context_length);
     eprintln!("{HELP}");
@@ -41,17 +41,16 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
             text => {
                 let _ = editor.add_history_entry(text);
                 request.messages.push(json!({"role": "user", "content": text}));
-                match stream(&mut model, &request) {
+                match stream(&model, &request) {
                     Ok(reply) => {
                         eprintln!("{}", summary(&reply));
                         request.messages.push(json!({"role": "assistant", "content": reply.text}));
                     }
                     // The conversation goes on without the turn that failed.
-                    Err(failure) if model.gpu().check().is_ok() => {
+                    Err(failure) => {
                         failure.print(false);
                         request.messages.pop();
                     }
-                    Err(failure) => return Err(failure),
                 }
             }
         }

@@ -39,7 +39,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     options.prefill_chunk = args.chunk;
     let longest = input.cases.iter().map(|case| case.ids.len() + case.greedy).max();
     options.context_length = options.context_length.or(longest.filter(|&n| n > 0));
-    let mut model = crate::model::load_with(&args.model.model, &options, &args.model.setup.lora)?;
+    let model = crate::model::load_with(&args.model.model, &options, &args.model.setup.lora)?;
     let n_vocab = model.info().vocab_size;
     let mut cases = Vec::new();
     for case in &input.cases {

@@ -116,7 +116,7 @@ pub(crate) fn load_with(model: &str, options: &LoadOptions, adapters: &[LoraArg]
 
 /// Loads the adapters that the arguments name, and uses them for everything that names none. Each is called what its
 /// directory or file is called.
-pub(crate) fn add_adapters(model: &mut Model, adapters: &[LoraArg]) -> Result<(), Failure> {
+pub(crate) fn add_adapters(model: &Model, adapters: &[LoraArg]) -> Result<(), Failure> {
     let mut uses = Vec::new();
     for LoraArg { path, scale } in adapters {
         let name = path.file_stem().map_or_else(|| path.to_string_lossy(), |stem| stem.to_string_lossy());

@@ -45,17 +45,30 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
 }
 
 /// Streams a reply: text to standard output; thoughts and tool calls dimmed to standard error.
-pub(crate) fn stream(model: &mut Model, request: &ChatRequest) -> Result<ChatReply, Failure> {
-    let dim = if std::io::stderr().is_terminal() { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, Failure> {
+    let is_shown = std::io::stderr().is_terminal();
+    let dim = if is_shown { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+    let mut reading = false;
     let mut out = std::io::stdout();
     let mut thinking = false;
     let mut written = Ok(());
-    let reply = block_on(model.chat(request, &mut |event| {
-        if thinking && !matches!(event, ChatEvent::Reasoning { .. } | ChatEvent::Token) {
+    let reply = block_on(model.chat_with(request, &mut |event| {
+        if thinking
+            && !matches!(event, ChatEvent::Reasoning { .. } | ChatEvent::Token | ChatEvent::Progress { .. })
+        {
             eprintln!();
             thinking = false;
         }
+        if reading && !matches!(event, ChatEvent::Progress { .. }) {
+            // takes the line away
+            eprint!("\r\x1b[K");
+            reading = false;
+        }
         match &event {
+            ChatEvent::Progress { n_read, n_tokens } if is_shown => {
+                eprint!("\r{}{n_read} of {n_tokens} prompt tokens read{}", dim.0, dim.1);
+                reading = true;
+            }
             ChatEvent::Reasoning { text } => {
                 eprint!("{}{text}{}", dim.0, dim.1);
                 thinking = true;
@@ -66,7 +79,7 @@ pub(crate) fn stream(model: &mut Model, request: &ChatRequest) -> Result<ChatRep
             ChatEvent::ToolCall(call) => {
                 eprintln!("{}calls {}({}){}", dim.0, call.name, call.arguments, dim.1)
             }
-            ChatEvent::Token => {}
+            ChatEvent::Progress { .. } | ChatEvent::Token => {}
         }
         // a closed pipe ends the reply
         if written.is_ok() { Control::Continue } else { Control::Stop }
@@ -99,13 +112,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     } else {
         request.messages.push(json!({"role": "user", "content": prompt}));
     }
-    let mut model = crate::model::load(&args.model, KvType::F16)?;
+    let model = crate::model::load(&args.model, KvType::F16)?;
     if !args.json {
-        let reply = stream(&mut model, &request)?;
+        let reply = stream(&model, &request)?;
         eprintln!("{}", summary(&reply));
         return Ok(());
     }
-    let reply = block_on(model.chat(&request, &mut |_| Control::Continue))?;
+    let reply = block_on(model.chat_with(&request, &mut |_| Control::Continue))?;
     println!("{}", serde_json::to_string(&reply)?);
     Ok(())
 }

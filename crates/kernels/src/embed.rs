@@ -5,7 +5,7 @@ use minijinja::context;
 use qwill_gpu::{Binding, Buffer, Grid, KernelSource};
 use qwill_weights::Layout;
 
-use crate::{Cost, DeviceMatrix, Error, Kernels, Launch, Templates};
+use crate::{Cost, DeviceMatrix, Error, Kernels, Launch, Scaling, Templates};
 
 #[repr(C)]
 #[derive(Clone, Copy, NoUninit)]
@@ -28,7 +28,7 @@ pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> K
         vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::Read, Binding::ReadWrite];
     bindings.extend((0..layout.n_streams()).map(|_| Binding::Read));
     let (scale, scale_binding) = (scaled == Scaled::Yes, bindings.len());
-    bindings.extend(scale.then_some(Binding::Read));
+    bindings.extend(scale.then_some([Binding::Read; 2]).into_iter().flatten());
     KernelSource {
         name: format!("embed_rows {} scale={scale}", layout.name()),
         wgsl: templates.render(
@@ -40,8 +40,8 @@ pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> K
     }
 }
 
-/// `y[t] = table[id of t]`, times the factors of the columns where given, `[align_row(k)]` f32; one launch for each shard
-/// of the table. `next` has for each slot the token that was sampled last for it, `[n_slots]` u32; `y` is `[n_tokens,
+/// `y[t] = table[id of t]`, times the factors of the columns, `[align_row(k)]` f32, and of the token where given; one launch
+/// for each shard of the table. `next` has for each slot the token that was sampled last for it, `[n_slots]` u32; `y` is `[n_tokens,
 /// align_row(k)]`.
 pub async fn embed_rows(
     kernels: &mut Kernels,
@@ -49,9 +49,9 @@ pub async fn embed_rows(
     step: &Buffer,
     next: &Buffer,
     y: &Buffer,
-    scale: Option<&Buffer>,
+    scaling: Option<&Scaling>,
 ) -> Result<Vec<Launch>, Error> {
-    let scaled = if scale.is_some() { Scaled::Yes } else { Scaled::No };
+    let scaled = if scaling.is_some() { Scaled::Yes } else { Scaled::No };
     let source = source(&kernels.templates, table.layout, scaled);
     let mut launches = Vec::new();
     for shard in &table.shards {
@@ -63,7 +63,7 @@ pub async fn embed_rows(
         };
         let mut buffers = vec![step, next, y];
         buffers.extend(&shard.streams);
-        buffers.extend(scale);
+        buffers.extend(scaling.into_iter().flat_map(|scaling| [&scaling.outputs, &scaling.rows]));
         let columns = table.units().div_ceil(64);
         let grid = move |shape: &crate::StepShape| Grid([columns, shape.n_tokens, 1]);
         let mut launch = kernels.launch("embed_rows", &source, Some(&params), &buffers, grid).await?;

@@ -15,8 +15,8 @@ pub enum Epilogue {
     Add,
     /// `y += w * a` with the weight of the row.
     AddScaled(SlotWeight),
-    /// `y = s * a` with the factors of all outputs of `y`, f32; by experts those of the rows of all experts.
-    StoreScaled(Buffer),
+    /// `y = s * t * a` with the factor `s` of the output and `t` of the token.
+    StoreScaled(Scaling),
     /// `y = silu(gate) * up`, for matrices in [`RowOrder::GateUp`].
     SiluMul,
 }
@@ -47,15 +47,26 @@ impl Epilogue {
         }
     }
 
-    /// The buffer that it reads, if there is one: bias, routes or factors.
-    pub(crate) fn buffer(&self) -> Option<&Buffer> {
-        match self {
-            Self::Store(bias) | Self::Relu(bias) => bias.as_ref(),
-            Self::AddScaled(weight) => Some(&weight.routes),
-            Self::StoreScaled(factors) => Some(factors),
-            Self::Add | Self::SiluMul => None,
-        }
+    /// The buffers that it reads: bias, routes or factors.
+    pub(crate) fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        let buffers = match self {
+            Self::Store(bias) | Self::Relu(bias) => [bias.as_ref(), None],
+            Self::AddScaled(weight) => [Some(&weight.routes), None],
+            Self::StoreScaled(Scaling { outputs, rows }) => [Some(outputs), Some(rows)],
+            Self::Add | Self::SiluMul => [None, None],
+        };
+        buffers.into_iter().flatten()
     }
+}
+
+/// Factors of what is stored, f32.
+#[derive(Debug, Clone)]
+pub struct Scaling {
+    /// One for each output of `y`; by experts for each row of all experts.
+    pub outputs: Buffer,
+    /// One for each row that is projected: each token of a step, or each of its outputs. The slots of a token share its
+    /// factor.
+    pub rows: Buffer,
 }
 
 /// Where [`Epilogue::AddScaled`] finds the weight of each row: in the routes that `route_experts` writes.
@@ -106,6 +117,11 @@ impl EpilogueKind {
     /// Whether a bias can be added to the product.
     pub(crate) fn takes_bias(self) -> bool {
         matches!(self, Self::Store | Self::Relu)
+    }
+
+    /// Buffers of factors that it reads.
+    pub(crate) fn n_scales(self) -> usize {
+        if self == Self::StoreScaled { 2 } else { 0 }
     }
 
     /// Whether it adds to what is there.

@@ -175,7 +175,7 @@ pub async fn gemv_experts(
         buffers.extend(&shard.streams);
         buffers.extend(norm.map(|n| &n.gain));
         buffers.push(routes);
-        buffers.extend(project.epilogue.buffer());
+        buffers.extend(project.epilogue.buffers());
         let mut grid = Grid::folded(n_outputs.div_ceil(variant.outputs()));
         if experts == Experts::Spread {
             grid.0[2] = top_k as u32;
@@ -247,6 +247,7 @@ pub async fn gemm_experts(
             y_stride: project.y_stride as u32,
             n_rows: rows_per_expert as u32,
             n_outputs: epilogue.outputs(rows_per_expert) as u32,
+            n_slots: top_k as u32,
             first_expert,
             n_experts,
             sharing,
@@ -254,7 +255,7 @@ pub async fn gemm_experts(
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
-        buffers.extend(project.epilogue.buffer());
+        buffers.extend(project.epilogue.buffers());
         buffers.extend([&groups.tiles, &groups.assignments]);
         let grid = move |step: &StepShape| {
             shape.grid(rows_per_expert as u32, grouping.max_tiles(step.n_tokens as usize) as u32)

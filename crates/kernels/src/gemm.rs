@@ -42,7 +42,7 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     let mut bindings = vec![Binding::Params(size_of::<Params>()), Binding::Read, Binding::ReadWrite];
     let routes_binding = bias_binding + usize::from(bias);
     let scale_binding = routes_binding + usize::from(epilogue == EpilogueKind::AddScaled);
-    let tiles_binding = scale_binding + usize::from(epilogue == EpilogueKind::StoreScaled);
+    let tiles_binding = scale_binding + epilogue.n_scales();
     bindings.resize(tiles_binding + if experts { 2 } else { 0 }, Binding::Read);
     KernelSource {
         name: format!("gemm {} {} {shape:?} bias={bias} experts={experts}", layout.name(), epilogue.name()),
@@ -110,7 +110,7 @@ pub async fn gemm(
         };
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
-        buffers.extend(project.epilogue.buffer());
+        buffers.extend(project.epilogue.buffers());
         let n_rows = shard.n_rows as u32;
         let grid = move |shape: &StepShape| {
             variant.shape.grid(n_rows, rows.count(shape).div_ceil(variant.shape.tile_m()))

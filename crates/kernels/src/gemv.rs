@@ -79,7 +79,7 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     let routes_binding = bias_binding + usize::from(bias);
     let routed = experts != Experts::None || epilogue == EpilogueKind::AddScaled;
     let scale_binding = routes_binding + usize::from(routed);
-    bindings.resize(scale_binding + usize::from(epilogue == EpilogueKind::StoreScaled), Binding::Read);
+    bindings.resize(scale_binding + epilogue.n_scales(), Binding::Read);
     let subgroups = shape.reduction == Reduction::Subgroup;
     KernelSource {
         name: format!(
@@ -152,7 +152,7 @@ pub async fn gemv(
         let mut buffers = vec![&project.x, &project.y];
         buffers.extend(&shard.streams);
         buffers.extend(norm.map(|n| &n.gain));
-        buffers.extend(project.epilogue.buffer());
+        buffers.extend(project.epilogue.buffers());
         let grid = Grid::folded((n_outputs as u32).div_ceil(variant.outputs()));
         let mut launch = kernels.launch("gemv", &source, Some(&params), &buffers, move |_| grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);

@@ -31,7 +31,7 @@ mod tuning;
 pub use attention::{Attend, AttendBuffers, RotaryRows, Rotate, RotateBuffers, Visibility, prefill_rows};
 pub use cost::Cost;
 pub use embed::embed_rows;
-pub use epilogue::{Epilogue, EpilogueKind, SlotWeight};
+pub use epilogue::{Epilogue, EpilogueKind, Scaling, SlotWeight};
 pub use error::Error;
 pub use experts::{ExpertProject, ExpertRows, combine_experts, gemm_experts, gemv_experts};
 pub use gemm::gemm;

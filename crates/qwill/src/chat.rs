@@ -11,7 +11,7 @@ use serde_json::Value;
 use self::reader::ReplyReader;
 pub use self::stream::ChatStream;
 use crate::requests::Generation;
-use crate::{AdapterUse, Error, Model, SamplingOptions, Timings};
+use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Timings};
 
 /// A conversation to be continued.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -165,6 +165,15 @@ impl Model {
         let seed = request.sampling.seed.unwrap_or_else(fresh_seed);
         let generation = Generation { prompt: prompt.ids, adapters, sampler, seed, max_tokens, ends };
         ChatStream::start(self, generation, max_tokens, reader)
+    }
+
+    /// Answers a request, telling `on_event` about every piece of the reply; it may stop the reply.
+    pub async fn chat_with(
+        &self,
+        request: &ChatRequest,
+        on_event: impl FnMut(ChatEvent) -> Control,
+    ) -> Result<ChatReply, Error> {
+        self.chat(request)?.reply_with(on_event).await
     }
 }
 

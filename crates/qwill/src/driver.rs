@@ -66,7 +66,7 @@ impl Driver {
     }
 
     /// Runs until nobody has a handle.
-    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+    async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         let mut activity = Activity::Idle;
         loop {
             loop {

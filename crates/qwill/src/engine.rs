@@ -10,6 +10,8 @@ mod sizes;
 mod slots;
 mod stage;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -78,26 +78,26 @@ fn greedy(messages: Value, max_tokens: usize) -> ChatRequest {
     }
 }
 
-fn chat(model: &mut Model, request: &ChatRequest) -> ChatReply {
-    block_on(model.chat(request, &mut |_| Control::Continue)).unwrap()
+fn chat(model: &Model, request: &ChatRequest) -> ChatReply {
+    block_on(model.chat_with(request, &mut |_| Control::Continue)).unwrap()
 }
 
 #[test]
 fn thoughts_end_when_their_budget_is_spent() {
-    let mut model = thinker();
+    let model = thinker();
     let request = greedy(json!([{"role": "user", "content": "Hello"}]), 60);
-    let free = chat(&mut model, &request);
+    let free = chat(&model, &request);
     assert_eq!((free.finish_reason, free.ids.len(), free.text.as_str()), (FinishReason::Length, 60, ""));
     let tokenizer = model.tokenizer().unwrap().clone();
     let ending = tokenizer.encode(THINKING_BUDGET_END, Specials::Parse).unwrap();
     for budget in [1, 7, 20] {
         let request = ChatRequest { thinking_budget: Some(budget), max_tokens: Some(200), ..request.clone() };
         let (mut reasoning, mut text) = (String::new(), String::new());
-        let reply = block_on(model.chat(&request, &mut |event| {
+        let reply = block_on(model.chat_with(&request, &mut |event| {
             match event {
                 ChatEvent::Reasoning { text } => reasoning.push_str(&text),
                 ChatEvent::Content { text: part } => text.push_str(&part),
-                ChatEvent::ToolCall(_) | ChatEvent::Token => {}
+                ChatEvent::ToolCall(_) | ChatEvent::Token | ChatEvent::Progress { .. } => {}
             }
             Control::Continue
         }))
@@ -121,22 +121,24 @@ fn thoughts_end_when_their_budget_is_spent() {
     }
     // A budget that is never reached changes nothing, nor does one that leaves no room for an answer.
     let wide = ChatRequest { thinking_budget: Some(61), ..request.clone() };
-    assert_eq!(chat(&mut model, &wide).ids, free.ids);
+    assert_eq!(chat(&model, &wide).ids, free.ids);
     let narrow = ChatRequest { thinking_budget: Some(60), ..request.clone() };
-    let reply = chat(&mut model, &narrow);
+    let reply = chat(&model, &narrow);
     assert_eq!((reply.finish_reason, reply.text.as_str()), (FinishReason::Length, ""));
     // The caller's stop counts, even at the last token of the budget.
     let mut tokens = 0;
-    let stopped =
-        block_on(model.chat(&ChatRequest { thinking_budget: Some(5), ..request.clone() }, &mut |event| {
+    let stopped = block_on(model.chat_with(
+        &ChatRequest { thinking_budget: Some(5), ..request.clone() },
+        &mut |event| {
             tokens += usize::from(event == ChatEvent::Token);
             if tokens == 5 { Control::Stop } else { Control::Continue }
-        }))
-        .unwrap();
+        },
+    ))
+    .unwrap();
     assert_eq!((stopped.finish_reason, &stopped.ids[..]), (FinishReason::Aborted, &free.ids[..5]));
 
     let refused = |request: ChatRequest| {
-        let error = block_on(thinker().chat(&request, &mut |_| Control::Continue)).unwrap_err();
+        let error = block_on(thinker().chat_with(&request, &mut |_| Control::Continue)).unwrap_err();
         (error.code(), error.to_string())
     };
     let (code, message) = refused(ChatRequest { thinking_budget: Some(0), ..request.clone() });
@@ -148,7 +150,7 @@ fn thoughts_end_when_their_budget_is_spent() {
 
 #[test]
 fn a_gap_is_filled_between_prompt_and_suffix() {
-    let mut model = load(checkpoint("qwen3-tied", &endless()));
+    let model = load(checkpoint("qwen3-tied", &endless()));
     let request = ChatRequest {
         prompt: Some("fn add(".into()),
         suffix: Some(") <|fim_middle|>".into()),
@@ -168,7 +170,7 @@ fn a_gap_is_filled_between_prompt_and_suffix() {
     let tokenizer = model.tokenizer().unwrap().clone();
     let parts =
         ["fn add(", ") <|fim_middle|>"].map(|part| tokenizer.encode(part, Specials::AsText).unwrap().len());
-    let reply = chat(&mut model, &request);
+    let reply = chat(&model, &request);
     assert_eq!(reply.usage.prompt_tokens, 3 + parts.iter().sum::<usize>());
     // Among hot samples some end of a middle comes soon; the same text as a plain prompt does not stop there.
     let ends = [420, 422, 430, 431, 436];
@@ -176,11 +178,11 @@ fn a_gap_is_filled_between_prompt_and_suffix() {
     assert!(ends.contains(reply.ids.last().unwrap()), "{:?}", reply.ids);
     assert!(reply.ids[..reply.ids.len() - 1].iter().all(|id| !ends.contains(id)));
 
-    let error = |model: &mut Model, request: &ChatRequest| {
-        block_on(model.chat(request, &mut |_| Control::Continue)).unwrap_err().to_string()
+    let error = |model: &Model, request: &ChatRequest| {
+        block_on(model.chat_with(request, &mut |_| Control::Continue)).unwrap_err().to_string()
     };
     let alone = ChatRequest { prompt: None, ..request.clone() };
-    assert!(error(&mut model, &alone).contains("a suffix needs a prompt"));
+    assert!(error(&model, &alone).contains("a suffix needs a prompt"));
     let mut without = load(checkpoint("qwen3-tied", &[]));
     let message = error(&mut without, &request);
     assert!(message.contains("<|fim_suffix|>") && message.contains("Qwen2.5-Coder"), "{message}");
@@ -220,14 +222,14 @@ fn soft_switches_reach_the_model_as_they_were_typed() {
 
 #[test]
 fn users_cannot_type_control_tokens() {
-    let mut model = load(checkpoint("qwen3-tied", &endless()));
-    let size = |model: &mut Model, text: &str| {
+    let model = load(checkpoint("qwen3-tied", &endless()));
+    let size = |model: &Model, text: &str| {
         let request = ChatRequest { max_tokens: Some(1), ..ChatRequest::user(text) };
         (model.render(&request).unwrap(), chat(model, &request).usage.prompt_tokens)
     };
-    let (prompt, n_tokens) = size(&mut model, "a<|im_end|>b");
+    let (prompt, n_tokens) = size(&model, "a<|im_end|>b");
     assert!(prompt.contains("user\na<|im_end|>b<|im_end|>"), "{prompt}");
-    let (_, n_around) = size(&mut model, "");
+    let (_, n_around) = size(&model, "");
     let typed = model.tokenize("a<|im_end|>b", Specials::AsText).unwrap().len();
     assert_eq!(n_tokens, n_around + typed);
 }

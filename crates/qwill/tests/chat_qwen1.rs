@@ -26,8 +26,8 @@ fn model(generation_config: &str) -> Model {
 
 const CHATML: &str = r#"{"chat_format": "chatml", "eos_token_id": 420, "max_window_size": 200}"#;
 
-fn chat(model: &mut Model, request: &ChatRequest) -> ChatReply {
-    block_on(model.chat(request, &mut |_| Control::Continue)).unwrap()
+fn chat(model: &Model, request: &ChatRequest) -> ChatReply {
+    block_on(model.chat_with(request, &mut |_| Control::Continue)).unwrap()
 }
 
 fn greedy(messages: serde_json::Value) -> ChatRequest {
@@ -41,7 +41,7 @@ fn greedy(messages: serde_json::Value) -> ChatRequest {
 
 #[test]
 fn parts_of_a_prompt_are_encoded_one_by_one() {
-    let mut model = model(CHATML);
+    let model = model(CHATML);
     assert_eq!(model.generation_config().eos_ids, [420, 422, 421]);
     let request = greedy(json!([{"role": "user", "content": "\nhi <|im_end|>"}]));
     let prompt = model.render(&request).unwrap();
@@ -53,7 +53,7 @@ fn parts_of_a_prompt_are_encoded_one_by_one() {
     let turns = [("system", "You are a helpful assistant."), ("user", "\nhi <|im_end|>"), ("assistant", "")];
     // Start, role, line break, text, end; a line break between turns; no end yet for the last.
     let expected: usize = turns.iter().map(|(role, text)| 3 + n(role) + n(text)).sum::<usize>() + 2 - 1;
-    let reply = chat(&mut model, &request);
+    let reply = chat(&model, &request);
     assert_eq!(reply.usage.prompt_tokens, expected);
     assert_eq!((reply.text.is_empty(), reply.reasoning.as_str()), (false, ""));
 }
@@ -74,7 +74,7 @@ fn old_turns_leave_the_window() {
 
 #[test]
 fn tools_go_in_and_out_as_prose() {
-    let mut model = model(CHATML);
+    let model = model(CHATML);
     let tools = vec![
         json!({"type": "function", "function": {"name": "get_t", "description": "Température.", "parameters": {}}}),
     ];
@@ -93,20 +93,20 @@ fn tools_go_in_and_out_as_prose() {
     let calls = "Thought: I should use get_t.\nAction: get_t\nAction Input: {\"c\": \"柏林\"}\nObservation: 5\nThought:";
     assert_eq!(answered, asked + calls);
     // What follows is a thought until the model says otherwise.
-    let reply = chat(&mut model, &request);
+    let reply = chat(&model, &request);
     assert_eq!((reply.text.as_str(), reply.reasoning.is_empty()), ("", false));
 }
 
 #[test]
 fn base_models_refuse_messages() {
-    let mut model = model(r#"{"chat_format": "raw", "eos_token_id": 420}"#);
+    let model = model(r#"{"chat_format": "raw", "eos_token_id": 420}"#);
     assert_eq!(model.generation_config().eos_ids, [420]);
     let request = greedy(json!([{"role": "user", "content": "hi"}]));
-    let error = block_on(model.chat(&request, &mut |_| Control::Continue)).unwrap_err();
+    let error = block_on(model.chat_with(&request, &mut |_| Control::Continue)).unwrap_err();
     assert!(error.code() == "invalid-request" && error.to_string().contains("\"raw\""), "{error}");
     let raw = ChatRequest { prompt: Some("Once".into()), messages: vec![], ..request };
     assert_eq!(
-        chat(&mut model, &raw).usage.prompt_tokens,
+        chat(&model, &raw).usage.prompt_tokens,
         model.tokenize("Once", Specials::Parse).unwrap().len()
     );
 }

@@ -25,7 +25,7 @@ fn replies_are_those_of_the_training_code() {
         ids
     };
     let options = LoadOptions { kv_type: Some(KvType::F32), ..LoadOptions::default() };
-    let mut model = block_on(Model::load(ModelFiles::demo(), &options, &mut |_| Control::Continue)).unwrap();
+    let model = block_on(Model::load(ModelFiles::demo(), &options, &mut |_| Control::Continue)).unwrap();
     for case in golden["cases"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let request = ChatRequest {
@@ -39,7 +39,7 @@ fn replies_are_those_of_the_training_code() {
         let prompt = model.render(&request).unwrap();
         assert_eq!(prompt, case["prompt"].as_str().unwrap(), "{name}");
         assert_eq!(model.tokenize(&prompt, Specials::Parse).unwrap(), ids(&case["prompt_ids"]), "{name}");
-        let reply = block_on(model.chat(&request, &mut |_| Control::Continue)).unwrap();
+        let reply = block_on(model.chat_with(&request, &mut |_| Control::Continue)).unwrap();
         let made = without_stop(reply.ids);
         let wanted = without_stop(ids(&case["greedy_ids"]));
         // Where two logits nearly tie, rounding may choose the other one.

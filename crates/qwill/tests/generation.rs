@@ -24,8 +24,8 @@ fn model_with_cache(name: &str, mask: &str, kv: KvType) -> Model {
     block_on(Model::load(ModelFiles::from_path(path).unwrap(), &options, &mut |_| Control::Continue)).unwrap()
 }
 
-fn chat(model: &mut Model, request: &ChatRequest) -> ChatReply {
-    block_on(model.chat(request, &mut |_| Control::Continue)).unwrap()
+fn chat(model: &Model, request: &ChatRequest) -> ChatReply {
+    block_on(model.chat_with(request, &mut |_| Control::Continue)).unwrap()
 }
 
 /// No end of text, so that lengths are known.
@@ -51,10 +51,10 @@ fn sampled(seed: u64) -> SamplingOptions {
 #[test]
 fn a_seed_repeats_its_text_and_another_gives_another() {
     for mask in ["", "no-software", "no-software,no-subgroups"] {
-        let mut model = model("qwen2-tied", mask);
-        let first = chat(&mut model, &raw("Hello", 32, sampled(7)));
-        let other = chat(&mut model, &raw("Hello", 32, sampled(8)));
-        let again = chat(&mut model, &raw("Hello", 32, sampled(7)));
+        let model = model("qwen2-tied", mask);
+        let first = chat(&model, &raw("Hello", 32, sampled(7)));
+        let other = chat(&model, &raw("Hello", 32, sampled(8)));
+        let again = chat(&model, &raw("Hello", 32, sampled(7)));
         assert_eq!(first.ids, again.ids, "[{mask}]");
         assert_ne!(first.ids, other.ids, "[{mask}]");
     }
@@ -62,7 +62,7 @@ fn a_seed_repeats_its_text_and_another_gives_another() {
 
 #[test]
 fn every_sampling_setting_runs() {
-    let mut model = model("qwen3-tied", "");
+    let model = model("qwen3-tied", "");
     let n_tokens = model.tokenizer().unwrap().n_tokens() as u32;
     let settings = [
         SamplingOptions { temperature: Some(3.0), top_k: Some(0), ..sampled(1) },
@@ -73,7 +73,7 @@ fn every_sampling_setting_runs() {
         SamplingOptions { repetition_penalty: Some(1.3), presence_penalty: Some(0.5), ..sampled(6) },
     ];
     for sampling in settings {
-        let reply = chat(&mut model, &raw("Hello", 24, sampling.clone()));
+        let reply = chat(&model, &raw("Hello", 24, sampling.clone()));
         // padding rows of the embedding are never sampled
         assert!(reply.ids.iter().all(|&id| id < n_tokens), "{sampling:?}: {:?}", reply.ids);
     }
@@ -81,14 +81,14 @@ fn every_sampling_setting_runs() {
 
 #[test]
 fn penalties_end_repetition() {
-    let mut model = model("qwen2-tied", "");
+    let model = model("qwen2-tied", "");
     let penalised = SamplingOptions {
         temperature: Some(0.0),
         presence_penalty: Some(1000.0),
         repetition_penalty: Some(1.0),
         ..SamplingOptions::default()
     };
-    let ids = chat(&mut model, &raw("Hello", 100, penalised)).ids;
+    let ids = chat(&model, &raw("Hello", 100, penalised)).ids;
     let mut distinct = ids.clone();
     distinct.sort_unstable();
     distinct.dedup();
@@ -109,7 +109,7 @@ fn compare_warm_with_cold(kv: KvType) {
     for turn in 0..4 {
         let request = raw(&text, 20, SamplingOptions::greedy());
         let reply = chat(&mut warm, &request);
-        cold.reset();
+        block_on(cold.reset()).unwrap();
         let fresh = chat(&mut cold, &request);
         assert_eq!(reply.ids, fresh.ids, "turn {turn}");
         assert_eq!(fresh.usage.cached_tokens, 0);
@@ -118,21 +118,21 @@ fn compare_warm_with_cold(kv: KvType) {
     }
     // an edited beginning shares less, and is right all the same
     let request = raw("one two tree", 20, SamplingOptions::greedy());
-    cold.reset();
+    block_on(cold.reset()).unwrap();
     assert_eq!(chat(&mut warm, &request).ids, chat(&mut cold, &request).ids);
 }
 
 #[test]
 fn replies_stop_where_they_should() {
-    let mut model = model("qwen2-tied", "");
-    let whole = chat(&mut model, &raw("Hello", 40, SamplingOptions::greedy()));
+    let model = model("qwen2-tied", "");
+    let whole = chat(&model, &raw("Hello", 40, SamplingOptions::greedy()));
     assert_eq!(whole.finish_reason, FinishReason::Length);
     assert_eq!((whole.ids.len(), whole.usage.completion_tokens), (40, 40));
 
     // a stop string from the middle of the text
     let middle: String = whole.text.chars().skip(whole.text.chars().count() / 2).take(3).collect();
     let stopped = chat(
-        &mut model,
+        &model,
         &ChatRequest { stop: vec![middle.clone()], ..raw("Hello", 40, SamplingOptions::greedy()) },
     );
     assert_eq!(stopped.finish_reason, FinishReason::Stop);
@@ -141,7 +141,7 @@ fn replies_stop_where_they_should() {
     // the caller, after the fifth token
     let mut tokens = 0;
     let request = raw("Hello", 40, SamplingOptions::greedy());
-    let aborted = block_on(model.chat(&request, &mut |event| {
+    let aborted = block_on(model.chat_with(&request, &mut |event| {
         tokens += usize::from(event == ChatEvent::Token);
         if tokens == 5 { Control::Stop } else { Control::Continue }
     }))
@@ -149,17 +149,17 @@ fn replies_stop_where_they_should() {
     assert_eq!(aborted.finish_reason, FinishReason::Aborted);
     assert_eq!(aborted.ids, whole.ids[..5]);
     // what ran ahead of the stop is forgotten
-    assert_eq!(chat(&mut model, &request).ids, whole.ids);
+    assert_eq!(chat(&model, &request).ids, whole.ids);
 
     // the end of the context
-    let full = chat(&mut model, &raw(&"Hello ".repeat(70), 10_000, SamplingOptions::greedy()));
+    let full = chat(&model, &raw(&"Hello ".repeat(70), 10_000, SamplingOptions::greedy()));
     assert_eq!(full.finish_reason, FinishReason::Length);
     assert_eq!(full.usage.prompt_tokens + full.ids.len(), 512 + 1);
 }
 
 #[test]
 fn events_add_up_to_the_reply() {
-    let mut model = model("qwen3-tied", "");
+    let model = model("qwen3-tied", "");
     let request = ChatRequest {
         messages: vec![
             json!({"role": "system", "content": "Be brief."}),
@@ -170,11 +170,11 @@ fn events_add_up_to_the_reply() {
         ..ChatRequest::default()
     };
     let (mut text, mut reasoning) = (String::new(), String::new());
-    let reply = block_on(model.chat(&request, &mut |event| {
+    let reply = block_on(model.chat_with(&request, &mut |event| {
         match &event {
             ChatEvent::Content { text: part } => text.push_str(part),
             ChatEvent::Reasoning { text: part } => reasoning.push_str(part),
-            ChatEvent::ToolCall(_) | ChatEvent::Token => {}
+            ChatEvent::ToolCall(_) | ChatEvent::Token | ChatEvent::Progress { .. } => {}
         }
         Control::Continue
     }))

@@ -68,7 +68,7 @@ fn logits(files: ModelFiles, ids: &[u32], mask: &str) -> Vec<f32> {
         caps_mask: mask.into(),
         ..LoadOptions::default()
     };
-    let mut model = block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap();
+    let model = block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap();
     let case = EvalCase { ids: ids.to_vec(), logits: WantedLogits::All, ..EvalCase::default() };
     let prefill = block_on(model.eval(&case)).unwrap().logits;
     let steps = block_on(model.eval(&EvalCase { chunk: Some(1), ..case })).unwrap().logits;

@@ -36,9 +36,9 @@ fn load(path: &str, mask: &str, kv: KvType, chunk: usize) -> Model {
 fn check_exact(mask: &str) {
     let mut worst_of_all = 0.0f32;
     for path in FLOATS.iter().chain(&QUANTISED) {
-        let mut model = load(path, mask, KvType::F32, PREFILL_CHUNK);
+        let model = load(path, mask, KvType::F32, PREFILL_CHUNK);
         let n_vocab = model.info().vocab_size;
-        let distance = expected(path).compare(n_vocab, CONTEXT, |question| answer(&mut model, question));
+        let distance = expected(path).compare(n_vocab, CONTEXT, |question| answer(&model, question));
         let distance = distance.unwrap_or_else(|error| panic!("{path} [{mask}]: {error}"));
         println!("{path} [{mask}]: largest logit difference {:e}", distance.logits);
         assert!(distance.wrong.is_empty(), "{path} [{mask}]: {}", distance.wrong.join("; "));
@@ -47,7 +47,7 @@ fn check_exact(mask: &str) {
     println!("[{mask}] largest logit difference {worst_of_all:e}");
 }
 
-fn answer(model: &mut Model, question: &Question) -> Result<Answer, Error> {
+fn answer(model: &Model, question: &Question) -> Result<Answer, Error> {
     let case = EvalCase {
         ids: question.ids.clone(),
         greedy: question.n_greedy,
@@ -107,7 +107,7 @@ fn chunked_prefill_equals_one_shot() {
         "qwen3moe-swa",
     ] {
         let expected = expected(path);
-        let mut model = load(path, "", KvType::F32, 640);
+        let model = load(path, "", KvType::F32, 640);
         for (_, ids) in expected.prompts() {
             let whole_case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
             let whole = block_on(model.eval(&whole_case)).unwrap().logits;
@@ -153,7 +153,7 @@ fn an_8_bit_cache_is_close() {
 fn chunked_prefill_into_an_8_bit_cache_is_close_to_one_shot() {
     for (path, _) in CACHED {
         let expected = expected(path);
-        let mut model = load(path, "", KvType::Q8, 640);
+        let model = load(path, "", KvType::Q8, 640);
         let (_, ids) = expected.prompts().pop().unwrap();
         let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
         let whole = block_on(model.eval(&case)).unwrap().logits;
@@ -173,7 +173,7 @@ fn check_close<'a>(paths: impl IntoIterator<Item = &'a &'static str>, kv: KvType
     for path in paths {
         let expected = expected(path);
         for mask in ["", "no-software"] {
-            let mut model = load(path, mask, kv, PREFILL_CHUNK);
+            let model = load(path, mask, kv, PREFILL_CHUNK);
             let n_vocab = model.info().vocab_size;
             for (name, ids) in expected.prompts() {
                 let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };

@@ -50,7 +50,7 @@ fn load(base: &str, mask: &str) -> Model {
         .unwrap_or_else(|e| panic!("{base}: {e}"))
 }
 
-fn add(model: &mut Model, folder: &str) {
+fn add(model: &Model, folder: &str) {
     let files = ModelFiles::from_path(golden().join(folder)).unwrap();
     block_on(model.load_adapter(files, folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
 }
@@ -68,7 +68,7 @@ fn case(ids: &[u32], adapters: &[AdapterUse]) -> EvalCase {
     }
 }
 
-fn logits(model: &mut Model, ids: &[u32], adapters: &[AdapterUse]) -> Vec<f32> {
+fn logits(model: &Model, ids: &[u32], adapters: &[AdapterUse]) -> Vec<f32> {
     block_on(model.eval(&case(ids, adapters))).unwrap().logits
 }
 
@@ -83,11 +83,11 @@ fn prompts(expected: &Value) -> BTreeMap<String, Vec<u32>> {
 /// Loads a golden's base and adapters.
 fn load_golden(folder: &str, mask: &str) -> (Model, Vec<AdapterUse>, Value) {
     let expected = expected(folder);
-    let mut model = load(expected["base"].as_str().unwrap(), mask);
+    let model = load(expected["base"].as_str().unwrap(), mask);
     let mut uses = Vec::new();
     for adapter in expected["adapters"].as_array().unwrap() {
         let name = adapter["folder"].as_str().unwrap();
-        add(&mut model, name);
+        add(&model, name);
         uses.push(scaled(name, adapter["scale"].as_f64().unwrap() as f32));
     }
     (model, uses, expected)
@@ -95,7 +95,7 @@ fn load_golden(folder: &str, mask: &str) -> (Model, Vec<AdapterUse>, Value) {
 
 fn check_goldens(mask: &str) {
     for folder in GOLDENS {
-        let (mut model, uses, expected) = load_golden(folder, mask);
+        let (model, uses, expected) = load_golden(folder, mask);
         let tensors = std::fs::read(golden().join(folder).join("expected.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&tensors).unwrap();
         let n_vocab = model.info().vocab_size;
@@ -167,34 +167,34 @@ fn switching_adapters_changes_nothing_else() {
         let expected = expected(folder);
         let ids = &prompts(&expected)["L33"];
         let fresh = logits(&mut load(expected["base"].as_str().unwrap(), ""), ids, &[]);
-        let (mut model, uses, _) = load_golden(folder, "");
-        let first = logits(&mut model, ids, &uses);
+        let (model, uses, _) = load_golden(folder, "");
+        let first = logits(&model, ids, &uses);
         assert!(first != fresh, "{folder} changes nothing");
-        assert_eq!(logits(&mut model, ids, &[]), fresh, "{folder}: without");
+        assert_eq!(logits(&model, ids, &[]), fresh, "{folder}: without");
         let off: Vec<AdapterUse> = uses.iter().map(|used| scaled(&used.name, 0.0)).collect();
-        assert_eq!(logits(&mut model, ids, &off), fresh, "{folder}: at scale 0");
+        assert_eq!(logits(&model, ids, &off), fresh, "{folder}: at scale 0");
         let halved: Vec<AdapterUse> = uses.iter().map(|used| scaled(&used.name, used.scale / 2.0)).collect();
-        let half = logits(&mut model, ids, &halved);
+        let half = logits(&model, ids, &halved);
         assert!(half != first && half != fresh, "{folder}: scales count");
         let turned: Vec<AdapterUse> = uses.iter().rev().cloned().collect();
-        assert_eq!(logits(&mut model, ids, &turned), first, "{folder}: in any order");
+        assert_eq!(logits(&model, ids, &turned), first, "{folder}: in any order");
         for used in &uses {
             model.unload_adapter(&used.name).unwrap();
         }
-        assert_eq!(logits(&mut model, ids, &[]), fresh, "{folder}: unloaded");
+        assert_eq!(logits(&model, ids, &[]), fresh, "{folder}: unloaded");
         for used in &uses {
-            add(&mut model, &used.name);
+            add(&model, &used.name);
         }
-        assert_eq!(logits(&mut model, ids, &uses), first, "{folder}: loaded again");
+        assert_eq!(logits(&model, ids, &uses), first, "{folder}: loaded again");
     }
 }
 
 #[test]
 fn chunked_prefill_equals_one_shot() {
     for folder in ["lora-qwen2", "lora-qwen3moe", "lora-embedding"] {
-        let (mut model, uses, expected) = load_golden(folder, "");
+        let (model, uses, expected) = load_golden(folder, "");
         let ids = &prompts(&expected)["L33"];
-        let whole = logits(&mut model, ids, &uses);
+        let whole = logits(&model, ids, &uses);
         for chunk in [1, 2, 7, 16, 17] {
             let case = EvalCase { chunk: Some(chunk), ..case(ids, &uses) };
             let parts = block_on(model.eval(&case)).unwrap().logits;
@@ -207,7 +207,7 @@ fn chunked_prefill_equals_one_shot() {
 /// What was read with one set of adapters does not serve another.
 #[test]
 fn cached_tokens_belong_to_their_adapters() {
-    let (mut model, uses, _) = load_golden("lora-stacked", "");
+    let (model, uses, _) = load_golden("lora-stacked", "");
     let request = |adapters: &[AdapterUse]| ChatRequest {
         prompt: Some("The old river carries the small letter slowly".into()),
         sampling: SamplingOptions::greedy(),
@@ -215,8 +215,8 @@ fn cached_tokens_belong_to_their_adapters() {
         adapters: Some(adapters.to_vec()),
         ..ChatRequest::default()
     };
-    let mut chat = |adapters: &[AdapterUse]| {
-        let reply = block_on(model.chat(&request(adapters), &mut |_| Control::Continue)).unwrap();
+    let chat = |adapters: &[AdapterUse]| {
+        let reply = block_on(model.chat_with(&request(adapters), &mut |_| Control::Continue)).unwrap();
         (reply.ids, reply.usage.cached_tokens)
     };
     let (with, cached) = chat(&uses);
@@ -238,19 +238,19 @@ fn cached_tokens_belong_to_their_adapters() {
 /// What requests do not say is what was selected.
 #[test]
 fn selected_adapters_are_the_default() {
-    let (mut model, uses, expected) = load_golden("lora-stacked", "");
+    let (model, uses, expected) = load_golden("lora-stacked", "");
     let ids = &prompts(&expected)["L7"];
-    let by_default = |model: &mut Model| {
+    let by_default = |model: &Model| {
         let case = EvalCase { adapters: None, ..case(ids, &[]) };
         block_on(model.eval(&case)).unwrap().logits
     };
-    let (base, with) = (logits(&mut model, ids, &[]), logits(&mut model, ids, &uses));
-    assert_eq!(by_default(&mut model), base);
+    let (base, with) = (logits(&model, ids, &[]), logits(&model, ids, &uses));
+    assert_eq!(by_default(&model), base);
     model.select_adapters(&uses).unwrap();
-    assert_eq!(by_default(&mut model), with);
-    assert_eq!(logits(&mut model, ids, &[]), base);
+    assert_eq!(by_default(&model), with);
+    assert_eq!(logits(&model, ids, &[]), base);
     model.unload_adapter(&uses[1].name).unwrap();
-    assert_eq!(by_default(&mut model), logits(&mut model, ids, &uses[..1]));
+    assert_eq!(by_default(&model), logits(&model, ids, &uses[..1]));
     let names: Vec<String> = model.adapters().into_iter().map(|adapter| adapter.name).collect();
     assert_eq!(names, [uses[0].name.clone()]);
 
@@ -262,11 +262,11 @@ fn selected_adapters_are_the_default() {
 
 #[test]
 fn gguf_adapters_are_the_same_ones() {
-    let (mut model, uses, expected) = load_golden("lora-gguf", "");
+    let (model, uses, expected) = load_golden("lora-gguf", "");
     let ids = &prompts(&expected)["L33"];
-    let with = logits(&mut model, ids, &uses);
-    add(&mut model, "lora-gguf/gguf");
-    assert_eq!(logits(&mut model, ids, &[AdapterUse::new("lora-gguf/gguf")]), with);
+    let with = logits(&model, ids, &uses);
+    add(&model, "lora-gguf/gguf");
+    assert_eq!(logits(&model, ids, &[AdapterUse::new("lora-gguf/gguf")]), with);
     let info = model.adapters();
     assert_eq!((info[0].n_params, info[0].device_bytes), (info[1].n_params, info[1].device_bytes));
     assert_eq!(info[0].n_params, 59_392);
@@ -295,12 +295,12 @@ const Q: &str = "base_model.model.model.layers.3.self_attn.q_proj";
 
 #[test]
 fn adapters_that_do_not_fit_are_refused() {
-    let mut model = load("qwen2-untied", "");
+    let model = load("qwen2-untied", "");
     let ids = [5, 6, 7];
-    let before = logits(&mut model, &ids, &[]);
+    let before = logits(&model, &ids, &[]);
     let (a, b) = (format!("{Q}.lora_A.weight"), format!("{Q}.lora_B.weight"));
     let (right_a, right_b): (&[usize], &[usize]) = (&[4, 64], &[64, 4]);
-    let mut refused = |files: ModelFiles| {
+    let refused = |files: ModelFiles| {
         let error = block_on(model.load_adapter(files, "x")).unwrap_err();
         (error.code(), error.to_string())
     };
@@ -368,49 +368,48 @@ fn adapters_that_do_not_fit_are_refused() {
         assert!(message.contains(wanted), "{folder}: {message}");
     }
     assert!(model.adapters().is_empty());
-    assert_eq!(logits(&mut model, &ids, &[]), before);
+    assert_eq!(logits(&model, &ids, &[]), before);
     // and after all that, one that fits
     block_on(model.load_adapter(made(json!({}), &[(&a, right_a), (&b, right_b)]), "x")).unwrap();
-    assert_eq!(logits(&mut model, &ids, &[AdapterUse::new("x")]), before, "its factors are zeros");
+    assert_eq!(logits(&model, &ids, &[AdapterUse::new("x")]), before, "its factors are zeros");
 }
 
 #[test]
 fn requests_for_what_is_not_there_are_refused() {
-    let mut model = load("qwen2-untied", "");
-    let refused = |model: &mut Model, uses: &[AdapterUse]| match block_on(model.eval(&case(&[1, 2], uses))) {
+    let model = load("qwen2-untied", "");
+    let refused = |model: &Model, uses: &[AdapterUse]| match block_on(model.eval(&case(&[1, 2], uses))) {
         Err(error @ Error::Request(_)) => error.to_string(),
         other => panic!("{uses:?}: {other:?}"),
     };
     let (one, two) = (AdapterUse::new("lora-qwen2"), AdapterUse::new("lora-stacked"));
     assert!(
-        refused(&mut model, std::slice::from_ref(&one))
-            .contains("no adapter \"lora-qwen2\"; loaded are: none")
+        refused(&model, std::slice::from_ref(&one)).contains("no adapter \"lora-qwen2\"; loaded are: none")
     );
-    add(&mut model, "lora-qwen2");
-    assert!(refused(&mut model, &[one.clone(), two]).contains("\"lora-stacked\"; loaded are: lora-qwen2"));
-    assert!(refused(&mut model, &[one.clone(), one.clone()]).contains("named twice"));
-    assert!(refused(&mut model, &[scaled("lora-qwen2", f32::NAN)]).contains("NaN"));
-    assert!(refused(&mut model, &[scaled("lora-qwen2", -1e5)]).contains("between"));
+    add(&model, "lora-qwen2");
+    assert!(refused(&model, &[one.clone(), two]).contains("\"lora-stacked\"; loaded are: lora-qwen2"));
+    assert!(refused(&model, &[one.clone(), one.clone()]).contains("named twice"));
+    assert!(refused(&model, &[scaled("lora-qwen2", f32::NAN)]).contains("NaN"));
+    assert!(refused(&model, &[scaled("lora-qwen2", -1e5)]).contains("between"));
     assert!(model.unload_adapter("y").unwrap_err().to_string().contains("\"y\""));
     assert!(model.select_adapters(&[AdapterUse::new("y")]).is_err());
     let files = ModelFiles::from_path(golden().join("lora-qwen2")).unwrap();
     let error = block_on(model.load_adapter(files, "lora-qwen2")).unwrap_err();
     assert!(error.to_string().contains("already"), "{error}");
     model.unload_adapter("lora-qwen2").unwrap();
-    assert!(refused(&mut model, &[one]).contains("loaded are: none"));
+    assert!(refused(&model, &[one]).contains("loaded are: none"));
 }
 
 #[test]
 fn memory_of_adapters_is_given_back() {
     for folder in ["lora-stacked", "lora-qwen3moe"] {
         let expected = expected(folder);
-        let mut model = load(expected["base"].as_str().unwrap(), "");
+        let model = load(expected["base"].as_str().unwrap(), "");
         let without = model.info().device_bytes;
         for adapter in expected["adapters"].as_array().unwrap() {
-            add(&mut model, adapter["folder"].as_str().unwrap());
+            add(&model, adapter["folder"].as_str().unwrap());
         }
         let uses: Vec<AdapterUse> = model.adapters().iter().map(|info| AdapterUse::new(&info.name)).collect();
-        logits(&mut model, &[1, 2, 3], &uses);
+        logits(&model, &[1, 2, 3], &uses);
         while let [info, rest @ ..] = &model.adapters()[..] {
             let before = model.info().device_bytes;
             model.unload_adapter(&info.name).unwrap();

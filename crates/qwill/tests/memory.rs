@@ -205,7 +205,7 @@ fn a_long_evaluation_gives_back_what_it_takes() {
     let taken = plan("qwen3-tied", &options).total_bytes;
     let rows = 64 * 448 * 4;
     let options = LoadOptions { caps_mask: format!("max-memory={}", taken + rows), ..options };
-    let mut model = load("qwen3-tied", &options).unwrap();
+    let model = load("qwen3-tied", &options).unwrap();
     let ids = (0..500).map(|i| i * 7 % 448).collect();
     let case = EvalCase { ids, logits: WantedLogits::All, ..EvalCase::default() };
     assert_eq!(block_on(model.eval(&case)).unwrap().logits.len(), 500 * 448);

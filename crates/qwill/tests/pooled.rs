@@ -72,7 +72,7 @@ fn scores_equal_the_reference() {
     for mask in MASKS {
         for name in ["qwen2-seqcls", "qwen3-seqcls", "qwen2-rm", "qwen2-prm"] {
             let (json, tensors) = expected(name);
-            let mut model = load(name, mask);
+            let model = load(name, mask);
             for (prompt, tokens) in json["prompts"].as_object().unwrap() {
                 let what = format!("{name} {prompt} [{mask}]");
                 let scores = block_on(model.score_ids(&ids(tokens))).unwrap();
@@ -93,7 +93,7 @@ fn scores_equal_the_reference() {
 #[test]
 fn steps_are_scored() {
     let (json, _) = expected("qwen2-prm");
-    let mut model = load("qwen2-prm", "");
+    let model = load("qwen2-prm", "");
     let wanted: Vec<f32> = serde_json::from_value(json["steps"]["rewards"].clone()).unwrap();
     assert_eq!(wanted.len(), 4);
     let scores = block_on(model.score_ids(&ids(&json["steps"]["ids"]))).unwrap();
@@ -109,7 +109,7 @@ fn steps_are_scored() {
 #[test]
 fn an_output_matrix_may_be_missing() {
     let (json, tensors) = expected("qwen3-embed");
-    let mut model = load_changed(
+    let model = load_changed(
         "qwen3-embed",
         "",
         json!({"architectures": ["Qwen3ForCausalLM"], "tie_word_embeddings": false}),
@@ -124,7 +124,7 @@ fn an_output_matrix_may_be_missing() {
 #[test]
 fn padding_is_skipped() {
     let (json, tensors) = expected("qwen2-seqcls");
-    let mut model = load("qwen2-seqcls", "");
+    let model = load("qwen2-seqcls", "");
     let mut padded = ids(&json["prompts"]["L7"]);
     padded.resize(33, 420);
     let scores = block_on(model.score_ids(&padded)).unwrap();
@@ -136,7 +136,7 @@ fn embeddings_equal_the_reference() {
     let (json, tensors) = expected("qwen3-embed");
     let (wanted, short) = (tensor(&tensors, "embeddings"), tensor(&tensors, "embeddings.mrl32"));
     for mask in MASKS {
-        let mut model = load("qwen3-embed", mask);
+        let model = load("qwen3-embed", mask);
         for (i, text) in json["texts"].as_array().unwrap().iter().enumerate() {
             let what = format!("text {i} [{mask}]");
             let whole = block_on(model.embed(text.as_str().unwrap(), None, None)).unwrap();
@@ -155,13 +155,14 @@ fn embeddings_that_look_both_ways_equal_the_reference() {
     let (json, _) = expected("qwen2-tied");
     // the whole text must fit a step, and a step a binding
     for mask in ["", "no-software", "no-software,no-subgroups", "max-binding=1MiB"] {
-        let mut model = load_changed("qwen2-tied", mask, json!({"is_causal": false}));
+        let model = load_changed("qwen2-tied", mask, json!({"is_causal": false}));
         for (prompt, embedding) in wanted["embeddings"].as_object().unwrap() {
             let wanted: Vec<f32> = serde_json::from_value(embedding.clone()).unwrap();
             let found = block_on(model.embed_ids(&ids(&json["prompts"][prompt]), None)).unwrap();
             assert_close(&found, &wanted, &format!("{prompt} [{mask}]"));
         }
-        let error = block_on(model.chat(&ChatRequest::user("Hi"), &mut |_| Control::Continue)).unwrap_err();
+        let error =
+            block_on(model.chat_with(&ChatRequest::user("Hi"), &mut |_| Control::Continue)).unwrap_err();
         assert!(error.to_string().contains("cannot generate"), "{error}");
     }
 }
@@ -182,7 +183,7 @@ fn evaluation_gives_embeddings_and_scores() {
 /// A query is `Instruct: {task}\nQuery:{text}`, documents are embedded as they are.
 #[test]
 fn instructions_make_queries() {
-    let mut model = load("qwen3-embed", "");
+    let model = load("qwen3-embed", "");
     let with = block_on(model.embed("river engine?", Some("Find it"), None)).unwrap();
     let spelled = block_on(model.embed("Instruct: Find it\nQuery:river engine?", None, None)).unwrap();
     assert_close(&with, &spelled, "spelled out");
@@ -195,10 +196,10 @@ fn instructions_make_queries() {
 fn the_cache_changes_nothing() {
     let (json, _) = expected("qwen3-embed");
     let texts: Vec<Vec<u32>> = json["ids"].as_array().unwrap().iter().map(ids).collect();
-    let mut model = load("qwen3-embed", "");
+    let model = load("qwen3-embed", "");
     for text in texts.iter().chain(&texts) {
         let warm = block_on(model.embed_ids(text, None)).unwrap();
-        model.reset();
+        block_on(model.reset()).unwrap();
         let cold = block_on(model.embed_ids(text, None)).unwrap();
         assert_close(&warm, &cold, "warm");
     }
@@ -206,28 +207,28 @@ fn the_cache_changes_nothing() {
 
 #[test]
 fn wrong_requests_say_what_is_wrong() {
-    let mut embedder = load("qwen3-embed", "");
+    let embedder = load("qwen3-embed", "");
     let error = block_on(embedder.embed("a", None, Some(65))).unwrap_err().to_string();
     assert!(error.contains("1 to 64"), "{error}");
     let error = block_on(embedder.score_ids(&[1])).unwrap_err().to_string();
     assert!(error.contains("no reward or classification model"), "{error}");
     let error = block_on(embedder.embed_ids(&[], None)).unwrap_err().to_string();
     assert!(error.contains("no token ids"), "{error}");
-    let mut scorer = load("qwen2-rm", "");
+    let scorer = load("qwen2-rm", "");
     let error = block_on(scorer.score_ids(&[448])).unwrap_err().to_string();
     assert!(error.contains("448"), "{error}");
     let case = EvalCase { ids: vec![1, 2], ..EvalCase::default() };
     let error = block_on(scorer.eval(&case)).unwrap_err().to_string();
     assert!(error.contains("embedding or score"), "{error}");
     let request = qwill::ChatRequest { prompt: Some("a".into()), ..qwill::ChatRequest::default() };
-    let error = block_on(scorer.chat(&request, &mut |_| Control::Continue)).unwrap_err().to_string();
+    let error = block_on(scorer.chat_with(&request, &mut |_| Control::Continue)).unwrap_err().to_string();
     assert!(error.contains("cannot generate"), "{error}");
 }
 
 /// Reranking with the probability of "yes": higher for what the tiny model prefers, and the same in any order.
 #[test]
 fn reranking_scores_each_document_by_itself() {
-    let mut model = load("qwen3-tied", "");
+    let model = load("qwen3-tied", "");
     let documents = ["The quiet river.".to_owned(), "机器天气".to_owned(), String::new()];
     match block_on(model.rerank("river?", &documents, None)) {
         Ok(scores) => {

@@ -78,8 +78,8 @@ fn apart(a: &[f32], b: &[f32]) -> f64 {
 fn check(name: &str, floats: &dyn Fn() -> ModelFiles, to: &str, case: &EvalCase, original: &[f32]) -> f64 {
     let file = Scratch::new(&format!("{name}-{to}.gguf"));
     convert(floats(), to, &file.0).unwrap();
-    let mut written = load(ModelFiles::from_path(&file.0).unwrap(), None);
-    let mut loaded = load(floats(), Some(to));
+    let written = load(ModelFiles::from_path(&file.0).unwrap(), None);
+    let loaded = load(floats(), Some(to));
     let (a, b) = (block_on(written.eval(case)).unwrap(), block_on(loaded.eval(case)).unwrap());
     assert_eq!(a.greedy, b.greedy, "{name} {to}");
     let worst = a.logits.iter().zip(&b.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -317,7 +317,7 @@ fn random_models_are_the_same_with_and_without_a_file() {
     let file = Scratch::new("random.gguf");
     block_on(random.write(&file.0, Existing::Keep, &mut |_| Control::Continue)).unwrap();
     let case = EvalCase { ids: vec![1, 2, 3], greedy: 3, logits: WantedLogits::Last, ..EvalCase::default() };
-    let mut written = load(ModelFiles::from_path(&file.0).unwrap(), None);
+    let written = load(ModelFiles::from_path(&file.0).unwrap(), None);
     let written =
         (block_on(written.eval(&case)).unwrap(), written.tokenize("Hi<|im_end|>", Specials::Parse).unwrap());
     let made_up = block_on(load(random.files(RandomTokenizer::None).unwrap(), None).eval(&case)).unwrap();

@@ -157,8 +157,8 @@ fn tokenizers_that_do_not_fit() {
     let without = changed("qwen3-f32", |name, bytes| {
         (!["tokenizer.json", "vocab.json", "merges.txt"].contains(&name)).then_some(bytes)
     });
-    let mut model = load_files(without, &LoadOptions::default()).unwrap();
-    let error = block_on(model.chat(&ChatRequest::user("hi"), &mut |_| Control::Continue)).unwrap_err();
+    let model = load_files(without, &LoadOptions::default()).unwrap();
+    let error = block_on(model.chat_with(&ChatRequest::user("hi"), &mut |_| Control::Continue)).unwrap_err();
     assert_eq!(error.code(), "invalid-tokenizer");
     assert!(error.to_string().contains("tokenizer.json"), "{error}");
 }
@@ -179,9 +179,9 @@ fn too_little_memory_and_no_device() {
 #[test]
 fn requests_that_make_no_sense() {
     let options = LoadOptions { context_length: Some(64), ..LoadOptions::default() };
-    let mut model = load_files(ModelFiles::from_path(golden("qwen3-tied")).unwrap(), &options).unwrap();
-    let mut refused = |request: ChatRequest, code: &str, word: &str| {
-        let error = block_on(model.chat(&request, &mut |_| Control::Continue)).unwrap_err();
+    let model = load_files(ModelFiles::from_path(golden("qwen3-tied")).unwrap(), &options).unwrap();
+    let refused = |request: ChatRequest, code: &str, word: &str| {
+        let error = block_on(model.chat_with(&request, &mut |_| Control::Continue)).unwrap_err();
         assert_eq!(error.code(), code, "{error}");
         assert!(error.to_string().contains(word), "\"{word}\" is not in: {error}");
     };
@@ -196,7 +196,7 @@ fn requests_that_make_no_sense() {
     assert!(error.to_string().contains("448") && error.to_string().contains("far"), "{error}");
     // and after all that it still answers
     let request = ChatRequest { max_tokens: Some(3), ..ChatRequest::user("hi") };
-    let reply = block_on(model.chat(&request, &mut |_| Control::Continue)).unwrap();
+    let reply = block_on(model.chat_with(&request, &mut |_| Control::Continue)).unwrap();
     assert_eq!((reply.ids.len(), reply.finish_reason), (3, FinishReason::Length));
 }
 
@@ -210,13 +210,21 @@ fn loading_can_be_stopped() {
 #[test]
 fn a_device_lost_in_the_middle() {
     let files = ModelFiles::from_path(golden("qwen3-tied")).unwrap();
-    let mut model = load_files(files, &LoadOptions::default()).unwrap();
-    let request = ChatRequest { max_tokens: Some(40), ..ChatRequest::user("hi") };
-    block_on(model.chat(&request, &mut |_| Control::Continue)).unwrap();
-    model.gpu().destroy();
-    for _ in 0..2 {
-        let error = block_on(model.chat(&request, &mut |_| Control::Continue)).unwrap_err();
-        assert_eq!(error.code(), "device-lost", "{error}");
-        assert!(error.to_string().contains("Load the model again"), "{error}");
+    let model = load_files(files, &LoadOptions::default()).unwrap();
+    let requests = ["hi", "Tell me a story."].map(|text| ChatRequest {
+        max_tokens: Some(40),
+        sampling: SamplingOptions::greedy(),
+        ..ChatRequest::user(text)
+    });
+    let whole = requests.each_ref().map(|request| block_on(model.chat(request).unwrap().reply()).unwrap());
+    block_on(model.reset()).unwrap();
+    let mut streams = requests.each_ref().map(|request| model.chat(request).unwrap());
+    // both are being answered
+    for stream in &mut streams {
+        block_on(stream.next()).unwrap().unwrap();
+    }
+    block_on(model.destroy_device()).unwrap();
+    for (stream, whole) in streams.into_iter().zip(whole) {
+        assert_eq!(block_on(stream.reply()).unwrap().ids, whole.ids);
     }
 }

@@ -171,7 +171,7 @@ impl Model {
         let request: ChatRequest = from_js(&request)?;
         let mut on_event =
             |event| control(to_js(&event).and_then(|event| on_event.call1(&JsValue::NULL, &event)));
-        let reply = self.0.chat(&request, &mut on_event).await.map_err(qwill_error)?;
+        let reply = self.0.chat_with(&request, &mut on_event).await.map_err(qwill_error)?;
         to_js(&reply)
     }
 

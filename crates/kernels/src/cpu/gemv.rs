@@ -12,8 +12,8 @@ pub enum Finish<'a> {
     Add(&'a [f32]),
     /// `y[n] += weight * a[n]`, (y, weight).
     AddScaled(&'a [f32], f32),
-    /// `y[n] = scale[n] * a[n]`
-    StoreScaled(&'a [f32]),
+    /// `y[n] = scale[n] * of_row * a[n]`, (scale, of_row).
+    StoreScaled(&'a [f32], f32),
     /// `y[i] = silu(a[gate of i]) * a[up of i]`, `silu(s) = s / (1 + exp(-s))`, for rows in
     /// [`RowOrder::GateUp`].
     SiluMul,
@@ -47,8 +47,8 @@ pub fn finish(sums: &[f64], how: Finish<'_>) -> Vec<f64> {
         Finish::AddScaled(y, weight) => {
             sums.iter().zip(y).map(|(&sum, &y)| f64::from(y) + f64::from(weight) * sum).collect()
         }
-        Finish::StoreScaled(scale) => {
-            sums.iter().zip(scale).map(|(&sum, &scale)| f64::from(scale) * sum).collect()
+        Finish::StoreScaled(scale, of_row) => {
+            sums.iter().zip(scale).map(|(&sum, &scale)| f64::from(scale) * f64::from(of_row) * sum).collect()
         }
         Finish::SiluMul => {
             let n_outputs = sums.len() / 2;

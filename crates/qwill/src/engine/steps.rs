@@ -5,6 +5,7 @@ use qwill_kernels::{DrawClass, StepOutput, StepParts, StepSpan, TokenSource, ali
 use qwill_models::Outputs;
 use qwill_models::step::{Source, Span, Step, Want};
 
+use super::adapters::Part;
 use super::pending::{Pending, Wanted};
 use super::stage::Size;
 use super::{Engine, FEW, MAX_OUTPUTS, Ready};
@@ -14,6 +15,8 @@ use crate::Error;
 pub(crate) struct Written {
     pub(super) shape: qwill_kernels::StepShape,
     pub(super) wanted: Wanted,
+    /// The numbers of the adapters that it uses.
+    adapters: Vec<u64>,
 }
 
 impl Engine {
@@ -23,7 +26,6 @@ impl Engine {
         for begin in &step.begins {
             self.begin(begin).await?;
         }
-        self.use_adapters_of(step);
         // spans of one token first, as kernels want them
         let mut order: Vec<usize> = (0..step.spans.len()).collect();
         order.sort_by_key(|&index| step.spans[index].tokens.len() > 1);
@@ -48,7 +50,9 @@ impl Engine {
         let tile_rows = prefill_rows(self.plan.dims.head_dim);
         let (words, shape) = StepParts { spans: &spans, outputs: &outputs, tile_rows }.encode();
         self.gpu.write(&self.steering.step, 0, bytemuck::cast_slice(&words));
-        Ok(Written { shape, wanted })
+        let in_order: Vec<&Span> = order.iter().map(|&index| &step.spans[index]).collect();
+        let adapters = self.adapters.write_rows(&self.gpu, &in_order, &outputs);
+        Ok(Written { shape, wanted, adapters })
     }
 
     fn check_step(&self, step: &Step) -> Result<(), Error> {
@@ -64,7 +68,7 @@ impl Engine {
                 options.n_slots
             )));
         }
-        Ok(())
+        step.spans.iter().try_for_each(|span| self.adapters.check_span(span))
     }
 
     /// Angles of a span's tokens.
@@ -97,17 +101,18 @@ impl Engine {
 
     /// The step that was written last, as often as wanted.
     pub(crate) fn ready(&self, written: &Written) -> Ready<'_> {
-        let Written { shape, wanted } = written;
+        let Written { shape, wanted, adapters } = written;
         let size = match shape.n_tokens as usize {
             1 => Size::One,
             2..=FEW => Size::Few,
             _ => Size::Many,
         };
-        let mut launches = self.layers.in_order(size, &self.adapters.layers());
+        let mut launches = self.layers.in_order(size, &self.adapters.additions(adapters, Part::Layers));
         let size = if shape.n_outputs == 1 { Size::One } else { Size::Many };
         launches.extend(self.norm.get(size));
         if wanted.needs_head() {
-            launches.extend(self.head.in_order(size, &self.adapters.head()));
+            let additions = self.adapters.additions(adapters, Part::Head);
+            launches.extend(self.head.in_order(size, &additions));
         }
         for class in DrawClass::ALL {
             launches.extend(self.samplers.get(&class).into_iter().flatten());

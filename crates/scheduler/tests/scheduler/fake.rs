@@ -203,7 +203,7 @@ pub(crate) struct Alone {
 
 /// Runs a request without cache, pages and company.
 pub(crate) fn alone(request: &Request, limits: &Limits, class: Class) -> Alone {
-    let Request { tokens, n_prompt, adapters, task } = request;
+    let Request { tokens, n_prompt, adapters, task, .. } = request;
     let mut seen = Seen::nothing(class(*n_prompt), adapters);
     let mut after = Vec::new();
     for (position, &token) in tokens.iter().enumerate() {

@@ -68,7 +68,8 @@ impl World {
         };
         let is_read = limits.reading == Reading::WholeText || rng.chance(25);
         let task = if is_read { self.reading(tokens.len()) } else { self.generation() };
-        Request { tokens, n_prompt, adapters, task }
+        let chunk = (self.rng.below(4) == 0).then(|| 1 + self.rng.below(40));
+        Request { tokens, n_prompt, adapters, chunk, task }
     }
 
     fn reading(&mut self, n_tokens: usize) -> Task {

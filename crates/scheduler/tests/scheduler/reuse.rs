@@ -110,7 +110,8 @@ fn a_fork_is_a_replay() {
     sampler.frequency_penalty = 1.0;
     let task = |max_tokens| Task::Generate { sampler, seed: 9, max_tokens };
     let mut rig = Rig::new(roomy());
-    let request = Request { tokens: tokens(1, 50), n_prompt: 50, adapters: Vec::new(), chunk: None, task: task(40) };
+    let request =
+        Request { tokens: tokens(1, 50), n_prompt: 50, adapters: Vec::new(), chunk: None, task: task(40) };
     rig.add(request.clone());
     rig.run(2);
     let (_, whole, _) = rig.done.pop().unwrap();

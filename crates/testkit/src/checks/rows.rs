@@ -1,6 +1,8 @@
 //! What checks of projections have in common.
 
-use qwill_kernels::StepShape;
+use qwill_kernels::{Scaling, StepShape};
+
+use crate::{Rig, Rng};
 
 /// How far off a sum may be, relative to what f32 rounding scales with.
 pub(super) const TOLERANCE: f64 = 2e-6;
@@ -33,4 +35,34 @@ pub(super) fn silu_mul_scale(sums: &[f64], magnitudes: &[f64]) -> Vec<f64> {
             1.1 * magnitudes[gate] * sums[up].abs() + sums[gate].abs() * magnitudes[up]
         })
         .collect()
+}
+
+/// Factors of what is stored.
+#[derive(Debug, Clone)]
+pub(super) struct Factors {
+    /// Of outputs.
+    pub(super) outputs: Vec<f32>,
+    /// Of rows.
+    pub(super) rows: Vec<f32>,
+}
+
+impl Factors {
+    /// Random ones; the second of every three rows has 0.
+    pub(super) fn random(rng: &mut Rng, n_outputs: usize, n_rows: usize) -> Self {
+        let mut rows = rng.floats(n_rows, 2.0);
+        rows.iter_mut().skip(1).step_by(3).for_each(|factor| *factor = 0.0);
+        Self { outputs: rng.floats(n_outputs, 2.0), rows }
+    }
+
+    pub(super) fn upload(&self, rig: &Rig) -> Scaling {
+        Scaling {
+            outputs: rig.upload("factors of outputs", &self.outputs),
+            rows: rig.upload("factors of rows", &self.rows),
+        }
+    }
+
+    /// Their magnitudes.
+    pub(super) fn abs(&self) -> Self {
+        Self { outputs: abs(&self.outputs), rows: abs(&self.rows) }
+    }
 }

@@ -5,10 +5,10 @@ use qwill_weights::Layout;
 
 use super::groups::group;
 use super::weights::{Experts, Shape, spread};
-use super::{Batch, FORMS, MIXTURES, chosen, random_routes, released_batch, small_batches};
+use super::{Batch, FORMS, MIXTURES, chosen, layout_for, random_routes, released_batch, small_batches};
 use crate::checks::Outcome;
 use crate::checks::released::Mixture;
-use crate::checks::rows::{TOLERANCE, UNTOUCHED, step_of};
+use crate::checks::rows::{Factors, TOLERANCE, UNTOUCHED, step_of};
 use crate::{Depth, Report, Rig, Rng, block_on, padded_rows, whole_blocks};
 
 /// Experts and what is done with them.
@@ -30,7 +30,7 @@ fn small_steps(depth: Depth) -> Vec<(Batch, Vec<Case>)> {
         // the first two for every grouping, the others in turn
         let tried = forms().enumerate().filter(|&(i, _)| i < 2 || i % 2 == at % 2 || depth != Depth::Full);
         let cases = tried.map(|(i, (order, rows, epilogue))| {
-            let layout = Layout::ALL[(at + at / 5 + i) % Layout::ALL.len()];
+            let layout = layout_for(epilogue, at + at / 5 + i);
             let experts_per_shard = [routing.n_experts, routing.n_experts.div_ceil(3), 1][at % 3];
             let (n, k) = shapes[(at + i) % shapes.len()];
             let (k, n_distinct) = (whole_blocks(layout, k), usize::MAX);
@@ -87,7 +87,7 @@ fn try_gemm(rig: &mut Rig, rng: &mut Rng, batch: Batch, (shape, rows, epilogue):
     };
     let mut y_before = spread(&y, n, stride);
     y_before.resize(n_rows * stride, UNTOUCHED);
-    let factors = rng.floats(experts.matrix.n_rows, 2.0);
+    let factors = Factors::random(rng, experts.matrix.n_rows, n_tokens);
     let project = ExpertProject {
         matrix: experts.matrix.clone(),
         routing,

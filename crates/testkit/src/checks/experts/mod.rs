@@ -21,6 +21,7 @@ pub(super) use sums::sums;
 pub(super) use vectors::vectors;
 
 use qwill_kernels::{EpilogueKind, ExpertRows, Grouping, Routing, RowOrder, TopKWeights, Tuning};
+use qwill_weights::Layout;
 
 use super::released::{LARGE_MIXTURE, MIXTURES, Mixture};
 use crate::Depth;
@@ -48,6 +49,14 @@ const FORMS: [(RowOrder, ExpertRows, EpilogueKind); 6] = [
     (RowOrder::Plain, ExpertRows::Slots, EpilogueKind::StoreScaled),
     (RowOrder::Plain, ExpertRows::Slots, EpilogueKind::Add),
 ];
+
+/// One layout after the other of those that the matrix of an epilogue may have. What scales belongs to adapters: its two
+/// buffers of factors leave room for no more than their one stream of weights.
+fn layout_for(epilogue: EpilogueKind, at: usize) -> Layout {
+    let adapters = [Layout::F32, Layout::F16, Layout::BF16];
+    let all = if epilogue == EpilogueKind::StoreScaled { &adapters[..] } else { &Layout::ALL };
+    all[at % all.len()]
+}
 
 /// Tokens of a step by expert.
 #[derive(Debug, Clone, Copy)]

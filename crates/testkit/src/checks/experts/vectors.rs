@@ -4,10 +4,10 @@ use qwill_kernels::{EpilogueKind, ExpertProject, ExpertRows, FusedNorm, cpu, gem
 use qwill_weights::Layout;
 
 use super::weights::{Experts, Shape, spread};
-use super::{FORMS, MIXTURES, ROUTINGS, chosen, random_routes, routing};
+use super::{FORMS, MIXTURES, ROUTINGS, chosen, layout_for, random_routes, routing};
 use crate::checks::Outcome;
 use crate::checks::released::COMMON_LAYOUTS;
-use crate::checks::rows::{EPS, TOLERANCE, UNTOUCHED, abs, step_of};
+use crate::checks::rows::{EPS, Factors, TOLERANCE, UNTOUCHED, abs, step_of};
 use crate::{Depth, Report, Rig, Rng, block_on, padded_rows, whole_blocks};
 
 /// Experts and what is done with them.
@@ -18,16 +18,16 @@ fn small_cases(depth: Depth) -> Vec<Case> {
     let shapes = [(37, 40), (16, 130), (5, 24), (3, 2080)];
     let tried = if depth == Depth::Full { 2 } else { 1 };
     let mut cases = Vec::new();
-    for (at, layout) in Layout::ALL.into_iter().enumerate() {
+    for at in 0..Layout::ALL.len() {
         for i in 0..tried {
             let case = ROUTINGS[(at + i) % ROUTINGS.len()];
             let (n, k) = shapes[(at + i) % if case.0 < 60 { 4 } else { 3 }];
-            let k = whole_blocks(layout, k);
             // the first two in every layout, the others in turn
             let others =
                 FORMS[2..].iter().skip((at + i) % 2).step_by(if depth == Depth::Full { 2 } else { 1 });
             for &(order, rows, epilogue) in FORMS[..2].iter().chain(others) {
-                let (routing, experts_per_shard) = (routing(case), case.3);
+                let layout = layout_for(epilogue, at);
+                let (routing, experts_per_shard, k) = (routing(case), case.3, whole_blocks(layout, k));
                 let n_distinct = usize::MAX;
                 let shape = Shape { layout, routing, order, n, k, experts_per_shard, n_distinct };
                 cases.push((shape, rows, epilogue));
@@ -75,7 +75,8 @@ fn try_gemv(
         EpilogueKind::Add => rng.floats(y_rows * n, 1.0),
         _ => vec![UNTOUCHED; y_rows * n],
     };
-    let factors = rng.floats(experts.matrix.n_rows, 2.0);
+    // the second row's counts for nothing
+    let factors = Factors::random(rng, experts.matrix.n_rows, 2);
     let project = ExpertProject {
         matrix: experts.matrix.clone(),
         routing,

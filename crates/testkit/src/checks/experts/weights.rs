@@ -7,7 +7,7 @@ use qwill_kernels::{DeviceMatrix, Epilogue, EpilogueKind, Routing, RowOrder};
 use qwill_weights::Layout;
 
 use crate::checks::released::{DISTINCT_GATE_UP_ROWS, DISTINCT_ROWS, Mixture};
-use crate::checks::rows::{EPS, UNTOUCHED, abs, silu_mul_scale};
+use crate::checks::rows::{EPS, Factors, UNTOUCHED, abs, silu_mul_scale};
 use crate::{HostMatrix, Rig, Rng, on_all_cores, whole_blocks};
 
 /// Experts of a layer.
@@ -78,12 +78,12 @@ impl Experts {
         }
     }
 
-    /// An epilogue of that kind, with the factors of the rows of all experts where it scales.
-    pub(super) fn epilogue(&self, rig: &Rig, kind: EpilogueKind, factors: &[f32]) -> Epilogue {
+    /// An epilogue of that kind, with the factors of the rows of all experts and of the tokens where it scales.
+    pub(super) fn epilogue(&self, rig: &Rig, kind: EpilogueKind, factors: &Factors) -> Epilogue {
         match kind {
             EpilogueKind::Store => Epilogue::Store(None),
             EpilogueKind::Add => Epilogue::Add,
-            EpilogueKind::StoreScaled => Epilogue::StoreScaled(rig.upload("factors", factors)),
+            EpilogueKind::StoreScaled => Epilogue::StoreScaled(factors.upload(rig)),
             EpilogueKind::SiluMul => Epilogue::SiluMul,
             EpilogueKind::Relu | EpilogueKind::AddScaled => panic!("experts do not go with {kind:?}"),
         }
@@ -97,7 +97,7 @@ impl Experts {
         experts: &[u32],
         (sums, magnitudes): Sums,
         y: &[f32],
-        factors: &[f32],
+        factors: &Factors,
     ) -> (Vec<f64>, Vec<f64>) {
         match epilogue {
             EpilogueKind::SiluMul => {
@@ -109,13 +109,15 @@ impl Experts {
             }
             EpilogueKind::StoreScaled => {
                 let rows = self.rows_per_expert;
-                let factors: Vec<f32> = experts
-                    .iter()
-                    .flat_map(|&expert| &factors[expert as usize * rows..][..rows])
-                    .copied()
-                    .collect();
-                let scale = magnitudes.iter().zip(&factors).map(|(m, f)| m * f64::from(f.abs())).collect();
-                (cpu::finish(&sums, Finish::StoreScaled(&factors)), scale)
+                let of_slots = |sums: &[f64], factors: &Factors| {
+                    let of_slot = |(slot, (&expert, sums)): (usize, (&u32, &[f64]))| {
+                        let outputs = &factors.outputs[expert as usize * rows..][..rows];
+                        let of_token = factors.rows[slot / self.routing.top_k];
+                        cpu::finish(sums, Finish::StoreScaled(outputs, of_token))
+                    };
+                    experts.iter().zip(sums.chunks_exact(rows)).enumerate().flat_map(of_slot).collect()
+                };
+                (of_slots(&sums, factors), of_slots(&magnitudes, &factors.abs()))
             }
             _ => (sums, magnitudes),
         }

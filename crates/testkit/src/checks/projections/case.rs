@@ -7,7 +7,7 @@ use qwill_kernels::{Epilogue, EpilogueKind, Project, RowOrder, SlotWeight};
 use qwill_weights::Layout;
 
 use crate::checks::released::{DISTINCT_GATE_UP_ROWS, DISTINCT_ROWS};
-use crate::checks::rows::silu_mul_scale;
+use crate::checks::rows::{Factors, silu_mul_scale};
 use crate::{Depth, HostMatrix, Rig, Rng, whole_blocks};
 
 /// These meet every epilogue; the others differ in `load_w8` only, and meet one each.
@@ -76,8 +76,7 @@ pub(super) struct Inputs {
     bias: Option<Vec<f32>>,
     /// (expert, weight) of every row and slot.
     routes: Vec<(u32, f32)>,
-    /// The factor of each output.
-    factors: Vec<f32>,
+    factors: Factors,
     pub(super) gain: Vec<f32>,
 }
 
@@ -111,7 +110,8 @@ impl Inputs {
             host,
             bias: case.has_bias.then(|| rng.floats(y_stride, 1.0)),
             routes: rng.floats(m * N_SLOTS, 1.0).into_iter().map(|weight| (7, weight)).collect(),
-            factors: rng.floats(y_stride, 2.0),
+            // of one row, the next one's counts for nothing
+            factors: Factors::random(rng, y_stride, m.max(2)),
             gain: rng.floats(case.k, 2.0),
         }
     }
@@ -139,7 +139,7 @@ impl Inputs {
                 let routes = rig.upload("routes", &routes);
                 Epilogue::AddScaled(SlotWeight { routes, slot: SLOT, n_slots: N_SLOTS })
             }
-            EpilogueKind::StoreScaled => Epilogue::StoreScaled(rig.upload("factors", &self.factors)),
+            EpilogueKind::StoreScaled => Epilogue::StoreScaled(self.factors.upload(rig)),
             EpilogueKind::SiluMul => Epilogue::SiluMul,
         }
     }
@@ -163,15 +163,17 @@ impl Inputs {
             EpilogueKind::AddScaled => {
                 Finish::AddScaled(&y_before[from..], self.routes[m * N_SLOTS + SLOT].1)
             }
-            EpilogueKind::StoreScaled => Finish::StoreScaled(&self.factors[from..]),
+            EpilogueKind::StoreScaled => {
+                Finish::StoreScaled(&self.factors.outputs[from..], self.factors.rows[m])
+            }
             EpilogueKind::SiluMul => Finish::SiluMul,
         };
         let outputs = cpu::finish(&sums, how);
         let scales = match self.case.epilogue {
             EpilogueKind::SiluMul => silu_mul_scale(&sums, &magnitudes),
             EpilogueKind::StoreScaled => {
-                let factors = &self.factors[from..];
-                magnitudes.iter().zip(factors).map(|(m, f)| m * f64::from(f.abs())).collect()
+                let factors = self.factors.abs();
+                cpu::finish(&magnitudes, Finish::StoreScaled(&factors.outputs[from..], factors.rows[m]))
             }
             _ => magnitudes.iter().zip(&outputs).map(|(m, y)| m + y.abs()).collect(),
         };

@@ -5,7 +5,7 @@ use qwill_weights::Layout;
 
 use crate::checks::Outcome;
 use crate::checks::released::{DISTINCT_ROWS, VOCABULARY, layouts};
-use crate::checks::rows::UNTOUCHED;
+use crate::checks::rows::{Factors, UNTOUCHED};
 use crate::{Depth, HostMatrix, Report, Rig, Rng, TestSpan, TestStep, block_on, padded_rows, whole_blocks};
 
 /// A table.
@@ -66,20 +66,21 @@ fn try_table(rig: &mut Rig, rng: &mut Rng, case: &Case) -> f64 {
         TestSpan { slot: slot as u32, tokens: vec![id], ..TestSpan::without_cache(1) }
     };
     let (step, shape) = TestStep::of((0..tokens.len()).map(span).collect()).upload(rig);
-    let scale = rng.floats(k, 2.0);
-    let scale_buffer = rig.upload("scale", &padded_rows(&scale, k));
+    let columns = rng.floats(k, 2.0);
+    // a product with a power of two is exact
+    let rows: Vec<f32> = [0.5, 0.0, -2.0, 1.0].into_iter().cycle().take(tokens.len()).collect();
+    let scaling = Factors { outputs: padded_rows(&columns, k), rows: rows.clone() }.upload(rig);
     let distinct: Vec<u32> = tokens.iter().map(|&token| token % n_distinct as u32).collect();
-    for scale in [None, Some(&scale[..])] {
-        let buffer = scale.map(|_| &scale_buffer);
-        let launches = block_on(embed_rows(&mut rig.kernels, &table, &step, &next, &y, buffer)).unwrap();
+    for (scaling, factors) in [(None, None), (Some(&scaling), Some((&columns[..], &rows[..])))] {
+        let launches = block_on(embed_rows(&mut rig.kernels, &table, &step, &next, &y, scaling)).unwrap();
         assert_eq!(launches.len(), table.shards.len());
         rig.run(&launches, shape.clone());
         let found: Vec<f32> = rig.read(&y);
-        let wanted = cpu::embed_rows(&host.values, k, &distinct, scale);
+        let wanted = cpu::embed_rows(&host.values, k, &distinct, factors);
         let wanted: Vec<f32> = wanted.into_iter().map(|value| value as f32).collect();
         let wanted: Vec<f64> = padded_rows(&wanted, k).into_iter().map(f64::from).collect();
         let what =
-            format!("{layout:?} {n_rows}x{k} in {} shards, scaled {}", table.shards.len(), scale.is_some());
+            format!("{layout:?} {n_rows}x{k} in {} shards, scaled {}", table.shards.len(), scaling.is_some());
         Report::new(&found, &wanted, |_| 1.0).expect(&what, 0.0);
     }
     0.0
