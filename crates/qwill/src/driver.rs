@@ -21,10 +21,11 @@ pub(crate) use self::factory::{Factory, Facts};
 pub(crate) use self::handle::{Handle, Signals};
 pub(crate) use self::spawn::spawn;
 use crate::Error;
-use crate::engine::{Engine, MAX_OUTPUTS, Pending};
+use crate::engine::{Engine, MAX_OUTPUTS, MAX_STEPS, Pending};
 
 /// Steps submitted before the answers of one are waited for. A browser's event loop answers later than a driver does.
 const DEPTH: usize = if cfg!(target_arch = "wasm32") { 4 } else { 2 };
+const _: () = assert!(DEPTH <= MAX_STEPS);
 
 /// Devices in a row that may be lost before a token was drawn.
 const MOST_LOSSES: usize = 3;
@@ -118,9 +119,10 @@ impl Driver {
                 // nobody may wait any more
                 let _ = answer.send(loaded);
             }
-            Command::UnloadAdapter(id) => {
+            Command::UnloadAdapter { id, answer } => {
                 self.factory.adapters.retain(|(_, _, other)| *other != id);
                 self.engine.unload_adapter(id);
+                let _ = answer.send(());
             }
         }
     }

@@ -32,6 +32,8 @@ use crate::loader::Loader;
 
 /// Prompts up to this length use a small GEMM tile: a large one would compute mostly padding.
 const FEW: usize = 16;
+/// Steps that may be on their way at a time.
+pub(crate) const MAX_STEPS: usize = 5;
 /// Rows of outputs that one step can produce.
 pub(crate) const MAX_OUTPUTS: usize = 64;
 
@@ -90,6 +92,7 @@ impl Engine {
         let sizes = Sizes::new(&plan, &plan.rope, options, kernels.tuning());
         let activations = activations(&gpu, &plan, options, kernels.tuning(), &sizes).await?;
         let steering = steering(&gpu, &sizes).await?;
+        let staging = Staging::new(&gpu, MAX_STEPS).await?;
         let mut engine = Self {
             gpu,
             options,
@@ -103,7 +106,7 @@ impl Engine {
             samplers: HashMap::new(),
             classes: vec![DrawClass::Greedy; options.n_slots],
             caches: Vec::new(),
-            staging: Staging::default(),
+            staging,
             plan,
         };
         engine.prepare(&mut loader).await?;

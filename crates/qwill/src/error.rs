@@ -105,6 +105,11 @@ impl Error {
         )
     }
 
+    /// What runs a model is gone, which only a panic does to it.
+    pub(crate) fn ended() -> Self {
+        Self::Kernel("what ran it has ended in a panic; load it again".into())
+    }
+
     /// The same for somebody else who waits for what failed.
     pub(crate) fn again(&self) -> Self {
         match self {

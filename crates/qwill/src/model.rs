@@ -77,6 +77,15 @@ struct Adapters {
 }
 
 impl Adapters {
+    /// Takes one out; its number.
+    fn remove(&mut self, name: &str) -> Result<u64, Error> {
+        self.check(&[AdapterUse::new(name)])?;
+        self.selected.retain(|selected| selected.name != name);
+        let index = self.loaded.iter().position(|(_, info)| info.name == name);
+        let index = index.ok_or_else(|| Error::Request(format!("there is no adapter \"{name}\"")))?;
+        Ok(self.loaded.remove(index).0)
+    }
+
     fn check(&self, uses: &[AdapterUse]) -> Result<(), Error> {
         for (index, AdapterUse { name, scale }) in uses.iter().enumerate() {
             if !self.loaded.iter().any(|(_, info)| info.name == *name) {
@@ -216,12 +225,9 @@ impl Model {
     }
 
     /// Frees an adapter. Requests that name it fail from now on, and it is no longer selected.
-    pub fn unload_adapter(&self, name: &str) -> Result<(), Error> {
-        let mut adapters = self.beside();
-        adapters.check(&[AdapterUse::new(name)])?;
-        let gone: Vec<_> = adapters.loaded.extract_if(.., |(_, info)| info.name == name).collect();
-        adapters.selected.retain(|selected| selected.name != name);
-        gone.into_iter().try_for_each(|(id, _)| self.handle().unload_adapter(id))
+    pub async fn unload_adapter(&self, name: &str) -> Result<(), Error> {
+        let id = self.beside().remove(name)?;
+        self.handle().unload_adapter(id).await
     }
 
     /// The loaded adapters, in order.

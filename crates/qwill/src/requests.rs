@@ -113,7 +113,7 @@ pub(crate) async fn rows_of(mut signals: Signals) -> Result<Vec<Vec<f32>>, Error
             What::Finished(_) => return Ok(rows),
         }
     }
-    Err(Error::Kernel("its thread has ended; load it again".into()))
+    Err(Error::ended())
 }
 
 /// The tokens that a text is continued with.

@@ -30,6 +30,8 @@ pub struct ChatStream {
     ids: Vec<u32>,
     usage: Usage,
     finish_reason: FinishReason,
+    /// The thoughts are as long as they may be, and the answer follows when all of them are told.
+    has_thought_enough: bool,
 }
 
 impl std::fmt::Debug for ChatStream {
@@ -61,6 +63,7 @@ impl ChatStream {
             ids: Vec::new(),
             usage,
             finish_reason: FinishReason::Length,
+            has_thought_enough: false,
         };
         if stream.signals.is_none() {
             stream.end(FinishReason::Length)?;
@@ -134,7 +137,7 @@ impl ChatStream {
                 match self.reader.token(id) {
                     Verdict::GoesOn => {}
                     Verdict::Ends => self.end(FinishReason::Stop)?,
-                    Verdict::ThoughtEnough => self.go_on_behind_thoughts()?,
+                    Verdict::ThoughtEnough => self.has_thought_enough = true,
                 }
             }
             What::Finished(_) => self.end(FinishReason::Length)?,
@@ -144,7 +147,7 @@ impl ChatStream {
 
     /// Ends the thoughts, and lets the answer follow.
     fn go_on_behind_thoughts(&mut self) -> Result<(), Error> {
-        self.signals = None;
+        self.has_thought_enough = false;
         let tokenizer = self.model.tokenizer()?;
         self.reader.end_thoughts(tokenizer);
         end_thoughts(tokenizer, &mut self.ids)?;
@@ -169,19 +172,23 @@ impl Stream for ChatStream {
     type Item = Result<ChatEvent, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
         loop {
-            if let Some(event) = self.reader.events.pop_front() {
+            if let Some(event) = this.reader.events.pop_front() {
                 return Poll::Ready(Some(Ok(event)));
             }
-            let Some(signals) = &mut self.signals else { return Poll::Ready(None) };
-            let taken = match Pin::new(signals).poll_next(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(what))) => self.take(what),
-                Poll::Ready(Some(Err(error))) => Err(error),
-                Poll::Ready(None) => Err(Error::Kernel("its thread has ended; load it again".into())),
+            let taken = match &mut this.signals {
+                None => return Poll::Ready(None),
+                Some(_) if this.has_thought_enough => this.go_on_behind_thoughts(),
+                Some(signals) => match Pin::new(signals).poll_next(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Some(Ok(what))) => this.take(what),
+                    Poll::Ready(Some(Err(error))) => Err(error),
+                    Poll::Ready(None) => Err(Error::ended()),
+                },
             };
             if let Err(error) = taken {
-                self.signals = None;
+                this.signals = None;
                 return Poll::Ready(Some(Err(error)));
             }
         }

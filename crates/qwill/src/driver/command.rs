@@ -64,5 +64,8 @@ pub(super) enum Command {
         id: u64,
         answer: oneshot::Sender<Result<AdapterInfo, Error>>,
     },
-    UnloadAdapter(u64),
+    UnloadAdapter {
+        id: u64,
+        answer: oneshot::Sender<()>,
+    },
 }

@@ -36,7 +36,7 @@ impl Handle {
     }
 
     fn send(&self, command: Command) -> Result<(), Error> {
-        self.commands.unbounded_send(command).map_err(|_| ended())
+        self.commands.unbounded_send(command).map_err(|_| Error::ended())
     }
 
     /// Runs a request; a token among `ends` is its last.
@@ -62,7 +62,7 @@ impl Handle {
             })
         });
         self.send(Command::WithEngine { cache, work })?;
-        answered.await.map_err(|_| ended())
+        answered.await.map_err(|_| Error::ended())
     }
 
     /// Loads an adapter under a number that nothing else has.
@@ -74,12 +74,14 @@ impl Handle {
         let id = self.tickets.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         self.send(Command::LoadAdapter { files, name: name.to_owned(), id, answer })?;
-        Ok((id, answered.await.map_err(|_| ended())??))
+        Ok((id, answered.await.map_err(|_| Error::ended())??))
     }
 
     /// Frees an adapter.
-    pub(crate) fn unload_adapter(&self, id: u64) -> Result<(), Error> {
-        self.send(Command::UnloadAdapter(id))
+    pub(crate) async fn unload_adapter(&self, id: u64) -> Result<(), Error> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::UnloadAdapter { id, answer })?;
+        answered.await.map_err(|_| Error::ended())
     }
 }
 
@@ -103,9 +105,4 @@ impl Drop for Signals {
         // a driver that has ended runs nothing
         let _ = self.handle.send(Command::Finish(self.ticket));
     }
-}
-
-/// The driver is gone, which only a panic does to it.
-fn ended() -> Error {
-    Error::Kernel("its thread has ended; load it again".into())
 }

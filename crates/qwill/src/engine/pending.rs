@@ -53,19 +53,26 @@ impl Wanted {
 }
 
 /// Buffers that tokens are read through, each free again when its step has been waited for.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Staging(Rc<RefCell<Vec<Buffer>>>);
 
 impl Staging {
-    /// One that is free.
-    pub(super) async fn take(&self, gpu: &Gpu) -> Result<Buffer, Error> {
-        let free = self.0.borrow_mut().pop();
-        match free {
-            Some(buffer) => Ok(buffer),
-            None => {
-                Ok(gpu.buffer("tokens on their way back", MAX_OUTPUTS as u64 * 4, Usage::Readback).await?)
-            }
+    /// Bytes of each.
+    pub(super) const BYTES: usize = MAX_OUTPUTS * 4;
+
+    /// So many.
+    pub(super) async fn new(gpu: &Gpu, n: usize) -> Result<Self, Error> {
+        let mut free = Vec::with_capacity(n);
+        for _ in 0..n {
+            free.push(gpu.buffer("tokens on their way back", Self::BYTES as u64, Usage::Readback).await?);
         }
+        Ok(Self(Rc::new(RefCell::new(free))))
+    }
+
+    /// One that is free.
+    pub(super) fn take(&self) -> Result<Buffer, Error> {
+        let full = || Error::Kernel("more steps are on their way than it was made for".into());
+        self.0.borrow_mut().pop().ok_or_else(full)
     }
 }
 

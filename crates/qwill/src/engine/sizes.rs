@@ -6,7 +6,8 @@ use qwill_kernels::{
 };
 use qwill_models::{Mixture, Plan, Rope};
 
-use super::{EngineOptions, FEW, MAX_OUTPUTS};
+use super::pending::Staging;
+use super::{EngineOptions, FEW, MAX_OUTPUTS, MAX_STEPS};
 
 /// What a buffer is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +95,7 @@ impl Sizes {
             ("step", step_words(chunk, n_slots, MAX_OUTPUTS, pages, angles) * 4),
             ("next tokens", n_slots * 4),
             ("drawn tokens", MAX_OUTPUTS * 4),
+            ("tokens on their way back", MAX_STEPS * Staging::BYTES),
             ("sampler settings", n_slots * size_of::<SamplerSettings>()),
             ("token counts", n_slots * dims.vocab_size * 4),
             ("candidates", n_slots * DrawClass::All.n_candidates(dims.vocab_size) * 8),

@@ -124,7 +124,7 @@ impl Engine {
     pub(crate) async fn submit(&mut self, step: &Step) -> Result<Pending, Error> {
         self.gpu.check()?;
         let written = self.write(step).await?;
-        let drawn = self.staging.take(&self.gpu).await?;
+        let drawn = self.staging.take()?;
         let width = self.plan.head.width(&self.plan.dims);
         // the last output layer's, where there is one
         let scores_from = match self.plan.head.outputs {
