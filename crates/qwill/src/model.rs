@@ -224,7 +224,8 @@ impl Model {
         Ok(info)
     }
 
-    /// Frees an adapter. Requests that name it fail from now on, and it is no longer selected.
+    /// Frees an adapter, when the requests that use it are done. Later ones that name it fail, and it is no longer
+    /// selected.
     pub async fn unload_adapter(&self, name: &str) -> Result<(), Error> {
         let id = self.beside().remove(name)?;
         self.handle().unload_adapter(id).await
