@@ -103,27 +103,30 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       assert.ok(usage.prompt_tokens_details.cached_tokens <= most, JSON.stringify({ usage, most }));
     });
 
-    await t.test("an abort before the first step leaves nothing behind, and waits for no other call", async () => {
-      const { code, stopped, other, ms } = await tab.evaluate(async () => {
-        const busy = read(long("dog"), 60);
-        const controller = new AbortController();
-        const aborted = ask(long("bird"), { signal: controller.signal }).catch((e) => e.code);
-        const stream = await ask(long("fish"), { stream: true });
-        stream.stop();
-        let stopped;
-        for await (const chunk of stream) stopped = chunk;
-        const begun = performance.now();
-        controller.abort();
-        const code = await aborted;
-        const ms = performance.now() - begun;
-        return { code, stopped, ms, other: await busy };
-      });
-      assert.equal(code, "aborted");
-      assert.ok(ms < 1000, `${ms} ms`);
-      assert.equal(stopped.usage.completion_tokens, 0);
-      assert.equal(stopped.choices[0].finish_reason, "stop");
-      assert.ok(other.text.length > 0);
-    });
+    await t.test(
+      "an abort before the first step leaves nothing behind, and waits for no other call",
+      async () => {
+        const { code, stopped, other, ms } = await tab.evaluate(async () => {
+          const busy = read(long("dog"), 60);
+          const controller = new AbortController();
+          const aborted = ask(long("bird"), { signal: controller.signal }).catch((e) => e.code);
+          const stream = await ask(long("fish"), { stream: true });
+          stream.stop();
+          let stopped;
+          for await (const chunk of stream) stopped = chunk;
+          const begun = performance.now();
+          controller.abort();
+          const code = await aborted;
+          const ms = performance.now() - begun;
+          return { code, stopped, ms, other: await busy };
+        });
+        assert.equal(code, "aborted");
+        assert.ok(ms < 1000, `${ms} ms`);
+        assert.equal(stopped.usage.completion_tokens, 0);
+        assert.equal(stopped.choices[0].finish_reason, "stop");
+        assert.ok(other.text.length > 0);
+      },
+    );
 
     await t.test("a model in the page is disposed of while calls run", async () => {
       const codes = await tab.evaluate(async () => {
