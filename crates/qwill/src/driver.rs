@@ -152,8 +152,7 @@ impl Driver {
     /// Frees the adapters that are to go and that nothing uses any more.
     fn free_adapters(&mut self) {
         let is_used = |id: u64| self.listeners.values().any(|listener| listener.adapters.contains(&id));
-        let (used, unused) =
-            std::mem::take(&mut self.leaving).into_iter().partition(|&(id, _)| is_used(id));
+        let (used, unused) = std::mem::take(&mut self.leaving).into_iter().partition(|&(id, _)| is_used(id));
         self.leaving = used;
         for (id, answer) in unused {
             self.factory.adapters.retain(|(_, _, other)| *other != id);

@@ -122,7 +122,12 @@ impl Model {
         let started = Instant::now();
         let (handle, facts) = spawn(files, options.clone(), progress).await?;
         let load_ms = started.elapsed().as_secs_f64() * 1e3;
-        Ok(Self(Arc::new(Shared { handle, facts, load_ms, adapters: Mutex::default() })))
+        #[cfg_attr(
+            target_arch = "wasm32",
+            allow(clippy::arc_with_non_send_sync, reason = "it has one thread")
+        )]
+        let shared = Arc::new(Shared { handle, facts, load_ms, adapters: Mutex::default() });
+        Ok(Self(shared))
     }
 
     /// Whether [`load`](Self::load) would find room: what to ask before a download, for it reads no more of the files
