@@ -5,6 +5,8 @@ mod command;
 mod factory;
 mod handle;
 mod spawn;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
