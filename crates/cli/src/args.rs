@@ -14,7 +14,24 @@ Examples:
   qwill run -m Qwen3-0.6B-Q8_0.gguf --no-think \"Hello\"
   qwill run -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"   from the Hugging Face hub
   qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
-  qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128";
+  qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128
+  qwill bench --parallel 1,4,16               what many conversations at once get";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  qwill bench                                   the model that ships with qwill
+  qwill bench -m Qwen3-0.6B-Q8_0.gguf -d 0,4096 with nothing, and with 4096 tokens in the cache
+  qwill bench --parallel 1,4,16                 1, 4 and 16 texts at once
+  qwill bench --parallel 16 --max-sequences 4   16 texts, of which 4 run and 12 wait
+  qwill bench --random qwen3-8b:q4_0 --layers 4 --profile --json";
+
+const EVAL_EXAMPLES: &str = "\
+Cases run together, 8 at a time; results are in the order of the input.
+
+Examples:
+  qwill eval -m Qwen3-0.6B-Q8_0.gguf --input cases.json --output results.json
+  qwill eval -m ./Qwen3-Embedding-0.6B --embed --input cases.json --output out.json --logits vectors.safetensors
+  qwill eval --input many.json --output out.json --fast --cache-tokens 32768";
 
 /// Qwen language models on your own GPU.
 #[derive(Debug, Parser)]
@@ -34,8 +51,10 @@ pub(crate) enum Command {
     /// Talk to a model
     Chat(ChatArgs),
     /// Evaluate prompts exactly: log-likelihoods, logits, greedy continuations
+    #[command(after_help = EVAL_EXAMPLES)]
     Eval(EvalArgs),
-    /// Measure prefill and decode speed
+    /// Measure prefill and decode speed, of one text and of many at once
+    #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
     /// Show a model's configuration, tensors and memory plan
     Inspect(InspectArgs),
@@ -82,6 +101,13 @@ pub(crate) struct SetupArgs {
     /// Tokens of prompt and reply together [default: the model's, at most 8192]
     #[arg(long, value_name = "N")]
     pub(crate) context: Option<usize>,
+    /// Texts that run at a time; others wait [default: 8; bench: as many as --parallel names]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_sequences: Option<usize>,
+    /// Tokens of all texts together that the cache holds [default: those of one context; bench: of all texts at once; eval: of
+    /// 8 cases, at most 8192]
+    #[arg(long, value_name = "N")]
+    pub(crate) cache_tokens: Option<usize>,
     /// Number format of the key/value cache [default: f16; eval: f32]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv_type: Option<KvArg>,
@@ -279,6 +305,10 @@ pub(crate) struct BenchArgs {
     /// Tokens already in the cache, separated by commas
     #[arg(short, long, value_delimiter = ',', default_value = "0")]
     pub(crate) depth: Vec<usize>,
+    /// Measure this many texts at once too, separated by commas: the tokens that all of them decode a second, and how long
+    /// they wait for their first ones
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub(crate) parallel: Vec<usize>,
     /// Repetitions
     #[arg(short, long, default_value_t = 5)]
     pub(crate) runs: usize,

@@ -2,10 +2,9 @@
 
 use std::io::IsTerminal;
 
-use qwill::KvType;
+use qwill::{KvType, Message};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
-use serde_json::json;
 
 use crate::args::ChatArgs;
 use crate::failure::Failure;
@@ -40,11 +39,11 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
             "/thinking off" => request.enable_thinking = Some(false),
             text => {
                 let _ = editor.add_history_entry(text);
-                request.messages.push(json!({"role": "user", "content": text}));
+                request.messages.push(Message::user(text));
                 match stream(&model, &request) {
                     Ok(reply) => {
                         eprintln!("{}", summary(&reply));
-                        request.messages.push(json!({"role": "assistant", "content": reply.text}));
+                        request.messages.push(reply.message());
                     }
                     // The conversation goes on without the turn that failed.
                     Err(failure) => {

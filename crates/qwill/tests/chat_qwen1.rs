@@ -32,7 +32,7 @@ fn chat(model: &Model, request: &ChatRequest) -> ChatReply {
 
 fn greedy(messages: serde_json::Value) -> ChatRequest {
     ChatRequest {
-        messages: messages.as_array().unwrap().clone(),
+        messages: serde_json::from_value(messages).unwrap(),
         sampling: SamplingOptions::greedy(),
         max_tokens: Some(8),
         ..ChatRequest::default()
