@@ -7,35 +7,11 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qwill::{Existing, KvType, RopeScaling, SamplingOptions, Tuning, WeightFormat};
 
-const EXAMPLES: &str = "\
-Examples:
-  qwill chat                                  talk to the model that ships with qwill
-  qwill run \"What colour is the sky?\"         one reply, streamed
-  qwill run -m Qwen3-0.6B-Q8_0.gguf --no-think \"Hello\"
-  qwill run -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"   from the Hugging Face hub
-  qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
-  qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128
-  qwill bench --parallel 1,4,16               what many conversations at once get";
-
-const BENCH_EXAMPLES: &str = "\
-Examples:
-  qwill bench                                   the model that ships with qwill
-  qwill bench -m Qwen3-0.6B-Q8_0.gguf -d 0,4096 with nothing, and with 4096 tokens in the cache
-  qwill bench --parallel 1,4,16                 1, 4 and 16 texts at once
-  qwill bench --parallel 16 --max-sequences 4   16 texts, of which 4 run and 12 wait
-  qwill bench --random qwen3-8b:q4_0 --layers 4 --profile --json";
-
-const EVAL_EXAMPLES: &str = "\
-Cases run together, 8 at a time; results are in the order of the input.
-
-Examples:
-  qwill eval -m Qwen3-0.6B-Q8_0.gguf --input cases.json --output results.json
-  qwill eval -m ./Qwen3-Embedding-0.6B --embed --input cases.json --output out.json --logits vectors.safetensors
-  qwill eval --input many.json --output out.json --fast --cache-tokens 32768";
+use crate::examples;
 
 /// Qwen language models on your own GPU.
 #[derive(Debug, Parser)]
-#[command(name = "qwill", version, after_help = EXAMPLES)]
+#[command(name = "qwill", version, after_help = examples::QWILL)]
 pub(crate) struct Cli {
     /// Say more when something fails, and log what the GPU layer does
     #[arg(long, global = true)]
@@ -47,18 +23,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print one reply
+    #[command(after_help = examples::RUN)]
     Run(RunArgs),
     /// Talk to a model
+    #[command(after_help = examples::CHAT)]
     Chat(ChatArgs),
     /// Evaluate prompts exactly: log-likelihoods, logits, greedy continuations
-    #[command(after_help = EVAL_EXAMPLES)]
+    #[command(after_help = examples::EVAL)]
     Eval(EvalArgs),
     /// Measure prefill and decode speed, of one text and of many at once
-    #[command(after_help = BENCH_EXAMPLES)]
+    #[command(after_help = examples::BENCH)]
     Bench(BenchArgs),
     /// Show a model's configuration, tensors and memory plan
+    #[command(after_help = examples::INSPECT)]
     Inspect(InspectArgs),
     /// Convert a model to a GGUF file in another number format
+    #[command(after_help = examples::QUANTIZE)]
     Quantize(QuantizeArgs),
     /// Write a GGUF file of a published shape with random weights, to measure with
     Random(RandomArgs),

@@ -303,6 +303,15 @@ fn inspect_tokenize_and_devices() {
 }
 
 #[test]
+fn help_has_examples() {
+    for command in ["run", "chat", "eval", "bench", "inspect", "quantize"] {
+        let help = stdout(&["help", command]);
+        assert!(help.contains(&format!("Examples:\n  qwill {command}")), "{help}");
+    }
+    assert!(stdout(&["bench", "--help"]).contains("--max-sequences"));
+}
+
+#[test]
 fn failures_are_one_line_with_the_right_status() {
     for (arguments, status, word) in [
         (vec!["run"], 2, "PROMPT"),
