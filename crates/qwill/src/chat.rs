@@ -184,6 +184,11 @@ impl Model {
         Ok(self.prompt(request)?.text)
     }
 
+    /// The prompt that a request becomes, as token ids.
+    pub fn prompt_ids(&self, request: &ChatRequest) -> Result<Vec<u32>, Error> {
+        Ok(self.prompt(request)?.ids)
+    }
+
     /// Starts to answer a request: the reply is a stream of events, and whole with [`ChatStream::reply`].
     ///
     /// The same seed gives the same tokens, up to what the last bits of sums decide: they depend on what else runs.

@@ -5,6 +5,8 @@ mod command;
 mod factory;
 mod handle;
 mod spawn;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -12,7 +14,7 @@ use std::pin::Pin;
 
 use futures_channel::mpsc::{TryRecvError, UnboundedReceiver};
 use futures_core::Stream;
-use qwill_scheduler::{Event, Limits, Reading, RequestId, Scheduler, What};
+use qwill_scheduler::{Event, Limits, Reading, RequestId, Scheduler, Text, What};
 
 pub(crate) use self::command::{Cache, Ticket};
 use self::command::{Command, Listener, Run};
@@ -119,6 +121,14 @@ impl Driver {
                 // nobody may wait any more
                 let _ = answer.send(loaded);
             }
+            Command::Export { text, answer } => {
+                let (pages, n_tokens) = self.scheduler.find(&text);
+                let layers = self.engine.export_pages(&pages).await;
+                let _ = answer.send(layers.map(|layers| (layers, n_tokens)));
+            }
+            Command::Import { text, layers, answer } => {
+                let _ = answer.send(self.import(&text, &layers));
+            }
             Command::UnloadAdapter { id, answer } => {
                 self.factory.adapters.retain(|(_, _, other)| *other != id);
                 self.engine.unload_adapter(id);
@@ -135,6 +145,14 @@ impl Driver {
                 self.listeners.insert(id, listener);
             }
             Err(refused) => listener.fail(refused_error(refused)),
+        }
+    }
+
+    fn import(&mut self, text: &Text, layers: &[Vec<u8>]) -> Result<(), Error> {
+        match self.scheduler.adopt(text) {
+            Some(adopted) => self.engine.import_pages(&adopted.pages, adopted.first, layers),
+            // it is read again
+            None => Ok(()),
         }
     }
 

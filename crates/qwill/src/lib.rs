@@ -38,7 +38,7 @@
 //! [`ChatRequest`] and [`Message`] have OpenAI's shape, in Rust and as JSON; [`SamplingOptions`] default to what the model's
 //! files say. [`Model::chat`] gives a [`ChatStream`] of [`ChatEvent`]s, and in the end a [`ChatReply`]. A conversation is its
 //! messages: what two requests begin with in common is read once, as long as the cache has room
-//! ([`LoadOptions::cache_tokens`]).
+//! ([`LoadOptions::cache_tokens`]). A [`Session`] is a conversation that goes on, forks, is rewound, saved and restored.
 //!
 //! # Tools
 //!
@@ -90,6 +90,7 @@ mod profile;
 mod quantize;
 mod random;
 mod requests;
+mod session;
 mod settings;
 mod setup;
 mod spread;
@@ -116,6 +117,7 @@ pub use quantize::quantize;
 pub use qwill_kernels::{KvType, Tuning};
 pub use qwill_models::RopeScaling;
 pub use random::{RandomModel, RandomTokenizer};
+pub use session::Session;
 pub use settings::SamplingOptions;
 pub use spread::{Percentiles, Spread};
 pub use timings::Timings;

@@ -348,6 +348,11 @@ impl Model {
         Ok(used.filter(|(_, scale)| *scale != 0.0).collect())
     }
 
+    /// The adapters that a request uses which names these, or none.
+    pub(crate) fn used_adapters(&self, uses: Option<&[AdapterUse]>) -> Vec<AdapterUse> {
+        uses.map_or_else(|| self.beside().selected.clone(), <[AdapterUse]>::to_vec)
+    }
+
     fn beside(&self) -> MutexGuard<'_, Adapters> {
         self.0.adapters.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -52,6 +52,11 @@ impl Message {
         Self(fields)
     }
 
+    /// Who says it: `system`, `user`, `assistant` or `tool`.
+    pub fn role(&self) -> &str {
+        self.0.get("role").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// The same with thoughts that came before the text.
     pub(super) fn with_reasoning(mut self, reasoning: &str) -> Self {
         if !reasoning.is_empty() {
@@ -122,6 +127,7 @@ mod tests {
         assert_eq!(read(json!({"role": "developer", "content": "x"})).unwrap(), Message::system("x"));
         assert_eq!(read(json!({"role": "assistant", "content": null})).unwrap(), Message::assistant(""));
         let parts = json!({"role": "user", "content": [{"type": "text", "text": "a"}], "name": "Ann"});
+        assert_eq!(read(parts.clone()).unwrap().role(), "user");
         assert_eq!(serde_json::to_value(read(parts.clone()).unwrap()).unwrap(), parts);
         for (message, word) in [
             (json!({"content": "x"}), "role must be one of system"),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use futures_channel::mpsc::UnboundedSender;
 use futures_channel::oneshot;
-use qwill_scheduler::{Request, What};
+use qwill_scheduler::{Request, Text, What};
 
 use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
@@ -63,6 +63,17 @@ pub(super) enum Command {
         name: String,
         id: u64,
         answer: oneshot::Sender<Result<AdapterInfo, Error>>,
+    },
+    /// The keys and values of a text, as far as the cache holds them, and of how many tokens these are.
+    Export {
+        text: Text,
+        answer: oneshot::Sender<Result<(Vec<Vec<u8>>, usize), Error>>,
+    },
+    /// Keys and values that were exported before.
+    Import {
+        text: Text,
+        layers: Vec<Vec<u8>>,
+        answer: oneshot::Sender<Result<(), Error>>,
     },
     UnloadAdapter {
         id: u64,
