@@ -16,7 +16,7 @@ use futures_channel::mpsc::{TryRecvError, UnboundedReceiver};
 use futures_core::Stream;
 use qwill_scheduler::{Event, Limits, Reading, RequestId, Scheduler, Text, What};
 
-pub(crate) use self::command::{Cache, Ticket};
+pub(crate) use self::command::{Cache, Exported, Ticket};
 use self::command::{Command, Listener, Run};
 use self::factory::load_adapter;
 pub(crate) use self::factory::{Factory, Facts};
@@ -124,7 +124,7 @@ impl Driver {
             Command::Export { text, answer } => {
                 let (pages, n_tokens) = self.scheduler.find(&text);
                 let layers = self.engine.export_pages(&pages).await;
-                let _ = answer.send(layers.map(|layers| (layers, n_tokens)));
+                let _ = answer.send(layers.map(|layers| Exported { layers, n_tokens }));
             }
             Command::Import { text, layers, answer } => {
                 let _ = answer.send(self.import(&text, &layers));

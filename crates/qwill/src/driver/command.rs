@@ -38,6 +38,14 @@ pub(crate) struct Run {
     pub(super) listener: Listener,
 }
 
+/// Keys and values of a text.
+pub(crate) struct Exported {
+    /// Pages, page after page: keys of the first layer, its values, keys of the second…
+    pub(crate) layers: Vec<Vec<u8>>,
+    /// Of how many tokens they are.
+    pub(crate) n_tokens: usize,
+}
+
 /// Whether work leaves pages of the cache as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cache {
@@ -64,10 +72,10 @@ pub(super) enum Command {
         id: u64,
         answer: oneshot::Sender<Result<AdapterInfo, Error>>,
     },
-    /// The keys and values of a text, as far as the cache holds them, and of how many tokens these are.
+    /// The keys and values of a text, as far as the cache holds them.
     Export {
         text: Text,
-        answer: oneshot::Sender<Result<(Vec<Vec<u8>>, usize), Error>>,
+        answer: oneshot::Sender<Result<Exported, Error>>,
     },
     /// Keys and values that were exported before.
     Import {

@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 use futures_core::Stream;
 use qwill_scheduler::{Request, Text};
 
-use super::command::{Cache, Command, Listener, Run, Signal, Ticket, Work};
+use super::command::{Cache, Command, Exported, Listener, Run, Signal, Ticket, Work};
 use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
 
@@ -77,8 +77,8 @@ impl Handle {
         Ok((id, answered.await.map_err(|_| Error::ended())??))
     }
 
-    /// The keys and values of a text, as far as the cache holds them, and of how many tokens these are.
-    pub(crate) async fn export(&self, text: Text) -> Result<(Vec<Vec<u8>>, usize), Error> {
+    /// The keys and values of a text, as far as the cache holds them.
+    pub(crate) async fn export(&self, text: Text) -> Result<Exported, Error> {
         let (answer, answered) = oneshot::channel();
         self.send(Command::Export { text, answer })?;
         answered.await.map_err(|_| Error::ended())?

@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
 use super::{Read, Session};
+use crate::driver::Exported;
 use crate::{AdapterUse, ChatRequest, Error, Model};
 
 /// Changes whenever a file of before cannot be read any more.
@@ -40,7 +41,7 @@ impl Session {
         let adapters = self.model.resolve_adapters(Some(&self.read.adapters))?;
         let Read { tokens, n_prompt, .. } = self.read.clone();
         let text = Text { tokens, n_prompt: n_prompt.max(1), adapters };
-        let (layers, n_cached) = self.model.handle().export(text).await?;
+        let Exported { layers, n_tokens: n_cached } = self.model.handle().export(text).await?;
         let header = Header {
             version: VERSION,
             model: facts.name.clone(),
