@@ -4,10 +4,9 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use pollster::block_on;
-use qwill::{KvType, Model, Session};
+use qwill::{KvType, Message, Model, Session};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
-use serde_json::json;
 
 use crate::args::ChatArgs;
 use crate::failure::{Failure, about};
@@ -81,7 +80,7 @@ impl Chats {
     /// A turn. The conversation goes on without one that fails.
     fn say(&mut self, text: &str) -> Result<(), Failure> {
         let n = self.session.messages().len();
-        self.session.push(json!({"role": "user", "content": text}));
+        self.session.push(Message::user(text));
         let replied = stream(&self.model, self.session.request()).and_then(|reply| {
             self.session.take(&reply)?;
             Ok(summary(&reply))

@@ -77,6 +77,8 @@ pub(crate) fn shown_on(bar: &ProgressBar) -> impl FnMut(LoadProgress) -> Control
 pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
     LoadOptions {
         context_length: setup.context,
+        cache_tokens: setup.cache_tokens,
+        max_sequences: setup.max_sequences,
         kv_type: Some(setup.kv_type.map_or(default_kv, KvType::from)),
         caps_mask: setup.caps.clone(),
         gpu: setup.gpu.clone(),

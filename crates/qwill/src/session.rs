@@ -2,9 +2,7 @@
 
 mod file;
 
-use serde_json::{Value, json};
-
-use crate::{AdapterUse, ChatEvent, ChatReply, ChatRequest, ChatStream, Control, Error, Model};
+use crate::{AdapterUse, ChatEvent, ChatReply, ChatRequest, ChatStream, Control, Error, Message, Model};
 
 /// A conversation with a model. What it has in common with what the model read before is not read again: each turn reads
 /// what is new, and so do forks, and conversations that were rewound.
@@ -49,7 +47,7 @@ impl Model {
 
 impl Session {
     /// The messages so far.
-    pub fn messages(&self) -> &[Value] {
+    pub fn messages(&self) -> &[Message] {
         &self.request.messages
     }
 
@@ -63,8 +61,8 @@ impl Session {
         &mut self.request
     }
 
-    /// Adds a message in OpenAI's shape: one of the user, or what a tool answered.
-    pub fn push(&mut self, message: Value) {
+    /// Adds a message: one of the user, or what a tool answered.
+    pub fn push(&mut self, message: Message) {
         self.request.messages.push(message);
     }
 
@@ -80,18 +78,7 @@ impl Session {
         tokens.extend(&reply.ids);
         let adapters = self.model.used_adapters(self.request.adapters.as_deref());
         self.read = Read { tokens, n_prompt, adapters };
-        let mut message = json!({"role": "assistant", "content": reply.text});
-        if !reply.reasoning.is_empty() {
-            message["reasoning_content"] = reply.reasoning.as_str().into();
-        }
-        if !reply.tool_calls.is_empty() {
-            let calls = reply.tool_calls.iter().enumerate().map(|(index, call)| {
-                let function = json!({"name": call.name, "arguments": call.arguments});
-                json!({"id": format!("call_{index}"), "type": "function", "function": function})
-            });
-            message["tool_calls"] = calls.collect();
-        }
-        self.push(message);
+        self.push(reply.message());
         Ok(())
     }
 
@@ -103,7 +90,7 @@ impl Session {
         on_event: impl FnMut(ChatEvent) -> Control,
     ) -> Result<ChatReply, Error> {
         let n = self.messages().len();
-        self.push(json!({"role": "user", "content": text}));
+        self.push(Message::user(text));
         let reply = match self.reply() {
             Ok(stream) => stream.reply_with(on_event).await,
             Err(error) => Err(error),
@@ -134,7 +121,7 @@ impl Session {
 
     /// Forgets the last thing that the user said, and what followed; whether there was any.
     pub fn undo(&mut self) -> bool {
-        let last = self.messages().iter().rposition(|message| message["role"] == "user");
+        let last = self.messages().iter().rposition(|message| message.role() == "user");
         last.is_some_and(|index| {
             self.rewind(index);
             true

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use pollster::block_on;
 use qwill::{
-    ChatEvent, ChatReply, ChatRequest, Control, FinishReason, KvType, LoadOptions, Model, ModelFiles,
-    SamplingOptions,
+    ChatEvent, ChatReply, ChatRequest, Control, FinishReason, KvType, LoadOptions, Message, Model,
+    ModelFiles, SamplingOptions,
 };
-use serde_json::json;
 
 fn model(name: &str, mask: &str) -> Model {
     model_with_cache(name, mask, KvType::F16)
@@ -161,13 +160,9 @@ fn replies_stop_where_they_should() {
 fn events_add_up_to_the_reply() {
     let model = model("qwen3-tied", "");
     let request = ChatRequest {
-        messages: vec![
-            json!({"role": "system", "content": "Be brief."}),
-            json!({"role": "user", "content": "你好 🙂"}),
-        ],
         max_tokens: Some(60),
         sampling: sampled(3),
-        ..ChatRequest::default()
+        ..ChatRequest::new([Message::system("Be brief."), Message::user("你好 🙂")])
     };
     let (mut text, mut reasoning) = (String::new(), String::new());
     let reply = block_on(model.chat_with(&request, &mut |event| {
