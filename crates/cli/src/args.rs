@@ -7,18 +7,11 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qwill::{Existing, KvType, RopeScaling, SamplingOptions, Tuning, WeightFormat};
 
-const EXAMPLES: &str = "\
-Examples:
-  qwill chat                                  talk to the model that ships with qwill
-  qwill run \"What colour is the sky?\"         one reply, streamed
-  qwill run -m Qwen3-0.6B-Q8_0.gguf --no-think \"Hello\"
-  qwill run -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"   from the Hugging Face hub
-  qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
-  qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128";
+use crate::examples;
 
 /// Qwen language models on your own GPU.
 #[derive(Debug, Parser)]
-#[command(name = "qwill", version, after_help = EXAMPLES)]
+#[command(name = "qwill", version, after_help = examples::QWILL)]
 pub(crate) struct Cli {
     /// Say more when something fails, and log what the GPU layer does
     #[arg(long, global = true)]
@@ -30,16 +23,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print one reply
+    #[command(after_help = examples::RUN)]
     Run(RunArgs),
     /// Talk to a model
+    #[command(after_help = examples::CHAT)]
     Chat(ChatArgs),
     /// Evaluate prompts exactly: log-likelihoods, logits, greedy continuations
+    #[command(after_help = examples::EVAL)]
     Eval(EvalArgs),
-    /// Measure prefill and decode speed
+    /// Measure prefill and decode speed, of one text and of many at once
+    #[command(after_help = examples::BENCH)]
     Bench(BenchArgs),
     /// Show a model's configuration, tensors and memory plan
+    #[command(after_help = examples::INSPECT)]
     Inspect(InspectArgs),
     /// Convert a model to a GGUF file in another number format
+    #[command(after_help = examples::QUANTIZE)]
     Quantize(QuantizeArgs),
     /// Write a GGUF file of a published shape with random weights, to measure with
     Random(RandomArgs),
@@ -82,6 +81,13 @@ pub(crate) struct SetupArgs {
     /// Tokens of prompt and reply together [default: the model's, at most 8192]
     #[arg(long, value_name = "N")]
     pub(crate) context: Option<usize>,
+    /// Texts that run at a time; others wait [default: 8; bench: as many as --parallel names]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_sequences: Option<usize>,
+    /// Tokens of all texts together that the cache holds [default: those of one context; bench: of all texts at once; eval: of
+    /// 8 cases, at most 8192]
+    #[arg(long, value_name = "N")]
+    pub(crate) cache_tokens: Option<usize>,
     /// Number format of the key/value cache [default: f16; eval: f32]
     #[arg(long, value_name = "TYPE")]
     pub(crate) kv_type: Option<KvArg>,
@@ -279,6 +285,10 @@ pub(crate) struct BenchArgs {
     /// Tokens already in the cache, separated by commas
     #[arg(short, long, value_delimiter = ',', default_value = "0")]
     pub(crate) depth: Vec<usize>,
+    /// Measure this many texts at once too, separated by commas: the tokens that all of them decode a second, and how long
+    /// they wait for their first ones
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub(crate) parallel: Vec<usize>,
     /// Repetitions
     #[arg(short, long, default_value_t = 5)]
     pub(crate) runs: usize,

@@ -3,7 +3,7 @@
 mod profile;
 
 use pollster::block_on;
-use qwill::{BenchReport, BenchRequest, KvType, Model, ProfileReport, ProfileRequest};
+use qwill::{BenchReport, BenchRequest, KvType, Model, ParallelRun, ProfileReport, ProfileRequest};
 
 use crate::args::BenchArgs;
 use crate::failure::Failure;
@@ -13,11 +13,10 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         prompt_tokens: args.prompt_tokens,
         decode_tokens: args.decode_tokens,
         depths: args.depth.clone(),
+        parallel: args.parallel.clone(),
         runs: args.runs,
     };
-    let mut options = crate::model::options(&args.setup, KvType::F16);
-    let deepest = args.depth.iter().max().copied().unwrap_or(0);
-    options.context_length.get_or_insert(deepest + args.prompt_tokens + args.decode_tokens);
+    let options = request.load_options(crate::model::options(&args.setup, KvType::F16));
     let model = match &args.random {
         Some(shape) => {
             if options.quantize.is_some() {
@@ -82,6 +81,13 @@ fn print(report: &BenchReport) {
             run.decode_gbps,
             run.bandwidth_share * 100.0
         );
+    }
+    if !report.parallel.is_empty() {
+        println!("{:>8} {:>24} {:>12} {:>12}", "at once", "decode t/s of all", "first ms", "95 % ms");
+    }
+    for ParallelRun { n_texts, decode_tps: tps, ttft_ms } in &report.parallel {
+        let tps = format!("{:.1} ({:.1}-{:.1})", tps.median, tps.min, tps.max);
+        println!("{n_texts:>8} {tps:>24} {:>12.1} {:>12.1}", ttft_ms.median, ttft_ms.p95);
     }
     report.profile.iter().for_each(profile::print);
 }

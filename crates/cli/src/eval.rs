@@ -1,5 +1,6 @@
 //! `qwill eval`: exact numbers for given tokens.
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use pollster::block_on;
 use qwill::{EvalCase, EvalReply, KvType, Pooled, WantedLogits};
 use safetensors::Dtype;
@@ -8,6 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::EvalArgs;
 use crate::failure::{Failure, about};
+
+/// Cases that are on their way together; as many run at a time unless the arguments say otherwise.
+const MOST_AT_ONCE: usize = 8;
+/// Tokens that the cache holds, unless a case is longer or the arguments say otherwise.
+const MOST_CACHE_TOKENS: usize = 8192;
 
 #[derive(Deserialize)]
 struct Input {
@@ -39,12 +45,13 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     options.prefill_chunk = args.chunk;
     let longest = input.cases.iter().map(|case| case.ids.len() + case.greedy).max();
     options.context_length = options.context_length.or(longest.filter(|&n| n > 0));
+    // no more than `run` takes for a context: cases that find no room wait
+    let together = longest.unwrap_or(0) * MOST_AT_ONCE;
+    options.cache_tokens.get_or_insert(together.min(MOST_CACHE_TOKENS));
     let model = crate::model::load_with(&args.model.model, &options, &args.model.setup.lora)?;
     let n_vocab = model.info().vocab_size;
-    let mut cases = Vec::new();
-    for case in &input.cases {
-        cases.push(block_on(model.eval(case))?);
-    }
+    let running = stream::iter(&input.cases).map(|case| model.eval(case)).buffered(MOST_AT_ONCE);
+    let cases: Vec<EvalReply> = block_on(running.try_collect())?;
     if let Some(path) = &args.logits {
         let tensors: Vec<Tensor> = cases.iter().flat_map(|case| tensors(case, n_vocab)).collect();
         write(path, &tensors)?;

@@ -5,6 +5,7 @@ mod bench;
 mod chat;
 mod devices;
 mod eval;
+mod examples;
 mod failure;
 mod inspect;
 mod model;

@@ -77,6 +77,8 @@ pub(crate) fn shown_on(bar: &ProgressBar) -> impl FnMut(LoadProgress) -> Control
 pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
     LoadOptions {
         context_length: setup.context,
+        cache_tokens: setup.cache_tokens,
+        max_sequences: setup.max_sequences,
         kv_type: Some(setup.kv_type.map_or(default_kv, KvType::from)),
         caps_mask: setup.caps.clone(),
         gpu: setup.gpu.clone(),
@@ -105,12 +107,12 @@ pub(crate) fn load_with(model: &str, options: &LoadOptions, adapters: &[LoraArg]
     let bar = progress_bar("loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     let loaded = block_on(Model::load(files, options, &mut shown_on(&bar)));
     bar.finish_and_clear();
-    let mut loaded = loaded?;
+    let loaded = loaded?;
     let info = loaded.info();
     if let Some(method) = &info.context_extension {
         eprintln!("a context of {} tokens, longer than in training, by {method}", info.context_length);
     }
-    add_adapters(&mut loaded, adapters)?;
+    add_adapters(&loaded, adapters)?;
     Ok(loaded)
 }
 

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 
 use pollster::block_on;
-use qwill::{ChatEvent, ChatReply, ChatRequest, Control, KvType, Model};
+use qwill::{ChatEvent, ChatReply, ChatRequest, Control, KvType, Message, Model};
 use serde_json::{Value, json};
 
 use crate::args::{ReplyArgs, RunArgs};
@@ -33,14 +33,13 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
         }
     };
     Ok(ChatRequest {
-        messages: args.system.iter().map(|text| json!({"role": "system", "content": text})).collect(),
         tools,
         sampling: args.sampling.options(),
         max_tokens: args.max_tokens,
         stop: args.stop.clone(),
         enable_thinking: args.no_think.then_some(false),
         thinking_budget: args.thinking_budget,
-        ..ChatRequest::default()
+        ..ChatRequest::new(args.system.iter().map(Message::system))
     })
 }
 
@@ -110,7 +109,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         request.prompt = Some(prompt);
         request.suffix.clone_from(&args.suffix);
     } else {
-        request.messages.push(json!({"role": "user", "content": prompt}));
+        request.messages.push(Message::user(prompt));
     }
     let model = crate::model::load(&args.model, KvType::F16)?;
     if !args.json {

@@ -221,6 +221,43 @@ fn bench_explains_the_time() {
 }
 
 #[test]
+fn bench_measures_texts_at_once() {
+    let arguments = ["bench", "-p", "40", "-n", "8", "-r", "1", "--parallel", "1,3"];
+    let report = parsed(&[&arguments[..], &["--json"]].concat());
+    let parallel = report["parallel"].as_array().unwrap();
+    assert_eq!(parallel.iter().map(|run| run["n_texts"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(3)]);
+    for run in parallel {
+        assert!(run["decode_tps"]["median"].as_f64().unwrap() > 0.0, "{run}");
+        let first = &run["ttft_ms"];
+        assert!(first["median"].as_f64().unwrap() > 0.0, "{run}");
+        assert!(first["median"].as_f64() <= first["p95"].as_f64(), "{run}");
+    }
+    let text = stdout(&[&arguments[..], &["--max-sequences", "2", "--cache-tokens", "64"]].concat());
+    assert!(text.contains("decode t/s of all"), "{text}");
+    let message = failure(&mut qwill(&["bench", "--parallel", "0"]), 1);
+    assert!(message.contains("0 texts at once"), "{message}");
+}
+
+/// More cases than run together, of lengths that end in another order than they began.
+#[test]
+fn eval_keeps_the_order_of_the_input() {
+    let (input, result) = (scratch("many.json"), scratch("many-out.json"));
+    let ids = |n: usize| (1..=n).collect::<Vec<_>>();
+    let length = |case: usize| [40, 2, 9][case % 3];
+    let case = |case: usize| json!({"name": format!("case {case}"), "ids": ids(length(case)), "greedy": 3});
+    std::fs::write(&input, json!({"cases": (0..20).map(case).collect::<Vec<_>>()}).to_string()).unwrap();
+    let paths = [&input, &result].map(|path| path.display().to_string());
+    stdout(&["eval", "--input", &paths[0], "--output", &paths[1]]);
+    let out: Value = serde_json::from_slice(&std::fs::read(&result).unwrap()).unwrap();
+    let cases = out["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 20);
+    for (at, case) in cases.iter().enumerate() {
+        assert_eq!((&case["name"], &case["n"]), (&json!(format!("case {at}")), &json!(length(at))));
+        assert_eq!(case["greedy"], cases[at % 3]["greedy"], "case {at}");
+    }
+}
+
+#[test]
 fn bench_profiles_each_depth() {
     let arguments = ["bench", "--profile", "-p", "20", "-n", "2", "-d", "0,33", "-r", "1"];
     let report = parsed(&[&arguments[..], &["--json"]].concat());
@@ -266,6 +303,15 @@ fn inspect_tokenize_and_devices() {
 }
 
 #[test]
+fn help_has_examples() {
+    for command in ["run", "chat", "eval", "bench", "inspect", "quantize"] {
+        let help = stdout(&["help", command]);
+        assert!(help.contains(&format!("Examples:\n  qwill {command}")), "{help}");
+    }
+    assert!(stdout(&["bench", "--help"]).contains("--max-sequences"));
+}
+
+#[test]
 fn failures_are_one_line_with_the_right_status() {
     for (arguments, status, word) in [
         (vec!["run"], 2, "PROMPT"),
@@ -282,6 +328,9 @@ fn failures_are_one_line_with_the_right_status() {
         (vec!["quantize", "demo", "out.gguf", "--type", "iq1_s"], 2, "q4_k, q4_1"),
         (vec!["random", "qwen3-0.6b:q4_0", "/no/such/out.gguf", "--layers", "1"], 1, "no such directory"),
         (vec!["inspect", "--shape", "qwen3-0.6b", "--context", "0"], 1, "context"),
+        (vec!["run", "--max-sequences", "100", "Hi"], 1, "1 to 64 are possible"),
+        (vec!["run", "--max-sequences", "9", "--context", "8", "Hi"], 1, "in steps of 8 tokens"),
+        (vec!["run", "--cache-tokens", "many", "Hi"], 2, "many"),
     ] {
         let message = failure(&mut qwill(&arguments), status);
         assert!(message.contains(word), "{arguments:?}: \"{word}\" is not in: {message}");

@@ -17,8 +17,8 @@ use std::time::Instant;
 
 use peak_alloc::PeakAlloc;
 use pollster::block_on;
-use qwill::weights::{ByteSource, Checkpoint, FileSource, Pieces, ReadAhead, Tensor, Tensors};
 use qwill::{Control, LoadOptions, Model, ModelFiles};
+use qwill_weights::{ByteSource, Checkpoint, FileSource, Pieces, ReadAhead, Tensor, Tensors};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -170,7 +170,7 @@ fn plain_read(path: &Path) -> Result<(), Failure> {
 /// Every tensor as the streams of its layout, as the loader asks for them.
 async fn repack(path: &Path, files: &[PathBuf]) -> Result<(), Failure> {
     let sources = files.iter().map(|file| Ok(Arc::new(FileSource::open(file)?) as Arc<dyn ByteSource>));
-    let sources = sources.collect::<Result<Vec<_>, qwill::weights::Error>>()?;
+    let sources = sources.collect::<Result<Vec<_>, qwill_weights::Error>>()?;
     let (checkpoint, quantization) = if path.is_file() {
         (Checkpoint::open_gguf(sources).await?, Value::Null)
     } else {

@@ -1,17 +1,21 @@
 //! How fast it is, and what explains it.
 
+mod parallel;
+
 use qwill_gpu::Usage;
+use qwill_kernels::PAGE;
 use qwill_models::step::{Output, Sampler, Source, Step, Want};
 use qwill_scheduler::{Rows, Wanted, What};
 use serde::Serialize;
 use web_time::Instant;
 
+pub use self::parallel::ParallelRun;
 use crate::driver::{Cache, Facts};
 use crate::engine::Engine;
 use crate::requests::{Generation, Reading};
 use crate::spread::median;
 use crate::timings::Clock;
-use crate::{Error, Model, ProfileReport, Spread, Timings};
+use crate::{Error, LoadOptions, Model, ProfileReport, Spread, Timings};
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +26,46 @@ pub struct BenchRequest {
     pub decode_tokens: usize,
     /// Tokens in the cache before the prompt, one measurement each.
     pub depths: Vec<usize>,
+    /// Numbers of texts at once, one measurement each; nothing is in the cache before them.
+    pub parallel: Vec<usize>,
     /// Repetitions.
     pub runs: usize,
 }
 
 impl Default for BenchRequest {
     fn default() -> Self {
-        Self { prompt_tokens: 512, decode_tokens: 128, depths: vec![0], runs: 5 }
+        Self { prompt_tokens: 512, decode_tokens: 128, depths: vec![0], parallel: vec![], runs: 5 }
+    }
+}
+
+impl BenchRequest {
+    /// Tokens of a text at its longest.
+    fn longest(&self) -> usize {
+        let deepest = self.depths.iter().max().copied().unwrap_or(0);
+        deepest + self.prompt_tokens + self.decode_tokens
+    }
+
+    /// Fills in what a model must be loaded with for this: a context as long as the longest text, and where several texts run
+    /// at once, a place and room in the cache for each. What is set stays.
+    ///
+    /// ```
+    /// use qwill::{BenchRequest, LoadOptions};
+    ///
+    /// let request = BenchRequest { parallel: vec![1, 16], ..BenchRequest::default() };
+    /// let options = request.load_options(LoadOptions::default());
+    /// assert_eq!((options.context_length, options.max_sequences), (Some(512 + 128), Some(16)));
+    /// ```
+    pub fn load_options(&self, mut options: LoadOptions) -> LoadOptions {
+        let most = self.parallel.iter().max().copied().unwrap_or(0);
+        // steps are no longer than the context, and have a token for each text
+        options.context_length.get_or_insert(self.longest().max(most));
+        if most > 0 {
+            options.max_sequences.get_or_insert(most);
+            // every text begins a page of its own
+            let text = (self.prompt_tokens + self.decode_tokens).next_multiple_of(PAGE);
+            options.cache_tokens.get_or_insert(most * text);
+        }
+        options
     }
 }
 
@@ -82,24 +119,39 @@ pub struct BenchReport {
     pub copy_gbps: f64,
     /// One for each depth.
     pub results: Vec<BenchRun>,
+    /// One for each number of texts at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parallel: Vec<ParallelRun>,
     /// One for each depth, where kernels were timed too: see [`Model::profile`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub profile: Vec<ProfileReport>,
 }
 
 impl Model {
-    /// Measures prefill and decode of one text at a time.
+    /// Measures prefill and decode of one text at a time, and of several at once where the request says so. Texts beyond
+    /// [`LoadOptions::max_sequences`] wait for others to end: see [`BenchRequest::load_options`].
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let report = model.bench(&qwill::BenchRequest::default()).await?;
+    /// println!("{:.1} tokens a second", report.results[0].decode_tps.median);
+    /// # Ok(()) }
+    /// ```
     pub async fn bench(&self, request: &BenchRequest) -> Result<BenchReport, Error> {
         let Facts { plan, engine: options, .. } = self.facts();
         self.check_generates()?;
-        let deepest = request.depths.iter().max().copied().unwrap_or(0);
-        let needed = deepest + request.prompt_tokens + request.decode_tokens;
+        let needed = request.longest();
         let context_length = options.context_length;
         if needed > context_length || request.prompt_tokens == 0 || request.runs == 0 {
             return Err(Error::Request(format!(
                 "the benchmark needs a prompt, a run and a context of {needed} tokens; the model was loaded with \
                  {context_length}"
             )));
+        }
+        if request.parallel.contains(&0) {
+            return Err(Error::Request(
+                "0 texts at once were asked for; the benchmark runs 1 or more".into(),
+            ));
         }
         let (cost, per_layer) = self
             .handle()
@@ -139,6 +191,10 @@ impl Model {
                 bandwidth_share: decode_gbps / copy_gbps,
             });
         }
+        let mut parallel = Vec::new();
+        for &n_texts in &request.parallel {
+            parallel.push(self.bench_parallel(request, n_texts).await?);
+        }
         let cpu_ms_per_token = self.handle().with_engine(Cache::Overwritten, cpu_ms_per_token).await??;
         let info = self.info();
         Ok(BenchReport {
@@ -157,6 +213,7 @@ impl Model {
             weight_bytes_per_token: cost.weight_bytes,
             copy_gbps,
             results,
+            parallel,
             profile: Vec::new(),
         })
     }

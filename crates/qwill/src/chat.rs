@@ -1,24 +1,46 @@
 //! Chat completions in OpenAI's shape.
 
+mod fields;
+mod message;
 mod prompt;
 mod reader;
 mod stream;
 
 use qwill_text::StopRules;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+pub use self::message::Message;
 use self::reader::ReplyReader;
 pub use self::stream::ChatStream;
 use crate::requests::Generation;
 use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Timings};
 
 /// A conversation to be continued.
+///
+/// As JSON it has OpenAI's shape: `stop` may be one text, `max_completion_tokens` is `max_tokens`, and what is not known or
+/// not served yet is refused by name.
+///
+/// ```
+/// use qwill::{ChatRequest, Message};
+///
+/// let request = ChatRequest {
+///     max_tokens: Some(100),
+///     ..ChatRequest::new([Message::system("Be brief."), Message::user("Why is the sky blue?")])
+/// };
+/// let text = r#"{"messages": [{"role": "system", "content": "Be brief."},
+///     {"role": "user", "content": "Why is the sky blue?"}], "max_completion_tokens": 100}"#;
+/// assert_eq!(serde_json::from_str::<ChatRequest>(text)?, request);
+///
+/// let wrong = serde_json::from_str::<ChatRequest>(r#"{"temprature": 0.5}"#).unwrap_err();
+/// assert_eq!(wrong.to_string(), "the field \"temprature\" is not known");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct ChatRequest {
-    /// Messages in OpenAI's shape.
-    pub messages: Vec<Value>,
+    /// The conversation so far.
+    pub messages: Vec<Message>,
     /// Tools in OpenAI's shape.
     pub tools: Option<Vec<Value>>,
     /// Instead of messages: text that goes to the model as it stands.
@@ -42,9 +64,14 @@ pub struct ChatRequest {
 }
 
 impl ChatRequest {
+    /// A conversation, with everything else as the model has it.
+    pub fn new(messages: impl IntoIterator<Item = Message>) -> Self {
+        Self { messages: messages.into_iter().collect(), ..Self::default() }
+    }
+
     /// One question.
     pub fn user(text: &str) -> Self {
-        Self { messages: vec![serde_json::json!({"role": "user", "content": text})], ..Self::default() }
+        Self::new([Message::user(text)])
     }
 }
 
@@ -138,15 +165,49 @@ pub struct ChatReply {
     pub timings: Timings,
 }
 
+impl ChatReply {
+    /// What it adds to a conversation that goes on: text, thoughts and calls.
+    pub fn message(&self) -> Message {
+        Message::assistant(&*self.text).with_reasoning(&self.reasoning).with_tool_calls(&self.tool_calls)
+    }
+}
+
 impl Model {
     /// The prompt that a request becomes, as text.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// println!("{}", model.render(&qwill::ChatRequest::user("Hi"))?); // <|im_start|>user …
+    /// # Ok(()) }
+    /// ```
     pub fn render(&self, request: &ChatRequest) -> Result<String, Error> {
         Ok(self.prompt(request)?.text)
+    }
+
+    /// The prompt that a request becomes, as token ids.
+    pub fn prompt_ids(&self, request: &ChatRequest) -> Result<Vec<u32>, Error> {
+        Ok(self.prompt(request)?.ids)
     }
 
     /// Starts to answer a request: the reply is a stream of events, and whole with [`ChatStream::reply`].
     ///
     /// The same seed gives the same tokens, up to what the last bits of sums decide: they depend on what else runs.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// use qwill::{ChatEvent, ChatRequest};
+    ///
+    /// let mut stream = model.chat(&ChatRequest::user("Why is the sky blue?"))?;
+    /// while let Some(event) = stream.next().await {
+    ///     match event? {
+    ///         ChatEvent::Content { text } => print!("{text}"),
+    ///         ChatEvent::ToolCall(call) => println!("{}({})", call.name, call.arguments),
+    ///         ChatEvent::Reasoning { .. } | ChatEvent::Progress { .. } | ChatEvent::Token => {}
+    ///     }
+    /// }
+    /// println!("{:?}", stream.reply().await?.finish_reason);
+    /// # Ok(()) }
+    /// ```
     pub fn chat(&self, request: &ChatRequest) -> Result<ChatStream, Error> {
         if request.thinking_budget == Some(0) {
             return Err(Error::Request(
@@ -168,6 +229,20 @@ impl Model {
     }
 
     /// Answers a request, telling `on_event` about every piece of the reply; it may stop the reply.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// use qwill::{ChatRequest, Control};
+    ///
+    /// let mut pieces = 0;
+    /// let reply = model.chat_with(&ChatRequest::user("Count."), |event| {
+    ///     print!("{}", event.text());
+    ///     pieces += 1;
+    ///     if pieces < 100 { Control::Continue } else { Control::Stop }
+    /// });
+    /// println!("{:?}", reply.await?.finish_reason);
+    /// # Ok(()) }
+    /// ```
     pub async fn chat_with(
         &self,
         request: &ChatRequest,

@@ -5,6 +5,8 @@ mod command;
 mod factory;
 mod handle;
 mod spawn;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -13,9 +15,9 @@ use std::pin::Pin;
 use futures_channel::mpsc::{TryRecvError, UnboundedReceiver};
 use futures_channel::oneshot;
 use futures_core::Stream;
-use qwill_scheduler::{Event, Limits, Reading, RequestId, Scheduler, What};
+use qwill_scheduler::{Event, Limits, Reading, RequestId, Scheduler, Text, What};
 
-pub(crate) use self::command::{Cache, Ticket};
+pub(crate) use self::command::{Cache, Exported, Ticket};
 use self::command::{Command, Listener, Run};
 use self::factory::load_adapter;
 pub(crate) use self::factory::{Factory, Facts};
@@ -124,6 +126,14 @@ impl Driver {
                 // nobody may wait any more
                 let _ = answer.send(loaded);
             }
+            Command::Export { text, answer } => {
+                let (pages, n_tokens) = self.scheduler.find(&text);
+                let layers = self.engine.export_pages(&pages).await;
+                let _ = answer.send(layers.map(|layers| Exported { layers, n_tokens }));
+            }
+            Command::Import { text, layers, answer } => {
+                let _ = answer.send(self.import(&text, &layers));
+            }
             Command::UnloadAdapter { id, answer } => self.leaving.push((id, answer)),
         }
     }
@@ -159,6 +169,14 @@ impl Driver {
             self.engine.unload_adapter(id);
             // nobody may wait any more
             let _ = answer.send(());
+        }
+    }
+
+    fn import(&mut self, text: &Text, layers: &[Vec<u8>]) -> Result<(), Error> {
+        match self.scheduler.adopt(text) {
+            Some(adopted) => self.engine.import_pages(&adopted.pages, adopted.first, layers),
+            // it is read again
+            None => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 mod adapters;
 mod buffers;
 mod mixture;
+mod pages;
 mod pending;
 mod prepare;
 mod ready;

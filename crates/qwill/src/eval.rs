@@ -6,7 +6,7 @@ use qwill_models::Outputs;
 use qwill_models::step::Sampler;
 use qwill_scheduler::{Rows, Wanted};
 
-use crate::requests::{Generation, Reading, tokens_of};
+use crate::requests::{Generation, Reading, next_row, tokens_of};
 use crate::{AdapterUse, Error, Model, Scores};
 
 /// Which logits to return.
@@ -100,6 +100,14 @@ fn log_sum_exp(row: &[f32]) -> f64 {
 
 impl Model {
     /// Evaluates one case.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let case = qwill::EvalCase { ids: vec![1, 2, 3], greedy: 8, ..qwill::EvalCase::default() };
+    /// let result = model.eval(&case).await?;
+    /// println!("{:?}, then {:?}", result.perplexity, result.greedy);
+    /// # Ok(()) }
+    /// ```
     pub async fn eval(&self, case: &EvalCase) -> Result<EvalReply, Error> {
         self.evaluate(case).await.map_err(|error| match error {
             Error::Request(reason) => Error::Request(format!("case \"{}\": {reason}", case.name)),
@@ -144,23 +152,28 @@ impl Model {
         }
         let (rows, want) = (Rows::Every, Wanted::Scores);
         let reading = Reading { ids: ids.clone(), adapters: adapters.clone(), chunk: case.chunk, rows, want };
-        let all = self.read(reading).await?;
-        for (row, &next) in all.iter().zip(&ids[1..]) {
-            reply.nll.push(log_sum_exp(row) - f64::from(row[next as usize]));
+        let mut signals = self.start_reading(reading)?;
+        // Rows are long: only those that are asked for outlive the next.
+        let (mut n_rows, mut last) = (0, Vec::new());
+        while let Some(row) = next_row(&mut signals).await? {
+            n_rows += 1;
+            if let Some(&next) = ids.get(n_rows) {
+                reply.nll.push(log_sum_exp(&row) - f64::from(row[next as usize]));
+            }
+            if case.logits == WantedLogits::All {
+                reply.logits.extend_from_slice(&row);
+            }
+            last = row;
         }
         if !reply.nll.is_empty() {
             reply.perplexity = Some((reply.nll.iter().sum::<f64>() / reply.nll.len() as f64).exp());
         }
-        if case.top_logprobs > 0
-            && let Some(last) = all.last()
-        {
-            reply.top_logprobs.push(most_likely(last, case.top_logprobs));
+        if case.top_logprobs > 0 {
+            reply.top_logprobs.push(most_likely(&last, case.top_logprobs));
         }
-        reply.logits = match case.logits {
-            WantedLogits::None => Vec::new(),
-            WantedLogits::Last => all.last().cloned().unwrap_or_default(),
-            WantedLogits::All => all.concat(),
-        };
+        if case.logits == WantedLogits::Last {
+            reply.logits = last;
+        }
         if case.greedy > 0 {
             reply.greedy = tokens_of(self.generate(Generation {
                 prompt: ids.clone(),

@@ -6,6 +6,7 @@ use qwill_models::{Config, config_from_gguf};
 use qwill_text::{ChatTemplate, GenerationConfig, GgufTokenizer, TemplateUse, Tokenizer};
 use qwill_weights::{ByteSource, Checkpoint, Metadata};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::Error;
 
@@ -131,6 +132,23 @@ impl ModelFiles {
 
     pub(crate) fn with_extension(&self, extension: &str) -> Vec<Arc<dyn ByteSource>> {
         self.files.iter().filter(|file| file.name().ends_with(extension)).cloned().collect()
+    }
+
+    /// What tells other files from these, by their lengths and some of their bytes: 4 KiB at 16 places in each.
+    pub(crate) async fn fingerprint(&self) -> Result<String, Error> {
+        const PLACES: u64 = 16;
+        const BYTES: u64 = 4096;
+        let mut hash = Sha256::new();
+        let mut files: Vec<_> = self.files.iter().collect();
+        files.sort_by_key(|file| base_name(file.name()));
+        for file in files {
+            hash.update(file.len().to_le_bytes());
+            for place in 0..PLACES {
+                let from = file.len().saturating_sub(BYTES) / (PLACES - 1) * place;
+                hash.update(file.read(from..file.len().min(from + BYTES)).await?);
+            }
+        }
+        Ok(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Only the tokenizer: no weights, no GPU.

@@ -114,6 +114,19 @@ impl std::fmt::Debug for Model {
 
 impl Model {
     /// Loads a model on the fastest GPU. `progress` is told about bytes on the device and may stop the load.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), qwill::Error> {
+    /// use qwill::{Control, LoadOptions, Model, ModelFiles};
+    ///
+    /// let options = LoadOptions { context_length: Some(4096), max_sequences: Some(4), ..LoadOptions::default() };
+    /// let model = Model::load(ModelFiles::from_path("Qwen3-0.6B-Q8_0.gguf")?, &options, &mut |progress| {
+    ///     eprintln!("{} of {} bytes", progress.bytes_done, progress.bytes_total);
+    ///     Control::Continue
+    /// })
+    /// .await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn load(
         files: ModelFiles,
         options: &LoadOptions,
@@ -133,6 +146,15 @@ impl Model {
     /// Whether [`load`](Self::load) would find room: what to ask before a download, for it reads no more of the files
     /// than their headers.
     ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), qwill::Error> {
+    /// use qwill::{LoadOptions, Model, ModelFiles};
+    ///
+    /// let plan = Model::check(ModelFiles::from_path("Qwen3-8B")?, &LoadOptions::default()).await?;
+    /// println!("{plan}: {}", plan.verdict().unwrap_or_default());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// What [`load`](Self::load) would say before it uploads anything.
     pub async fn check(files: ModelFiles, options: &LoadOptions) -> Result<MemoryPlan, Error> {
@@ -147,11 +169,26 @@ impl Model {
     }
 
     /// Makes a model with random weights: for benchmarks only, it has no tokenizer.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), qwill::Error> {
+    /// use qwill::{LoadOptions, Model, RandomModel};
+    ///
+    /// let model = Model::random(RandomModel::parse("qwen3-0.6b:q4_0")?, &LoadOptions::default()).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn random(random: RandomModel, options: &LoadOptions) -> Result<Self, Error> {
         Self::load(random.files(RandomTokenizer::None)?, options, &mut |_| Control::Continue).await
     }
 
     /// What this model is.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let info = model.info();
+    /// println!("{} on {}, {} tokens of context", info.name, info.gpu, info.context_length);
+    /// # Ok(()) }
+    /// ```
     pub fn info(&self) -> ModelInfo {
         let Facts { name, plan, engine: options, weights_bytes, gpu, .. } = self.facts();
         let dims = &plan.dims;
@@ -178,16 +215,32 @@ impl Model {
     }
 
     /// The tokenizer, or why there is none.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// use qwill::text::{Specials, SpecialsOut};
+    ///
+    /// let ids = model.tokenize("Hello<|im_end|>", Specials::Parse)?;
+    /// assert_eq!(model.tokenizer()?.decode(&ids, SpecialsOut::Keep), "Hello<|im_end|>");
+    /// # Ok(()) }
+    /// ```
     pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
         self.facts().tokenizer.as_ref().ok_or_else(Error::no_tokenizer)
     }
 
     /// The checkpoint's sampling defaults and ends of text.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// println!("usually at a temperature of {}", model.generation_config().temperature);
+    /// # Ok(()) }
+    /// ```
     pub fn generation_config(&self) -> &GenerationConfig {
         &self.facts().generation
     }
 
-    /// Text to token ids; special tokens in it are parsed when `specials` says so.
+    /// Text to token ids; special tokens in it are parsed when `specials` says so. [`tokenizer`](Self::tokenizer) has an
+    /// example.
     pub fn tokenize(&self, text: &str, specials: Specials) -> Result<Vec<u32>, Error> {
         Ok(self.tokenizer()?.encode(text, specials)?)
     }
@@ -204,12 +257,28 @@ impl Model {
         self.0.load_ms
     }
 
-    /// Forgets what was read: the next text is read from its first token on.
+    /// Forgets what was read: the next text is read from its first token on, as a measurement may want it.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let prompt = qwill::ChatRequest::user("Hi");
+    /// model.reset().await?;
+    /// assert_eq!(model.chat(&prompt)?.reply().await?.usage.cached_tokens, 0);
+    /// # Ok(()) }
+    /// ```
     pub async fn reset(&self) -> Result<(), Error> {
         self.handle().with_engine(Cache::Overwritten, async |_| ()).await
     }
 
-    /// Takes the device away, as a driver's crash would: for tests.
+    /// Takes the device away, as a driver's crash would, for tests: the next request, and those that run, open it again.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let stream = model.chat(&qwill::ChatRequest::user("Hi"))?;
+    /// model.destroy_device().await?;
+    /// stream.reply().await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn destroy_device(&self) -> Result<(), Error> {
         self.handle().with_engine(Cache::Kept, async |engine| engine.gpu.destroy()).await
     }
@@ -217,6 +286,18 @@ impl Model {
     /// Loads a low-rank adapter beside the model, under a name that requests use: PEFT's `adapter_config.json` and
     /// `adapter_model.safetensors`, or a GGUF file. The model's own weights stay as they are, quantised or not; requests
     /// that name no adapter are as fast as before.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// use qwill::{AdapterUse, ChatRequest, ModelFiles};
+    ///
+    /// model.load_adapter(ModelFiles::from_path("my-style")?, "style").await?;
+    /// let half = vec![AdapterUse { name: "style".into(), scale: 0.5 }];
+    /// let request = ChatRequest { adapters: Some(half), ..ChatRequest::user("Hello") };
+    /// println!("{}", model.chat(&request)?.reply().await?.text);
+    /// model.unload_adapter("style").await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// Every linear layer can be changed, those of experts and the output matrix among them, and the embedding. Errors
     /// name what is not supported ([`Error::Adapter`]), and tensors that do not fit the model ([`Error::Shape`]).
@@ -231,17 +312,30 @@ impl Model {
 
     /// Frees an adapter, when the requests that use it are done. Later ones that name it fail, and it is no longer
     /// selected.
+    /// [`load_adapter`](Self::load_adapter) has an example.
     pub async fn unload_adapter(&self, name: &str) -> Result<(), Error> {
         let id = self.beside().remove(name)?;
         self.handle().unload_adapter(id).await
     }
 
     /// The loaded adapters, in order.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let names: Vec<String> = model.adapters().into_iter().map(|adapter| adapter.name).collect();
+    /// # Ok(()) }
+    /// ```
     pub fn adapters(&self) -> Vec<AdapterInfo> {
         self.beside().loaded.iter().map(|(_, info)| info.clone()).collect()
     }
 
     /// What everything uses that does not name its adapters: nothing, unless this is called.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// model.select_adapters(&[qwill::AdapterUse::new("style")])?;
+    /// # Ok(()) }
+    /// ```
     pub fn select_adapters(&self, uses: &[AdapterUse]) -> Result<(), Error> {
         let mut adapters = self.beside();
         adapters.check(uses)?;
@@ -258,6 +352,11 @@ impl Model {
         let scale_of = |name: &str| uses.iter().find(|used| used.name == name).map_or(0.0, |used| used.scale);
         let used = adapters.loaded.iter().map(|(id, info)| (*id, scale_of(&info.name)));
         Ok(used.filter(|(_, scale)| *scale != 0.0).collect())
+    }
+
+    /// The adapters that a request uses which names these, or none.
+    pub(crate) fn used_adapters(&self, uses: Option<&[AdapterUse]>) -> Vec<AdapterUse> {
+        uses.map_or_else(|| self.beside().selected.clone(), <[AdapterUse]>::to_vec)
     }
 
     fn beside(&self) -> MutexGuard<'_, Adapters> {

@@ -29,6 +29,8 @@ pub struct Scores {
 impl Model {
     /// The embedding of a text given as tokens: the normalised state of the last one, cut to its first `dimensions` numbers
     /// (Matryoshka representation learning, arXiv 2205.13147), then scaled to length 1.
+    ///
+    /// [`embed`](Self::embed) has an example.
     pub async fn embed_ids(&self, ids: &[u32], dimensions: Option<usize>) -> Result<Vec<f32>, Error> {
         self.embedding(ids, dimensions, self.resolve_adapters(None)?).await
     }
@@ -58,6 +60,15 @@ impl Model {
 
     /// The embedding of a text. An `instruction` makes it a query: `Instruct: {instruction}\nQuery:{text}`; documents go
     /// without one.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let document = model.embed("The sky scatters blue light.", None, None).await?;
+    /// let task = "Given a question, retrieve passages that answer it";
+    /// let query = model.embed("Why is the sky blue?", Some(task), None).await?;
+    /// let cosine: f32 = document.iter().zip(&query).map(|(a, b)| a * b).sum();
+    /// # Ok(()) }
+    /// ```
     pub async fn embed(
         &self,
         text: &str,
@@ -72,7 +83,7 @@ impl Model {
         self.embed_ids(&ids, dimensions).await
     }
 
-    /// The scores of a text given as tokens.
+    /// The scores of a text given as tokens. [`score`](Self::score) has an example.
     pub async fn score_ids(&self, ids: &[u32]) -> Result<Scores, Error> {
         self.scores(ids, self.resolve_adapters(None)?).await
     }
@@ -99,6 +110,15 @@ impl Model {
 
     /// The scores of a conversation in OpenAI's shape. The steps of a solution, for a process reward model, are a list of
     /// texts as the assistant's content, or one text with `<extra_0>` after each.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let messages: Vec<serde_json::Value> = serde_json::from_str(
+    ///     r#"[{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]"#,
+    /// ).expect("it is JSON");
+    /// println!("{:?}", model.score(&messages).await?.last);
+    /// # Ok(()) }
+    /// ```
     pub async fn score(&self, messages: &[Value]) -> Result<Scores, Error> {
         let mut messages = messages.to_vec();
         for message in &mut messages {
@@ -129,6 +149,14 @@ impl Model {
     ///
     /// With a Qwen3-Reranker that is the probability of "yes" against "no" as the next token, or what its classification head
     /// says. `instruction` is the task; absent: web search.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let documents = ["Two plus three is five.", "The sky is blue."].map(String::from);
+    /// let scores = model.rerank("What colour is the sky?", &documents, None).await?;
+    /// assert!(scores[1] > scores[0]);
+    /// # Ok(()) }
+    /// ```
     pub async fn rerank(
         &self,
         query: &str,

@@ -79,6 +79,15 @@ pub struct KernelProfile {
 
 impl Model {
     /// Measures each kernel of a decode step and of a prefill step; the device must have timestamps. Other requests wait.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let request = qwill::ProfileRequest { prompt_tokens: 512, depth: 0, runs: 5 };
+    /// for kernel in model.profile(&request).await?.decode.kernels {
+    ///     println!("{} {}: {:.0} µs", kernel.kernel, kernel.detail, kernel.us);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn profile(&self, request: &ProfileRequest) -> Result<ProfileReport, Error> {
         self.check_generates()?;
         let ProfileRequest { prompt_tokens, depth, runs } = *request;

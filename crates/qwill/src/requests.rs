@@ -103,17 +103,25 @@ impl Model {
     }
 }
 
-/// What comes of a text that is read.
-pub(crate) async fn rows_of(mut signals: Signals) -> Result<Vec<Vec<f32>>, Error> {
-    let mut rows = Vec::new();
+/// The next row of a text that is read; none behind the last.
+pub(crate) async fn next_row(signals: &mut Signals) -> Result<Option<Vec<f32>>, Error> {
     while let Some(what) = signals.next().await.transpose()? {
         match what {
-            What::Scores { values, .. } | What::State { values, .. } => rows.push(values),
+            What::Scores { values, .. } | What::State { values, .. } => return Ok(Some(values)),
             What::Started { .. } | What::Progress { .. } | What::Token(_) => {}
-            What::Finished(_) => return Ok(rows),
+            What::Finished(_) => return Ok(None),
         }
     }
     Err(Error::ended())
+}
+
+/// What comes of a text that is read.
+pub(crate) async fn rows_of(mut signals: Signals) -> Result<Vec<Vec<f32>>, Error> {
+    let mut rows = Vec::new();
+    while let Some(row) = next_row(&mut signals).await? {
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 /// The tokens that a text is continued with.

@@ -8,7 +8,7 @@ use crate::{DeviceMemory, Error, LoadOptions};
 
 /// Context that is set up when nobody asks for another; the model's own when that is shorter.
 const DEFAULT_CONTEXT: usize = 8192;
-/// Texts that run at a time when nobody asks for another number.
+/// Texts that run at a time when nobody asks for another number; fewer where steps are shorter.
 const DEFAULT_SEQUENCES: usize = 8;
 /// Most tokens of a prefill step.
 const MAX_CHUNK: usize = 4096;
@@ -65,10 +65,12 @@ pub(crate) fn set_up(plan: &Plan, device: &DeviceMemory, options: &LoadOptions) 
     }
     let chunk = chunk.min(context_length).min(largest);
     let kv = options.kv_type.unwrap_or(KvType::F16);
-    let n_slots = options.max_sequences.unwrap_or(DEFAULT_SEQUENCES);
-    if n_slots == 0 || n_slots > MAX_OUTPUTS {
+    // a step has a token for each text that is decoded
+    let most_slots = chunk.min(MAX_OUTPUTS);
+    let n_slots = options.max_sequences.unwrap_or(DEFAULT_SEQUENCES.min(most_slots));
+    if n_slots == 0 || n_slots > most_slots {
         return Err(Error::Request(format!(
-            "{n_slots} texts at a time were asked for; 1 to {MAX_OUTPUTS} are possible"
+            "{n_slots} texts at a time were asked for; 1 to {most_slots} are possible in steps of {chunk} tokens"
         )));
     }
     let n_pages = options.cache_tokens.unwrap_or(0).max(context_length).div_ceil(PAGE);

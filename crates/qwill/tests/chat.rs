@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pollster::block_on;
-use qwill::text::{Specials, SpecialsOut, THINKING_BUDGET_END};
+use qwill::text::{Specials, SpecialsOut};
 use qwill::weights::{ByteSource, MemorySource};
 use qwill::{
     ChatEvent, ChatReply, ChatRequest, Control, EvalCase, FinishReason, LoadOptions, Model, ModelFiles,
     SamplingOptions,
 };
+use qwill_text::THINKING_BUDGET_END;
 use serde_json::{Value, json};
 
 fn root() -> PathBuf {
@@ -71,7 +72,7 @@ fn thinker() -> Model {
 
 fn greedy(messages: Value, max_tokens: usize) -> ChatRequest {
     ChatRequest {
-        messages: messages.as_array().unwrap().clone(),
+        messages: serde_json::from_value(messages).unwrap(),
         max_tokens: Some(max_tokens),
         sampling: SamplingOptions::greedy(),
         ..ChatRequest::default()

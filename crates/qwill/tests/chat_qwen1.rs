@@ -32,7 +32,7 @@ fn chat(model: &Model, request: &ChatRequest) -> ChatReply {
 
 fn greedy(messages: serde_json::Value) -> ChatRequest {
     ChatRequest {
-        messages: messages.as_array().unwrap().clone(),
+        messages: serde_json::from_value(messages).unwrap(),
         sampling: SamplingOptions::greedy(),
         max_tokens: Some(8),
         ..ChatRequest::default()
@@ -86,9 +86,10 @@ fn tools_go_in_and_out_as_prose() {
             && asked.contains("Température.")
     );
     assert!(asked.ends_with("Question: warm?<|im_end|>\n<|im_start|>assistant\n"));
-    request.messages.push(json!({"role": "assistant", "content": null, "tool_calls": [
-        {"id": "1", "type": "function", "function": {"name": "get_t", "arguments": "{\"c\": \"柏林\"}"}}]}));
-    request.messages.push(json!({"role": "tool", "tool_call_id": "1", "content": "5"}));
+    let called = json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": "1", "type": "function", "function": {"name": "get_t", "arguments": "{\"c\": \"柏林\"}"}}]});
+    let answered = json!({"role": "tool", "tool_call_id": "1", "content": "5"});
+    request.messages.extend([called, answered].map(|message| serde_json::from_value(message).unwrap()));
     let answered = model.render(&request).unwrap();
     let calls = "Thought: I should use get_t.\nAction: get_t\nAction Input: {\"c\": \"柏林\"}\nObservation: 5\nThought:";
     assert_eq!(answered, asked + calls);

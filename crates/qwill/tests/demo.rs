@@ -29,7 +29,7 @@ fn replies_are_those_of_the_training_code() {
     for case in golden["cases"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let request = ChatRequest {
-            messages: case["messages"].as_array().unwrap().clone(),
+            messages: serde_json::from_value(case["messages"].clone()).unwrap(),
             tools: case["tools"].as_array().cloned(),
             enable_thinking: case["enable_thinking"].as_bool(),
             max_tokens: golden["max_tokens"].as_u64().map(|n| n as usize),

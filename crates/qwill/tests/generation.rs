@@ -4,10 +4,9 @@ use std::path::Path;
 
 use pollster::block_on;
 use qwill::{
-    ChatEvent, ChatReply, ChatRequest, Control, FinishReason, KvType, LoadOptions, Model, ModelFiles,
-    SamplingOptions,
+    ChatEvent, ChatReply, ChatRequest, Control, FinishReason, KvType, LoadOptions, Message, Model,
+    ModelFiles, SamplingOptions,
 };
-use serde_json::json;
 
 fn model(name: &str, mask: &str) -> Model {
     model_with_cache(name, mask, KvType::F16)
@@ -103,14 +102,14 @@ fn a_warm_cache_changes_nothing() {
 }
 
 fn compare_warm_with_cold(kv: KvType) {
-    let mut warm = model_with_cache("qwen3-tied", "", kv);
-    let mut cold = model_with_cache("qwen3-tied", "", kv);
+    let warm = model_with_cache("qwen3-tied", "", kv);
+    let cold = model_with_cache("qwen3-tied", "", kv);
     let mut text = String::from("one two three four five six seven");
     for turn in 0..4 {
         let request = raw(&text, 20, SamplingOptions::greedy());
-        let reply = chat(&mut warm, &request);
+        let reply = chat(&warm, &request);
         block_on(cold.reset()).unwrap();
-        let fresh = chat(&mut cold, &request);
+        let fresh = chat(&cold, &request);
         assert_eq!(reply.ids, fresh.ids, "turn {turn}");
         assert_eq!(fresh.usage.cached_tokens, 0);
         assert_eq!(reply.usage.cached_tokens > 0, turn > 0, "turn {turn}: {:?}", reply.usage);
@@ -119,7 +118,7 @@ fn compare_warm_with_cold(kv: KvType) {
     // an edited beginning shares less, and is right all the same
     let request = raw("one two tree", 20, SamplingOptions::greedy());
     block_on(cold.reset()).unwrap();
-    assert_eq!(chat(&mut warm, &request).ids, chat(&mut cold, &request).ids);
+    assert_eq!(chat(&warm, &request).ids, chat(&cold, &request).ids);
 }
 
 #[test]
@@ -161,13 +160,9 @@ fn replies_stop_where_they_should() {
 fn events_add_up_to_the_reply() {
     let model = model("qwen3-tied", "");
     let request = ChatRequest {
-        messages: vec![
-            json!({"role": "system", "content": "Be brief."}),
-            json!({"role": "user", "content": "你好 🙂"}),
-        ],
         max_tokens: Some(60),
         sampling: sampled(3),
-        ..ChatRequest::default()
+        ..ChatRequest::new([Message::system("Be brief."), Message::user("你好 🙂")])
     };
     let (mut text, mut reasoning) = (String::new(), String::new());
     let reply = block_on(model.chat_with(&request, &mut |event| {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pollster::block_on;
-use qwill::models::{Config, Plan, TensorRef};
-use qwill::weights::{
+use qwill::{Control, EvalCase, KvType, LoadOptions, Model, ModelFiles, WantedLogits};
+use qwill_models::{Config, Plan, TensorRef};
+use qwill_weights::{
     ByteSource, Checkpoint, DType, FileSource, MemorySource, Value as Metadata, dequantize, gguf, quantize,
 };
-use qwill::{Control, EvalCase, KvType, LoadOptions, Model, ModelFiles, WantedLogits};
 use serde_json::Value;
 
 fn golden(name: &str) -> PathBuf {
@@ -22,7 +22,7 @@ fn json(path: PathBuf) -> Value {
 /// Writes the checkpoint as GGUF; `format` says how each matrix is stored. Values are rounded to that format.
 fn as_gguf(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
     let config = json(golden(name).join("config.json"));
-    let plan: Plan = qwill::models::plan(&Config::new(config.clone())).unwrap();
+    let plan: Plan = qwill_models::plan(&Config::new(config.clone())).unwrap();
     let shard = FileSource::open(golden(name).join("model.safetensors")).unwrap();
     let checkpoint = block_on(Checkpoint::open_safetensors(vec![Arc::new(shard)], None)).unwrap();
     let mut writer = gguf::Writer::new();
@@ -128,7 +128,7 @@ fn mixed_formats_within_a_weight() {
 /// The GGUF of [`as_gguf`] with every matrix dequantised to f32 again.
 fn dequantised(name: &str, format: &dyn Fn(&TensorRef) -> DType) -> ModelFiles {
     let config = Config::new(json(golden(name).join("config.json")));
-    let plan = qwill::models::plan(&config).unwrap();
+    let plan = qwill_models::plan(&config).unwrap();
     let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
     let shard = FileSource::open(golden(name).join("model.safetensors")).unwrap();
     let checkpoint = block_on(Checkpoint::open_safetensors(vec![Arc::new(shard)], None)).unwrap();

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use peak_alloc::PeakAlloc;
 use pollster::block_on;
-use qwill::weights::DType;
-use qwill::weights::gguf::Writer;
 use qwill::{Control, LoadOptions, Model, ModelFiles};
+use qwill_weights::DType;
+use qwill_weights::gguf::Writer;
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;

@@ -48,7 +48,8 @@ fn total(step: &StepProfile, of: fn(&qwill::KernelProfile) -> u64) -> f64 {
 #[test]
 fn a_step_costs_what_its_weights_say() {
     let model = load(ModelFiles::demo(), "");
-    let bench = BenchRequest { prompt_tokens: 100, decode_tokens: 2, depths: vec![33], runs: 1 };
+    let bench =
+        BenchRequest { prompt_tokens: 100, decode_tokens: 2, depths: vec![33], parallel: vec![], runs: 1 };
     let bench = block_on(model.bench(&bench)).unwrap();
     assert!(bench.cpu_ms_per_token > 0.0 && bench.profile.is_empty(), "{bench:?}");
     let ProfileReport { decode, prefill } = profile(&model, 33);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use pollster::block_on;
 use qwill::text::Specials;
-use qwill::weights::{ByteSource, Checkpoint, DType, FileSource, MemorySource, Tensors, gguf};
 use qwill::{
     Control, Error, EvalCase, Existing, KvType, LoadOptions, Model, ModelFiles, RandomModel, RandomTokenizer,
     WantedLogits, WeightFormat, quantize,
 };
+use qwill_weights::{ByteSource, Checkpoint, DType, FileSource, MemorySource, Tensors, gguf};
 use serde_json::Value;
 
 fn golden(name: &str) -> PathBuf {

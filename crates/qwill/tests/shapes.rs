@@ -1,8 +1,8 @@
 //! Every published configuration: its plan and its memory, without weights.
 
 use pollster::block_on;
-use qwill::models::published_shapes;
 use qwill::{Inspection, LoadOptions};
+use qwill_models::published_shapes;
 
 #[test]
 fn every_published_shape_is_planned_without_weights() {

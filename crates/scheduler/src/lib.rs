@@ -23,4 +23,4 @@ mod sequence;
 pub use event::{End, Event, Usage, What};
 pub use limits::{BadLimits, Limits, Reading};
 pub use request::{Refused, Request, RequestId, Rows, Task, Wanted};
-pub use scheduler::Scheduler;
+pub use scheduler::{Adopted, Scheduler, Text};

@@ -92,6 +92,12 @@ impl Memory {
         self.index.find(key, tokens)
     }
 
+    /// The pages that have been reached.
+    pub(crate) fn pages(&self, reached: &Reached) -> Vec<Page> {
+        let part = reached.part.map(|(id, _)| id);
+        reached.path.iter().copied().chain(part).map(|id| self.index.page(id)).collect()
+    }
+
     /// Pages for a text of `n_tokens`, of which fewer have been `reached`, so that `n_spare` more can still be had;
     /// `None` if there are too few.
     pub(crate) fn occupy(&mut self, reached: &Reached, n_tokens: usize, n_spare: usize) -> Option<Room> {

@@ -1,6 +1,7 @@
 //! Requests in, steps out; answers in, events out.
 
 mod admission;
+mod keep;
 mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +14,7 @@ use crate::memory::Memory;
 use crate::request::{Refused, Request, RequestId};
 use crate::running::Running;
 use crate::sequence::{Part, Sequence};
+pub use keep::{Adopted, Text};
 use plan::Plan;
 
 /// Requests by age, the oldest first.

@@ -92,7 +92,7 @@ struct JsTokens {
 
 impl Default for JsBenchRequest {
     fn default() -> Self {
-        let BenchRequest { prompt_tokens, decode_tokens, depths, runs } = BenchRequest::default();
+        let BenchRequest { prompt_tokens, decode_tokens, depths, runs, .. } = BenchRequest::default();
         Self { prompt_tokens, decode_tokens, depths, runs }
     }
 }
@@ -272,7 +272,7 @@ impl Model {
     /// Measures prefill and decode.
     pub async fn bench(&self, request: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
         let JsBenchRequest { prompt_tokens, decode_tokens, depths, runs } = from_js(&request)?;
-        let request = BenchRequest { prompt_tokens, decode_tokens, depths, runs };
+        let request = BenchRequest { prompt_tokens, decode_tokens, depths, runs, ..BenchRequest::default() };
         to_js(&until(signal, self.0.bench(&request)).await?)
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Tests,
     /// Examples in the documentation.
     DocTests,
+    /// The example programs, with the model that ships.
+    Examples,
     /// The wasm module.
     Wasm,
     /// The npm package.
@@ -58,6 +60,7 @@ impl Step {
             Self::ClippyWasm => "clippy for wasm32",
             Self::Tests => "Rust tests",
             Self::DocTests => "Rust doc tests",
+            Self::Examples => "Rust examples",
             Self::Wasm => "wasm build",
             Self::Package => "npm build",
             Self::Check(Project::Package) => "npm check",
@@ -79,7 +82,7 @@ impl Step {
         match self {
             Self::Format | Self::Clippy | Self::DocTests | Self::BenchReport => vec![],
             Self::ClippyWasm => vec![Need::WasmTarget],
-            Self::Tests | Self::GpuKit => vec![Need::Vulkan],
+            Self::Tests | Self::Examples | Self::GpuKit => vec![Need::Vulkan],
             Self::Wasm => wasm::NEEDS.to_vec(),
             Self::Package => npm::NEEDS.to_vec(),
             Self::Check(project) => vec![Need::Node, Need::NpmPackages(project)],
@@ -125,6 +128,9 @@ impl Step {
             }
             Self::Tests => cargo(ws, test_args(Runner::detect())),
             Self::DocTests => cargo(ws, &["test", "--workspace", "--doc", "--no-fail-fast"]),
+            Self::Examples => EXAMPLES.iter().try_for_each(|name| {
+                cargo(ws, &["run", "--package", "qwill", "--features", "demo", "--example", name])
+            }),
             Self::Wasm => wasm::build(ws),
             Self::Package => npm::finish(ws),
             Self::Check(project) => script(ws, project, "check"),
@@ -146,6 +152,9 @@ impl Step {
         }
     }
 }
+
+/// What `crates/qwill/examples` holds.
+const EXAMPLES: [&str; 5] = ["axum", "chat", "embed", "parallel", "session"];
 
 /// Longer than any step takes on two cores; a hanging browser must not hold up everything behind it.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -194,6 +203,15 @@ fn browsers(ws: &Workspace) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_example_is_run() {
+        let Ok(ws) = Workspace::find() else { panic!("the test runs inside the repository") };
+        let files = std::fs::read_dir(ws.root().join("crates/qwill/examples")).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, EXAMPLES.map(|name| format!("{name}.rs")));
+    }
 
     #[test]
     fn doc_tests_are_not_run_twice() {

@@ -14,7 +14,7 @@ use std::time::Instant;
 pub(crate) enum Group {
     /// Formatting and lints of the Rust code, and documents' figures.
     Lint,
-    /// The tests of all crates.
+    /// The tests of all crates, and the examples.
     Rust,
     /// The wasm module, the npm package and the chat demo, without browsers.
     Npm,
@@ -30,7 +30,7 @@ impl Group {
     fn steps(self) -> &'static [Step] {
         match self {
             Self::Lint => &[Step::Format, Step::BenchReport, Step::Clippy, Step::ClippyWasm],
-            Self::Rust => &[Step::Tests, Step::DocTests],
+            Self::Rust => &[Step::Tests, Step::DocTests, Step::Examples],
             Self::Npm => &[
                 Step::Wasm,
                 Step::Package,

@@ -6,7 +6,7 @@ use qwill_text::{
     unguarded,
 };
 
-use super::ChatRequest;
+use super::{ChatRequest, Message};
 use crate::{Error, Model};
 
 /// Tokens that Qwen1 keeps of earlier turns where its files do not say.
@@ -82,7 +82,7 @@ impl Model {
     fn conversation(&self, request: &ChatRequest, tokenizer: &Tokenizer) -> Result<Prompt, Error> {
         let tools = request.tools.clone().filter(|tools| !tools.is_empty());
         let mut input = ChatInput {
-            messages: request.messages.clone(),
+            messages: request.messages.iter().map(Message::to_json).collect(),
             tools,
             add_generation_prompt: GenerationPrompt::Add,
             thinking: match request.enable_thinking {

@@ -71,17 +71,34 @@ impl ChatStream {
         Ok(stream)
     }
 
-    /// The next event, when it is there; `None` when the reply is done.
+    /// The next event, when it is there; `None` when the reply is done. [`Model::chat`] has an example; the methods of
+    /// `futures::StreamExt` work too.
     pub async fn next(&mut self) -> Option<Result<ChatEvent, Error>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
     /// Ends the reply here; what there is of it is its text, and [`FinishReason::Aborted`] says so.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let mut stream = model.chat(&qwill::ChatRequest::user("Tell me a story."))?;
+    /// stream.next().await;
+    /// stream.stop()?;
+    /// println!("{} …", stream.reply().await?.text);
+    /// # Ok(()) }
+    /// ```
     pub fn stop(&mut self) -> Result<(), Error> {
         if self.signals.is_some() { self.end(FinishReason::Aborted) } else { Ok(()) }
     }
 
-    /// The whole reply, when it is done.
+    /// The whole reply, when it is done; also behind the last event.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let reply = model.chat(&qwill::ChatRequest::user("Hi"))?.reply().await?;
+    /// println!("{}", reply.text);
+    /// # Ok(()) }
+    /// ```
     pub async fn reply(mut self) -> Result<ChatReply, Error> {
         while self.next().await.transpose()?.is_some() {}
         let Self { model, clock, reader, ids, usage, finish_reason, .. } = self;
@@ -97,7 +114,7 @@ impl ChatStream {
         })
     }
 
-    /// The whole reply, telling `on_event` about every piece of it, which may stop it.
+    /// The whole reply, telling `on_event` about every piece of it, which may stop it. [`Model::chat_with`] has an example.
     pub async fn reply_with(
         mut self,
         mut on_event: impl FnMut(ChatEvent) -> Control,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use futures_channel::mpsc::UnboundedSender;
 use futures_channel::oneshot;
-use qwill_scheduler::{Request, What};
+use qwill_scheduler::{Request, Text, What};
 
 use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
@@ -40,6 +40,14 @@ pub(crate) struct Run {
     pub(super) listener: Listener,
 }
 
+/// Keys and values of a text.
+pub(crate) struct Exported {
+    /// Pages, page after page: keys of the first layer, its values, keys of the second…
+    pub(crate) layers: Vec<Vec<u8>>,
+    /// Of how many tokens they are.
+    pub(crate) n_tokens: usize,
+}
+
 /// Whether work leaves pages of the cache as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cache {
@@ -65,6 +73,17 @@ pub(super) enum Command {
         name: String,
         id: u64,
         answer: oneshot::Sender<Result<AdapterInfo, Error>>,
+    },
+    /// The keys and values of a text, as far as the cache holds them.
+    Export {
+        text: Text,
+        answer: oneshot::Sender<Result<Exported, Error>>,
+    },
+    /// Keys and values that were exported before.
+    Import {
+        text: Text,
+        layers: Vec<Vec<u8>>,
+        answer: oneshot::Sender<Result<(), Error>>,
     },
     UnloadAdapter {
         id: u64,

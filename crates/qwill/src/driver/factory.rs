@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) plan: Plan,
     pub(crate) engine: EngineOptions,
     pub(crate) weights_bytes: u64,
+    /// Other weights have another one.
+    pub(crate) fingerprint: String,
     pub(crate) gpu: GpuFacts,
 }
 
@@ -86,6 +88,7 @@ impl Factory {
             plan: engine.plan.clone(),
             engine: engine.options,
             weights_bytes,
+            fingerprint: self.files.fingerprint().await?,
             gpu: GpuFacts::of(&gpu),
         };
         Ok((engine, facts))

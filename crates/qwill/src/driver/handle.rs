@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_channel::oneshot;
 use futures_core::Stream;
-use qwill_scheduler::Request;
+use qwill_scheduler::{Request, Text};
 
-use super::command::{Cache, Command, Listener, Run, Signal, Ticket, Work};
+use super::command::{Cache, Command, Exported, Listener, Run, Signal, Ticket, Work};
 use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
 
@@ -76,6 +76,20 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         self.send(Command::LoadAdapter { files, name: name.to_owned(), id, answer })?;
         Ok((id, answered.await.map_err(|_| Error::ended())??))
+    }
+
+    /// The keys and values of a text, as far as the cache holds them.
+    pub(crate) async fn export(&self, text: Text) -> Result<Exported, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Export { text, answer })?;
+        answered.await.map_err(|_| Error::ended())?
+    }
+
+    /// Puts keys and values that were exported into the cache, if there is room.
+    pub(crate) async fn import(&self, text: Text, layers: Vec<Vec<u8>>) -> Result<(), Error> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Command::Import { text, layers, answer })?;
+        answered.await.map_err(|_| Error::ended())?
     }
 
     /// Frees an adapter, when nothing that runs uses it.

@@ -1,15 +1,10 @@
-//! Places of running texts on the device: how their tokens are drawn, and the pages of their cache.
+//! Places of running texts on the device: how their tokens are drawn.
 
-use qwill_gpu::Step as Pass;
-use qwill_kernels::{
-    DrawClass, Draws, PAGE, SampleBuffers, SamplerSettings, sample_token, select_candidates,
-};
-use qwill_models::step::{Begin, PageCopy, Sampler};
+use qwill_kernels::{DrawClass, Draws, SampleBuffers, SamplerSettings, sample_token, select_candidates};
+use qwill_models::step::{Begin, Sampler};
 
 use super::Engine;
 use crate::Error;
-
-const _: () = assert!(PAGE == qwill_models::step::PAGE);
 
 /// A sampler's settings as kernels read them.
 fn settings(sampler: &Sampler) -> SamplerSettings {
@@ -75,19 +70,5 @@ impl Engine {
         ];
         self.samplers.insert(class, launches);
         Ok(())
-    }
-
-    /// Copies a page in all layers, by way of a buffer between.
-    pub(super) fn copy_page(&self, pass: &mut Pass<'_>, copy: &PageCopy) {
-        let bytes =
-            (PAGE * self.plan.dims.n_kv_heads * self.options.kv.vector_bytes(self.plan.dims.head_dim)) as u64;
-        let caches = || self.caches.iter().flat_map(|(keys, values)| [keys, values]);
-        let between = &self.steering.page;
-        for (cache, offset) in caches().zip((0..).step_by(bytes as usize)) {
-            pass.copy((cache, u64::from(copy.from) * bytes), (between, offset), bytes);
-        }
-        for (cache, offset) in caches().zip((0..).step_by(bytes as usize)) {
-            pass.copy((between, offset), (cache, u64::from(copy.to) * bytes), bytes);
-        }
     }
 }

@@ -1,0 +1,54 @@
+//! Examples behind the help of commands.
+
+pub(crate) const QWILL: &str = "\
+Examples:
+  qwill chat                                  talk to the model that ships with qwill
+  qwill run \"What colour is the sky?\"         one reply, streamed
+  qwill run -m Qwen3-0.6B-Q8_0.gguf --no-think \"Hello\"
+  qwill run -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"   from the Hugging Face hub
+  qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
+  qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128
+  qwill bench --parallel 1,4,16               what many conversations at once get
+  qwill help bench                            more of a command";
+
+pub(crate) const RUN: &str = "\
+Examples:
+  qwill run \"What colour is the sky?\"
+  git diff | qwill run -m Qwen3-8B-Q4_K_M.gguf --system \"Review this.\" -
+  qwill run -m ./Qwen3-0.6B --thinking-budget 200 --temperature 0 --json \"17 * 23?\" | jq -r .text
+  qwill run -m Qwen2.5-Coder-1.5B.gguf --raw --suffix \"    return x\" \"def f(n):\"
+  qwill run --context 32768 --kv-type q8 -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"";
+
+pub(crate) const CHAT: &str = "\
+Examples:
+  qwill chat
+  qwill chat -m Qwen/Qwen3-8B-GGUF:Q4_K_M --context 16384
+  qwill chat -m ./Qwen3-0.6B --no-think --system \"Answer in one sentence.\"";
+
+pub(crate) const EVAL: &str = "\
+Cases run together, 8 at a time; results are in the order of the input.
+
+Examples:
+  qwill eval -m Qwen3-0.6B-Q8_0.gguf --input cases.json --output results.json
+  qwill eval -m ./Qwen3-Embedding-0.6B --embed --input cases.json --output out.json --logits vectors.safetensors
+  qwill eval --input many.json --output out.json --fast --cache-tokens 32768
+  qwill eval --input cases.json --output out.json --max-sequences 1    each case by itself";
+
+pub(crate) const BENCH: &str = "\
+Examples:
+  qwill bench                                   the model that ships with qwill
+  qwill bench -m Qwen3-0.6B-Q8_0.gguf -d 0,4096 with nothing, and with 4096 tokens in the cache
+  qwill bench --parallel 1,4,16                 1, 4 and 16 texts at once
+  qwill bench --parallel 16 --max-sequences 4   16 texts, of which 4 run and 12 wait
+  qwill bench --random qwen3-8b:q4_0 --layers 4 --profile --json";
+
+pub(crate) const INSPECT: &str = "\
+Examples:
+  qwill inspect -m Qwen/Qwen3-8B-GGUF:Q4_K_M    before it is downloaded
+  qwill inspect --shape qwen3-30b-a3b:q4_k --context 32768
+  qwill inspect --shape qwen3-8b:q4_k --max-sequences 16 --cache-tokens 65536   room for 16 conversations";
+
+pub(crate) const QUANTIZE: &str = "\
+Examples:
+  qwill quantize ./Qwen3-0.6B Qwen3-0.6B-Q4_K.gguf --type q4_k
+  qwill quantize Qwen/Qwen3-8B Qwen3-8B-Q8_0.gguf --type q8_0 --force";
