@@ -185,6 +185,12 @@ impl Model {
     }
 
     /// The prompt that a request becomes, as token ids.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
+    /// let n_tokens = model.prompt_ids(&qwill::ChatRequest::user("Hi"))?.len();
+    /// # Ok(()) }
+    /// ```
     pub fn prompt_ids(&self, request: &ChatRequest) -> Result<Vec<u32>, Error> {
         Ok(self.prompt(request)?.ids)
     }

@@ -39,7 +39,7 @@ struct Read {
 
 impl Model {
     /// Starts a conversation. The request's messages are its beginning, such as a system message; what else it says, tools
-    /// and sampling among it, holds for every turn.
+    /// and sampling among it, holds for every turn. [`Session`] has an example.
     pub fn session(&self, request: ChatRequest) -> Session {
         Session { model: self.clone(), request, read: Read::default() }
     }

@@ -69,6 +69,13 @@ impl Session {
 impl Model {
     /// A conversation that [`Session::save`] wrote. It goes on as if it had never been interrupted.
     ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut session = model.restore(&std::fs::read("ada.session")?).await?;
+    /// let reply = session.say("Where were we?", |_| qwill::Control::Continue).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If it is no such file, or another model's: of other weights, with another cache format, or with adapters that are not
     /// loaded here.
