@@ -66,11 +66,11 @@ fn begin(engine: &mut Engine, slot: u32, ids: &[u32], n: usize, adapters: &[(u64
     };
     let mut step = step_of(&[span(0..POSITION, Vec::new())]);
     let sampler = Sampler::greedy(engine.plan.dims.vocab_size as u32);
-    step.begins.push(Begin { slot, sampler, prompt: Vec::new(), drawn: Vec::new() });
+    step.begins.push(Begin { slot, sampler, bias: Vec::new(), prompt: Vec::new(), drawn: Vec::new() });
     assert_eq!(answers(engine, &step), []);
     let mut outputs = vec![Output { row: 0, want: Want::State }];
     outputs.extend((0..n).map(|row| Output { row, want: Want::Scores }));
-    outputs.push(Output { row: n - 1, want: Want::Token { seed: 0, index: 0 } });
+    outputs.push(Output { row: n - 1, want: Want::Token { seed: 0, index: 0, logprobs: None } });
     span(POSITION..POSITION + n, outputs)
 }
 
