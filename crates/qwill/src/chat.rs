@@ -212,6 +212,7 @@ impl Model {
                 "thinking_budget is 0, but must be at least 1; enable_thinking: false answers without thoughts".into(),
             ));
         }
+        let (logprobs, echoed) = (request.n_top()?, request.echoed()?);
         let adapters = self.resolve_adapters(request.adapters.as_deref())?;
         let prompt = self.prompt(request)?;
         let tokenizer = self.tokenizer()?;
@@ -221,10 +222,10 @@ impl Model {
         let stop = StopRules::new(ends.clone(), [&request.stop[..], &prompt.stop].concat());
         let reader = ReplyReader::new(tokenizer, stop, prompt.form, request.thinking_budget);
         let max_tokens = request.max_tokens.unwrap_or(usize::MAX);
-        let (bias, logprobs) = (request.biases(tokenizer.n_tokens())?, request.n_top()?);
+        let bias = request.biases(tokenizer.n_tokens())?;
         let generation =
             Generation { prompt: prompt.ids, adapters, sampler, bias, logprobs, seed, max_tokens, ends };
-        ChatStream::start(self, generation, max_tokens, reader, request.echoed()?)
+        ChatStream::start(self, generation, max_tokens, reader, echoed)
     }
 
     /// Answers a request, telling `on_event` about every piece of the reply; it may stop the reply.

@@ -74,9 +74,9 @@ impl Stream for ChatChoices {
     type Item = Result<ChoiceEvent, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let n = self.streams.len();
+        let (n, turn) = (self.streams.len(), self.turn);
         let mut is_done = true;
-        for index in (0..n).map(|i| (self.turn + i) % n) {
+        for index in (turn..turn + n).map(|i| i % n) {
             match Pin::new(&mut self.streams[index]).poll_next(context) {
                 Poll::Ready(Some(event)) => {
                     self.turn = index + 1;

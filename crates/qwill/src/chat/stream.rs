@@ -75,10 +75,8 @@ impl ChatStream {
     /// Reads the prompt for its log probabilities; the reply begins behind it.
     fn read_prompt(&mut self, n_top: u8) -> Result<(), Error> {
         let Generation { prompt, adapters, .. } = &self.generation;
-        let first = prompt.first().map(|&id| Ok(TokenLogprob::new(self.model.tokenizer()?, id, None)));
-        let first = first.transpose()?;
-        if let Some((_, logprobs)) = &mut self.echo {
-            logprobs.extend(first);
+        if let (Some((_, told)), Some(&first)) = (&mut self.echo, prompt.first()) {
+            told.push(TokenLogprob::new(self.model.tokenizer()?, first, None));
         }
         if prompt.len() < 2 {
             return self.begin();
