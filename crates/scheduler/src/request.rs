@@ -18,7 +18,7 @@ pub struct Request {
     pub n_prompt: usize,
     /// Adapters that change the weights for it, by the number that loading gave them, with their scales.
     pub adapters: Vec<(u64, f32)>,
-    /// Tokens of it that a step reads at most; absent: as many as fit.
+    /// Tokens of it that a step reads at most; absent, or where texts are read whole: as many as fit.
     pub chunk: Option<usize>,
     /// What is to be done.
     pub task: Task,

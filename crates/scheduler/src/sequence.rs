@@ -82,7 +82,8 @@ impl Sequence {
             }
         };
         let n_given = tokens.len();
-        let chunk = chunk.unwrap_or(usize::MAX);
+        // a whole text runs in one step, whatever was asked for
+        let chunk = chunk.filter(|_| limits.reading == Reading::Causal).unwrap_or(usize::MAX);
         Self { tokens, n_prompt, adapters, chunk, key, work, n_given, n_told: None }
     }
 

@@ -50,7 +50,7 @@ pub struct CompletionLogprobs {
     pub token_logprobs: Vec<Option<f32>>,
     /// Those of the most likely tokens in their places and of the token itself, by their texts.
     pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
-    /// Where each token begins, in characters from the beginning of the text.
+    /// Where each token begins, in characters of the tokens before it.
     pub text_offset: Vec<usize>,
 }
 
