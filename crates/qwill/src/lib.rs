@@ -98,7 +98,10 @@ mod timings;
 mod weight_format;
 
 pub use bench::{BenchReport, BenchRequest, BenchRun, ParallelRun};
-pub use chat::{ChatEvent, ChatReply, ChatRequest, ChatStream, FinishReason, Message, ToolCall, Usage};
+pub use chat::{
+    ChatChoices, ChatEvent, ChatReply, ChatRequest, ChatStream, ChoiceEvent, CompletionLogprobs,
+    FinishReason, Message, ReplyLogprobs, TokenLogprob, ToolCall, TopLogprob, Usage,
+};
 pub use control::{Control, LoadProgress};
 pub use device_memory::{DeviceMemory, Room};
 pub use error::Error;

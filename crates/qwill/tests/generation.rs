@@ -141,7 +141,7 @@ fn replies_stop_where_they_should() {
     let mut tokens = 0;
     let request = raw("Hello", 40, SamplingOptions::greedy());
     let aborted = block_on(model.chat_with(&request, &mut |event| {
-        tokens += usize::from(event == ChatEvent::Token);
+        tokens += usize::from(matches!(event, ChatEvent::Token { .. }));
         if tokens == 5 { Control::Stop } else { Control::Continue }
     }))
     .unwrap();
@@ -169,7 +169,7 @@ fn events_add_up_to_the_reply() {
         match &event {
             ChatEvent::Content { text: part } => text.push_str(part),
             ChatEvent::Reasoning { text: part } => reasoning.push_str(part),
-            ChatEvent::ToolCall(_) | ChatEvent::Token | ChatEvent::Progress { .. } => {}
+            _ => {}
         }
         Control::Continue
     }))

@@ -58,6 +58,8 @@ impl Model {
                 prompt: prompt.clone(),
                 adapters: adapters.clone(),
                 sampler: Sampler::greedy(n_vocab as u32),
+                bias: Vec::new(),
+                logprobs: None,
                 seed: 0,
                 max_tokens,
                 ends: Vec::new(),

@@ -87,15 +87,7 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
     fn try_from(fields: Map<String, Value>) -> Result<Self, Error> {
         let mut fields = Fields(fields);
         fields.0.retain(|name, _| !IGNORED.contains(&name.as_str()));
-        for (name, served) in [
-            ("n", json!(1)),
-            ("logit_bias", json!({})),
-            ("logprobs", json!(false)),
-            ("top_logprobs", json!(0)),
-            ("response_format", json!({"type": "text"})),
-        ] {
-            fields.take_only(name, &served)?;
-        }
+        fields.take_only("response_format", &json!({"type": "text"}))?;
         let older = fields.take("max_tokens")?;
         let request = Self {
             messages: fields.take_messages()?,
@@ -103,6 +95,11 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
             prompt: fields.take("prompt")?,
             suffix: fields.take("suffix")?,
             sampling: fields.take_sampling()?,
+            logit_bias: fields.take("logit_bias")?,
+            logprobs: fields.take("logprobs")?,
+            top_logprobs: fields.take("top_logprobs")?,
+            n: fields.take("n")?,
+            echo: fields.take("echo")?,
             max_tokens: fields.take("max_completion_tokens")?.or(older),
             stop: fields.take_texts("stop")?,
             enable_thinking: fields.take_thinking()?,
@@ -136,12 +133,15 @@ mod tests {
     fn openais_shapes_are_read() {
         let request = parsed(json!({
             "model": "any", "messages": [{"role": "user", "content": "Hi"}], "stream": true, "n": 1, "stop": "x",
-            "logprobs": false, "response_format": {"type": "text"}, "max_tokens": 5, "max_completion_tokens": 7,
+            "logprobs": false, "logit_bias": {"13": -100}, "response_format": {"type": "text"}, "max_tokens": 5, "max_completion_tokens": 7,
             "temperature": 0, "seed": null, "tools": [{}], "tool_choice": "none", "anything": null,
             "chat_template_kwargs": {"enable_thinking": false},
         }));
         let expected = ChatRequest {
             stop: vec!["x".into()],
+            n: Some(1),
+            logprobs: Some(false),
+            logit_bias: Some([(13, -100.0)].into()),
             max_tokens: Some(7),
             enable_thinking: Some(false),
             sampling: SamplingOptions { temperature: Some(0.0), ..SamplingOptions::default() },
@@ -163,6 +163,11 @@ mod tests {
             suffix: Some("s".into()),
             prompt: Some("p".into()),
             thinking_budget: Some(3),
+            logit_bias: Some([(3, 0.5), (7, -100.0)].into()),
+            logprobs: Some(true),
+            top_logprobs: Some(4),
+            n: Some(2),
+            echo: Some(false),
             adapters: Some(vec![crate::AdapterUse::new("a")]),
             sampling: SamplingOptions { seed: Some(u64::MAX), ..SamplingOptions::greedy() },
             ..ChatRequest::new([Message::system("a"), Message::user("b")])
@@ -182,7 +187,8 @@ mod tests {
                 json!({"messages": [{"role": "user", "content": "a"}, {"role": "x"}]}),
                 "messages[1]: role must be one of",
             ),
-            (json!({"n": 2}), "\"n\": 2 is not supported yet"),
+            (json!({"n": "two"}), "n: invalid type"),
+            (json!({"logit_bias": {"a": 1}}), "logit_bias: invalid"),
             (json!({"response_format": {"type": "json_object"}}), "is not supported yet"),
             (json!({"tool_choice": "required"}), "\"tool_choice\": \"required\" is not supported yet"),
             (json!({"chat_template_kwargs": {"x": 1}}), "\"x\" is not supported yet"),

@@ -54,6 +54,8 @@ fn start(model: &Model, prompt: &[u32]) -> Signals {
         prompt: prompt.to_vec(),
         adapters: Vec::new(),
         sampler: Sampler::greedy(n_vocab),
+        bias: Vec::new(),
+        logprobs: None,
         seed: 0,
         max_tokens: N_GREEDY,
         ends: Vec::new(),
@@ -73,8 +75,8 @@ fn wait_for(signals: &mut Signals, is_meant: impl Fn(&What) -> bool) -> Vec<u32>
     loop {
         let what = block_on(signals.next()).expect("it goes on").unwrap();
         let is_found = is_meant(&what);
-        if let What::Token(token) = what {
-            tokens.push(token);
+        if let What::Token(sampled) = what {
+            tokens.push(sampled.id);
         }
         if is_found {
             return tokens;
