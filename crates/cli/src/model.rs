@@ -105,12 +105,12 @@ pub(crate) fn load_with(model: &str, options: &LoadOptions, adapters: &[LoraArg]
     let bar = progress_bar("loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     let loaded = block_on(Model::load(files, options, &mut shown_on(&bar)));
     bar.finish_and_clear();
-    let mut loaded = loaded?;
+    let loaded = loaded?;
     let info = loaded.info();
     if let Some(method) = &info.context_extension {
         eprintln!("a context of {} tokens, longer than in training, by {method}", info.context_length);
     }
-    add_adapters(&mut loaded, adapters)?;
+    add_adapters(&loaded, adapters)?;
     Ok(loaded)
 }
 

@@ -166,7 +166,7 @@ fn switching_adapters_changes_nothing_else() {
     for folder in ["lora-stacked", "lora-qwen2moe", "lora-embedding"] {
         let expected = expected(folder);
         let ids = &prompts(&expected)["L33"];
-        let fresh = logits(&mut load(expected["base"].as_str().unwrap(), ""), ids, &[]);
+        let fresh = logits(&load(expected["base"].as_str().unwrap(), ""), ids, &[]);
         let (model, uses, _) = load_golden(folder, "");
         let first = logits(&model, ids, &uses);
         assert!(first != fresh, "{folder} changes nothing");
