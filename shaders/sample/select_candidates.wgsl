@@ -1,11 +1,11 @@
-// Applies penalties and temperature to the logits and keeps the best KEEP of every 1024.
+// Applies biases, penalties and temperature to the logits and keeps the best KEEP of every 1024.
 //
-//   s > 0: s / rho, else s * rho  for ids seen in prompt or output;  s -= presence * [n > 0] + frequency * n;  s / T
+//   s += bias;  s > 0: s / rho, else s * rho  for ids seen in prompt or output;  s -= presence * [n > 0] + frequency * n;  s / T
 //
 // Grid: x = chunk of 1024 logits, y = output of the class of KEEP. Candidates of a chunk are in falling order, ties by rising id.
 // Bindings: step; samplers [n_slots]; logits [n_outputs, stride] f32; counts [n_slots, n_vocab] u32 (bit 31: in the
 // prompt, rest: times in the output); candidates [n_outputs, chunks, KEEP] in rows of candidate_stride, of (value as bits,
-// id).
+// id); biases [n_slots, bias_stride], each slot's by rising id.
 // Needs: nothing.
 //% include "shared/step.wgsl"
 //% include "shared/sampler.wgsl"
@@ -15,6 +15,13 @@ struct Params {
     logits_stride: u32,
     n_vocab: u32,
     candidate_stride: u32,
+    // most biases of a slot
+    bias_stride: u32,
+}
+
+struct LogitBias {
+    id: u32,
+    bias: f32,
 }
 
 const KEEP: u32 = ${ keep }u;
@@ -24,6 +31,7 @@ const KEEP: u32 = ${ keep }u;
 @group(0) @binding(3) var<storage, read> logits: array<f32>;
 @group(0) @binding(4) var<storage, read> counts: array<u32>;
 @group(0) @binding(5) var<storage, read_write> candidates: array<vec2<u32>>;
+@group(0) @binding(6) var<storage, read> biases: array<LogitBias>;
 
 //% if keep == 1
 var<workgroup> values: array<f32, 256>;
@@ -35,9 +43,28 @@ var<workgroup> ids: array<u32, 1024>;
 
 struct Source {
     sampler: Sampler,
-    // first element of its logits, and of its counts
+    // first element of its logits, of its counts, and of its biases
     logits: u32,
     counts: u32,
+    biases: u32,
+}
+
+fn bias_of(source: Source, id: u32) -> f32 {
+    // the first that is not below the id
+    var first = 0u;
+    var end = source.sampler.n_biases;
+    while (first < end) {
+        let middle = (first + end) / 2u;
+        if (biases[source.biases + middle].id < id) {
+            first = middle + 1u;
+        } else {
+            end = middle;
+        }
+    }
+    if (first < source.sampler.n_biases && biases[source.biases + first].id == id) {
+        return biases[source.biases + first].bias;
+    }
+    return 0.0;
 }
 
 fn adjusted(source: Source, id: u32) -> f32 {
@@ -46,6 +73,9 @@ fn adjusted(source: Source, id: u32) -> f32 {
         return LOWEST;
     }
     var s = logits[source.logits + id];
+    if (sampler.n_biases > 0u) {
+        s += bias_of(source, id);
+    }
     let count = counts[source.counts + id];
     if (count != 0u) {
         s = select(s * sampler.repetition_penalty, s / sampler.repetition_penalty, s > 0.0);
@@ -68,7 +98,7 @@ fn precedes(value_a: f32, id_a: u32, value_b: f32, id_b: u32) -> bool {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let output = step[1][${ class }] + group.y;
     let slot = step[step[0].z + output].y;
-    let source = Source(samplers[slot], output * params.logits_stride, slot * params.n_vocab);
+    let source = Source(samplers[slot], output * params.logits_stride, slot * params.n_vocab, slot * params.bias_stride);
     let first = group.x * 1024u;
 //% if keep == 1
     var value = adjusted(source, first + lane);

@@ -10,6 +10,8 @@ struct Sampler {
     frequency_penalty: f32,
     // ids from here on are padding rows that no tokenizer knows; never sampled
     n_vocab: u32,
+    // how many of the slot's biases count
+    n_biases: u32,
 }
 
 const LOWEST: f32 = -3.0e38;

@@ -129,6 +129,23 @@ impl FromStr for LoraArg {
     }
 }
 
+/// What is added to the logit of a token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct BiasArg {
+    pub(crate) id: u32,
+    pub(crate) bias: f32,
+}
+
+impl FromStr for BiasArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('=').and_then(|(id, bias)| Some((id.parse().ok()?, bias.parse().ok()?)));
+        let (id, bias) = parts.ok_or("the id of a token, = and a number are needed, as in 13=-100")?;
+        Ok(Self { id, bias })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SamplingArgs {
     /// Divides the logits; 0 always takes the most likely token [default: the model's]
@@ -176,6 +193,9 @@ impl SamplingArgs {
 pub(crate) struct ReplyArgs {
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
+    /// Add BIAS, -100 (forbids) to 100 (forces), to the logit of the token with this id (may be given several times)
+    #[arg(long, value_name = "ID=BIAS")]
+    pub(crate) logit_bias: Vec<BiasArg>,
     /// Most tokens of a reply
     #[arg(long, value_name = "N")]
     pub(crate) max_tokens: Option<usize>,
@@ -217,7 +237,16 @@ pub(crate) struct RunArgs {
     /// Fill in what belongs between the prompt and this text (code models)
     #[arg(long, value_name = "TEXT", requires = "raw")]
     pub(crate) suffix: Option<String>,
-    /// Print one JSON object when the reply is complete
+    /// Begin the reply with the prompt
+    #[arg(long, requires = "raw", conflicts_with = "suffix")]
+    pub(crate) echo: bool,
+    /// Give this many replies, whose seeds count up
+    #[arg(short, long, value_name = "N", default_value_t = 1)]
+    pub(crate) n: usize,
+    /// Tell how likely each token was, and how likely this many others in its place, up to 20
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0", requires = "json")]
+    pub(crate) logprobs: Option<usize>,
+    /// Print one JSON object when all is complete: the reply, or with --n the choices
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -377,6 +406,14 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn biases_name_a_token_and_a_number() {
+        assert_eq!("13=-100".parse(), Ok(super::BiasArg { id: 13, bias: -100.0 }));
+        for text in ["13", "a=1", "1=a", "-1=1", "=", "1=1=1"] {
+            assert!(text.parse::<super::BiasArg>().unwrap_err().contains("13=-100"), "{text}");
+        }
     }
 
     #[test]

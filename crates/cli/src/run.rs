@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 
 use pollster::block_on;
-use qwill::{ChatEvent, ChatReply, ChatRequest, Control, KvType, Model};
+use qwill::{ChatEvent, ChatReply, ChatRequest, Control, KvType, Model, Usage};
 use serde_json::{Value, json};
 
 use crate::args::{ReplyArgs, RunArgs};
@@ -36,6 +36,7 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
         messages: args.system.iter().map(|text| json!({"role": "system", "content": text})).collect(),
         tools,
         sampling: args.sampling.options(),
+        logit_bias: Some(args.logit_bias.iter().map(|arg| (arg.id, arg.bias)).collect()),
         max_tokens: args.max_tokens,
         stop: args.stop.clone(),
         enable_thinking: args.no_think.then_some(false),
@@ -54,7 +55,10 @@ pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, 
     let mut written = Ok(());
     let reply = block_on(model.chat_with(request, &mut |event| {
         if thinking
-            && !matches!(event, ChatEvent::Reasoning { .. } | ChatEvent::Token | ChatEvent::Progress { .. })
+            && !matches!(
+                event,
+                ChatEvent::Reasoning { .. } | ChatEvent::Token { .. } | ChatEvent::Progress { .. }
+            )
         {
             eprintln!();
             thinking = false;
@@ -73,13 +77,13 @@ pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, 
                 eprint!("{}{text}{}", dim.0, dim.1);
                 thinking = true;
             }
-            ChatEvent::Content { text } => {
+            ChatEvent::Content { text } | ChatEvent::Prompt { text, .. } => {
                 written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             }
             ChatEvent::ToolCall(call) => {
                 eprintln!("{}calls {}({}){}", dim.0, call.name, call.arguments, dim.1)
             }
-            ChatEvent::Progress { .. } | ChatEvent::Token => {}
+            ChatEvent::Progress { .. } | ChatEvent::Token { .. } => {}
         }
         // a closed pipe ends the reply
         if written.is_ok() { Control::Continue } else { Control::Stop }
@@ -112,7 +116,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     } else {
         request.messages.push(json!({"role": "user", "content": prompt}));
     }
+    request.echo = args.echo.then_some(true);
+    request.logprobs = args.logprobs.map(|_| true);
+    request.top_logprobs = args.logprobs;
     let model = crate::model::load(&args.model, KvType::F16)?;
+    if args.n != 1 {
+        request.n = Some(args.n);
+        let replies = block_on(model.choices(&request)?.replies())?;
+        return print_choices(&replies, args);
+    }
     if !args.json {
         let reply = stream(&model, &request)?;
         eprintln!("{}", summary(&reply));
@@ -120,5 +132,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     }
     let reply = block_on(model.chat_with(&request, &mut |_| Control::Continue))?;
     println!("{}", serde_json::to_string(&reply)?);
+    Ok(())
+}
+
+/// All choices at once: one JSON object, or one text below the other.
+fn print_choices(replies: &[ChatReply], args: &RunArgs) -> Result<(), Failure> {
+    if args.json {
+        println!("{}", json!({"choices": replies, "usage": Usage::of_choices(replies)}));
+        return Ok(());
+    }
+    for (index, reply) in replies.iter().enumerate() {
+        eprintln!("choice {index}: {}", summary(reply));
+        println!("{}", reply.text);
+    }
     Ok(())
 }

@@ -65,6 +65,23 @@ fn run_prints_a_reply_or_an_object() {
 }
 
 #[test]
+fn run_gives_logprobs_and_choices() {
+    let raw = ["run", "--json", "--raw", "--max-tokens", "3", "--seed", "1"];
+    let reply = parsed(&[&raw[..], &["--echo", "--logprobs", "2", "Hello there"]].concat());
+    let told = reply["logprobs"]["content"].as_array().unwrap();
+    assert_eq!(told.len() as u64, reply["usage"]["prompt_tokens"].as_u64().unwrap() + 3);
+    assert_eq!((told[0]["logprob"].is_null(), told[1]["top_logprobs"].as_array().unwrap().len()), (true, 2));
+    assert!(reply["text"].as_str().unwrap().starts_with("Hello there"));
+    let choices = parsed(&[&raw[..], &["-n", "2", "--logprobs", "--logit-bias", "9=100", "Hello"]].concat());
+    let ids = |index: usize| choices["choices"][index]["ids"].clone();
+    assert_eq!((ids(0), ids(1)), (json!([9, 9, 9]), json!([9, 9, 9])));
+    assert_eq!(choices["choices"][1]["logprobs"]["content"][0]["top_logprobs"], json!([]));
+    assert_eq!(choices["usage"]["completion_tokens"], 6);
+    let error = failure(&mut qwill(&["run", "--raw", "--logit-bias", "9=101", "Hello"]), 1);
+    assert!(error.contains("between -100 and 100"), "{error}");
+}
+
+#[test]
 fn eval_writes_what_the_contract_says() {
     let expected: Value =
         serde_json::from_slice(&std::fs::read(golden("qwen3-f32/expected.json")).unwrap()).unwrap();

@@ -8,7 +8,7 @@ use crate::gemv::Experts;
 use crate::tuning::{GemmShape, GemvShape};
 use crate::{
     Attend, DrawClass, EpilogueKind, KvType, RotaryRows, Rotate, Templates, TopKWeights, Tuning, UpTo,
-    Visibility, attention, embed, experts, gemm, gemv, grouping, norm, routing, sample, silu_mul,
+    Visibility, attention, embed, experts, gemm, gemv, grouping, norm, report, routing, sample, silu_mul,
 };
 
 /// Layouts of low-rank adapters.
@@ -184,6 +184,7 @@ pub fn permutations(is_web: bool) -> Vec<KernelSource> {
         all.push(sample::select_source(templates, class));
     }
     all.push(sample::sample_source(templates));
+    all.push(report::source(templates));
     all.sort_by(|a, b| a.wgsl.cmp(&b.wgsl));
     all.dedup_by(|a, b| a.wgsl == b.wgsl);
     all

@@ -18,6 +18,8 @@ pub struct SampleBuffers<'a> {
     pub logits: &'a Buffer,
     /// `[n_slots, n_vocab]` u32: bit 31 in the prompt, the rest times in the output.
     pub counts: &'a Buffer,
+    /// `[n_slots, Draws::bias_stride]` of [`crate::LogitBias`].
+    pub biases: &'a Buffer,
     /// `[n_outputs, Draws::candidate_stride]` of value bits and id.
     pub candidates: &'a Buffer,
     /// `[n_slots]` u32: the token that was sampled last.
@@ -32,6 +34,7 @@ struct SelectParams {
     logits_stride: u32,
     n_vocab: u32,
     candidate_stride: u32,
+    bias_stride: u32,
 }
 
 #[repr(C)]
@@ -55,6 +58,7 @@ pub(crate) fn select_source(templates: &Templates, class: DrawClass) -> KernelSo
             Binding::Read,
             Binding::Read,
             Binding::ReadWrite,
+            Binding::Read,
         ],
         constants: vec![],
     }
@@ -88,14 +92,17 @@ pub struct Draws {
     pub n_candidates: usize,
     /// Elements of a row of candidates.
     pub candidate_stride: usize,
+    /// Most biases of a slot.
+    pub bias_stride: usize,
 }
 
 impl Draws {
-    /// Those of a class from a vocabulary of `n_vocab` rows; candidates of all classes share a buffer.
-    pub fn new(class: DrawClass, n_vocab: usize) -> Self {
+    /// Those of a class from a vocabulary of `n_vocab` rows, for slots of up to `bias_stride` biases; candidates of all
+    /// classes share a buffer.
+    pub fn new(class: DrawClass, n_vocab: usize, bias_stride: usize) -> Self {
         let [n_candidates, candidate_stride] =
             [class, DrawClass::All].map(|class| class.n_candidates(n_vocab));
-        Self { class, n_vocab, n_candidates, candidate_stride }
+        Self { class, n_vocab, n_candidates, candidate_stride, bias_stride }
     }
 
     /// How many are made in a step.
@@ -104,20 +111,22 @@ impl Draws {
     }
 }
 
-/// Penalties, temperature and the best candidates of every chunk, for all outputs of a class.
+/// Biases, penalties, temperature and the best candidates of every chunk, for all outputs of a class.
 pub async fn select_candidates(
     kernels: &mut Kernels,
     buffers: &SampleBuffers<'_>,
     draws: Draws,
 ) -> Result<Launch, Error> {
-    let Draws { class, n_vocab, n_candidates, candidate_stride } = draws;
+    let Draws { class, n_vocab, n_candidates, candidate_stride, bias_stride } = draws;
     let source = select_source(&kernels.templates, class);
     let params = SelectParams {
         logits_stride: align_row(n_vocab) as u32,
         n_vocab: n_vocab as u32,
         candidate_stride: candidate_stride as u32,
+        bias_stride: bias_stride as u32,
     };
-    let bound = [buffers.step, buffers.samplers, buffers.logits, buffers.counts, buffers.candidates];
+    let bound =
+        [buffers.step, buffers.samplers, buffers.logits, buffers.counts, buffers.candidates, buffers.biases];
     let chunks = n_vocab.div_ceil(CHUNK) as u32;
     let grid = move |step: &StepShape| Grid([chunks, draws.count(step), 1]);
     let launch = kernels.launch("select_candidates", &source, Some(&params), &bound, grid).await?;

@@ -25,6 +25,18 @@ pub struct SamplerSettings {
     pub frequency_penalty: f32,
     /// Ids from here on are never sampled.
     pub n_vocab: u32,
+    /// How many of the slot's [`LogitBias`]es count.
+    pub n_biases: u32,
+}
+
+/// What is added to a logit of a slot, which has them by rising id.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, NoUninit)]
+pub struct LogitBias {
+    /// The token.
+    pub id: u32,
+    /// What is added.
+    pub bias: f32,
 }
 
 /// How many tokens may be drawn; each class has kernels of its own.

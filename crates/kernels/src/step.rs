@@ -11,6 +11,16 @@ pub enum TokenSource {
     Next,
 }
 
+impl TokenSource {
+    /// As it is written down.
+    fn word(self) -> u32 {
+        match self {
+            Self::Id(id) => id,
+            Self::Next => NEXT,
+        }
+    }
+}
+
 /// Consecutive tokens of a sequence in a step.
 #[derive(Debug, Clone, Copy)]
 pub struct StepSpan<'a> {
@@ -39,6 +49,17 @@ pub struct StepOutput {
     pub index: u32,
     /// How the next token is drawn; `None`: it is not.
     pub draw: Option<DrawClass>,
+    /// What is told of log probabilities; `None`: nothing.
+    pub report: Option<StepReport>,
+}
+
+/// Log probabilities that are wanted after a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepReport {
+    /// Whose; [`TokenSource::Next`] is the one that the output draws.
+    pub token: TokenSource,
+    /// How many of the largest besides.
+    pub n_top: u32,
 }
 
 /// A step before it is written down.
@@ -74,6 +95,8 @@ pub struct StepShape {
     pub n_tiles: u32,
     /// Outputs from which a token is drawn, by [`DrawClass`].
     pub draws: [u32; DrawClass::ALL.len()],
+    /// Outputs of which log probabilities are told.
+    pub n_reports: u32,
 }
 
 impl StepShape {
@@ -81,7 +104,7 @@ impl StepShape {
     pub fn of_one(n_tokens: u32, n_kv: u32, n_outputs: u32, tile_rows: usize) -> Self {
         let n_tiles = if n_tokens > 1 { n_tokens.div_ceil(tile_rows as u32) } else { 0 };
         let spans = vec![SpanShape { n_tokens, n_kv }];
-        Self { n_tokens, n_outputs, spans, n_tiles, draws: [0; DrawClass::ALL.len()] }
+        Self { n_tokens, n_outputs, spans, n_tiles, draws: [0; DrawClass::ALL.len()], n_reports: 0 }
     }
 
     /// Spans of one token.
@@ -110,8 +133,10 @@ pub fn step_words(
     n_pages: usize,
     n_angles: usize,
 ) -> usize {
-    // tiles are no more than tokens, and every block table begins a row
-    (HEADER + 2 * n_tokens + n_outputs + n_spans) * ROW + n_pages.next_multiple_of(ROW) + n_tokens * n_angles
+    // tiles are no more than tokens, reports no more than outputs, and every block table begins a row
+    (HEADER + 2 * n_tokens + 2 * n_outputs + n_spans) * ROW
+        + n_pages.next_multiple_of(ROW)
+        + n_tokens * n_angles
 }
 
 impl StepParts<'_> {
@@ -121,16 +146,14 @@ impl StepParts<'_> {
         let mut shape = StepShape { n_outputs: self.outputs.len() as u32, ..StepShape::default() };
         let n_tokens: usize = self.spans.iter().map(|span| span.tokens.len()).sum();
         shape.n_tokens = n_tokens as u32;
-        let tables = self.block_tables(HEADER + n_tokens + self.n_tiles() + self.outputs.len());
+        shape.n_reports = self.outputs.iter().filter(|output| output.report.is_some()).count() as u32;
+        let n_rows = n_tokens + self.n_tiles() + self.outputs.len() + shape.n_reports as usize;
+        let tables = self.block_tables(HEADER + n_rows);
 
         let mut words = vec![0; HEADER * ROW];
         for (span, &(table, _)) in self.spans.iter().zip(&tables) {
             for (token, position) in span.tokens.iter().zip(span.position..) {
-                let id = match *token {
-                    TokenSource::Id(id) => id,
-                    TokenSource::Next => NEXT,
-                };
-                words.extend([id, span.slot, position, table]);
+                words.extend([token.word(), span.slot, position, table]);
             }
         }
         let tiles = row_of(&words);
@@ -158,6 +181,12 @@ impl StepParts<'_> {
             shape.draws[class as usize] = n;
             first += n;
         }
+        let reports = row_of(&words);
+        for (output, row) in (0..).zip(self.outputs) {
+            if let Some(StepReport { token, n_top }) = row.report {
+                words.extend([output, token.word(), n_top, 0]);
+            }
+        }
         for (span, (table, n_rows)) in self.spans.iter().zip(tables) {
             debug_assert_eq!(row_of(&words), table);
             words.extend_from_slice(span.pages);
@@ -167,6 +196,7 @@ impl StepParts<'_> {
         words.extend(self.spans.iter().flat_map(|span| span.angles).map(|angle| angle.to_bits()));
         words[..ROW].copy_from_slice(&[shape.n_tokens, tiles, outputs, angles]);
         words[ROW..][..classes.len()].copy_from_slice(&classes);
+        words[ROW + classes.len()] = reports;
         (words, shape)
     }
 
@@ -209,27 +239,39 @@ mod tests {
             StepSpan { tokens: &one, slot: 3, position: 40, pages: &[7, 8], angles: &angles[..4] },
             StepSpan { tokens: &many, slot: 1, position: 30, pages: &[2, 9], angles: &[0.5; 44] },
         ];
-        let draw = |token, class| StepOutput { token, slot: 3, seed: 5, index: 6, draw: Some(class) };
+        let report = StepReport { token: TokenSource::Next, n_top: 4 };
+        let draw = |token, class| StepOutput {
+            token,
+            slot: 3,
+            seed: 5,
+            index: 6,
+            draw: Some(class),
+            report: (token > 0).then_some(report),
+        };
+        let of_id = StepReport { token: TokenSource::Id(77), n_top: 0 };
         let outputs = [
             draw(0, DrawClass::Greedy),
             draw(11, DrawClass::All),
-            StepOutput { token: 4, slot: 1, seed: 0, index: 0, draw: None },
+            StepOutput { token: 4, slot: 1, seed: 0, index: 0, draw: None, report: Some(of_id) },
         ];
         let parts = StepParts { spans: &spans, outputs: &outputs, tile_rows: 8 };
         let (words, shape) = parts.encode();
         let row = |at: u32| &words[at as usize * 4..][..4];
         let [n_tokens, tiles, first_output, first_angle] = row(0) else { panic!() };
-        assert_eq!((*n_tokens, row(1)), (12, &[0, 1, 1, 0][..]));
+        let [classes @ .., reports] = row(1) else { panic!() };
+        assert_eq!((*n_tokens, classes), (12, &[0, 1, 1][..]));
         let [id, slot, position, table] = row(2) else { panic!() };
         assert_eq!((*id, *slot, *position, &row(*table)[..2]), (NEXT, 3, 40, &[7, 8][..]));
         assert_eq!(&row(13)[..3], [10, 1, 40]);
         assert_eq!((&row(*tiles)[..3], &row(tiles + 1)[..3]), (&[1, 12, 30][..], &[9, 12, 38][..]));
         assert_eq!(&row(row(*tiles)[3])[..2], [2, 9]);
         assert_eq!((row(*first_output), row(first_output + 2)[0]), (&[0, 3, 5, 6][..], 4));
+        assert_eq!((row(*reports), row(reports + 1)), (&[1, NEXT, 4, 0][..], &[2, 77, 0, 0][..]));
         assert_eq!(words[*first_angle as usize * 4 + 4], 0.5f32.to_bits());
         assert_eq!(words.len(), *first_angle as usize * 4 + 48);
         assert!(words.len() <= step_words(12, 2, 3, 4, 4));
         assert_eq!((shape.n_tiles, shape.draws, shape.singles().len()), (2, [1, 0, 1], 1));
+        assert_eq!(shape.n_reports, 2);
         assert_eq!(shape.longer(), [SpanShape { n_tokens: 11, n_kv: 41 }]);
     }
 }

@@ -65,6 +65,7 @@ const FILES: &[(&str, &str)] = shader_files![
     "attention/attend_prefill.wgsl",
     "sample/select_candidates.wgsl",
     "sample/sample_token.wgsl",
+    "sample/report_logprobs.wgsl",
 ];
 
 /// The shader files, ready to render.

@@ -6,6 +6,7 @@ use qwill_testkit::under_every_mask;
 
 under_every_mask!(select_candidates);
 under_every_mask!(sample_token);
+under_every_mask!(report_logprobs);
 under_every_mask!(sampling_reference);
 
 #[test]
@@ -43,6 +44,7 @@ fn chunks_keep_what_the_settings_can_need() {
             presence_penalty: 0.0,
             frequency_penalty: 0.0,
             n_vocab: u32::MAX,
+            n_biases: 0,
         };
         DrawClass::of(&settings).keep()
     };

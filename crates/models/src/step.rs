@@ -11,6 +11,12 @@ pub type Page = u32;
 /// Positions of a page.
 pub const PAGE: usize = 32;
 
+/// Most tokens whose logits a text may change, see [`Begin::bias`].
+pub const MAX_BIASES: usize = 1024;
+
+/// Most tokens that [`Logprobs`] list.
+pub const MAX_TOP_LOGPROBS: usize = 20;
+
 /// One pass over the weights, for the tokens of any number of texts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Step {
@@ -29,6 +35,8 @@ pub struct Begin {
     pub slot: Slot,
     /// How its tokens are drawn.
     pub sampler: Sampler,
+    /// Tokens with what is added to their logits before anything else, by rising id, [`MAX_BIASES`] at most.
+    pub bias: Vec<(u32, f32)>,
     /// Tokens of its prompt, for penalties.
     pub prompt: Vec<u32>,
     /// Tokens that were drawn for it before: it continues, having lost its place.
@@ -90,11 +98,32 @@ pub enum Want {
         seed: u32,
         /// Which of the seed's numbers: how many tokens were drawn for the text before.
         index: u32,
+        /// How many of the most likely tokens are told with their log probabilities, besides the one that is drawn,
+        /// [`MAX_TOP_LOGPROBS`] at most; `None`: not even its own is.
+        logprobs: Option<u8>,
+    },
+    /// How likely a token is to come next.
+    Logprobs {
+        /// Which one.
+        token: u32,
+        /// How many of the most likely ones are told besides, [`MAX_TOP_LOGPROBS`] at most.
+        n_top: u8,
     },
     /// What the head gives: logits or scores.
     Scores,
     /// The state after the final norm.
     State,
+}
+
+impl Want {
+    /// How many of the most likely tokens are to be told.
+    pub fn n_top(self) -> usize {
+        match self {
+            Self::Token { logprobs, .. } => logprobs.unwrap_or(0).into(),
+            Self::Logprobs { n_top, .. } => n_top.into(),
+            Self::Scores | Self::State => 0,
+        }
+    }
 }
 
 /// How tokens are drawn.
@@ -139,11 +168,32 @@ impl Sampler {
     }
 }
 
+/// A token that was drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// Which one.
+    pub id: u32,
+    /// How likely it was, if that was asked for.
+    pub logprobs: Option<Logprobs>,
+}
+
+/// Natural logarithms of probabilities: of the softmax of all logits as the model gives them, before biases, penalties and
+/// temperature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logprobs {
+    /// Of the token in question.
+    pub logprob: f32,
+    /// The most likely tokens with theirs, in falling order, equal ones by rising id.
+    pub top: Vec<(u32, f32)>,
+}
+
 /// What came of a [`Want`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// The token.
-    Token(u32),
+    Token(Sampled),
+    /// How likely it was.
+    Logprobs(Logprobs),
     /// Logits or scores of one token, as wide as the head.
     Scores(Vec<f32>),
     /// The normalised state of one token.

@@ -182,6 +182,8 @@ impl Model {
             prompt,
             adapters,
             sampler: Sampler::greedy(n_vocab as u32),
+            bias: Vec::new(),
+            logprobs: None,
             seed: 0,
             max_tokens: request.decode_tokens.max(1),
             ends: Vec::new(),
@@ -202,7 +204,7 @@ async fn cpu_ms_per_token(engine: &mut Engine) -> Result<f64, Error> {
     for index in 0..8 {
         engine.gpu.flush().await?;
         let started = Instant::now();
-        let draw = Output { row: 0, want: Want::Token { seed: 0, index } };
+        let draw = Output { row: 0, want: Want::Token { seed: 0, index, logprobs: None } };
         let token = engine.submit(&Step::of_one(0, vec![Source::Id(0)], vec![draw])).await?;
         spent.push(started.elapsed().as_secs_f64() * 1e3);
         token.answers().await?;

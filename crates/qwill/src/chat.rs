@@ -1,13 +1,20 @@
 //! Chat completions in OpenAI's shape.
 
+mod checks;
+mod choices;
+mod logprobs;
 mod prompt;
 mod reader;
 mod stream;
+
+use std::collections::BTreeMap;
 
 use qwill_text::StopRules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::choices::{ChatChoices, ChoiceEvent};
+pub use self::logprobs::{CompletionLogprobs, ReplyLogprobs, TokenLogprob, TopLogprob};
 use self::reader::ReplyReader;
 pub use self::stream::ChatStream;
 use crate::requests::Generation;
@@ -28,6 +35,19 @@ pub struct ChatRequest {
     /// Sampling.
     #[serde(flatten)]
     pub sampling: SamplingOptions,
+    /// Added to the logits of tokens, by id, before penalties and temperature: -100 to 100, of at most 1024 tokens. At usual
+    /// temperatures -100 forbids a token, and 100 forces it.
+    pub logit_bias: Option<BTreeMap<u32, f32>>,
+    /// Whether to tell how likely each token was: under the softmax of the logits as the model gives them, before biases,
+    /// penalties and temperature.
+    pub logprobs: Option<bool>,
+    /// With logprobs: how many of the most likely tokens to tell in each place, up to 20.
+    pub top_logprobs: Option<usize>,
+    /// How many replies, 1 to 128, see [`Model::choices`].
+    pub n: Option<usize>,
+    /// With a prompt and no suffix: whether it is the beginning of the reply's text, and of its logprobs. Then these are told
+    /// of the prompt even if max_tokens is 0.
+    pub echo: Option<bool>,
     /// Most tokens of the reply.
     pub max_tokens: Option<usize>,
     /// Strings that end the reply.
@@ -82,6 +102,14 @@ pub enum ChatEvent {
         /// Of these.
         n_tokens: usize,
     },
+    /// The prompt, which is to be echoed.
+    Prompt {
+        /// The text.
+        text: String,
+        /// How likely its tokens were, if that was asked for.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        logprobs: Vec<TokenLogprob>,
+    },
     /// More of the thoughts.
     Reasoning {
         /// The text.
@@ -95,14 +123,18 @@ pub enum ChatEvent {
     /// A whole call of a tool.
     ToolCall(ToolCall),
     /// A token was made, whether or not it shows yet: a chance to stop.
-    Token,
+    Token {
+        /// How likely it was, if that was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        logprobs: Option<TokenLogprob>,
+    },
 }
 
 impl ChatEvent {
-    /// The text for the reader, empty for anything else.
+    /// The text for the reader, an echoed prompt included, empty for anything else.
     pub fn text(&self) -> &str {
         match self {
-            Self::Content { text } => text,
+            Self::Content { text } | Self::Prompt { text, .. } => text,
             _ => "",
         }
     }
@@ -132,6 +164,9 @@ pub struct ChatReply {
     pub finish_reason: FinishReason,
     /// Its tokens.
     pub ids: Vec<u32>,
+    /// How likely they were, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<ReplyLogprobs>,
     /// Token counts.
     pub usage: Usage,
     /// Times.
@@ -147,12 +182,37 @@ impl Model {
     /// Starts to answer a request: the reply is a stream of events, and whole with [`ChatStream::reply`].
     ///
     /// The same seed gives the same tokens, up to what the last bits of sums decide: they depend on what else runs.
+    ///
+    /// # Errors
+    /// If the request makes no sense, or asks for several replies.
     pub fn chat(&self, request: &ChatRequest) -> Result<ChatStream, Error> {
+        match request.n_choices()? {
+            1 => self.start_reply(request, request.sampling.seed.unwrap_or_else(fresh_seed)),
+            n => Err(Error::Request(format!("n is {n}, but chat gives one reply; choices gives several"))),
+        }
+    }
+
+    /// Starts all replies that a request asks for with [`ChatRequest::n`]. They run together, and their prompt is read once.
+    ///
+    /// The first has the request's seed, each other one the seed after that of the one before: a reply is what its seed
+    /// gives alone, up to what [`Self::chat`] says.
+    ///
+    /// # Errors
+    /// If the request makes no sense.
+    pub fn choices(&self, request: &ChatRequest) -> Result<ChatChoices, Error> {
+        let seed = request.sampling.seed.unwrap_or_else(fresh_seed);
+        let start = |i| self.start_reply(request, seed.wrapping_add(i));
+        let streams = (0..request.n_choices()? as u64).map(start).collect::<Result<_, _>>()?;
+        Ok(ChatChoices::new(streams))
+    }
+
+    fn start_reply(&self, request: &ChatRequest, seed: u64) -> Result<ChatStream, Error> {
         if request.thinking_budget == Some(0) {
             return Err(Error::Request(
                 "thinking_budget is 0, but must be at least 1; enable_thinking: false answers without thoughts".into(),
             ));
         }
+        let (logprobs, echoed) = (request.n_top()?, request.echoed()?);
         let adapters = self.resolve_adapters(request.adapters.as_deref())?;
         let prompt = self.prompt(request)?;
         let tokenizer = self.tokenizer()?;
@@ -162,9 +222,10 @@ impl Model {
         let stop = StopRules::new(ends.clone(), [&request.stop[..], &prompt.stop].concat());
         let reader = ReplyReader::new(tokenizer, stop, prompt.form, request.thinking_budget);
         let max_tokens = request.max_tokens.unwrap_or(usize::MAX);
-        let seed = request.sampling.seed.unwrap_or_else(fresh_seed);
-        let generation = Generation { prompt: prompt.ids, adapters, sampler, seed, max_tokens, ends };
-        ChatStream::start(self, generation, max_tokens, reader)
+        let bias = request.biases(tokenizer.n_tokens())?;
+        let generation =
+            Generation { prompt: prompt.ids, adapters, sampler, bias, logprobs, seed, max_tokens, ends };
+        ChatStream::start(self, generation, max_tokens, reader, echoed)
     }
 
     /// Answers a request, telling `on_event` about every piece of the reply; it may stop the reply.

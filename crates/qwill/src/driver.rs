@@ -162,7 +162,7 @@ impl Driver {
     fn tell(&mut self, Event { id, what }: Event) {
         let Some(listener) = self.listeners.get(&id) else { return };
         let is_over = match &what {
-            What::Token(token) => listener.ends.contains(token),
+            What::Token(sampled) => listener.ends.contains(&sampled.id),
             What::Finished(_) => true,
             _ => false,
         };

@@ -65,6 +65,8 @@ pub(crate) struct Engine {
     head: Stage,
     adapters: Adapters,
     samplers: HashMap<DrawClass, Vec<Launch>>,
+    /// Log probabilities, once they have been asked for.
+    report: Option<Launch>,
     /// How each slot's tokens are drawn.
     classes: Vec<DrawClass>,
     /// Keys and values of each layer.
@@ -104,6 +106,7 @@ impl Engine {
             head: Stage::default(),
             adapters: Adapters::default(),
             samplers: HashMap::new(),
+            report: None,
             classes: vec![DrawClass::Greedy; options.n_slots],
             caches: Vec::new(),
             staging,

@@ -166,6 +166,8 @@ impl Model {
                 prompt: ids.clone(),
                 adapters,
                 sampler: Sampler::greedy(n_vocab as u32),
+                bias: Vec::new(),
+                logprobs: None,
                 seed: 0,
                 max_tokens: case.greedy,
                 ends: Vec::new(),

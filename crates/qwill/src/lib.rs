@@ -47,7 +47,10 @@ mod timings;
 mod weight_format;
 
 pub use bench::{BenchReport, BenchRequest, BenchRun};
-pub use chat::{ChatEvent, ChatReply, ChatRequest, ChatStream, FinishReason, ToolCall, Usage};
+pub use chat::{
+    ChatChoices, ChatEvent, ChatReply, ChatRequest, ChatStream, ChoiceEvent, CompletionLogprobs,
+    FinishReason, ReplyLogprobs, TokenLogprob, ToolCall, TopLogprob, Usage,
+};
 pub use control::{Control, LoadProgress};
 pub use device_memory::{DeviceMemory, Room};
 pub use error::Error;

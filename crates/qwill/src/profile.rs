@@ -114,10 +114,10 @@ async fn profile(
     let written = engine.write(&first).await?;
     let prefill = measure(&engine.ready(&written), runs).await?;
 
-    let draw = Output { row: 0, want: Want::Token { seed: 0, index: 0 } };
+    let draw = Output { row: 0, want: Want::Token { seed: 0, index: 0, logprobs: None } };
     let mut next = step(depth + prompt_tokens, ids(0..1), vec![draw]);
     let sampler = Sampler::greedy(n_vocab as u32);
-    next.begins.push(Begin { slot: 0, sampler, prompt: Vec::new(), drawn: Vec::new() });
+    next.begins.push(Begin { slot: 0, sampler, bias: Vec::new(), prompt: Vec::new(), drawn: Vec::new() });
     let written = engine.write(&next).await?;
     let decode = measure(&engine.ready(&written), runs).await?;
     Ok(ProfileReport { decode, prefill })

@@ -13,6 +13,10 @@ pub(crate) struct Generation {
     pub(crate) prompt: Vec<u32>,
     pub(crate) adapters: Vec<(u64, f32)>,
     pub(crate) sampler: Sampler,
+    /// Added to logits, by rising id.
+    pub(crate) bias: Vec<(u32, f32)>,
+    /// How many of the most likely tokens are told with each, if log probabilities are.
+    pub(crate) logprobs: Option<u8>,
     pub(crate) seed: u64,
     /// At least 1.
     pub(crate) max_tokens: usize,
@@ -70,7 +74,7 @@ impl Model {
 
     /// Starts to continue a text.
     pub(crate) fn generate(&self, generation: Generation) -> Result<Signals, Error> {
-        let Generation { prompt, adapters, sampler, seed, max_tokens, ends } = generation;
+        let Generation { prompt, adapters, sampler, bias, logprobs, seed, max_tokens, ends } = generation;
         self.check_generates()?;
         if prompt.is_empty() {
             return Err(Error::Request("the prompt is empty".into()));
@@ -84,7 +88,8 @@ impl Model {
                 hint: self.hint(),
             });
         }
-        let task = Task::Generate { sampler, seed: (seed ^ (seed >> 32)) as u32, max_tokens };
+        let seed = (seed ^ (seed >> 32)) as u32;
+        let task = Task::Generate { sampler, bias, logprobs, seed, max_tokens };
         let n_prompt = prompt.len();
         self.handle().run(Request { tokens: prompt, n_prompt, adapters, chunk: None, task }, ends)
     }
@@ -109,7 +114,7 @@ pub(crate) async fn rows_of(mut signals: Signals) -> Result<Vec<Vec<f32>>, Error
     while let Some(what) = signals.next().await.transpose()? {
         match what {
             What::Scores { values, .. } | What::State { values, .. } => rows.push(values),
-            What::Started { .. } | What::Progress { .. } | What::Token(_) => {}
+            What::Started { .. } | What::Progress { .. } | What::Token(_) | What::Logprobs { .. } => {}
             What::Finished(_) => return Ok(rows),
         }
     }
@@ -120,8 +125,8 @@ pub(crate) async fn rows_of(mut signals: Signals) -> Result<Vec<Vec<f32>>, Error
 pub(crate) async fn tokens_of(mut signals: Signals) -> Result<Vec<u32>, Error> {
     let mut tokens = Vec::new();
     while let Some(what) = signals.next().await.transpose()? {
-        if let What::Token(token) = what {
-            tokens.push(token);
+        if let What::Token(sampled) = what {
+            tokens.push(sampled.id);
         }
     }
     Ok(tokens)

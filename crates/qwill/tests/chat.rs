@@ -97,7 +97,7 @@ fn thoughts_end_when_their_budget_is_spent() {
             match event {
                 ChatEvent::Reasoning { text } => reasoning.push_str(&text),
                 ChatEvent::Content { text: part } => text.push_str(&part),
-                ChatEvent::ToolCall(_) | ChatEvent::Token | ChatEvent::Progress { .. } => {}
+                _ => {}
             }
             Control::Continue
         }))
@@ -130,7 +130,7 @@ fn thoughts_end_when_their_budget_is_spent() {
     let stopped = block_on(model.chat_with(
         &ChatRequest { thinking_budget: Some(5), ..request.clone() },
         &mut |event| {
-            tokens += usize::from(event == ChatEvent::Token);
+            tokens += usize::from(matches!(event, ChatEvent::Token { .. }));
             if tokens == 5 { Control::Stop } else { Control::Continue }
         },
     ))

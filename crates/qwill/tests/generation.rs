@@ -103,14 +103,14 @@ fn a_warm_cache_changes_nothing() {
 }
 
 fn compare_warm_with_cold(kv: KvType) {
-    let mut warm = model_with_cache("qwen3-tied", "", kv);
-    let mut cold = model_with_cache("qwen3-tied", "", kv);
+    let warm = model_with_cache("qwen3-tied", "", kv);
+    let cold = model_with_cache("qwen3-tied", "", kv);
     let mut text = String::from("one two three four five six seven");
     for turn in 0..4 {
         let request = raw(&text, 20, SamplingOptions::greedy());
-        let reply = chat(&mut warm, &request);
+        let reply = chat(&warm, &request);
         block_on(cold.reset()).unwrap();
-        let fresh = chat(&mut cold, &request);
+        let fresh = chat(&cold, &request);
         assert_eq!(reply.ids, fresh.ids, "turn {turn}");
         assert_eq!(fresh.usage.cached_tokens, 0);
         assert_eq!(reply.usage.cached_tokens > 0, turn > 0, "turn {turn}: {:?}", reply.usage);
@@ -119,7 +119,7 @@ fn compare_warm_with_cold(kv: KvType) {
     // an edited beginning shares less, and is right all the same
     let request = raw("one two tree", 20, SamplingOptions::greedy());
     block_on(cold.reset()).unwrap();
-    assert_eq!(chat(&mut warm, &request).ids, chat(&mut cold, &request).ids);
+    assert_eq!(chat(&warm, &request).ids, chat(&cold, &request).ids);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn replies_stop_where_they_should() {
     let mut tokens = 0;
     let request = raw("Hello", 40, SamplingOptions::greedy());
     let aborted = block_on(model.chat_with(&request, &mut |event| {
-        tokens += usize::from(event == ChatEvent::Token);
+        tokens += usize::from(matches!(event, ChatEvent::Token { .. }));
         if tokens == 5 { Control::Stop } else { Control::Continue }
     }))
     .unwrap();
@@ -174,7 +174,7 @@ fn events_add_up_to_the_reply() {
         match &event {
             ChatEvent::Content { text: part } => text.push_str(part),
             ChatEvent::Reasoning { text: part } => reasoning.push_str(part),
-            ChatEvent::ToolCall(_) | ChatEvent::Token | ChatEvent::Progress { .. } => {}
+            _ => {}
         }
         Control::Continue
     }))

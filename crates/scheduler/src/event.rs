@@ -1,5 +1,7 @@
 //! What came of requests.
 
+use qwill_models::step::{Logprobs, Sampled};
+
 use crate::request::RequestId;
 
 /// Something that happened to a request.
@@ -27,7 +29,14 @@ pub enum What {
         n_tokens: usize,
     },
     /// A token was drawn.
-    Token(u32),
+    Token(Sampled),
+    /// How likely a token was that was read.
+    Logprobs {
+        /// Position in the text of the token before it, after which it was likely or not.
+        row: usize,
+        /// How likely.
+        logprobs: Logprobs,
+    },
     /// What the head gave for a token that was read.
     Scores {
         /// Position of the token in the text.

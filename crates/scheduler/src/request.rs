@@ -1,6 +1,6 @@
 //! What is asked for.
 
-use qwill_models::step::Sampler;
+use qwill_models::step::{MAX_BIASES, Sampler};
 
 use crate::limits::{Limits, Reading};
 
@@ -18,7 +18,7 @@ pub struct Request {
     pub n_prompt: usize,
     /// Adapters that change the weights for it, by the number that loading gave them, with their scales.
     pub adapters: Vec<(u64, f32)>,
-    /// Tokens of it that a step reads at most; absent: as many as fit.
+    /// Tokens of it that a step reads at most; absent, or where texts are read whole: as many as fit.
     pub chunk: Option<usize>,
     /// What is to be done.
     pub task: Task,
@@ -31,6 +31,11 @@ pub enum Task {
     Generate {
         /// How.
         sampler: Sampler,
+        /// Tokens with what is added to their logits, by rising id.
+        bias: Vec<(u32, f32)>,
+        /// How many of the most likely tokens are told with each that is drawn, and their log probabilities; `None`: none,
+        /// nor its own.
+        logprobs: Option<u8>,
         /// The random numbers' seed.
         seed: u32,
         /// How many at most; the context may end it before.
@@ -63,6 +68,9 @@ pub enum Wanted {
     Scores,
     /// The state after the final norm.
     State,
+    /// How likely the token behind it is, with so many of the most likely ones. The last token of the text has none behind
+    /// it.
+    Logprobs(u8),
 }
 
 /// Why a request cannot be done, now or later.
@@ -104,10 +112,16 @@ pub enum Refused {
     #[error("max_tokens is 0; at least one token must be drawn")]
     NoTokens,
     /// Rows that are none, or do not rise, or lie outside.
-    #[error("the rows wanted must be one or more that rise and lie below {n_tokens}, the length of the text")]
+    #[error("the rows wanted must be one or more that rise and lie below {n_rows}")]
     Rows {
-        /// Tokens of the text.
-        n_tokens: usize,
+        /// Tokens of the text that can be asked for it.
+        n_rows: usize,
+    },
+    /// Biases that the executor has no place for, or cannot find.
+    #[error("{n_biases} biases; there may be {MAX_BIASES}, of tokens whose ids rise")]
+    Biases {
+        /// How many.
+        n_biases: usize,
     },
     /// A model whose tokens see what follows predicts none.
     #[error("this model reads whole texts; it draws no tokens")]
@@ -130,28 +144,48 @@ pub enum Refused {
     },
 }
 
-impl Rows {
-    /// How many there are in a text of `n_tokens`.
-    pub(crate) fn count(&self, n_tokens: usize) -> usize {
+impl Wanted {
+    /// How many tokens must be known behind one of which it is wanted.
+    pub(crate) fn n_behind(self) -> usize {
         match self {
-            Self::Every => n_tokens,
+            Self::Scores | Self::State => 0,
+            Self::Logprobs(_) => 1,
+        }
+    }
+
+    /// How many tokens of a text of `n_tokens` it can be had of, from the first on.
+    pub(crate) fn n_rows(self, n_tokens: usize) -> usize {
+        n_tokens.saturating_sub(self.n_behind())
+    }
+}
+
+impl Rows {
+    /// How many there are among `n_rows`.
+    pub(crate) fn count(&self, n_rows: usize) -> usize {
+        match self {
+            Self::Every => n_rows,
             Self::Last => 1,
             Self::List(rows) => rows.len(),
         }
     }
 
-    /// The `i`th of a text of `n_tokens`.
-    pub(crate) fn get(&self, i: usize, n_tokens: usize) -> Option<usize> {
+    /// The `i`th among `n_rows`.
+    pub(crate) fn get(&self, i: usize, n_rows: usize) -> Option<usize> {
         match self {
-            Self::Every => Some(i).filter(|&i| i < n_tokens),
-            Self::Last => n_tokens.checked_sub(1).filter(|_| i == 0),
+            Self::Every => Some(i).filter(|&i| i < n_rows),
+            Self::Last => n_rows.checked_sub(1).filter(|_| i == 0),
             Self::List(rows) => rows.get(i).copied(),
         }
     }
 
-    fn are_within(&self, n_tokens: usize) -> bool {
-        let Self::List(rows) = self else { return true };
-        rows.is_sorted_by(|a, b| a < b) && rows.last().is_some_and(|&last| last < n_tokens)
+    /// Whether there are any, which rise and lie below `n_rows`.
+    fn are_within(&self, n_rows: usize) -> bool {
+        match self {
+            Self::List(rows) => {
+                rows.is_sorted_by(|a, b| a < b) && rows.last().is_some_and(|&last| last < n_rows)
+            }
+            Self::Every | Self::Last => n_rows > 0,
+        }
     }
 }
 
@@ -182,12 +216,23 @@ impl Request {
         match (&self.task, limits.reading) {
             (Task::Generate { .. }, Reading::WholeText) => Err(Refused::CannotGenerate),
             (Task::Generate { max_tokens: 0, .. }, _) => Err(Refused::NoTokens),
-            (Task::Read { rows, .. }, _) if !rows.are_within(n_tokens) => Err(Refused::Rows { n_tokens }),
+            (Task::Generate { bias, .. }, _)
+                if bias.len() > MAX_BIASES || !bias.is_sorted_by(|a, b| a.0 < b.0) =>
+            {
+                Err(Refused::Biases { n_biases: bias.len() })
+            }
+            (Task::Read { rows, want }, _) if !rows.are_within(want.n_rows(n_tokens)) => {
+                Err(Refused::Rows { n_rows: want.n_rows(n_tokens) })
+            }
             (Task::Read { .. }, Reading::WholeText) if n_tokens > chunk => {
                 Err(Refused::LongerThanStep { n_tokens, chunk })
             }
-            (Task::Read { rows, .. }, Reading::WholeText) if rows.count(n_tokens) > max_outputs => {
-                Err(Refused::TooManyOutputs { n_outputs: rows.count(n_tokens), max_outputs })
+            (Task::Read { rows, want }, Reading::WholeText) => {
+                let n_outputs = rows.count(want.n_rows(n_tokens));
+                if n_outputs > max_outputs {
+                    return Err(Refused::TooManyOutputs { n_outputs, max_outputs });
+                }
+                Ok(())
             }
             _ => Ok(()),
         }

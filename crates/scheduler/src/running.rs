@@ -33,13 +33,13 @@ impl Running {
     /// How its slot gets a new owner.
     pub(crate) fn begin(&self, vocab_size: usize) -> Begin {
         let Sequence { tokens, n_prompt, work, .. } = &self.sequence;
-        let sampler = match work {
-            Work::Generate { sampler, .. } => *sampler,
-            Work::Read { .. } => Sampler::greedy(vocab_size as u32),
+        let (sampler, bias) = match work {
+            Work::Generate { sampler, bias, .. } => (*sampler, bias.clone()),
+            Work::Read { .. } => (Sampler::greedy(vocab_size as u32), Vec::new()),
         };
         let (prompt, drawn) =
             if sampler.has_penalties() { tokens.split_at(*n_prompt) } else { (&[][..], &[][..]) };
-        Begin { slot: self.slot, sampler, prompt: prompt.to_vec(), drawn: drawn.to_vec() }
+        Begin { slot: self.slot, sampler, bias, prompt: prompt.to_vec(), drawn: drawn.to_vec() }
     }
 
     /// How many tokens it can read next.

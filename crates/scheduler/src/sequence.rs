@@ -13,6 +13,8 @@ pub(crate) enum Work {
     /// Tokens are drawn.
     Generate {
         sampler: Sampler,
+        bias: Vec<(u32, f32)>,
+        logprobs: Option<u8>,
         seed: u32,
         /// Tokens of the text when its last is drawn, and why it is the last.
         until: usize,
@@ -65,22 +67,23 @@ impl Sequence {
         let key =
             Key { class, adapters: adapters.iter().map(|&(id, scale)| (id, scale.to_bits())).collect() };
         let work = match task {
-            Task::Generate { sampler, seed, max_tokens } => {
+            Task::Generate { sampler, bias, logprobs, seed, max_tokens } => {
                 // the last token is not read, so it needs no position
                 let (wanted, room) = (tokens.len().saturating_add(max_tokens), limits.context_length + 1);
                 let end = if wanted <= room { End::MaxTokens } else { End::Context };
-                Work::Generate { sampler, seed, until: wanted.min(room), end, n_ahead: 0 }
+                Work::Generate { sampler, bias, logprobs, seed, until: wanted.min(room), end, n_ahead: 0 }
             }
             Task::Read { rows, want } => {
                 if let (Reading::Causal, Rows::List(rows)) = (limits.reading, &rows) {
                     // no row sees what follows
-                    tokens.truncate(rows.last().map_or(0, |last| last + 1));
+                    tokens.truncate(rows.last().map_or(0, |last| last + 1 + want.n_behind()));
                 }
                 Work::Read { rows, want, n_asked: 0, n_answered: 0 }
             }
         };
         let n_given = tokens.len();
-        let chunk = chunk.unwrap_or(usize::MAX);
+        // a whole text runs in one step, whatever was asked for
+        let chunk = chunk.filter(|_| limits.reading == Reading::Causal).unwrap_or(usize::MAX);
         Self { tokens, n_prompt, adapters, chunk, key, work, n_given, n_told: None }
     }
 
@@ -98,7 +101,9 @@ impl Sequence {
         let last = n_tokens.saturating_sub(1);
         match &self.work {
             Work::Generate { .. } => last,
-            Work::Read { rows, n_asked, .. } => rows.get(*n_asked, n_tokens).unwrap_or(last),
+            Work::Read { rows, want, n_asked, .. } => {
+                rows.get(*n_asked, want.n_rows(n_tokens)).unwrap_or(last)
+            }
         }
     }
 
@@ -119,7 +124,7 @@ impl Sequence {
     pub(crate) fn ask(&mut self, from: usize, to: usize, most: usize) -> (Vec<Output>, usize) {
         let n_tokens = self.tokens.len();
         match &mut self.work {
-            Work::Generate { seed, n_ahead, .. } => {
+            Work::Generate { seed, n_ahead, logprobs, .. } => {
                 let n_total = n_tokens + *n_ahead;
                 if to < n_total {
                     (Vec::new(), to)
@@ -127,21 +132,25 @@ impl Sequence {
                     (Vec::new(), to - 1)
                 } else {
                     *n_ahead += 1;
-                    let want = Want::Token { seed: *seed, index: (n_total - self.n_prompt) as u32 };
+                    let index = (n_total - self.n_prompt) as u32;
+                    let want = Want::Token { seed: *seed, index, logprobs: *logprobs };
                     (vec![Output { row: to - 1 - from, want }], to)
                 }
             }
             Work::Read { rows, want, n_asked, .. } => {
-                let want = match want {
+                let tokens = &self.tokens;
+                let want_of = |row: usize| match *want {
                     Wanted::Scores => Want::Scores,
                     Wanted::State => Want::State,
+                    Wanted::Logprobs(n_top) => Want::Logprobs { token: tokens[row + 1], n_top },
                 };
+                let n_rows = want.n_rows(n_tokens);
                 let mut outputs = Vec::new();
-                while let Some(row) = rows.get(*n_asked, n_tokens).filter(|&row| row < to) {
+                while let Some(row) = rows.get(*n_asked, n_rows).filter(|&row| row < to) {
                     if outputs.len() == most {
                         return (outputs, row);
                     }
-                    outputs.push(Output { row: row - from, want });
+                    outputs.push(Output { row: row - from, want: want_of(row) });
                     *n_asked += 1;
                 }
                 (outputs, to)
@@ -156,7 +165,7 @@ impl Sequence {
     pub(crate) fn is_read(&self) -> bool {
         match &self.work {
             Work::Generate { .. } => false,
-            Work::Read { rows, n_asked, .. } => *n_asked == rows.count(self.tokens.len()),
+            Work::Read { rows, want, n_asked, .. } => *n_asked == rows.count(want.n_rows(self.tokens.len())),
         }
     }
 
@@ -182,10 +191,11 @@ impl Sequence {
             Work::Read { n_answered, .. } => *n_answered += 1,
         }
         match answer {
-            Answer::Token(token) => {
-                self.tokens.push(token);
-                What::Token(token)
+            Answer::Token(sampled) => {
+                self.tokens.push(sampled.id);
+                What::Token(sampled)
             }
+            Answer::Logprobs(logprobs) => What::Logprobs { row, logprobs },
             Answer::Scores(values) => What::Scores { row, values },
             Answer::State(values) => What::State { row, values },
         }
@@ -195,8 +205,9 @@ impl Sequence {
     pub(crate) fn end(&self) -> Option<End> {
         match &self.work {
             Work::Generate { until, end, .. } => Some(*end).filter(|_| self.tokens.len() >= *until),
-            Work::Read { rows, n_answered, .. } => {
-                Some(End::Read).filter(|_| *n_answered == rows.count(self.tokens.len()))
+            Work::Read { rows, want, n_answered, .. } => {
+                let n_wanted = rows.count(want.n_rows(self.tokens.len()));
+                Some(End::Read).filter(|_| *n_answered == n_wanted)
             }
         }
     }

@@ -1,4 +1,4 @@
-use crate::SamplerSettings;
+use crate::{LogitBias, SamplerSettings};
 
 /// Logits that one workgroup looks through.
 const CHUNK: usize = 1024;
@@ -8,21 +8,22 @@ const LOWEST: f64 = -3.0e38;
 /// A token that may be sampled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// Logit after penalties and temperature.
+    /// Logit after bias, penalties and temperature.
     pub value: f64,
     /// Token id.
     pub id: u32,
 }
 
-/// A logit after penalties and temperature, in the order of Hugging Face's `generate`:
+/// A logit after bias, penalties and temperature, in the order of Hugging Face's `generate` and of vLLM:
 ///
-/// 1. repetition: `s / rho` where `s > 0`, else `s * rho`, for ids seen in prompt or output;
-/// 2. presence and frequency: `s -= presence + frequency * n` for ids made `n > 0` times in the output;
-/// 3. `s / temperature`, unless that is 0.
+/// 1. `s += bias`;
+/// 2. repetition: `s / rho` where `s > 0`, else `s * rho`, for ids seen in prompt or output;
+/// 3. presence and frequency: `s -= presence + frequency * n` for ids made `n > 0` times in the output;
+/// 4. `s / temperature`, unless that is 0.
 ///
 /// `count` has bit 31 set for ids in the prompt; the rest is `n`.
-pub fn adjusted(settings: &SamplerSettings, logit: f32, count: u32) -> f64 {
-    let mut s = f64::from(logit);
+pub fn adjusted(settings: &SamplerSettings, logit: f32, bias: f32, count: u32) -> f64 {
+    let mut s = f64::from(logit) + f64::from(bias);
     let rho = f64::from(settings.repetition_penalty);
     if count != 0 {
         s = if s > 0.0 { s / rho } else { s * rho };
@@ -40,16 +41,20 @@ pub fn adjusted(settings: &SamplerSettings, logit: f32, count: u32) -> f64 {
 /// Adjusts the logits and keeps the best `keep` of every 1024, in falling order, equal values by rising id.
 ///
 /// `logits` and `counts` have a place for each of `settings.n_vocab` ids, and perhaps padding; ids from there on, and
-/// those that fill the last chunk, come last. Returns `[chunks, keep]`.
+/// those that fill the last chunk, come last. The slot's `biases` are as many as `settings` says. Returns `[chunks, keep]`.
 pub fn select_candidates(
     settings: &SamplerSettings,
     logits: &[f32],
     counts: &[u32],
+    biases: &[LogitBias],
     keep: usize,
 ) -> Vec<Candidate> {
     let n_vocab = settings.n_vocab as usize;
     assert!(n_vocab <= logits.len(), "the kernel does not check either");
-    let value = |id: usize| if id < n_vocab { adjusted(settings, logits[id], counts[id]) } else { LOWEST };
+    let biases = &biases[..settings.n_biases as usize];
+    let bias = |id: usize| biases.iter().find(|bias| bias.id as usize == id).map_or(0.0, |bias| bias.bias);
+    let value =
+        |id: usize| if id < n_vocab { adjusted(settings, logits[id], bias(id), counts[id]) } else { LOWEST };
     (0..logits.len())
         .step_by(CHUNK)
         .flat_map(|first| {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use qwill_text::{DecodeStream, ReplyEvent, StopRules, THINKING_BUDGET_END, Tokenizer};
 
 use super::prompt::ReplyForm;
-use super::{ChatEvent, ToolCall};
+use super::{ChatEvent, TokenLogprob, ToolCall};
 
 /// Whether a reply goes on behind a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(super) struct ReplyReader {
     pub(super) text: String,
     pub(super) reasoning: String,
     pub(super) tool_calls: Vec<ToolCall>,
+    /// Of the tokens that were told, if that was asked for.
+    pub(super) logprobs: Vec<TokenLogprob>,
     pub(super) events: VecDeque<ChatEvent>,
 }
 
@@ -46,18 +48,27 @@ impl ReplyReader {
             text: String::new(),
             reasoning: String::new(),
             tool_calls: Vec::new(),
+            logprobs: Vec::new(),
             events: VecDeque::new(),
         }
     }
 
-    pub(super) fn token(&mut self, id: u32) -> Verdict {
+    /// The prompt begins the reply.
+    pub(super) fn echo(&mut self, text: String, logprobs: Vec<TokenLogprob>) {
+        self.text.push_str(&text);
+        self.logprobs.extend_from_slice(&logprobs);
+        self.events.push_back(ChatEvent::Prompt { text, logprobs });
+    }
+
+    pub(super) fn token(&mut self, id: u32, logprobs: Option<TokenLogprob>) -> Verdict {
         if self.stop.is_eos(id) {
             return Verdict::Ends;
         }
         let text = self.decoder.push(id);
         let step = self.stop.push(&text);
         self.push(&step.emit);
-        self.events.push_back(ChatEvent::Token);
+        self.logprobs.extend(logprobs.clone());
+        self.events.push_back(ChatEvent::Token { logprobs });
         if step.stopped.is_some() {
             return Verdict::Ends;
         }

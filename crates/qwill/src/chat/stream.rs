@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use qwill_scheduler::What;
+use qwill_models::step::Sampled;
+use qwill_scheduler::{Rows, Wanted, What};
 use qwill_text::{Specials, THINKING_BUDGET_END, Tokenizer};
 
 use super::reader::{ReplyReader, Verdict};
-use super::{ChatEvent, ChatReply, FinishReason, Usage};
+use super::{ChatEvent, ChatReply, FinishReason, ReplyLogprobs, TokenLogprob, Usage};
 use crate::driver::Signals;
-use crate::requests::Generation;
+use crate::requests::{Generation, Reading};
 use crate::timings::Clock;
 use crate::{Control, Error, Model, Timings};
 
@@ -28,7 +29,9 @@ pub struct ChatStream {
     reader: ReplyReader,
     clock: Clock,
     ids: Vec<u32>,
-    usage: Usage,
+    n_cached: Option<usize>,
+    /// The prompt, until it was echoed, with what is known of its tokens.
+    echo: Option<(String, Vec<TokenLogprob>)>,
     finish_reason: FinishReason,
     /// The thoughts are as long as they may be, and the answer follows when all of them are told.
     has_thought_enough: bool,
@@ -47,28 +50,59 @@ impl ChatStream {
         generation: Generation,
         max_tokens: usize,
         reader: ReplyReader,
+        echoed: Option<&str>,
     ) -> Result<Self, Error> {
-        let signals = match max_tokens {
-            0 => None,
-            _ => Some(model.generate(generation.clone())?),
-        };
-        let usage = Usage { prompt_tokens: generation.prompt.len(), ..Usage::default() };
         let mut stream = Self {
             model: model.clone(),
-            signals,
+            signals: None,
             generation,
             max_tokens,
             reader,
             clock: Clock::start(),
             ids: Vec::new(),
-            usage,
+            n_cached: None,
+            echo: echoed.map(|text| (text.to_owned(), Vec::new())),
             finish_reason: FinishReason::Length,
             has_thought_enough: false,
         };
-        if stream.signals.is_none() {
-            stream.end(FinishReason::Length)?;
+        match (&stream.echo, stream.generation.logprobs) {
+            (Some(_), Some(n_top)) => stream.read_prompt(n_top)?,
+            _ => stream.begin()?,
         }
         Ok(stream)
+    }
+
+    /// Reads the prompt for its log probabilities; the reply begins behind it.
+    fn read_prompt(&mut self, n_top: u8) -> Result<(), Error> {
+        let Generation { prompt, adapters, .. } = &self.generation;
+        if let (Some((_, told)), Some(&first)) = (&mut self.echo, prompt.first()) {
+            told.push(TokenLogprob::new(self.model.tokenizer()?, first, None));
+        }
+        if prompt.len() < 2 {
+            return self.begin();
+        }
+        let reading = Reading {
+            ids: prompt.clone(),
+            adapters: adapters.clone(),
+            chunk: None,
+            rows: Rows::Every,
+            want: Wanted::Logprobs(n_top),
+        };
+        self.model.check_generates()?;
+        self.signals = Some(self.model.start_reading(reading)?);
+        Ok(())
+    }
+
+    /// Begins the reply, with the prompt if it is echoed.
+    fn begin(&mut self) -> Result<(), Error> {
+        if let Some((text, logprobs)) = self.echo.take() {
+            self.reader.echo(text, logprobs);
+        }
+        if self.max_tokens == 0 {
+            return self.end(FinishReason::Length);
+        }
+        self.signals = Some(self.model.generate(self.generation.clone())?);
+        Ok(())
     }
 
     /// The next event, when it is there; `None` when the reply is done.
@@ -84,15 +118,22 @@ impl ChatStream {
     /// The whole reply, when it is done.
     pub async fn reply(mut self) -> Result<ChatReply, Error> {
         while self.next().await.transpose()?.is_some() {}
-        let Self { model, clock, reader, ids, usage, finish_reason, .. } = self;
+        let Self { model, clock, reader, generation, ids, n_cached, finish_reason, .. } = self;
+        let usage = Usage {
+            prompt_tokens: generation.prompt.len(),
+            completion_tokens: ids.len(),
+            cached_tokens: n_cached.unwrap_or(0),
+        };
         let timings = clock.timings(usage.prompt_tokens - usage.cached_tokens);
+        let content = reader.logprobs;
         Ok(ChatReply {
             text: reader.text,
             reasoning: reader.reasoning,
             tool_calls: reader.tool_calls,
             finish_reason,
-            usage: Usage { completion_tokens: ids.len(), ..usage },
+            usage,
             ids,
+            logprobs: generation.logprobs.map(|_| ReplyLogprobs { content }),
             timings: Timings { load_ms: model.load_ms(), ..timings },
         })
     }
@@ -123,23 +164,30 @@ impl ChatStream {
     fn take(&mut self, what: What) -> Result<(), Error> {
         match what {
             What::Started { n_cached } => {
-                if self.ids.is_empty() {
-                    self.usage.cached_tokens = n_cached;
-                }
+                self.n_cached.get_or_insert(n_cached);
             }
             What::Progress { n_read, n_tokens } if n_read < n_tokens && self.ids.is_empty() => {
                 self.reader.events.push_back(ChatEvent::Progress { n_read, n_tokens });
             }
             What::Progress { .. } | What::Scores { .. } | What::State { .. } => {}
-            What::Token(id) => {
+            What::Logprobs { row, logprobs } => {
+                let tokenizer = self.model.tokenizer()?;
+                if let (Some((_, told)), Some(&id)) = (&mut self.echo, self.generation.prompt.get(row + 1)) {
+                    told.push(TokenLogprob::new(tokenizer, id, Some(logprobs)));
+                }
+            }
+            What::Token(Sampled { id, logprobs }) => {
                 self.clock.token();
                 self.ids.push(id);
-                match self.reader.token(id) {
+                let tokenizer = self.model.tokenizer()?;
+                let logprobs = logprobs.map(|logprobs| TokenLogprob::new(tokenizer, id, Some(logprobs)));
+                match self.reader.token(id, logprobs) {
                     Verdict::GoesOn => {}
                     Verdict::Ends => self.end(FinishReason::Stop)?,
                     Verdict::ThoughtEnough => self.has_thought_enough = true,
                 }
             }
+            What::Finished(_) if self.echo.is_some() => self.begin()?,
             What::Finished(_) => self.end(FinishReason::Length)?,
         }
         Ok(())

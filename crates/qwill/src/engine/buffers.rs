@@ -45,8 +45,10 @@ pub(super) struct MixtureActivations {
 pub(super) struct Steering {
     pub(super) step: Buffer,
     pub(super) next: Buffer,
+    /// The tokens of a step, and behind them its reports.
     pub(super) drawn: Buffer,
     pub(super) samplers: Buffer,
+    pub(super) biases: Buffer,
     pub(super) counts: Buffer,
     pub(super) candidates: Buffer,
     /// A page of all layers on its way to another place.
@@ -108,6 +110,7 @@ pub(super) async fn steering(gpu: &Gpu, sizes: &Sizes) -> Result<Steering, Error
         next: buffer("next tokens").await?,
         drawn: buffer("drawn tokens").await?,
         samplers: buffer("sampler settings").await?,
+        biases: buffer("logit biases").await?,
         counts: buffer("token counts").await?,
         candidates: buffer("candidates").await?,
         page: buffer("cache page").await?,

@@ -1,9 +1,10 @@
 //! Bytes of every buffer of an engine but its weights and its cache, before any is made.
 
 use qwill_kernels::{
-    DrawClass, GEMM_MAX_TILE_M, Grouping, PAGE, Routing, SamplerSettings, TopKWeights, Tuning, align_row,
-    step_words,
+    DrawClass, GEMM_MAX_TILE_M, Grouping, LogitBias, PAGE, Routing, SamplerSettings, TopKWeights, Tuning,
+    align_row, step_words,
 };
+use qwill_models::step::MAX_BIASES;
 use qwill_models::{Mixture, Plan, Rope};
 
 use super::pending::Staging;
@@ -94,9 +95,10 @@ impl Sizes {
         for (label, bytes) in [
             ("step", step_words(chunk, n_slots, MAX_OUTPUTS, pages, angles) * 4),
             ("next tokens", n_slots * 4),
-            ("drawn tokens", MAX_OUTPUTS * 4),
+            ("drawn tokens", Staging::BYTES),
             ("tokens on their way back", MAX_STEPS * Staging::BYTES),
             ("sampler settings", n_slots * size_of::<SamplerSettings>()),
+            ("logit biases", n_slots * MAX_BIASES * size_of::<LogitBias>()),
             ("token counts", n_slots * dims.vocab_size * 4),
             ("candidates", n_slots * DrawClass::All.n_candidates(dims.vocab_size) * 8),
             ("cache page", page),

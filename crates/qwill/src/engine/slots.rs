@@ -1,18 +1,21 @@
-//! Places of running texts on the device: how their tokens are drawn, and the pages of their cache.
+//! Places of running texts on the device: how their tokens are drawn and reported, and the pages of their cache.
 
 use qwill_gpu::Step as Pass;
 use qwill_kernels::{
-    DrawClass, Draws, PAGE, SampleBuffers, SamplerSettings, sample_token, select_candidates,
+    DrawClass, Draws, LogitBias, PAGE, ReportBuffers, SampleBuffers, SamplerSettings, report_logprobs,
+    sample_token, select_candidates,
 };
-use qwill_models::step::{Begin, PageCopy, Sampler};
+use qwill_models::step::{Begin, MAX_BIASES, PageCopy};
 
 use super::Engine;
+use super::pending::reports;
 use crate::Error;
 
 const _: () = assert!(PAGE == qwill_models::step::PAGE);
 
-/// A sampler's settings as kernels read them.
-fn settings(sampler: &Sampler) -> SamplerSettings {
+/// A text's settings as kernels read them.
+fn settings(begin: &Begin) -> SamplerSettings {
+    let sampler = &begin.sampler;
     SamplerSettings {
         temperature: sampler.temperature,
         top_k: sampler.top_k,
@@ -22,18 +25,25 @@ fn settings(sampler: &Sampler) -> SamplerSettings {
         presence_penalty: sampler.presence_penalty,
         frequency_penalty: sampler.frequency_penalty,
         n_vocab: sampler.n_vocab,
+        n_biases: begin.bias.len() as u32,
     }
 }
 
 impl Engine {
     /// Gives a slot to a text.
     pub(super) async fn begin(&mut self, begin: &Begin) -> Result<(), Error> {
-        let settings = settings(&begin.sampler);
+        let settings = settings(begin);
         let class = DrawClass::of(&settings);
         self.classes[begin.slot as usize] = class;
         self.prepare_draws(class).await?;
         let offset = u64::from(begin.slot) * size_of::<SamplerSettings>() as u64;
         self.gpu.write(&self.steering.samplers, offset, bytemuck::bytes_of(&settings));
+        if !begin.bias.is_empty() {
+            let biases: Vec<LogitBias> =
+                begin.bias.iter().map(|&(id, bias)| LogitBias { id, bias }).collect();
+            let offset = begin.slot as usize * MAX_BIASES * size_of::<LogitBias>();
+            self.gpu.write(&self.steering.biases, offset as u64, bytemuck::cast_slice(&biases));
+        }
         // without penalties nobody looks
         if begin.sampler.has_penalties() {
             self.write_counts(begin);
@@ -59,12 +69,13 @@ impl Engine {
         if self.samplers.contains_key(&class) {
             return Ok(());
         }
-        let draws = Draws::new(class, self.plan.dims.vocab_size);
+        let draws = Draws::new(class, self.plan.dims.vocab_size, MAX_BIASES);
         let buffers = SampleBuffers {
             step: &self.steering.step,
             samplers: &self.steering.samplers,
             logits: &self.activations.outputs,
             counts: &self.steering.counts,
+            biases: &self.steering.biases,
             candidates: &self.steering.candidates,
             next: &self.steering.next,
             drawn: &self.steering.drawn,
@@ -74,6 +85,20 @@ impl Engine {
             sample_token(&mut self.kernels, &buffers, draws).await?,
         ];
         self.samplers.insert(class, launches);
+        Ok(())
+    }
+
+    /// Binds the kernel that reports log probabilities, once.
+    pub(super) async fn prepare_report(&mut self) -> Result<(), Error> {
+        if self.report.is_none() {
+            let buffers = ReportBuffers {
+                step: &self.steering.step,
+                logits: &self.activations.outputs,
+                drawn: &self.steering.drawn,
+            };
+            let reports = reports(self.plan.dims.vocab_size);
+            self.report = Some(report_logprobs(&mut self.kernels, &buffers, reports).await?);
+        }
         Ok(())
     }
 

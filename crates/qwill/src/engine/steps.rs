@@ -1,9 +1,11 @@
 //! Steps: from plain data to what the device runs.
 
 use qwill_gpu::Read;
-use qwill_kernels::{DrawClass, StepOutput, StepParts, StepSpan, TokenSource, align_row, prefill_rows};
+use qwill_kernels::{
+    DrawClass, StepOutput, StepParts, StepReport, StepSpan, TokenSource, align_row, prefill_rows,
+};
 use qwill_models::Outputs;
-use qwill_models::step::{Source, Span, Step, Want};
+use qwill_models::step::{MAX_BIASES, MAX_TOP_LOGPROBS, Source, Span, Step, Want};
 
 use super::adapters::Part;
 use super::pending::{Pending, Wanted};
@@ -36,6 +38,9 @@ impl Engine {
             n_tokens += step.spans[index].tokens.len();
         }
         let (outputs, wanted) = self.outputs(step, &first_tokens);
+        if outputs.iter().any(|output| output.report.is_some()) {
+            self.prepare_report().await?;
+        }
 
         let tokens: Vec<Vec<TokenSource>> = step.spans.iter().map(token_sources).collect();
         let angles: Vec<Vec<f32>> = step.spans.iter().map(|span| self.angles(span)).collect();
@@ -68,6 +73,18 @@ impl Engine {
                 options.n_slots
             )));
         }
+        if let Some(begin) = step.begins.iter().find(|begin| begin.bias.len() > MAX_BIASES) {
+            return Err(Error::Kernel(format!(
+                "{} biases of a text; there is room for {MAX_BIASES}",
+                begin.bias.len()
+            )));
+        }
+        let n_top = step.outputs().map(|(_, output)| output.want.n_top()).max().unwrap_or(0);
+        if n_top > MAX_TOP_LOGPROBS {
+            return Err(Error::Kernel(format!(
+                "{n_top} most likely tokens of an output; there is room for {MAX_TOP_LOGPROBS}"
+            )));
+        }
         step.spans.iter().try_for_each(|span| self.adapters.check_span(span))
     }
 
@@ -81,19 +98,29 @@ impl Engine {
         let mut rows: Vec<(usize, Want, StepOutput)> = Vec::new();
         for (span, first_token) in step.spans.iter().zip(first_tokens) {
             for output in &span.outputs {
-                let (seed, index, draw) = match output.want {
-                    Want::Token { seed, index } => (seed, index, Some(self.classes[span.slot as usize])),
-                    Want::Scores | Want::State => (0, 0, None),
-                };
                 let token = (first_token + output.row) as u32;
-                let row = StepOutput { token, slot: span.slot, seed, index, draw };
+                let nothing =
+                    StepOutput { token, slot: span.slot, seed: 0, index: 0, draw: None, report: None };
+                let row = match output.want {
+                    Want::Token { seed, index, logprobs } => {
+                        let report = |n_top: u8| StepReport { token: TokenSource::Next, n_top: n_top.into() };
+                        let draw = Some(self.classes[span.slot as usize]);
+                        StepOutput { seed, index, draw, report: logprobs.map(report), ..nothing }
+                    }
+                    Want::Logprobs { token, n_top } => {
+                        let report = StepReport { token: TokenSource::Id(token), n_top: n_top.into() };
+                        StepOutput { report: Some(report), ..nothing }
+                    }
+                    Want::Scores | Want::State => nothing,
+                };
                 rows.push((rows.len(), output.want, row));
             }
         }
         rows.sort_by_key(|(_, want, row)| match want {
             Want::Token { .. } => row.draw.map_or(0, |class| class as usize),
-            Want::Scores => DrawClass::ALL.len(),
-            Want::State => DrawClass::ALL.len() + 1,
+            Want::Logprobs { .. } => DrawClass::ALL.len(),
+            Want::Scores => DrawClass::ALL.len() + 1,
+            Want::State => DrawClass::ALL.len() + 2,
         });
         let wanted = Wanted::new(rows.iter().map(|&(answer, want, _)| (answer, want)));
         (rows.into_iter().map(|(.., row)| row).collect(), wanted)
@@ -117,6 +144,7 @@ impl Engine {
         for class in DrawClass::ALL {
             launches.extend(self.samplers.get(&class).into_iter().flatten());
         }
+        launches.extend(&self.report);
         Ready::new(&self.gpu, launches, shape.clone())
     }
 
@@ -143,11 +171,11 @@ impl Engine {
         ready.record_into(&mut pass);
         let wanted = &written.wanted;
         // something is read in any case: that tells when the step has ended
-        let bytes = wanted.drawn.len().max(1) as u64 * 4;
-        let mut reads = vec![Read { source: (&self.steering.drawn, 0), target: &drawn, bytes }];
+        let mut reads =
+            vec![Read { source: (&self.steering.drawn, 0), target: &drawn, bytes: wanted.drawn_bytes() }];
         for (target, source, first_row, width) in [
-            (&scores, scores_from, wanted.drawn.len(), width),
-            (&states, &self.activations.head_in, wanted.drawn.len() + wanted.scores.len(), hidden_size),
+            (&scores, scores_from, wanted.scores.start, width),
+            (&states, &self.activations.head_in, wanted.states.start, hidden_size),
         ] {
             if let Some(target) = target {
                 let offset = first_row * align_row(width) * 4;

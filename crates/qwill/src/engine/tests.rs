@@ -66,11 +66,11 @@ fn begin(engine: &mut Engine, slot: u32, ids: &[u32], n: usize, adapters: &[(u64
     };
     let mut step = step_of(&[span(0..POSITION, Vec::new())]);
     let sampler = Sampler::greedy(engine.plan.dims.vocab_size as u32);
-    step.begins.push(Begin { slot, sampler, prompt: Vec::new(), drawn: Vec::new() });
+    step.begins.push(Begin { slot, sampler, bias: Vec::new(), prompt: Vec::new(), drawn: Vec::new() });
     assert_eq!(answers(engine, &step), []);
     let mut outputs = vec![Output { row: 0, want: Want::State }];
     outputs.extend((0..n).map(|row| Output { row, want: Want::Scores }));
-    outputs.push(Output { row: n - 1, want: Want::Token { seed: 0, index: 0 } });
+    outputs.push(Output { row: n - 1, want: Want::Token { seed: 0, index: 0, logprobs: None } });
     span(POSITION..POSITION + n, outputs)
 }
 
@@ -159,6 +159,47 @@ fn check_texts_together(base: &str, adapters: &[&str], mask: &str) {
     let wanted: Vec<Answer> = others.iter().flat_map(|&text| alone[text].clone()).collect();
     assert!(!wanted.is_empty());
     assert!(difference(&answers(engine, &step_of(&other_spans)), &wanted) <= EXACT);
+}
+
+/// Log probabilities that the reference gives for the tokens after the prompt of the goldens.
+#[test]
+fn reports_are_those_of_the_reference() {
+    for (name, mask) in [("qwen2-tied", ""), ("qwen3-tied", "no-software"), ("qwen2moe-mix", "")] {
+        let engine = &mut load(name, &[], mask);
+        let expected = std::fs::read(golden(name).join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+        let wanted: Vec<(u32, f32)> = serde_json::from_value(expected["top5"]["L33"].clone()).unwrap();
+        let ids = prompt(name);
+        let mut span = begin(engine, 1, &ids, ids.len() - POSITION, &[]);
+        let row = span.tokens.len() - 1;
+        let token = |logprobs| Output { row, want: Want::Token { seed: 0, index: 0, logprobs } };
+        let of_third = Output { row, want: Want::Logprobs { token: wanted[2].0, n_top: 1 } };
+        let is_near = |found: f32, wanted: f32| (found - wanted).abs() < 1e-4;
+
+        span.outputs = vec![token(Some(5)), Output { row, want: Want::Scores }, of_third];
+        let found = answers(engine, &step_of(std::slice::from_ref(&span)));
+        let [Answer::Token(drawn), Answer::Scores(_), Answer::Logprobs(third)] = &found[..] else {
+            panic!("{name}: {found:?}")
+        };
+        let first = drawn.logprobs.as_ref().unwrap();
+        assert_eq!((drawn.id, first.logprob, third.top[0]), (wanted[0].0, first.top[0].1, first.top[0]));
+        assert!(is_near(third.logprob, wanted[2].1) && third.top.len() == 1, "{name}: {third:?}");
+        assert_eq!(first.top.len(), wanted.len());
+        for (&(id, logprob), (wanted_id, wanted)) in first.top.iter().zip(wanted) {
+            assert!(id == wanted_id && is_near(logprob, wanted), "{name} [{mask}]: {first:?}");
+        }
+
+        // a step that asks for nothing of it runs and reads what it always did
+        let mut cost = |output: Output| {
+            span.outputs = vec![output];
+            let written = block_on(engine.write(&step_of(std::slice::from_ref(&span)))).unwrap();
+            (engine.ready(&written).launches.len(), written.wanted.drawn_bytes())
+        };
+        let (n_launches, bytes) = cost(token(None));
+        assert_eq!(bytes, 4);
+        let (n_with, bytes_with) = cost(token(Some(0)));
+        assert!(n_with == n_launches + 1 && bytes_with > bytes, "{n_with} launches, {n_launches} without");
+    }
 }
 
 #[test]

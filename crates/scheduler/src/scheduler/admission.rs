@@ -80,7 +80,7 @@ fn fits(sequence: &Sequence, plan: &Plan) -> bool {
     let n_tokens = sequence.tokens.len();
     let n_outputs = match &sequence.work {
         Work::Generate { .. } => 1,
-        Work::Read { rows, .. } => rows.count(n_tokens),
+        Work::Read { rows, want, .. } => rows.count(want.n_rows(n_tokens)),
     };
     n_tokens <= plan.budget.n_tokens && n_outputs <= plan.budget.n_outputs
 }

@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use qwill_models::step::{Answer, Begin, Output, PAGE, Sampler, Slot, Source, Span, Step, Want};
+use qwill_models::step::{
+    Answer, Begin, Logprobs, Output, PAGE, Sampled, Sampler, Slot, Source, Span, Step, Want,
+};
 use qwill_scheduler::{Limits, Reading, Request, Rows, Task, Wanted};
 
 use crate::rng::mix;
@@ -30,16 +32,20 @@ impl Seen {
         Self(mix(self.0, cell))
     }
 
-    fn values(self, want: Wanted) -> Vec<f32> {
-        let salt = match want {
-            Wanted::Scores => 1,
-            Wanted::State => 2,
-        };
+    fn values(self, salt: u64) -> Vec<f32> {
         vec![(mix(self.0, salt) >> 40) as f32]
     }
 
-    fn draw(self, sampler: &Sampler, seed: u32, index: u32, history: &History) -> u32 {
+    /// How likely a token is.
+    fn logprobs(self, token: u32, n_top: u8) -> Logprobs {
+        let logprob = |id: u32| -((mix(self.0, 3 + u64::from(id)) >> 40) as f32);
+        Logprobs { logprob: logprob(token), top: (0..n_top.into()).map(|id| (id, logprob(id))).collect() }
+    }
+
+    fn draw(self, place: &Place, seed: u32, index: u32) -> u32 {
+        let Place { sampler, bias, history, .. } = place;
         let random = mix(u64::from(seed), u64::from(index));
+        let random = bias.iter().fold(random, |random, &(id, _)| mix(random, u64::from(id)));
         let penalties = if sampler.has_penalties() { history.0 } else { 0 };
         (mix(mix(self.0, random), penalties) % u64::from(sampler.n_vocab)) as u32
     }
@@ -65,6 +71,7 @@ impl History {
 /// Owner of a slot.
 struct Place {
     sampler: Sampler,
+    bias: Vec<(u32, f32)>,
     history: History,
     /// The token drawn last, and by which step.
     last: Option<(u32, u64)>,
@@ -101,9 +108,10 @@ impl Fake {
         self.n_read += step.n_tokens();
         self.n_copies += step.copies.len();
         self.n_begins += step.begins.len();
-        for Begin { slot, sampler, prompt, drawn } in &step.begins {
+        for Begin { slot, sampler, bias, prompt, drawn } in &step.begins {
             assert!((*slot as usize) < self.limits.n_slots, "slot {slot}");
-            let place = Place { sampler: *sampler, history: History::of(prompt, drawn), last: None };
+            let (history, bias) = (History::of(prompt, drawn), bias.clone());
+            let place = Place { sampler: *sampler, bias, history, last: None };
             self.places.insert(*slot, place);
         }
         for copy in &step.copies {
@@ -146,19 +154,21 @@ impl Fake {
         let answer = |&Output { row, want }: &Output| {
             let seen = if whole { seen_whole(seen, row) } else { after[row] };
             match want {
-                Want::Token { seed, index } => {
+                Want::Token { seed, index, logprobs } => {
                     assert_eq!(
                         row + 1,
                         span.tokens.len(),
                         "only the last token has an unknown one behind it"
                     );
-                    let token = seen.draw(&place.sampler, seed, index, &place.history);
+                    let token = seen.draw(place, seed, index);
                     place.history.add(token);
                     place.last = Some((token, n_steps));
-                    Answer::Token(token)
+                    let logprobs = logprobs.map(|n_top| seen.logprobs(token, n_top));
+                    Answer::Token(Sampled { id: token, logprobs })
                 }
-                Want::Scores => Answer::Scores(seen.values(Wanted::Scores)),
-                Want::State => Answer::State(seen.values(Wanted::State)),
+                Want::Scores => Answer::Scores(seen.values(1)),
+                Want::State => Answer::State(seen.values(2)),
+                Want::Logprobs { token, n_top } => Answer::Logprobs(seen.logprobs(token, n_top)),
             }
         };
         span.outputs.iter().map(answer).collect()
@@ -197,8 +207,8 @@ fn check_owners(step: &Step) {
 /// What a request gives alone: tokens that are drawn, and values by row.
 #[derive(Debug, Default)]
 pub(crate) struct Alone {
-    pub(crate) drawn: Vec<u32>,
-    pub(crate) values: Vec<(usize, Vec<f32>)>,
+    pub(crate) drawn: Vec<Sampled>,
+    pub(crate) answers: Vec<(usize, Answer)>,
 }
 
 /// Runs a request without cache, pages and company.
@@ -211,27 +221,35 @@ pub(crate) fn alone(request: &Request, limits: &Limits, class: Class) -> Alone {
         after.push(seen);
     }
     match task {
-        Task::Generate { sampler, seed, max_tokens } => {
-            let mut history = History::of(&tokens[..*n_prompt], &tokens[*n_prompt..]);
+        Task::Generate { sampler, bias, logprobs, seed, max_tokens } => {
+            let history = History::of(&tokens[..*n_prompt], &tokens[*n_prompt..]);
+            let mut place = Place { sampler: *sampler, bias: bias.clone(), history, last: None };
             let mut drawn = Vec::new();
             for position in tokens.len()..(tokens.len() + max_tokens).min(limits.context_length + 1) {
-                let token = seen.draw(sampler, *seed, (position - n_prompt) as u32, &history);
-                history.add(token);
-                drawn.push(token);
+                let token = seen.draw(&place, *seed, (position - n_prompt) as u32);
+                place.history.add(token);
+                let logprobs = logprobs.map(|n_top| seen.logprobs(token, n_top));
+                drawn.push(Sampled { id: token, logprobs });
                 seen = seen.and(seen.cell(position, token));
             }
-            Alone { drawn, values: Vec::new() }
+            Alone { drawn, answers: Vec::new() }
         }
         Task::Read { rows, want } => {
+            let n_rows = tokens.len() - usize::from(matches!(want, Wanted::Logprobs(_)));
             let rows: Vec<usize> = match rows {
-                Rows::Every => (0..tokens.len()).collect(),
-                Rows::Last => vec![tokens.len() - 1],
+                Rows::Every => (0..n_rows).collect(),
+                Rows::Last => vec![n_rows - 1],
                 Rows::List(rows) => rows.clone(),
             };
             let whole = limits.reading == Reading::WholeText;
             let seen_by = |row: usize| if whole { seen_whole(seen, row) } else { after[row] };
-            let values = rows.into_iter().map(|row| (row, seen_by(row).values(*want))).collect();
-            Alone { drawn: Vec::new(), values }
+            let answer = |row: usize| match *want {
+                Wanted::Scores => Answer::Scores(seen_by(row).values(1)),
+                Wanted::State => Answer::State(seen_by(row).values(2)),
+                Wanted::Logprobs(n_top) => Answer::Logprobs(seen_by(row).logprobs(tokens[row + 1], n_top)),
+            };
+            let answers = rows.into_iter().map(|row| (row, answer(row))).collect();
+            Alone { drawn: Vec::new(), answers }
         }
     }
 }

@@ -31,14 +31,29 @@ fn what_can_never_be_done_is_refused() {
         assert_eq!(refused, Refused::PromptLength { n_prompt, n_tokens: 2 });
     }
     for rows in [vec![], vec![1, 1], vec![2, 1], vec![3]] {
-        assert_eq!(refusal(limits, read(3, Rows::List(rows))), Refused::Rows { n_tokens: 3 });
+        assert_eq!(refusal(limits, read(3, Rows::List(rows))), Refused::Rows { n_rows: 3 });
+    }
+    // the last token has none behind it
+    let logprobs = |n, rows| {
+        let task = Task::Read { rows, want: Wanted::Logprobs(0) };
+        Request { task, ..generate(vec![1; n], 1) }
+    };
+    for (n, rows) in [(3, Rows::List(vec![1, 2])), (1, Rows::Every), (1, Rows::Last)] {
+        assert_eq!(refusal(limits, logprobs(n, rows)), Refused::Rows { n_rows: n - 1 });
+    }
+    for bias in [vec![(1, 0.5); 2], (0..1025).map(|id| (id, 0.5)).collect()] {
+        let (n_biases, sampler) = (bias.len(), Sampler::greedy(9));
+        let task = Task::Generate { sampler, bias, logprobs: None, seed: 0, max_tokens: 1 };
+        let refused = refusal(limits, Request { task, ..generate(vec![1], 1) });
+        assert_eq!(refused, Refused::Biases { n_biases });
     }
 }
 
 #[test]
 fn whole_texts_must_fit_a_step() {
     let limits = Limits { chunk: 20, reading: Reading::WholeText, ..roomy() };
-    let task = Task::Generate { sampler: Sampler::greedy(9), seed: 0, max_tokens: 1 };
+    let sampler = Sampler::greedy(9);
+    let task = Task::Generate { sampler, bias: Vec::new(), logprobs: None, seed: 0, max_tokens: 1 };
     assert_eq!(refusal(limits, Request { task, ..read(3, Rows::Last) }), Refused::CannotGenerate);
     let refused = refusal(limits, read(21, Rows::Last));
     assert_eq!(refused, Refused::LongerThanStep { n_tokens: 21, chunk: 20 });

@@ -74,13 +74,17 @@ impl World {
 
     fn reading(&mut self, n_tokens: usize) -> Task {
         let Self { rng, limits, .. } = self;
-        let want = if rng.chance(50) { Wanted::Scores } else { Wanted::State };
+        let (want, n_rows) = match rng.below(3) {
+            0 if n_tokens > 1 => (Wanted::Logprobs(rng.below(3) as u8), n_tokens - 1),
+            1 => (Wanted::State, n_tokens),
+            _ => (Wanted::Scores, n_tokens),
+        };
         let whole = limits.reading == Reading::WholeText;
         let rows = match rng.below(3) {
-            0 if !whole || n_tokens <= limits.max_outputs => Rows::Every,
+            0 if !whole || n_rows <= limits.max_outputs => Rows::Every,
             1 => {
-                let mut rows = vec![rng.below(n_tokens)];
-                (1..rng.within(1, limits.max_outputs)).for_each(|_| rows.push(rng.below(n_tokens)));
+                let mut rows = vec![rng.below(n_rows)];
+                (1..rng.within(1, limits.max_outputs)).for_each(|_| rows.push(rng.below(n_rows)));
                 rows.sort_unstable();
                 rows.dedup();
                 Rows::List(rows)
@@ -96,7 +100,10 @@ impl World {
         if rng.chance(40) {
             sampler.presence_penalty = 0.5;
         }
-        Task::Generate { sampler, seed: rng.below(3) as u32, max_tokens: rng.within(1, MOST_DRAWN) }
+        let bias = if rng.chance(30) { vec![(1, 2.0), (rng.within(2, 4) as u32, -1.0)] } else { Vec::new() };
+        let logprobs = rng.chance(30).then(|| rng.below(3) as u8);
+        let (seed, max_tokens) = (rng.below(3) as u32, rng.within(1, MOST_DRAWN));
+        Task::Generate { sampler, bias, logprobs, seed, max_tokens }
     }
 
     fn remember(&mut self, tokens: Vec<u32>, n_prompt: usize) {

@@ -13,7 +13,7 @@ pub(crate) struct Job {
     wanted: Alone,
     /// Tokens that were drawn.
     pub(crate) drawn: Vec<u32>,
-    n_values: usize,
+    n_answers: usize,
     /// Tokens that were cached when it started.
     pub(crate) n_cached: Option<usize>,
     pub(crate) n_read: usize,
@@ -25,6 +25,12 @@ impl Job {
     /// Its tokens as far as they are known.
     pub(crate) fn tokens(&self) -> Vec<u32> {
         [&self.request.tokens[..], &self.drawn].concat()
+    }
+
+    /// Something that was wanted of a token is there.
+    fn note(&mut self, row: usize, answer: Answer) {
+        assert_eq!(Some(&(row, answer)), self.wanted.answers.get(self.n_answers), "row {row}");
+        self.n_answers += 1;
     }
 }
 
@@ -57,7 +63,8 @@ pub(crate) fn roomy() -> Limits {
 
 /// A prompt that gets `max_tokens`.
 pub(crate) fn generate(tokens: Vec<u32>, max_tokens: usize) -> Request {
-    let task = Task::Generate { sampler: Sampler::greedy(1000), seed: 3, max_tokens };
+    let sampler = Sampler::greedy(1000);
+    let task = Task::Generate { sampler, bias: Vec::new(), logprobs: None, seed: 3, max_tokens };
     Request { n_prompt: tokens.len(), tokens, adapters: Vec::new(), chunk: None, task }
 }
 
@@ -84,7 +91,7 @@ impl Rig {
         let wanted = alone(&request, &self.limits, self.class);
         let id = self.scheduler.add(request.clone()).unwrap();
         let since = self.n_steps;
-        let job = Job { request, wanted, drawn: Vec::new(), n_values: 0, n_cached: None, n_read: 0, since };
+        let job = Job { request, wanted, drawn: Vec::new(), n_answers: 0, n_cached: None, n_read: 0, since };
         self.live.insert(id, job);
         self.check();
         id
@@ -160,16 +167,15 @@ impl Rig {
             }
             What::Token(token) => {
                 assert_eq!(Some(token), job.wanted.drawn.get(job.drawn.len()), "token {}", job.drawn.len());
-                job.drawn.push(*token);
+                job.drawn.push(token.id);
             }
-            What::Scores { row, values } | What::State { row, values } => {
-                assert_eq!(Some(&(*row, values.clone())), job.wanted.values.get(job.n_values), "row {row}");
-                job.n_values += 1;
-            }
+            What::Scores { row, values } => job.note(*row, Answer::Scores(values.clone())),
+            What::State { row, values } => job.note(*row, Answer::State(values.clone())),
+            What::Logprobs { row, logprobs } => job.note(*row, Answer::Logprobs(logprobs.clone())),
             What::Finished(end) => {
                 let job = self.live.remove(id).unwrap();
                 assert_eq!(job.drawn.len(), job.wanted.drawn.len());
-                assert_eq!(job.n_values, job.wanted.values.len());
+                assert_eq!(job.n_answers, job.wanted.answers.len());
                 let is_full = job.tokens().len() > self.limits.context_length;
                 let is_cut = matches!(job.request.task, Task::Generate { max_tokens, .. } if max_tokens > job.drawn.len());
                 match end {

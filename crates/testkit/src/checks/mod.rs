@@ -55,6 +55,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "attend_decode", run: attention::decodes },
     Check { name: "select_candidates", run: sampling::selections },
     Check { name: "sample_token", run: sampling::draws },
+    Check { name: "report_logprobs", run: sampling::reports },
     Check { name: "sampling_reference", run: sampling::reference_vector },
     Check { name: "norm_rms", run: projections::norms },
     Check { name: "gemm", run: projections::matrices },

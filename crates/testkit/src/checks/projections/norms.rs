@@ -35,7 +35,8 @@ pub(super) fn try_norm(rig: &mut Rig, rng: &mut Rng, (n_rows, k, apart, size): C
     let wanted = cpu::norm_rms(&x, &weight, f64::from(EPS));
     // from the last row backwards
     let outputs: Vec<usize> = (0..n_rows).rev().step_by(apart).collect();
-    let output = |&row: &usize| StepOutput { token: row as u32, slot: 0, seed: 0, index: 0, draw: None };
+    let output =
+        |&row: &usize| StepOutput { token: row as u32, slot: 0, seed: 0, index: 0, draw: None, report: None };
     let step = TestStep {
         outputs: outputs.iter().map(output).collect(),
         ..TestStep::of(vec![TestSpan::without_cache(n_rows)])

@@ -56,11 +56,12 @@ fn sample_all(rig: &mut Rig, class: DrawClass, draws: &[Draw<'_>]) -> Vec<u32> {
         samplers: &rig.upload("samplers", &samplers),
         logits: &unused,
         counts: &counts_buffer,
+        biases: &unused,
         candidates: &rig.upload("candidates", &bits),
         next: &next,
         drawn: &drawn,
     };
-    let shape_of_draws = Draws { class, n_vocab, n_candidates, candidate_stride };
+    let shape_of_draws = Draws { class, n_vocab, n_candidates, candidate_stride, bias_stride: 0 };
     let launch = block_on(sample_token(&mut rig.kernels, &buffers, shape_of_draws)).unwrap();
     rig.run([&launch], shape);
     let mut tokens: Vec<u32> = rig.read(&drawn);

@@ -4,7 +4,7 @@ use qwill_kernels::cpu::{self, Candidate};
 use qwill_kernels::{DrawClass, SamplerSettings};
 
 use super::draws::check_draw;
-use super::selections::select;
+use super::selections::{Source, select};
 use super::{IN_PROMPT, OFF};
 use crate::checks::Outcome;
 use crate::{Depth, Rig};
@@ -15,17 +15,16 @@ fn try_reference(rig: &mut Rig) -> f64 {
     let counts = [IN_PROMPT, 0, 0, 1, 0];
     let settings = SamplerSettings { repetition_penalty: 1.1, temperature: 0.7, n_vocab: 5, ..OFF };
     let wanted = [(2.597_402_6, 0), (1.428_571_4, 1), (0.714_285_7, 2), (0.0, 4), (-1.571_428_6, 3)];
+    let source = Source { settings: &settings, logits: &logits, counts: &counts, biases: &[] };
     for class in [DrawClass::Few, DrawClass::All] {
         let keep = class.keep();
-        assert_eq!(cpu::select_candidates(&settings, &logits, &counts, keep).len(), keep);
-        for ((value, id), (wanted, wanted_id)) in
-            select(rig, &settings, &logits, &counts, class).into_iter().zip(wanted)
-        {
+        assert_eq!(cpu::select_candidates(&settings, &logits, &counts, &[], keep).len(), keep);
+        for ((value, id), (wanted, wanted_id)) in select(rig, source, class).into_iter().zip(wanted) {
             assert_eq!(id, wanted_id);
             assert!((f64::from(value) - wanted).abs() < 1e-6, "{value} instead of {wanted}");
         }
     }
-    let candidates = select(rig, &settings, &logits, &counts, DrawClass::Few);
+    let candidates = select(rig, source, DrawClass::Few);
     let exact: Vec<_> = candidates.iter().map(|&(value, id)| Candidate { value: value.into(), id }).collect();
     let near =
         |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-6, "{found} instead of {wanted}");

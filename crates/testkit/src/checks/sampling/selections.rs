@@ -1,7 +1,7 @@
-//! `select_candidates`: penalties, temperature, and the best of every chunk.
+//! `select_candidates`: biases, penalties, temperature, and the best of every chunk.
 
 use qwill_kernels::cpu;
-use qwill_kernels::{DrawClass, Draws, SampleBuffers, SamplerSettings, select_candidates};
+use qwill_kernels::{DrawClass, Draws, LogitBias, SampleBuffers, SamplerSettings, select_candidates};
 
 use super::{IN_PROMPT, OFF, step_of};
 use crate::checks::Outcome;
@@ -11,6 +11,8 @@ use crate::{Depth, Report, Rig, Rng, block_on, padded_rows};
 const TOLERANCE: f64 = 1e-6;
 /// Times that a token occurs in the output, at most.
 const MOST_MADE: usize = 30;
+/// Places for biases of a slot.
+const MOST_BIASES: usize = 200;
 
 const PENALTIES: SamplerSettings = SamplerSettings {
     temperature: 0.7,
@@ -21,16 +23,18 @@ const PENALTIES: SamplerSettings = SamplerSettings {
 };
 
 /// What sampling one sequence starts from.
+#[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) settings: &'a SamplerSettings,
     pub(super) logits: &'a [f32],
     pub(super) counts: &'a [u32],
+    pub(super) biases: &'a [LogitBias],
 }
 
 /// Runs `select_candidates` for sequences in slots of their own; (value, id) of `[sequences][chunks, keep]`.
 fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Vec<(f32, u32)>> {
     let n_vocab = sources[0].logits.len();
-    let draws = Draws::new(class, n_vocab);
+    let draws = Draws::new(class, n_vocab, MOST_BIASES);
     let unused = rig.empty("unused", 4);
     let candidates = rig.empty("candidates", sources.len() * draws.candidate_stride * 8);
     // the last sequence has the first slot
@@ -38,6 +42,12 @@ fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Ve
     let by_slot = || sources.iter().rev();
     let samplers: Vec<SamplerSettings> = by_slot().map(|source| *source.settings).collect();
     let counts: Vec<u32> = by_slot().flat_map(|source| source.counts).copied().collect();
+    // what lies behind those that count must not
+    let unused_bias = LogitBias { id: 0, bias: 1e9 };
+    let mut biases = vec![unused_bias; sources.len() * MOST_BIASES];
+    for (row, source) in biases.chunks_mut(MOST_BIASES).zip(by_slot()) {
+        row[..source.biases.len()].copy_from_slice(source.biases);
+    }
     let logits: Vec<f32> = sources.iter().flat_map(|source| padded_rows(source.logits, n_vocab)).collect();
     let (step, shape) = step_of(class, &slots.map(|slot| (slot, 0, 0)).collect::<Vec<_>>()).upload(rig);
     let buffers = SampleBuffers {
@@ -45,6 +55,7 @@ fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Ve
         samplers: &rig.upload("samplers", &samplers),
         logits: &rig.upload("logits", &logits),
         counts: &rig.upload("counts", &counts),
+        biases: &rig.upload("biases", &biases),
         candidates: &candidates,
         next: &unused,
         drawn: &unused,
@@ -59,29 +70,23 @@ fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Ve
 }
 
 /// The same for one.
-pub(super) fn select(
-    rig: &mut Rig,
-    settings: &SamplerSettings,
-    logits: &[f32],
-    counts: &[u32],
-    class: DrawClass,
-) -> Vec<(f32, u32)> {
-    select_all(rig, class, &[Source { settings, logits, counts }]).remove(0)
+pub(super) fn select(rig: &mut Rig, source: Source<'_>, class: DrawClass) -> Vec<(f32, u32)> {
+    select_all(rig, class, &[source]).remove(0)
 }
 
 /// Sequences in one step keep, bit for bit, what each keeps alone.
 fn try_together(rig: &mut Rig, rng: &mut Rng, n: usize, class: DrawClass) -> f64 {
     let logits: Vec<Logits> = (0..5).map(|_| Logits::random(rng, n)).collect();
-    let settings = [PENALTIES, OFF, PENALTIES, SamplerSettings { temperature: 0.3, ..PENALTIES }, OFF]
-        .map(|settings| SamplerSettings { n_vocab: n as u32, ..settings });
-    let source =
-        |i: usize| Source { settings: &settings[i], logits: &logits[i].values, counts: &logits[i].counts };
+    let settings = [PENALTIES, OFF, PENALTIES, SamplerSettings { temperature: 0.3, ..PENALTIES }, OFF];
+    let n_biases = [n.min(MOST_BIASES), 0, 1, 0, 3];
+    let settings: Vec<SamplerSettings> =
+        (0..5).map(|i| logits[i].sampled(settings[i], n_biases[i])).collect();
+    let source = |i: usize| logits[i].source(&settings[i]);
     for sequences in [&[0, 1][..], &[4, 3, 0, 1, 2]] {
         let sources: Vec<_> = sequences.iter().map(|&i| source(i)).collect();
         let together = select_all(rig, class, &sources);
         for (&i, found) in sequences.iter().zip(together) {
-            let Source { settings, logits, counts } = source(i);
-            assert!(found == select(rig, settings, logits, counts, class), "{i} of {sequences:?}, {class:?}");
+            assert!(found == select(rig, source(i), class), "{i} of {sequences:?}, {class:?}");
         }
     }
     0.0
@@ -91,6 +96,7 @@ fn try_together(rig: &mut Rig, rng: &mut Rng, n: usize, class: DrawClass) -> f64
 struct Logits {
     values: Vec<f32>,
     counts: Vec<u32>,
+    biases: Vec<LogitBias>,
 }
 
 impl Logits {
@@ -102,7 +108,24 @@ impl Logits {
             2 => IN_PROMPT | (1 + rng.below(MOST_MADE) as u32),
             _ => 0,
         });
-        Self { values, counts: counts.collect() }
+        let counts = counts.collect();
+        let mut ids = rng.shuffled(n);
+        ids.truncate(MOST_BIASES);
+        ids.sort_unstable();
+        // among them those that forbid and force
+        let bias = |id| LogitBias { id, bias: [-100.0, 100.0, rng.between(-5.0, 5.0)][rng.below(3)] };
+        Self { values, counts, biases: ids.into_iter().map(bias).collect() }
+    }
+
+    /// Settings that draw from these logits, of whose biases `n_biases` count.
+    fn sampled(&self, settings: SamplerSettings, n_biases: usize) -> SamplerSettings {
+        let n_vocab = settings.n_vocab.min(self.values.len() as u32);
+        SamplerSettings { n_vocab, n_biases: n_biases.min(self.biases.len()) as u32, ..settings }
+    }
+
+    fn source<'a>(&'a self, settings: &'a SamplerSettings) -> Source<'a> {
+        let Self { values, counts, biases } = self;
+        Source { settings, logits: values, counts, biases: &biases[..settings.n_biases as usize] }
     }
 }
 
@@ -110,14 +133,17 @@ impl Logits {
 /// Returns the worst relative error of a value.
 fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, class: DrawClass) -> f64 {
     let keep = class.keep();
-    let Logits { values: logits, counts } = logits;
-    let settings = &SamplerSettings { n_vocab: settings.n_vocab.min(logits.len() as u32), ..settings };
+    let settings = &logits.sampled(settings, settings.n_biases as usize);
+    let source = logits.source(settings);
+    let Source { logits, counts, biases, .. } = source;
     let what = format!("{} logits, keep {keep}, {settings:?}", logits.len());
-    let found = select(rig, settings, logits, counts, class);
-    let wanted = cpu::select_candidates(settings, logits, counts, keep);
+    let found = select(rig, source, class);
+    let wanted = cpu::select_candidates(settings, logits, counts, biases, keep);
     assert_eq!(found.len(), wanted.len(), "{what}");
-    // Where penalties nearly cancel a logit, the rounding of the logit stays.
+    // Where penalties or a bias nearly cancel a logit, the rounding of the logit stays.
     let most = f64::from(settings.presence_penalty + settings.frequency_penalty * MOST_MADE as f32);
+    let most = if biases.is_empty() { most } else { most + 100.0 };
+    let bias = |id: u32| biases.iter().find(|bias| bias.id == id).map_or(0.0, |bias| bias.bias);
     let penalties =
         1e-3 + if settings.temperature > 0.0 { most / f64::from(settings.temperature) } else { most };
     let mut worst: f64 = 0.0;
@@ -136,7 +162,7 @@ fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, class
             .map(|&(_, id)| {
                 assert!(ids.contains(&(id as usize)), "{id} is not of chunk {chunk}, {what}");
                 if id < settings.n_vocab {
-                    cpu::adjusted(settings, logits[id as usize], counts[id as usize])
+                    cpu::adjusted(settings, logits[id as usize], bias(id), counts[id as usize])
                 } else {
                     -3.0e38
                 }
@@ -153,8 +179,9 @@ fn try_ties(rig: &mut Rig, name: &str, logits: &[f32], class: DrawClass) -> f64 
     let keep = class.keep();
     let n = logits.len();
     let plain = SamplerSettings { n_vocab: n as u32, ..OFF };
-    let found = select(rig, &plain, logits, &vec![0; n], class);
-    let wanted = cpu::select_candidates(&plain, logits, &vec![0; n], keep);
+    let counts = vec![0; n];
+    let found = select(rig, Source { settings: &plain, logits, counts: &counts, biases: &[] }, class);
+    let wanted = cpu::select_candidates(&plain, logits, &counts, &[], keep);
     assert_eq!(found.len(), wanted.len());
     for (at, (found, wanted)) in found.into_iter().zip(wanted).enumerate() {
         assert_eq!(found, (wanted.value as f32, wanted.id), "candidate {at} of {n}, {name}, keep {keep}");
@@ -177,7 +204,8 @@ pub(in crate::checks) fn selections(rig: &mut Rig, depth: Depth) -> Outcome {
         for &class in classes {
             outcome.case(rig, |rig| try_together(rig, &mut rng, n, class));
             let greedy = SamplerSettings { temperature: 0.0, n_vocab: n as u32 - 3, ..PENALTIES };
-            for settings in [OFF, PENALTIES, greedy] {
+            let biased = [OFF, PENALTIES, greedy].map(|s| SamplerSettings { n_biases: u32::MAX, ..s });
+            for settings in [OFF, PENALTIES, greedy].into_iter().chain(biased) {
                 outcome.case(rig, |rig| try_settings(rig, &logits, settings, class));
             }
             let few_values: Vec<f32> = (0..n).map(|_| rng.below(3) as f32 - 1.0).collect();
