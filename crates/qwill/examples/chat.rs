@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             match event? {
                 ChatEvent::Reasoning { text } => eprint!("{text}"),
                 ChatEvent::Content { text } => print!("{text}"),
-                ChatEvent::ToolCall(_) | ChatEvent::Progress { .. } | ChatEvent::Token => {}
+                _ => {}
             }
             std::io::stdout().flush()?;
         }

@@ -243,7 +243,7 @@ impl Model {
     ///     match event? {
     ///         ChatEvent::Content { text } => print!("{text}"),
     ///         ChatEvent::ToolCall(call) => println!("{}({})", call.name, call.arguments),
-    ///         ChatEvent::Reasoning { .. } | ChatEvent::Progress { .. } | ChatEvent::Token { .. } => {}
+    ///         _ => {}
     ///     }
     /// }
     /// println!("{:?}", stream.reply().await?.finish_reason);
