@@ -51,7 +51,7 @@ export class Adapters {
     return infoOf(await this.#client.call("loadAdapter", args, { signal, ...events }));
   }
 
-  /** Frees an adapter. Requests that name it fail from now on, and it is no longer selected. */
+  /** Frees an adapter when the requests that use it are done. Later ones that name it fail; it is no longer selected. */
   async unload(name: string): Promise<void> {
     await this.#client.call("unloadAdapter", text("name", name));
   }

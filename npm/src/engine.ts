@@ -10,6 +10,10 @@ export interface EngineFile {
 
 export interface EngineLoadOptions {
   context_length?: number;
+  /** Texts that run at a time; others wait. */
+  max_sequences?: number;
+  /** Tokens of all texts together that the cache holds. */
+  cache_tokens?: number;
   prefill_chunk?: number;
   quantize?: string;
   kv_type?: string;
@@ -17,6 +21,8 @@ export interface EngineLoadOptions {
   exact?: boolean;
   /** Capabilities to take away, e.g. `no-subgroups,max-binding=128MiB`. */
   caps?: string;
+  /** What the device is called, for request-device.ts to know it by. */
+  device_label?: string;
   /** What was switched on behind wgpu's back, see request-device.ts. */
   web_subgroups?: { min: number; max: number };
   /** What to call the model if its files do not say. */
@@ -89,6 +95,8 @@ export interface EngineToolCall {
 }
 
 export type EngineChatEvent =
+  /** So much of a long prompt has been read. */
+  | { type: "progress"; n_read: number; n_tokens: number }
   | { type: "reasoning"; text: string }
   | { type: "content"; text: string }
   | ({ type: "tool_call" } & EngineToolCall)
@@ -224,22 +232,29 @@ export interface Tokens {
   tokens: string[];
 }
 
+/** Calls that overlap run together. A `signal` reaches them between two steps, whatever they wait for. */
 export interface EngineModel {
   info(): EngineInfo;
-  /** `onEvent` returns whether to go on. */
-  chat(request: EngineChatRequest, onEvent: (event: EngineChatEvent) => boolean): Promise<EngineChatReply>;
-  eval(request: EvalCase): Promise<EvalResult>;
-  embed(request: EngineEmbedRequest): Promise<Float32Array>;
+  /** When `signal` fires, the reply is what there is; everything else rejects with code `"aborted"`. */
+  chat(
+    request: EngineChatRequest,
+    onEvent: (event: EngineChatEvent) => void,
+    signal: AbortSignal,
+  ): Promise<EngineChatReply>;
+  eval(request: EvalCase, signal: AbortSignal): Promise<EvalResult>;
+  embed(request: EngineEmbedRequest, signal: AbortSignal): Promise<Float32Array>;
   /** Between 0 and 1. */
-  rerank(request: EngineRerankRequest): Promise<number>;
-  score(request: EngineScoreRequest): Promise<Scores>;
-  bench(request: BenchRequest): Promise<BenchReport>;
+  rerank(request: EngineRerankRequest, signal: AbortSignal): Promise<number>;
+  score(request: EngineScoreRequest, signal: AbortSignal): Promise<Scores>;
+  bench(request: BenchRequest, signal: AbortSignal): Promise<BenchReport>;
   tokenize(text: string): Tokens;
   loadAdapter(files: EngineFile[], name: string): Promise<EngineAdapter>;
-  unloadAdapter(name: string): void;
+  /** Resolves when nothing that runs uses it any more. */
+  unloadAdapter(name: string): Promise<void>;
   adapters(): EngineAdapter[];
   /** Sets the adapters of calls that name none. */
   selectAdapters(uses: EngineAdapterUse[]): void;
+  /** No call may be running. */
   free(): void;
 }
 
@@ -252,7 +267,6 @@ export interface EngineMemory {
   cache_bytes: number;
   activation_bytes: number;
   expert_bytes: number;
-  rotary_bytes: number;
   output_bytes: number;
   steering_bytes: number;
   total_bytes: number;
@@ -286,7 +300,7 @@ export interface Engine {
   inspect(files: EngineFile[], options: EngineLoadOptions): Promise<EngineInspection>;
   /** Rejects as `load` would for want of memory; reads headers only. */
   check(files: EngineFile[], options: EngineLoadOptions): Promise<void>;
-  /** `onProgress` returns whether to go on. */
+  /** `onProgress` returns whether to go on. `files` are read again when the device was lost. */
   load(
     files: EngineFile[],
     options: EngineLoadOptions,

@@ -1,4 +1,4 @@
-// The files of a source for as long as the engine reads them, wherever they lie.
+// The files of a source, wherever they lie, for the engine to read.
 
 import type { EngineFile } from "./engine.ts";
 import { aborted, QwillError } from "./errors.ts";
@@ -10,6 +10,14 @@ import { MemoryStore, openStore } from "./store.ts";
 
 export type RemoteSource = Extract<FileSource, { remote: unknown }>;
 
+/** How files come in. */
+export interface Arrival {
+  /** Whether some are still being downloaded. */
+  isComing: () => boolean;
+  /** Resolves when all of them are here and checked. */
+  whole: () => Promise<unknown>;
+}
+
 /** What is done with files. */
 export interface FileUse<T> {
   signal: AbortSignal;
@@ -19,10 +27,10 @@ export interface FileUse<T> {
   report: (progress: LoadProgress) => void;
   /** Looks at the source before anything large is fetched. Returns its files if they became known. */
   find?: (source: RemoteSource, from: PeekOptions) => Promise<RemoteFile[] | undefined>;
-  /** Reads the files; `isComing` says whether some are still being downloaded. */
-  use: (files: EngineFile[], isComing: () => boolean) => Promise<T>;
+  /** Reads the files. They can be read later, too, as long as nobody deletes them. */
+  use: (files: EngineFile[], arrival: Arrival) => Promise<T>;
   /** Takes the result back: a checksum is known at the end only, and what fails it must not be used. */
-  undo: (result: T) => void;
+  undo: (result: T) => void | Promise<void>;
 }
 
 /** Opens a source's files, downloading what is not here, and uses them. Ends with the last byte checked. */
@@ -68,13 +76,14 @@ export async function withFiles<T>(source: SourceRef, work: FileUse<T>): Promise
           throw error;
         }),
     }));
-    result = { value: await use(watched, () => isComing) };
-    await Promise.all(remote.map((file) => file.finished));
+    const whole = () => Promise.all(remote.map((file) => file.finished));
+    result = { value: await use(watched, { isComing: () => isComing, whole }) };
+    await whole();
     if (signal.aborted) throw aborted();
     return result.value;
   } catch (error) {
     abort();
-    if (result) undo(result.value);
+    if (result) await undo(result.value);
     throw signal.aborted ? aborted() : (downloadError ?? readError ?? error);
   }
 }

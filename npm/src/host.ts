@@ -10,34 +10,57 @@ import { type Port, serve } from "./rpc.ts";
 import { openStore } from "./store.ts";
 import { gpuName, requireGpu } from "./webgpu.ts";
 
+/** Items of one call that run at a time: some of the sequences that a model runs together are left to other calls. */
+const AT_A_TIME = 4;
+
 /** Answers the calls that come in through `port`. */
 export function host(port: Port, startEngine: StartEngine): void {
   let model: EngineModel | undefined;
   let failure: QwillError | undefined;
+  /** Calls that use the model. */
+  const running = new Set<Promise<unknown>>();
+  /** Who hears of a lost device. */
+  const onLost = new Set<(reason: string) => void>();
+  let endWatch = () => {};
 
-  /** Runs `work` on the model. A lost device ends the model for good. */
+  /** Runs `work` on the model. A device that is lost and cannot be had back ends the model for good. */
   async function use<T>(work: (model: EngineModel) => T | Promise<T>): Promise<T> {
     if (failure) throw failure;
     if (!model) throw new QwillError("disposed", "The model was disposed of.");
+    const started = (async (model: EngineModel) => work(model))(model);
+    running.add(started);
     try {
-      return await work(model);
+      return await started;
     } catch (thrown) {
       const error = toQwillError(thrown);
       if (error.code === "device-lost") fail(error);
       throw failure ?? error;
+    } finally {
+      running.delete(started);
     }
   }
 
-  /** Runs `work` on one item after the other, as long as the caller wants it. */
+  /** Runs `work` on `atATime` items together, as long as the caller wants it and none fails. */
   async function each<Item, T>(
     items: Item[],
+    atATime: number,
     signal: AbortSignal,
-    work: (model: EngineModel, item: Item) => Promise<T>,
+    work: (model: EngineModel, item: Item, signal: AbortSignal) => Promise<T>,
   ): Promise<T[]> {
-    const results = [];
-    for (const item of items) {
-      if (signal.aborted) throw aborted();
-      results.push(await use((model) => work(model, item)));
+    const results: T[] = [];
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    const left = items.entries();
+    const lane = async () => {
+      for (const [index, item] of left) {
+        if (either.aborted) throw aborted();
+        results[index] = await use((model) => work(model, item, either));
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: Math.min(atATime, items.length) }, lane));
+    } finally {
+      stop.abort();
     }
     return results;
   }
@@ -48,16 +71,28 @@ export function host(port: Port, startEngine: StartEngine): void {
     notify(error);
   }
 
+  /** Frees the model when nothing uses it any more. */
+  async function free(): Promise<void> {
+    const old = model;
+    model = undefined;
+    endWatch();
+    // After a fault calls may never end.
+    if (!failure) await Promise.allSettled(running);
+    old?.free();
+  }
+
   const notify = serve<Protocol>(port, {
     load: (args, context) =>
       loadModel(args, context, startEngine, {
-        take(loaded) {
+        take(loaded, end) {
           model = loaded;
+          endWatch = end;
         },
+        giveUp: free,
         fail,
-        lose(why) {
-          if (model)
-            fail(new QwillError("device-lost", `The GPU device was lost (${why}). Load the model again.`));
+        lose(reason) {
+          if (!model) return;
+          for (const listener of onLost) listener(reason);
         },
       }),
     async plan({ source, options, wasmUrl, token }, { signal }) {
@@ -76,23 +111,31 @@ export function host(port: Port, startEngine: StartEngine): void {
     },
     chat: (request, { emit, signal }) =>
       use((model) =>
-        model.chat(request, (event) => {
-          if (!signal.aborted && event.type !== "token") emit(event);
-          return !signal.aborted;
-        }),
+        model.chat(
+          request,
+          (event) => {
+            if (!signal.aborted && event.type !== "token") emit(event);
+          },
+          signal,
+        ),
       ),
-    eval: (cases, { signal }) => each(cases, signal, (model, item) => model.eval(item)),
-    embed: (requests, { signal }) => each(requests, signal, (model, request) => model.embed(request)),
-    rerank: (requests, { signal }) => each(requests, signal, (model, request) => model.rerank(request)),
-    score: (request) => use((model) => model.score(request)),
-    bench: (request) => use((model) => model.bench(request)),
+    // The logits of a long case are large: one at a time.
+    eval: (cases, { signal }) => each(cases, 1, signal, (model, ...call) => model.eval(...call)),
+    embed: (texts, { signal }) => each(texts, AT_A_TIME, signal, (model, ...call) => model.embed(...call)),
+    rerank: (pairs, { signal }) => each(pairs, AT_A_TIME, signal, (model, ...call) => model.rerank(...call)),
+    score: (request, { signal }) => use((model) => model.score(request, signal)),
+    bench: (request, { signal }) => use((model) => model.bench(request, signal)),
     loadAdapter: ({ source, name, token }, { emit, signal }) =>
       use((model) =>
         withFiles(source, {
           signal,
           token,
           report: emit,
-          use: (files) => model.loadAdapter(files, name),
+          async use(files, { whole }) {
+            // Requests wait while the engine reads; they should not wait for a download.
+            await whole();
+            return model.loadAdapter(files, name);
+          },
           undo: () => model.unloadAdapter(name),
         }),
       ),
@@ -104,10 +147,16 @@ export function host(port: Port, startEngine: StartEngine): void {
       await use((model) => model.selectAdapters(uses));
     },
     tokenize: (text) => use((model) => model.tokenize(text)),
+    rebuilds: (_, { emit, signal }) =>
+      new Promise((_, reject) => {
+        onLost.add(emit);
+        signal.addEventListener("abort", () => {
+          onLost.delete(emit);
+          reject(aborted());
+        });
+      }),
     async dispose() {
-      const old = model;
-      model = undefined;
-      old?.free();
+      await free();
     },
   });
 }

@@ -21,6 +21,15 @@ export interface LoadOptions extends HubOptions, StorageOptions {
   signal?: AbortSignal;
   /** Tokens that prompt and reply may have together. Default: what the model was trained for, or what fits. */
   contextLength?: number;
+  /** Requests that run at a time; others wait. Each takes a little of the GPU's memory. Default: 8. */
+  maxSequences?: number;
+  /** Tokens that the cache holds of all requests together. Default: as many as one context has. */
+  cacheTokens?: number;
+  /**
+   * Hears of a lost GPU, and why it was lost. The model is loaded again from the same files; requests wait for that and
+   * then go on. If that fails, they reject and `model.lost` resolves.
+   */
+  onRebuild?: (reason: string) => void;
   /**
    * Where the model computes. `"auto"`: in a worker, so that the page stays smooth. `"inline"`: in the page. Or a
    * module worker of yours whose script imports this package's `worker.js`.
@@ -47,7 +56,7 @@ export interface LoadOptions extends HubOptions, StorageOptions {
 
 /** Loads a model onto the GPU. See the README for what `source` may be. */
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const { signal, onProgress, worker = "auto" } = options;
+  const { signal, onProgress, onRebuild, worker = "auto" } = options;
   if (signal?.aborted) throw aborted(signal);
   const resolved = await resolveToLoad(source, options);
   requireWebGpu();
@@ -62,6 +71,8 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
   };
   const client = new Client<Protocol>(connection.port, die);
   connection.onDeath(die);
+  // It ends with the model.
+  if (onRebuild) client.call("rebuilds", undefined, { onEvent: onRebuild }).catch(() => {});
   try {
     const info = await client.call("load", loadArgs(resolved, options), {
       signal,
@@ -85,13 +96,17 @@ function absolute(url: string | URL): string {
 }
 
 function engineOptions(options: LoadOptions): EngineLoadOptions {
-  const { contextLength, prefillChunk, quantize, ropeScaling, kvType, exact, caps } = options;
-  for (const [name, value] of Object.entries({ contextLength, prefillChunk })) {
+  const { contextLength, maxSequences, cacheTokens, prefillChunk } = options;
+  const { quantize, ropeScaling, kvType, exact, caps } = options;
+  const counts = { contextLength, maxSequences, cacheTokens, prefillChunk };
+  for (const [name, value] of Object.entries(counts)) {
     if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
     throw new QwillError("invalid-request", `${name} must be a positive whole number, not ${value}.`);
   }
   return {
     ...(contextLength !== undefined && { context_length: contextLength }),
+    ...(maxSequences !== undefined && { max_sequences: maxSequences }),
+    ...(cacheTokens !== undefined && { cache_tokens: cacheTokens }),
     ...(prefillChunk !== undefined && { prefill_chunk: prefillChunk }),
     ...(quantize !== undefined && { quantize }),
     ...(ropeScaling !== undefined && { rope_scaling: ropeScaling }),

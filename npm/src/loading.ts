@@ -5,14 +5,16 @@ import { QwillError, toQwillError } from "./errors.ts";
 import { fromLocal, type RemoteSource, withFiles } from "./files.ts";
 import { type PeekOptions, peekModel } from "./library.ts";
 import type { LoadArgs, LoadProgress, LoadResult, RemoteFile, SourceRef } from "./protocol.ts";
-import { offeredSubgroups, withRequestDevice } from "./request-device.ts";
+import { offeredSubgroups, watchDevices } from "./request-device.ts";
 import type { CallContext } from "./rpc.ts";
 import { gpuName, requireGpu } from "./webgpu.ts";
 
 /** Who owns the model that is loaded. */
 export interface Owner {
-  /** What is there from now on; nothing, where a model's files turned out to be wrong after it was loaded. */
-  take: (model: EngineModel | undefined) => void;
+  /** A model is there; `end` is for when it is no longer. */
+  take: (model: EngineModel, end: () => void) => void;
+  /** Its files turned out to be wrong after it was loaded. */
+  giveUp: () => void;
   /** Ends it for good, whether a model is there yet or not. */
   fail: (error: QwillError) => void;
   /** Hears that the device was lost, and why. */
@@ -36,29 +38,31 @@ export async function loadModel(
       ),
     ),
   );
-  const onDevice = (device: GPUDevice) =>
-    device.lost.then(({ reason, message }) => owner.lose(message || reason || "no reason was given"));
-  const all = { ...options, ...(subgroups && { web_subgroups: subgroups }), ...nameOf(source) };
+  const watch = watchDevices({ subgroups: subgroups !== undefined, onLost: owner.lose });
+  const all = {
+    ...options,
+    device_label: watch.label,
+    ...(subgroups && { web_subgroups: subgroups }),
+    ...nameOf(source),
+  };
   const model = await withFiles(source, {
     signal,
     token,
     find: (remote, from) => checkFirst(engine, remote, from, options),
     report: emit,
-    async use(files, isComing) {
-      const loaded = await withRequestDevice({ subgroups: subgroups !== undefined, onDevice }, () =>
-        engine.load(files, all, (loaded, total) => {
-          // While files come in, their arrival is the progress; the upload keeps pace with it.
-          if (!isComing()) emit({ stage: "load", loaded, total });
-          return !signal.aborted;
-        }),
-      );
-      owner.take(loaded);
+    async use(files, { isComing }) {
+      const loaded = await engine.load(files, all, (loaded, total) => {
+        // While files come in, their arrival is the progress; the upload keeps pace with it.
+        if (!isComing()) emit({ stage: "load", loaded, total });
+        return !signal.aborted;
+      });
+      owner.take(loaded, watch.end);
       return loaded;
     },
-    undo(loaded) {
-      owner.take(undefined);
-      loaded.free();
-    },
+    undo: owner.giveUp,
+  }).catch((error: unknown) => {
+    watch.end();
+    throw error;
   });
   const info = model.info();
   return { ...info, gpu: info.gpu || gpuName(adapter), host_bytes: engine.memoryBytes() };

@@ -51,7 +51,7 @@ export interface BenchResult extends BenchReport {
 }
 
 /**
- * A model on the GPU. Calls are answered one after the other, in the order in which they were made.
+ * A model on the GPU. Calls that overlap run together, begun in the order in which they were made.
  */
 export class Model {
   readonly info: ModelInfo;

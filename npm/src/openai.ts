@@ -38,6 +38,14 @@ export type ChatMessage =
     }
   | { role: "tool"; content: string | ChatTextPart[]; tool_call_id?: string };
 
+/** How much of a long prompt the model has read. */
+export interface PromptProgress {
+  /** Tokens read. */
+  read: number;
+  /** Tokens of the prompt. */
+  total: number;
+}
+
 /** Whether and how a reply is streamed. */
 export interface StreamRequest {
   stream?: boolean | null;
@@ -45,6 +53,8 @@ export interface StreamRequest {
   stream_options?: { include_usage?: boolean } | null;
   /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
   signal?: AbortSignal;
+  /** qwill's: hears how much of the prompt was read, after each step of one that takes several. */
+  onProgress?: (progress: PromptProgress) => void;
 }
 
 /** An adapter that a request uses. */

@@ -10,7 +10,7 @@ import { type ModelSource, resolveSource } from "./source.ts";
 import { requireWebGpu } from "./webgpu.ts";
 
 /** Those of `load` that have a bearing on memory or on where the model is. */
-export type PlanOptions = Omit<LoadOptions, "onProgress" | "storage">;
+export type PlanOptions = Omit<LoadOptions, "onProgress" | "onRebuild" | "storage">;
 
 /** Bytes on the GPU, by what they are for, and whether they fit. */
 export interface MemoryPlan {
@@ -23,11 +23,9 @@ export interface MemoryPlan {
   /** Activations of a prefill step; `expertBytes` are those inside mixtures of experts. */
   activationBytes: number;
   expertBytes: number;
-  /** Cosines and sines of positions. */
-  rotaryBytes: number;
   /** Logits, and what they are made from. */
   outputBytes: number;
-  /** State and parameters of kernels. */
+  /** What the processor writes for each step, angles of positions among it, and parameters of kernels. */
   steeringBytes: number;
   totalBytes: number;
   /**
@@ -103,7 +101,6 @@ function memoryOf(memory: EngineMemory): MemoryPlan {
     cacheBytes: memory.cache_bytes,
     activationBytes: memory.activation_bytes,
     expertBytes: memory.expert_bytes,
-    rotaryBytes: memory.rotary_bytes,
     outputBytes: memory.output_bytes,
     steeringBytes: memory.steering_bytes,
     totalBytes: memory.total_bytes,

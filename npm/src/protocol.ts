@@ -128,5 +128,7 @@ export type Protocol = {
   adapters: { args: undefined; result: EngineAdapter[]; event: never };
   selectAdapters: { args: EngineAdapterUse[]; result: undefined; event: never };
   tokenize: { args: string; result: Tokens; event: never };
+  /** Goes on as long as the model does, and tells why a device was lost each time that one is. */
+  rebuilds: { args: undefined; result: never; event: string };
   dispose: { args: undefined; result: undefined; event: never };
 };

@@ -42,15 +42,19 @@ export async function answer<Whole, Chunk extends AnyChunk>(
   args: EngineChatRequest,
   form: Form<Whole, Chunk>,
 ): Promise<Whole | ReplyStream<Chunk>> {
-  const { signal } = request;
+  const { signal, onProgress } = request;
+  const onPrompt = (event: EngineChatEvent) => {
+    if (event.type === "progress") onProgress?.({ read: event.n_read, total: event.n_tokens });
+  };
   if (signal?.aborted) throw aborted(signal);
-  if (!request.stream) return form.whole(await client.call("chat", args, { signal }));
+  if (!request.stream) return form.whole(await client.call("chat", args, { signal, onEvent: onPrompt }));
 
   const separateUsage = request.stream_options?.include_usage === true;
   const marked = (chunk: Chunk): Chunk => (separateUsage ? { ...chunk, usage: null } : chunk);
   return new ReplyStream<Chunk>((sink) => {
     for (const chunk of form.start()) sink.push(marked(chunk));
     const onEvent = (event: EngineChatEvent) => {
+      onPrompt(event);
       const chunk = form.piece(event);
       if (chunk) sink.push(marked(chunk));
     };

@@ -1,6 +1,6 @@
-// wgpu 30 cannot ask a browser for subgroups (gfx-rs/wgpu#10146) and does not show the page its device. So while
-// a model loads, GPUAdapter.requestDevice is wrapped: it adds the feature where the adapter has it, and hands out
-// the device. Delete the first half when wgpu can.
+// wgpu 30 cannot ask a browser for subgroups (gfx-rs/wgpu#10146) and does not show the page its device. So while a
+// model lives, GPUAdapter.requestDevice is wrapped: it knows the model's devices by their label, adds the feature where
+// the adapter has it, and hands the device out. Delete the feature's half when wgpu can.
 
 export interface Subgroups {
   min: number;
@@ -15,31 +15,48 @@ export function offeredSubgroups(adapter: GPUAdapter, caps: string | undefined):
   return { min: subgroupMinSize, max: subgroupMaxSize };
 }
 
-let previous: Promise<unknown> = Promise.resolve();
+/** What is done with a model's devices. */
+export interface DeviceWatch {
+  /** Whether subgroups are switched on. */
+  subgroups: boolean;
+  /** Hears that a device was lost, and why. */
+  onLost: (reason: string) => void;
+}
 
-/** Runs `load` with requestDevice wrapped; `onDevice` sees each device that is opened meanwhile. */
-export function withRequestDevice<T>(
-  options: { subgroups: boolean; onDevice: (device: GPUDevice) => void },
-  load: () => Promise<T>,
-): Promise<T> {
-  const run = async () => {
-    const prototype = GPUAdapter.prototype;
-    const original = prototype.requestDevice;
-    prototype.requestDevice = async function (this: GPUAdapter, descriptor?: GPUDeviceDescriptor) {
-      const features = new Set(descriptor?.requiredFeatures);
-      if (options.subgroups && this.features.has("subgroups")) features.add("subgroups");
-      const device = await original.call(this, { ...descriptor, requiredFeatures: [...features] });
-      options.onDevice(device);
-      return device;
-    };
-    try {
-      return await load();
-    } finally {
-      prototype.requestDevice = original;
-    }
+/** By the label of their devices. */
+const watches = new Map<string, DeviceWatch>();
+let lastLabel = 0;
+let unwrapped: GPUAdapter["requestDevice"] | undefined;
+
+/** Watches the devices that are opened with the label that it returns, until `end` is called. */
+export function watchDevices(watch: DeviceWatch): { label: string; end: () => void } {
+  const label = `qwill ${++lastLabel}`;
+  watches.set(label, watch);
+  if (!unwrapped) {
+    unwrapped = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = wrap(unwrapped);
+  }
+  const end = () => {
+    watches.delete(label);
+    if (watches.size > 0 || !unwrapped) return;
+    GPUAdapter.prototype.requestDevice = unwrapped;
+    unwrapped = undefined;
   };
-  // One wrapper at a time: two models may load in one page.
-  const result = previous.then(run, run);
-  previous = result.catch(() => {});
-  return result;
+  return { label, end };
+}
+
+function wrap(original: GPUAdapter["requestDevice"]): GPUAdapter["requestDevice"] {
+  return async function (this: GPUAdapter, descriptor?: GPUDeviceDescriptor) {
+    const label = descriptor?.label ?? "";
+    const watch = watches.get(label);
+    if (!watch) return original.call(this, descriptor);
+    const features = new Set(descriptor?.requiredFeatures);
+    if (watch.subgroups && this.features.has("subgroups")) features.add("subgroups");
+    const device = await original.call(this, { ...descriptor, requiredFeatures: [...features] });
+    void device.lost.then(({ reason, message }) => {
+      // A model that was disposed of has no use for its device.
+      if (watches.has(label)) watch.onLost(message || reason || "no reason was given");
+    });
+    return device;
+  };
 }

@@ -5,7 +5,7 @@ import { count, finite, invalid, type NotYet, refuseUnknown, text } from "./chec
 import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine.ts";
 import type { ChatCompletionRequest, ChatMessage, CompletionRequest, SamplingRequest } from "./openai.ts";
 
-const IGNORED = ["model", "user", "metadata", "store", "stream", "stream_options", "signal"];
+const IGNORED = ["model", "user", "metadata", "store", "stream", "stream_options", "signal", "onProgress"];
 
 const NUMBERS = [
   "temperature",

@@ -105,16 +105,14 @@ export type Handlers<M extends Methods> = {
   [K in keyof M]: (args: M[K]["args"], context: CallContext<M[K]["event"]>) => Promise<M[K]["result"]>;
 };
 
-/** The answering end: calls run one after the other. Returns a function that sends a notice. */
+/** The answering end: calls run together, begun in the order in which they come. Returns what sends a notice. */
 export function serve<M extends Methods>(port: Port, handlers: Handlers<M>): (error: QwillError) => void {
   const running = new Map<number, AbortController>();
   const post = (response: Response) => port.postMessage(response);
   const toMessage = ({ code, message }: QwillError): ErrorMessage => ({ code, message });
-  let queue = Promise.resolve();
 
   async function run(id: number, method: string, args: unknown, signal: AbortSignal): Promise<void> {
     try {
-      if (signal.aborted) throw aborted();
       const emit = (event: unknown) => post({ id, event });
       const handler = handlers[method];
       if (!handler) throw new QwillError("internal", `there is no method ${method}`);
@@ -130,7 +128,7 @@ export function serve<M extends Methods>(port: Port, handlers: Handlers<M>): (er
     if ("cancel" in data) return running.get(data.id)?.abort();
     const controller = new AbortController();
     running.set(data.id, controller);
-    queue = queue.then(() => run(data.id, data.method, data.args, controller.signal));
+    void run(data.id, data.method, data.args, controller.signal);
   };
   return (error) => post({ notice: toMessage(error) });
 }

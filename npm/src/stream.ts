@@ -38,7 +38,7 @@ export class ReplyStream<Chunk> implements AsyncIterable<Chunk> {
       },
       end: finish,
       fail: (error) => {
-        // A call that was still queued when `stop()` came has nothing more to say.
+        // Whoever has stopped it already is not told that they aborted it, too.
         if (!(this.#cancelled && error.code === "aborted")) {
           this.#error = error;
           // What was generated before the caller aborted is not shown after it.

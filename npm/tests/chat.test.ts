@@ -121,27 +121,13 @@ test("an aborted call rejects at once and stops the engine", async () => {
   );
 });
 
-test("an aborted call that was still queued never starts", async () => {
-  const { engine, model } = await setUp();
-  const first = model.chat.completions.create({ messages });
-  const controller = new AbortController();
-  const second = model.chat.completions.create({ messages, signal: controller.signal });
-  const rejected = expect(second).rejects.toMatchObject({ code: "aborted" });
-  await Promise.resolve();
-  controller.abort();
-  await Promise.all([first, rejected]);
-  await model.tokenize("");
-  expect(engine.log.filter((line) => line === "chat")).toHaveLength(1);
-});
-
 test("leaving the loop stops the engine", async () => {
   const { engine, model } = await setUp();
   engine.events = Array.from({ length: 1000 }, () => ({ type: "content", text: "la" }));
   for await (const chunk of await model.chat.completions.create({ messages, stream: true })) {
     if (chunk.choices[0]?.delta.content === "la") break;
   }
-  await model.tokenize("");
-  expect(engine.log.at(-1)).toMatch(/chat ended after \d{1,2}$/);
+  await vi.waitFor(() => expect(engine.log.at(-1)).toMatch(/chat ended after \d{1,2}$/));
 });
 
 test("stop() ends a stream with its finish_reason and usage", async () => {

@@ -50,7 +50,7 @@ export function fakeBrowser(): FakeAdapter {
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Streams `events`, a tick each, then replies; answers `false` from the callback end it as a stop. */
+/** Streams `events`, a tick each, then replies; a signal ends it between two of them. */
 export class FakeEngine implements Engine {
   events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "content", text }));
   reply: Partial<EngineChatReply> = {};
@@ -60,6 +60,9 @@ export class FakeEngine implements Engine {
   loadError: unknown;
   chatError: unknown;
   pooledError: unknown;
+  /** The most calls for numbers that ran at a time. */
+  most = 0;
+  #busy = 0;
   /** The arguments of the calls for numbers. */
   requests: unknown[] = [];
   /** Reports a fault in the engine. */
@@ -78,7 +81,6 @@ export class FakeEngine implements Engine {
     cache_bytes: 20,
     activation_bytes: 3,
     expert_bytes: 0,
-    rotary_bytes: 1,
     output_bytes: 2,
     steering_bytes: 4,
     total_bytes: 130,
@@ -121,7 +123,7 @@ export class FakeEngine implements Engine {
     this.log.push("load");
     this.last.files = files.map(({ name, size }) => ({ name, size }));
     this.last.options = options;
-    await (await navigator.gpu.requestAdapter())?.requestDevice({ label: "qwill" });
+    await (await navigator.gpu.requestAdapter())?.requestDevice({ label: options.device_label ?? "" });
     const total = files.reduce((sum, file) => sum + file.size, 0);
     let done = 0;
     for (const file of files) {
@@ -148,8 +150,11 @@ export class FakeEngine implements Engine {
   }
 
   /** A call with numbers for a result. */
-  async #start(method: string, request: unknown): Promise<void> {
+  async #start(method: string, request: unknown, signal: AbortSignal): Promise<void> {
+    this.most = Math.max(this.most, ++this.#busy);
     await tick();
+    this.#busy -= 1;
+    if (signal.aborted) throw Object.assign(new Error("stopped"), { code: "aborted" });
     this.log.push(method);
     this.requests.push(request);
     if (this.pooledError) throw this.pooledError;
@@ -170,7 +175,7 @@ export class FakeEngine implements Engine {
         device_bytes: 28,
         capabilities: "f16 no",
       }),
-      chat: async (request, onEvent) => {
+      chat: async (request, onEvent, signal) => {
         this.log.push("chat");
         this.last.request = request;
         if (this.chatError) throw this.chatError;
@@ -178,8 +183,9 @@ export class FakeEngine implements Engine {
         let n = 0;
         for (const event of this.events) {
           await tick();
+          if (signal.aborted) break;
           n += 1;
-          if (!onEvent(event)) break;
+          onEvent(event);
           if (event.type === "tool_call") finish_reason = "tool_calls";
         }
         this.log.push(`chat ended after ${n}`);
@@ -194,16 +200,16 @@ export class FakeEngine implements Engine {
           ...this.reply,
         };
       },
-      embed: async (request) => {
-        await this.#start("embed", request);
+      embed: async (request, signal) => {
+        await this.#start("embed", request, signal);
         return Float32Array.of(request.text.length, 0, 1).slice(0, request.dimensions);
       },
-      rerank: async (request) => {
-        await this.#start("rerank", request);
+      rerank: async (request, signal) => {
+        await this.#start("rerank", request, signal);
         return request.document.length / 10;
       },
-      score: async (request) => {
-        await this.#start("score", request);
+      score: async (request, signal) => {
+        await this.#start("score", request, signal);
         return { last: [0.5], tokens: null, steps: [0.25, 0.75] };
       },
       eval: async ({ name, ids, pooled }) => ({
@@ -224,7 +230,7 @@ export class FakeEngine implements Engine {
       },
       tokenize: (text) => ({ ids: [...text].map((c) => c.charCodeAt(0)), tokens: [...text] }),
       loadAdapter: (files, name) => this.#loadAdapter(files, name),
-      unloadAdapter: (name) => {
+      unloadAdapter: async (name) => {
         const message = `there is no adapter "${name}"`;
         const at = this.adapters.findIndex((adapter) => adapter.name === name);
         if (at < 0) throw Object.assign(new Error(message), { code: "invalid-request" });

@@ -40,15 +40,18 @@ describe("load", () => {
 
   test("switches subgroups on behind wgpu's back, unless masked", async () => {
     const { adapter, engine, worker } = setUp();
-    const original = GPUAdapter.prototype.requestDevice;
     await load(gguf, { worker });
     expect(adapter.requested[0]?.requiredFeatures).toEqual(["subgroups"]);
-    expect(engine.last.options).toEqual({ name: "tiny", web_subgroups: { min: 4, max: 64 } });
-    expect(GPUAdapter.prototype.requestDevice).toBe(original);
+    const device_label = expect.stringMatching(/^qwill \d+$/);
+    const widths = { min: 4, max: 64 };
+    expect(engine.last.options).toEqual({ name: "tiny", device_label, web_subgroups: widths });
 
     await load(gguf, { worker: fakeWorker(engine), caps: "no-f16, no-subgroups" });
     expect(adapter.requested[1]?.requiredFeatures).toEqual([]);
-    expect(engine.last.options).toEqual({ name: "tiny", caps: "no-f16, no-subgroups" });
+    expect(engine.last.options).toEqual({ name: "tiny", device_label, caps: "no-f16, no-subgroups" });
+
+    await adapter.requestDevice({ label: "the page's own" });
+    expect(adapter.requested[2]).toEqual({ label: "the page's own" });
   });
 
   test("passes a number format and a scaling of positions on, and says how the context is extended", async () => {
@@ -92,11 +95,19 @@ describe("load", () => {
     expect(worker.terminated).toBe(true);
   });
 
-  test("a bad context length is refused", async () => {
+  test("passes on how much runs together", async () => {
+    const { engine, worker } = setUp();
+    await load(gguf, { worker, maxSequences: 3, cacheTokens: 9000 });
+    expect(engine.last.options).toMatchObject({ max_sequences: 3, cache_tokens: 9000 });
+  });
+
+  test("numbers that are not counts are refused", async () => {
     const { worker } = setUp();
-    await expect(load(gguf, { worker, contextLength: 1.5 })).rejects.toMatchObject({
-      code: "invalid-request",
-    });
+    for (const wrong of [{ contextLength: 1.5 }, { maxSequences: 0 }, { cacheTokens: -1 }]) {
+      const error = await load(gguf, { worker, ...wrong }).catch((e: unknown) => e);
+      expect(error).toMatchObject({ code: "invalid-request" });
+      expect((error as Error).message).toContain(Object.keys(wrong)[0]);
+    }
   });
 });
 
@@ -133,19 +144,23 @@ describe("without a usable GPU", () => {
 });
 
 describe("a lost device", () => {
-  test("rejects what is pending and everything later, and the model says so", async () => {
+  test("is a pause: the page hears why, the reply goes on, and so does the model", async () => {
     const { adapter, engine, worker } = setUp();
-    const model = await load(gguf, { worker });
-    engine.events = Array.from({ length: 1000 }, () => ({ type: "content", text: "la" }));
+    const reasons: string[] = [];
+    const model = await load(gguf, { worker, onRebuild: (reason) => reasons.push(reason) });
     const pending = model.chat.completions.create({ messages: [{ role: "user", content: "sing" }] });
     adapter.devices[0]?.lose({ reason: "unknown", message: "driver reset" });
-    await expect(pending).rejects.toMatchObject({ code: "device-lost" });
-    await expect(pending).rejects.toThrow(/driver reset/);
-    await expect(model.tokenize("x")).rejects.toMatchObject({ code: "device-lost" });
-    expect(await model.lost).toMatchObject({ code: "device-lost" });
+    expect((await pending).choices[0].message.content).toBe("Hello");
+    // The engine opens another one, with what the first one had.
+    await adapter.requestDevice({ label: (engine.last.options as { device_label: string }).device_label });
+    expect(adapter.requested[1]?.requiredFeatures).toEqual(["subgroups"]);
+    adapter.devices[1]?.lose({ reason: "destroyed", message: "" });
+    await model.tokenize("x");
+    expect(reasons).toEqual(["driver reset", "destroyed"]);
+    expect(await Promise.race([model.lost, "not lost"])).toBe("not lost");
   });
 
-  test("found by the engine itself", async () => {
+  test("that the engine cannot get back ends the model", async () => {
     const { engine, worker } = setUp();
     const model = await load(gguf, { worker });
     engine.chatError = Object.assign(new Error("the GPU device was lost: gone"), { code: "device-lost" });
@@ -153,6 +168,8 @@ describe("a lost device", () => {
     await expect(model.chat.completions.create(request)).rejects.toMatchObject({ code: "device-lost" });
     engine.chatError = undefined;
     await expect(model.chat.completions.create(request)).rejects.toMatchObject({ code: "device-lost" });
+    await expect(model.tokenize("x")).rejects.toMatchObject({ code: "device-lost" });
+    expect(await model.lost).toMatchObject({ code: "device-lost" });
   });
 });
 
@@ -208,22 +225,4 @@ test("dispose rejects what is pending and everything later", async () => {
   await model.dispose();
   await settled;
   await expect(model.tokenize("x")).rejects.toMatchObject({ code: "disposed" });
-});
-
-test("calls on one model run one after the other", async () => {
-  const { engine, worker } = setUp();
-  const model = await load(gguf, { worker });
-  engine.log = [];
-  const request = { messages: [{ role: "user" as const, content: "hi" }] };
-  const results = await Promise.all([
-    model.chat.completions.create(request),
-    model.chat.completions.create(request),
-    model.tokenize("ab"),
-    model.eval([{ name: "a", ids: [1, 2] }]),
-    model.bench(),
-  ]);
-  expect(engine.log).toEqual(["chat", "chat ended after 2", "chat", "chat ended after 2"]);
-  expect(results[2]).toEqual({ ids: [97, 98], tokens: ["a", "b"] });
-  expect(results[4]).toMatchObject({ ttft_ms: 1, prefill_tps: 2, decode_tps: 3, gpu: "fake" });
-  expect(results[3][0]?.logits).toEqual(new Float32Array([0.5, 0.25]));
 });

@@ -59,7 +59,6 @@ test("a plan reads headers and keeps nothing", async () => {
       cacheBytes: 20,
       activationBytes: 3,
       expertBytes: 0,
-      rotaryBytes: 1,
       outputBytes: 2,
       steeringBytes: 4,
       totalBytes: 130,

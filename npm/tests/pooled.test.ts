@@ -91,8 +91,10 @@ test("an aborted call rejects at once and starts on no further text", async () =
   await vi.waitFor(() => expect(engine.requests.length).toBeGreaterThan(2));
   controller.abort("enough");
   await Promise.all(rejected);
-  await model.tokenize("waits for the engine");
-  expect(engine.requests.length).toBeLessThan(100);
+  const begun = engine.requests.length;
+  await model.tokenize("lets time pass");
+  expect(engine.requests.length).toBeLessThanOrEqual(begun + 8);
+  expect(begun).toBeLessThan(1000);
   await expect(model.score({ ids: [1] }, { signal })).rejects.toMatchObject({ code: "aborted" });
 });
 

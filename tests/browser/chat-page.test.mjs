@@ -72,6 +72,17 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       assert.equal(await focused(tab), "prompt");
     });
 
+    await t.test("a long prompt says how much of it was read", async () => {
+      await tab.evaluate(() => {
+        document.querySelector("#prompt").focus();
+        document.execCommand("insertText", false, "The cat and the dog are in the garden. ".repeat(60));
+      });
+      await tab.keyboard.press("Enter");
+      assert.match(await text(tab, ".reading"), /^Reading the prompt… \d+ %$/);
+      await text(tab, ".message:nth-of-type(6) .message-footer");
+      assert.equal(await count(tab, ".reading"), 0);
+    });
+
     await t.test("dialogs take the focus and give it back", async () => {
       for (const [button, heading] of [
         ['[title="Settings"]', "Settings"],

@@ -265,31 +265,48 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       await expectFailure("not-found", /404/, () => failure(qwill.load("/nothing/here.gguf")));
     });
 
-    await t.test("a device that is lost in the middle", async () => {
+    await t.test("a device that is lost in the middle is a pause, unless there is no other", async () => {
       const result = await tab.evaluate(async () => {
-        let device;
+        const devices = [];
         const original = GPUAdapter.prototype.requestDevice;
+        let requestDevice = original;
         GPUAdapter.prototype.requestDevice = async function (descriptor) {
-          device = await original.call(this, descriptor);
+          const device = await requestDevice.call(this, descriptor);
+          devices.push(device);
           return device;
         };
-        const model = await qwill.load("demo", { worker: "inline" });
-        GPUAdapter.prototype.requestDevice = original;
-        const stream = await model.chat.completions.create({
-          messages: hello,
-          stream: true,
-          max_tokens: 400,
-        });
-        const middle = await failure(
-          (async () => {
-            for await (const _ of stream) device.destroy();
-          })(),
-        );
-        const after = await failure(model.chat.completions.create({ messages: hello }));
+        const reasons = [];
+        const onRebuild = (reason) => reasons.push(reason);
+        const model = await qwill.load("demo", { worker: "inline", onRebuild });
+        const request = { messages: hello, max_tokens: 30, temperature: 0, enable_thinking: false };
+        /** A reply whose device goes after a few pieces of it. */
+        const read = async (lose) => {
+          let text = "";
+          let n = 0;
+          for await (const { choices } of await model.chat.completions.create({ ...request, stream: true })) {
+            text += choices[0].delta.content ?? "";
+            if (++n === 4) lose();
+          }
+          return text;
+        };
+        const lose = () => devices.at(-1).destroy();
+        const texts = [await read(() => {}), await read(lose), await read(() => {})];
+        const opened = devices.length;
+        const isLost = await Promise.race([model.lost.then(() => true), Promise.resolve(false)]);
+        requestDevice = () => Promise.reject(new DOMException("no more devices", "OperationError"));
+        const middle = await failure(read(lose));
+        const after = await failure(model.chat.completions.create(request));
         const lost = await model.lost;
         await model.dispose();
-        return { middle, after, lost: lost.code };
+        GPUAdapter.prototype.requestDevice = original;
+        return { texts, opened, reasons, isLost, middle, after, lost: lost.code };
       });
+      const [undisturbed, ...others] = result.texts;
+      assert.ok(undisturbed.length > 10);
+      assert.deepEqual(others, [undisturbed, undisturbed]);
+      assert.equal(result.opened, 2);
+      assert.equal(result.isLost, false);
+      assert.equal(result.reasons.length, 2);
       assert.equal(result.middle.code, "device-lost", JSON.stringify(result));
       assert.match(result.middle.message, /Load the model again/);
       assert.equal(result.after.code, "device-lost");

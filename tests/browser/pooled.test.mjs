@@ -74,7 +74,11 @@ suite("embeddings and scores", { concurrency: true }, () => {
         const arg = { query: "river?", documents };
         const { ranked, best, alone } = await tab.evaluate((arg) => pooled.rerank(arg), arg);
         assert.deepEqual(ranked.map(({ index }) => index).sort(), [0, 1, 2, 3]);
-        assert.deepEqual(best, [ranked[0]]);
+        // What else runs, and what is in the cache, changes the last bits.
+        const [{ score: bestScore, ...first }] = ranked;
+        assert.equal(best.length, 1);
+        assert.ok(Math.abs(best[0].score - bestScore) <= 1e-5, `${best[0].score} and ${bestScore}`);
+        assert.deepEqual(best, [{ ...first, score: best[0].score }]);
         for (const [place, { index, score, document }] of ranked.entries()) {
           assert.equal(document, documents[index]);
           assert.ok(score > 0 && score < 1 && Math.abs(score - alone[index]) <= 1e-5, `${score}`);

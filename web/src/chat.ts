@@ -17,6 +17,8 @@ export interface AssistantTurn {
   reasoning: string;
   toolCalls: ChatToolCall[];
   state: "waiting" | "thinking" | "writing" | "done" | "stopped" | "failed";
+  /** How much of a long prompt was read, from 0 to 1. */
+  read?: number;
   /** Milliseconds spent thinking. */
   thoughtMs: number;
   stats?: { tokens: number; tokensPerSecond: number; firstTokenMs: number };
@@ -87,6 +89,7 @@ export function useChat(model: Model | undefined, settings: Settings): Chat {
         ...sampling(settings),
         messages: messages(settings, history),
         stream: true,
+        onProgress: ({ read, total }) => update({ read: read / total }),
       });
       mine.stream = stream;
       if (mine.stopped) stream.stop();

@@ -15,6 +15,8 @@ pub struct GpuOptions {
     /// Subgroup widths that the browser's glue enabled: wgpu 30 cannot ask a browser for
     /// them (gfx-rs/wgpu#10146), so the TypeScript side wraps `requestDevice` and says so here.
     pub web_subgroups: Option<SubgroupWidth>,
+    /// What the device is called, for a browser's glue that watches it; absent: `qwill`.
+    pub label: Option<String>,
     /// Part of the name of the GPU to use among several (native only).
     pub gpu: Option<String>,
     /// Features to ask for besides those that kernels use, where the adapter offers them: for measurements of what a
@@ -148,7 +150,7 @@ impl Gpu {
         let wanted = adapter.features() & (used | options.extra_features);
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
-                label: Some("qwill"),
+                label: Some(options.label.as_deref().unwrap_or("qwill")),
                 required_features: wanted,
                 required_limits: adapter.limits(),
                 memory_hints: wgpu::MemoryHints::Performance,

@@ -9,6 +9,7 @@ mod caps;
 mod compile;
 mod device;
 mod error;
+mod failure;
 mod pass;
 mod pipeline;
 mod readback;

@@ -26,11 +26,15 @@ impl Readback {
     pub async fn wait(self, gpu: &Gpu) -> Result<Vec<u8>, Error> {
         #[cfg(not(target_arch = "wasm32"))]
         gpu.poll_wait(Some(self.submission))?;
-        let failed = |reason: String| gpu.check().err().unwrap_or(Error::Device(reason));
-        let mapped = self.mapped.await.map_err(|_| failed("a buffer map was dropped".into()))?;
-        mapped.map_err(|e| failed(e.to_string()))?;
-        let bytes =
-            self.buffer.slice(0..self.bytes).get_mapped_range().map_err(|e| failed(e.to_string()))?.to_vec();
+        let mapped = match self.mapped.await {
+            Ok(mapped) => mapped.map_err(|e| e.to_string()),
+            Err(_) => Err("a buffer map was dropped".into()),
+        };
+        if let Err(reason) = mapped {
+            return Err(gpu.failure(reason).await);
+        }
+        let range = self.buffer.slice(0..self.bytes).get_mapped_range();
+        let bytes = range.map_err(|e| Error::Device(e.to_string()))?.to_vec();
         self.buffer.unmap();
         gpu.check()?;
         Ok(bytes)

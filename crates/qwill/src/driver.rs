@@ -13,6 +13,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_channel::mpsc::{TryRecvError, UnboundedReceiver};
+use futures_channel::oneshot;
 use futures_core::Stream;
 use qwill_scheduler::{Event, Limits, Reading, RequestId, Scheduler, Text, What};
 
@@ -40,6 +41,8 @@ pub(crate) struct Driver {
     in_flight: VecDeque<Pending>,
     listeners: HashMap<RequestId, Listener>,
     requests: HashMap<Ticket, RequestId>,
+    /// Adapters to be freed when nothing uses them, and who waits for that.
+    leaving: Vec<(u64, oneshot::Sender<()>)>,
     /// Devices that were lost since a step last ended well.
     losses: usize,
 }
@@ -64,6 +67,7 @@ impl Driver {
             in_flight: VecDeque::new(),
             listeners: HashMap::new(),
             requests: HashMap::new(),
+            leaving: Vec::new(),
             losses: 0,
         })
     }
@@ -85,6 +89,7 @@ impl Driver {
                 activity = Activity::Busy;
                 self.obey(command).await;
             }
+            self.free_adapters();
             activity = match self.advance().await {
                 Ok(activity) => activity,
                 Err(error) => {
@@ -129,22 +134,41 @@ impl Driver {
             Command::Import { text, layers, answer } => {
                 let _ = answer.send(self.import(&text, &layers));
             }
-            Command::UnloadAdapter { id, answer } => {
-                self.factory.adapters.retain(|(_, _, other)| *other != id);
-                self.engine.unload_adapter(id);
-                let _ = answer.send(());
-            }
+            Command::UnloadAdapter { id, answer } => self.leaving.push((id, answer)),
         }
     }
 
     fn add(&mut self, run: Run) {
         let Run { request, listener } = run;
+        // it may have been asked for before the adapter was unloaded
+        if let Some(id) = listener.adapters.iter().find(|&&id| !self.has_adapter(id)) {
+            let message = format!("adapter {id} was unloaded before a request could use it");
+            return listener.fail(Error::Request(message));
+        }
         match self.scheduler.add(request) {
             Ok(id) => {
                 self.requests.insert(listener.ticket, id);
                 self.listeners.insert(id, listener);
             }
             Err(refused) => listener.fail(refused_error(refused)),
+        }
+    }
+
+    fn has_adapter(&self, id: u64) -> bool {
+        let is_leaving = self.leaving.iter().any(|&(other, _)| other == id);
+        !is_leaving && self.factory.adapters.iter().any(|&(_, _, other)| other == id)
+    }
+
+    /// Frees the adapters that are to go and that nothing uses any more.
+    fn free_adapters(&mut self) {
+        let is_used = |id: u64| self.listeners.values().any(|listener| listener.adapters.contains(&id));
+        let (used, unused) = std::mem::take(&mut self.leaving).into_iter().partition(|&(id, _)| is_used(id));
+        self.leaving = used;
+        for (id, answer) in unused {
+            self.factory.adapters.retain(|(_, _, other)| *other != id);
+            self.engine.unload_adapter(id);
+            // nobody may wait any more
+            let _ = answer.send(());
         }
     }
 

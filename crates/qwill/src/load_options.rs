@@ -28,6 +28,8 @@ pub struct LoadOptions {
     pub caps_mask: String,
     /// Subgroup widths that a browser's glue has enabled.
     pub web_subgroups: Option<(u32, u32)>,
+    /// What the device is called, for a browser's glue that watches it.
+    pub device_label: Option<String>,
     /// Part of the name of the GPU to use.
     pub gpu: Option<String>,
     /// How kernels are shaped, as a measurement on the device found; absent: as the device's facts suggest.
@@ -39,6 +41,7 @@ impl LoadOptions {
         Ok(GpuOptions {
             mask: CapsMask::parse(&self.caps_mask).map_err(|e| Error::Request(e.to_string()))?,
             web_subgroups: self.web_subgroups.map(|(min, max)| SubgroupWidth { min, max }),
+            label: self.device_label.clone(),
             gpu: self.gpu.clone(),
             ..GpuOptions::default()
         })

@@ -135,7 +135,12 @@ impl Model {
         let started = Instant::now();
         let (handle, facts) = spawn(files, options.clone(), progress).await?;
         let load_ms = started.elapsed().as_secs_f64() * 1e3;
-        Ok(Self(Arc::new(Shared { handle, facts, load_ms, adapters: Mutex::default() })))
+        #[cfg_attr(
+            target_arch = "wasm32",
+            allow(clippy::arc_with_non_send_sync, reason = "it has one thread")
+        )]
+        let shared = Arc::new(Shared { handle, facts, load_ms, adapters: Mutex::default() });
+        Ok(Self(shared))
     }
 
     /// Whether [`load`](Self::load) would find room: what to ask before a download, for it reads no more of the files
@@ -305,7 +310,8 @@ impl Model {
         Ok(info)
     }
 
-    /// Frees an adapter. Requests that name it fail from now on, and it is no longer selected.
+    /// Frees an adapter, when the requests that use it are done. Later ones that name it fail, and it is no longer
+    /// selected.
     /// [`load_adapter`](Self::load_adapter) has an example.
     pub async fn unload_adapter(&self, name: &str) -> Result<(), Error> {
         let id = self.beside().remove(name)?;

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use pollster::block_on;
 use qwill::weights::{ByteSource, MemorySource};
@@ -397,6 +399,28 @@ fn requests_for_what_is_not_there_are_refused() {
     assert!(error.to_string().contains("already"), "{error}");
     block_on(model.unload_adapter("lora-qwen2")).unwrap();
     assert!(refused(&model, &[one]).contains("loaded are: none"));
+}
+
+#[test]
+fn an_adapter_that_is_unloaded_serves_what_runs_to_its_end() {
+    let model = load("qwen2-untied", "");
+    add(&model, "lora-qwen2");
+    let request = ChatRequest {
+        prompt: Some("fn add(".into()),
+        sampling: SamplingOptions { temperature: Some(0.0), ..SamplingOptions::default() },
+        max_tokens: Some(32),
+        adapters: Some(vec![AdapterUse::new("lora-qwen2")]),
+        ..ChatRequest::default()
+    };
+    let alone = block_on(model.chat(&request).unwrap().reply()).unwrap();
+    assert!(alone.ids.len() > 8);
+    let mut stream = model.chat(&request).unwrap();
+    block_on(stream.next()).unwrap().unwrap();
+    let mut unload = pin!(model.unload_adapter("lora-qwen2"));
+    assert!(unload.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(model.chat(&request).unwrap_err().to_string().contains("lora-qwen2"));
+    assert_eq!(block_on(stream.reply()).unwrap().ids, alone.ids);
+    block_on(unload).unwrap();
 }
 
 #[test]

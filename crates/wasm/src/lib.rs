@@ -4,12 +4,14 @@
 //! logits as typed arrays, errors as JavaScript errors with a `code`.
 #![cfg(target_arch = "wasm32")]
 
+mod abort;
 mod convert;
 mod file;
 mod model;
 mod panic;
 mod plan;
 
+pub use abort::AbortSignal;
 pub use file::JsFile;
 pub use model::Model;
 pub use panic::on_panic;

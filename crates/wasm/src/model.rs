@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
+use crate::abort::{Abort, AbortSignal};
 use crate::convert::{error, from_js, qwill_error, to_js};
 use crate::file::{JsFile, JsSource};
 
@@ -27,12 +28,15 @@ pub struct Model(qwill::Model);
 pub(crate) struct JsLoadOptions {
     name: String,
     context_length: Option<usize>,
+    max_sequences: Option<usize>,
+    cache_tokens: Option<usize>,
     prefill_chunk: Option<usize>,
     quantize: Option<String>,
     kv_type: Option<String>,
     rope_scaling: Option<String>,
     exact: bool,
     caps: String,
+    device_label: Option<String>,
     web_subgroups: Option<JsSubgroups>,
     pub(crate) random: Option<String>,
 }
@@ -122,11 +126,14 @@ impl JsLoadOptions {
         };
         Ok(LoadOptions {
             context_length: self.context_length,
+            max_sequences: self.max_sequences,
+            cache_tokens: self.cache_tokens,
             quantize: parsed(self.quantize.as_deref())?,
             kv_type,
             rope_scaling: parsed(self.rope_scaling.as_deref())?,
             prefill_chunk: self.prefill_chunk,
             caps_mask: self.caps.clone(),
+            device_label: self.device_label.clone(),
             web_subgroups: self.web_subgroups.as_ref().map(|widths| (widths.min, widths.max)),
             ..LoadOptions::default()
         })
@@ -139,6 +146,14 @@ fn control(answer: Result<JsValue, JsValue>) -> Control {
         Ok(answer) if answer != JsValue::FALSE => Control::Continue,
         _ => Control::Stop,
     }
+}
+
+/// Does work as long as its caller wants it.
+async fn until<T>(
+    signal: AbortSignal,
+    work: impl Future<Output = Result<T, qwill::Error>>,
+) -> Result<T, JsValue> {
+    Abort::of(signal).or(work).await.unwrap_or(Err(qwill::Error::Aborted)).map_err(qwill_error)
 }
 
 #[wasm_bindgen]
@@ -166,19 +181,36 @@ impl Model {
         to_js(&self.0.info())
     }
 
-    /// Answers a request; `on_event` hears of every piece of the reply and says whether to go on.
-    pub async fn chat(&mut self, request: JsValue, on_event: Function) -> Result<JsValue, JsValue> {
+    /// Answers a request; `on_event` hears of every piece of the reply. `signal` ends it, and the reply is what there is.
+    pub async fn chat(
+        &self,
+        request: JsValue,
+        on_event: Function,
+        signal: AbortSignal,
+    ) -> Result<JsValue, JsValue> {
         let request: ChatRequest = from_js(&request)?;
-        let mut on_event =
-            |event| control(to_js(&event).and_then(|event| on_event.call1(&JsValue::NULL, &event)));
-        let reply = self.0.chat_with(&request, &mut on_event).await.map_err(qwill_error)?;
-        to_js(&reply)
+        let abort = Abort::of(signal);
+        let mut stream = self.0.chat(&request).map_err(qwill_error)?;
+        loop {
+            match abort.or(stream.next()).await {
+                None => {
+                    stream.stop().map_err(qwill_error)?;
+                    break;
+                }
+                Some(None) => break,
+                Some(Some(event)) => {
+                    let event = to_js(&event.map_err(qwill_error)?)?;
+                    on_event.call1(&JsValue::NULL, &event)?;
+                }
+            }
+        }
+        to_js(&stream.reply().await.map_err(qwill_error)?)
     }
 
     /// Evaluates one case.
-    pub async fn eval(&mut self, case: JsValue) -> Result<JsValue, JsValue> {
+    pub async fn eval(&self, case: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
         let case: EvalCase = from_js(&case)?;
-        let reply = self.0.eval(&case).await.map_err(qwill_error)?;
+        let reply = until(signal, self.0.eval(&case)).await?;
         let result = to_js(&reply)?;
         Reflect::set(&result, &"logits".into(), &Float32Array::from(&reply.logits[..]))?;
         Reflect::set(&result, &"embedding".into(), &Float32Array::from(&reply.embedding[..]))?;
@@ -187,39 +219,42 @@ impl Model {
     }
 
     /// The embedding of a text.
-    pub async fn embed(&mut self, request: JsValue) -> Result<Float32Array, JsValue> {
+    pub async fn embed(&self, request: JsValue, signal: AbortSignal) -> Result<Float32Array, JsValue> {
         let JsEmbedRequest { text, instruction, dimensions } = from_js(&request)?;
-        let embedding = self.0.embed(&text, instruction.as_deref(), dimensions).await.map_err(qwill_error)?;
+        let embedding = until(signal, self.0.embed(&text, instruction.as_deref(), dimensions)).await?;
         Ok(Float32Array::from(&embedding[..]))
     }
 
     /// How well a document answers a query, between 0 and 1.
-    pub async fn rerank(&mut self, request: JsValue) -> Result<f32, JsValue> {
+    pub async fn rerank(&self, request: JsValue, signal: AbortSignal) -> Result<f32, JsValue> {
         let JsRerankRequest { query, document, instruction } = from_js(&request)?;
-        let scores = self.0.rerank(&query, &[document], instruction.as_deref()).await.map_err(qwill_error)?;
+        let scores = until(signal, self.0.rerank(&query, &[document], instruction.as_deref())).await?;
         Ok(scores[0])
     }
 
     /// What a reward or classification model says of a conversation or of token ids.
-    pub async fn score(&mut self, request: JsValue) -> Result<JsValue, JsValue> {
-        let scores = match from_js(&request)? {
-            JsScoreRequest::Messages(messages) => self.0.score(&messages).await,
-            JsScoreRequest::Ids(ids) => self.0.score_ids(&ids).await,
+    pub async fn score(&self, request: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
+        let request = from_js(&request)?;
+        let scores = async {
+            match request {
+                JsScoreRequest::Messages(messages) => self.0.score(&messages).await,
+                JsScoreRequest::Ids(ids) => self.0.score_ids(&ids).await,
+            }
         };
-        to_js(&scores.map_err(qwill_error)?)
+        to_js(&until(signal, scores).await?)
     }
 
     /// Loads a low-rank adapter under a name.
     #[wasm_bindgen(js_name = loadAdapter)]
-    pub async fn load_adapter(&mut self, files: Vec<JsFile>, name: &str) -> Result<JsValue, JsValue> {
+    pub async fn load_adapter(&self, files: Vec<JsFile>, name: &str) -> Result<JsValue, JsValue> {
         let adapter = self.0.load_adapter(model_files(name, files), name).await;
         to_js(&adapter.map_err(qwill_error)?)
     }
 
-    /// Frees an adapter.
+    /// Frees an adapter when nothing runs that uses it.
     #[wasm_bindgen(js_name = unloadAdapter)]
-    pub fn unload_adapter(&mut self, name: &str) -> Result<(), JsValue> {
-        self.0.unload_adapter(name).map_err(qwill_error)
+    pub async fn unload_adapter(&self, name: &str) -> Result<(), JsValue> {
+        self.0.unload_adapter(name).await.map_err(qwill_error)
     }
 
     /// The loaded adapters.
@@ -229,16 +264,16 @@ impl Model {
 
     /// Sets the adapters of calls that name none.
     #[wasm_bindgen(js_name = selectAdapters)]
-    pub fn select_adapters(&mut self, uses: JsValue) -> Result<(), JsValue> {
+    pub fn select_adapters(&self, uses: JsValue) -> Result<(), JsValue> {
         let uses: Vec<AdapterUse> = from_js(&uses)?;
         self.0.select_adapters(&uses).map_err(qwill_error)
     }
 
     /// Measures prefill and decode.
-    pub async fn bench(&mut self, request: JsValue) -> Result<JsValue, JsValue> {
+    pub async fn bench(&self, request: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
         let JsBenchRequest { prompt_tokens, decode_tokens, depths, runs } = from_js(&request)?;
         let request = BenchRequest { prompt_tokens, decode_tokens, depths, runs, ..BenchRequest::default() };
-        to_js(&self.0.bench(&request).await.map_err(qwill_error)?)
+        to_js(&until(signal, self.0.bench(&request)).await?)
     }
 
     /// Token ids of a text, and the text of each.

@@ -19,7 +19,9 @@ export const AssistantMessage = memo(({ turn }: { turn: AssistantTurn }) => {
       <h2 class="visually-hidden">Model</h2>
       {turn.state === "waiting" && (
         <p class="waiting">
-          <span class="visually-hidden">Reading the prompt…</span>
+          <span class={turn.read === undefined ? "visually-hidden" : "reading"}>
+            Reading the prompt…{turn.read !== undefined && ` ${Math.round(turn.read * 100)} %`}
+          </span>
           <span class="dots" aria-hidden="true">
             <i />
             <i />

@@ -21,6 +21,8 @@ pub(crate) struct Listener {
     pub(super) ticket: Ticket,
     /// Tokens that end it. They are told.
     pub(super) ends: Vec<u32>,
+    /// Numbers of the adapters that it uses.
+    pub(super) adapters: Vec<u64>,
     pub(super) signals: UnboundedSender<Signal>,
 }
 

@@ -43,7 +43,8 @@ impl Handle {
     pub(crate) fn run(&self, request: Request, ends: Vec<u32>) -> Result<Signals, Error> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let (signals, received) = unbounded();
-        let listener = Listener { ticket, ends, signals };
+        let adapters = request.adapters.iter().map(|&(id, _)| id).collect();
+        let listener = Listener { ticket, ends, adapters, signals };
         self.send(Command::Run(Box::new(Run { request, listener })))?;
         Ok(Signals { handle: self.clone(), ticket, received })
     }
@@ -91,7 +92,7 @@ impl Handle {
         answered.await.map_err(|_| Error::ended())?
     }
 
-    /// Frees an adapter.
+    /// Frees an adapter, when nothing that runs uses it.
     pub(crate) async fn unload_adapter(&self, id: u64) -> Result<(), Error> {
         let (answer, answered) = oneshot::channel();
         self.send(Command::UnloadAdapter { id, answer })?;

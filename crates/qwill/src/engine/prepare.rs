@@ -214,7 +214,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Binds a projection for steps of every size. The output layers know one row and many.
+    /// Binds a projection for steps of every size.
     pub(super) async fn bind_project(
         &mut self,
         project: &Project,
@@ -225,13 +225,12 @@ impl Engine {
         let one = gemv(kernels, project, norm).await?;
         let x = if norm.is_some() { &self.activations.normed } else { &project.x }.clone();
         let project = Project { x, ..project.clone() };
-        let (few, many) = match rows {
-            NormRows::All => {
-                let few = gemm(kernels, &project, rows, FEW).await?;
-                (few, gemm(kernels, &project, rows, self.options.chunk).await?)
-            }
-            NormRows::Outputs => (Vec::new(), gemm(kernels, &project, rows, MAX_OUTPUTS).await?),
+        let most = match rows {
+            NormRows::All => self.options.chunk,
+            NormRows::Outputs => MAX_OUTPUTS,
         };
+        let few = gemm(kernels, &project, rows, FEW).await?;
+        let many = gemm(kernels, &project, rows, most).await?;
         Ok(BySize { one, few, many })
     }
 
@@ -240,7 +239,7 @@ impl Engine {
         let norm = weights.norm(&head.norm)?;
         let n_cols = self.plan.dims.hidden_size;
         let (hidden, head_in) = (self.activations.hidden.clone(), self.activations.head_in.clone());
-        for launches in [&mut self.norm.one, &mut self.norm.many] {
+        for launches in self.norm.all_mut() {
             let step = &self.steering.step;
             let rows = NormRows::Outputs;
             launches.push(norm_rms(&mut self.kernels, step, &hidden, &norm, n_cols, rows, &head_in).await?);

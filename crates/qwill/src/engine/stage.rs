@@ -6,15 +6,26 @@ use std::rc::Rc;
 use qwill_kernels::{ExpertProject, FusedNorm, Launch, NormRows, Project};
 use qwill_models::{Arrangement, Weight};
 
-/// How many tokens a step has. Each size has kernels of its own.
+/// How many rows a stage of a step has: tokens, or outputs. Each size has kernels of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
     /// One.
     One,
     /// Up to [`super::FEW`].
     Few,
-    /// Up to a chunk.
+    /// Up to a chunk, or to [`super::MAX_OUTPUTS`].
     Many,
+}
+
+impl Size {
+    /// That of so many rows.
+    pub(super) fn of(n_rows: u32) -> Self {
+        match n_rows as usize {
+            1 => Self::One,
+            n if n <= super::FEW => Self::Few,
+            _ => Self::Many,
+        }
+    }
 }
 
 /// One of something for each size.

@@ -8,7 +8,7 @@ use qwill_models::step::{Source, Span, Step, Want};
 use super::adapters::Part;
 use super::pending::{Pending, Wanted};
 use super::stage::Size;
-use super::{Engine, FEW, MAX_OUTPUTS, Ready};
+use super::{Engine, MAX_OUTPUTS, Ready};
 use crate::Error;
 
 /// A step that is written to the device.
@@ -102,13 +102,9 @@ impl Engine {
     /// The step that was written last, as often as wanted.
     pub(crate) fn ready(&self, written: &Written) -> Ready<'_> {
         let Written { shape, wanted, adapters } = written;
-        let size = match shape.n_tokens as usize {
-            1 => Size::One,
-            2..=FEW => Size::Few,
-            _ => Size::Many,
-        };
+        let size = Size::of(shape.n_tokens);
         let mut launches = self.layers.in_order(size, &self.adapters.additions(adapters, Part::Layers));
-        let size = if shape.n_outputs == 1 { Size::One } else { Size::Many };
+        let size = Size::of(shape.n_outputs);
         launches.extend(self.norm.get(size));
         if wanted.needs_head() {
             let additions = self.adapters.additions(adapters, Part::Head);
