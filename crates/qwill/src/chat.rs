@@ -301,8 +301,8 @@ impl Model {
     /// # async fn example(model: &qwill::Model) -> Result<(), qwill::Error> {
     /// use qwill::{ChatRequest, Control};
     ///
-    /// let mut pieces = 0;
-    /// let reply = model.chat_with(&ChatRequest::user("Count."), |event| {
+    /// let (request, mut pieces) = (ChatRequest::user("Count."), 0);
+    /// let reply = model.chat_with(&request, |event| {
     ///     print!("{}", event.text());
     ///     pieces += 1;
     ///     if pieces < 100 { Control::Continue } else { Control::Stop }
