@@ -33,8 +33,12 @@ impl Readback {
         if let Err(reason) = mapped {
             return Err(gpu.failure(reason).await);
         }
-        let range = self.buffer.slice(0..self.bytes).get_mapped_range();
-        let bytes = range.map_err(|e| Error::Device(e.to_string()))?.to_vec();
+        let range = self.buffer.slice(0..self.bytes).get_mapped_range().map(|range| range.to_vec());
+        let bytes = match range {
+            Ok(bytes) => bytes,
+            // a loss takes the mapping away, too
+            Err(error) => return Err(gpu.failure(error.to_string()).await),
+        };
         self.buffer.unmap();
         gpu.check()?;
         Ok(bytes)
