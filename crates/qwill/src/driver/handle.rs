@@ -1,8 +1,8 @@
 //! The way from anywhere to the driver.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -11,14 +11,29 @@ use futures_core::Stream;
 use qwill_scheduler::{Request, Text};
 
 use super::command::{Cache, Command, Exported, Listener, Run, Signal, Ticket, Work};
+use super::spawn::Running;
 use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
 
 /// Sends the driver what is to be done. Clones reach the same one; it ends with the last of them.
 #[derive(Clone)]
-pub(crate) struct Handle {
+pub(crate) struct Handle(Arc<Reins>);
+
+/// What all clones of a handle share.
+struct Reins {
     commands: UnboundedSender<Command>,
-    tickets: Arc<AtomicU64>,
+    tickets: AtomicU64,
+    running: OnceLock<Running>,
+}
+
+impl Drop for Reins {
+    /// Waits for the driver to end: a program that ends while a thread of it still gives a device back may crash.
+    fn drop(&mut self) {
+        self.commands.close_channel();
+        if let Some(running) = self.running.take() {
+            running.wait();
+        }
+    }
 }
 
 /// What becomes of a request, as it happens. Dropping it ends the request.
@@ -32,16 +47,23 @@ impl Handle {
     /// The sending end, and what the driver receives from.
     pub(super) fn new() -> (Self, UnboundedReceiver<Command>) {
         let (commands, received) = unbounded();
-        (Self { commands, tickets: Arc::default() }, received)
+        let reins = Reins { commands, tickets: AtomicU64::new(0), running: OnceLock::new() };
+        (Self(Arc::new(reins)), received)
+    }
+
+    /// Says where the driver runs.
+    pub(super) fn attach(&self, running: Running) {
+        // a handle has one driver
+        let _ = self.0.running.set(running);
     }
 
     fn send(&self, command: Command) -> Result<(), Error> {
-        self.commands.unbounded_send(command).map_err(|_| Error::ended())
+        self.0.commands.unbounded_send(command).map_err(|_| Error::ended())
     }
 
     /// Runs a request; a token among `ends` is its last.
     pub(crate) fn run(&self, request: Request, ends: Vec<u32>) -> Result<Signals, Error> {
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let ticket = self.0.tickets.fetch_add(1, Ordering::Relaxed);
         let (signals, received) = unbounded();
         let adapters = request.adapters.iter().map(|&(id, _)| id).collect();
         let listener = Listener { ticket, ends, adapters, signals };
@@ -72,7 +94,7 @@ impl Handle {
         files: ModelFiles,
         name: &str,
     ) -> Result<(u64, AdapterInfo), Error> {
-        let id = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let id = self.0.tickets.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         self.send(Command::LoadAdapter { files, name: name.to_owned(), id, answer })?;
         Ok((id, answered.await.map_err(|_| Error::ended())??))

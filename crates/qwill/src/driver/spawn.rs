@@ -23,7 +23,7 @@ pub(crate) async fn spawn(
     let (answer, answered) = oneshot::channel();
     let is_stopped = Arc::new(AtomicBool::new(false));
     let stopped = is_stopped.clone();
-    start(move || async move {
+    let running = start(move || async move {
         let factory = Factory { files, options, adapters: Vec::new() };
         let built = build(&factory, reports, &stopped).await;
         let made = built.and_then(|(engine, facts)| Ok((Driver::new(engine, factory)?, facts)));
@@ -37,6 +37,7 @@ pub(crate) async fn spawn(
             driver.run(commands).await;
         }
     })?;
+    handle.attach(running);
     while let Some(report) = std::future::poll_fn(|context| Pin::new(&mut reported).poll_next(context)).await
     {
         if progress(report) == Control::Stop {
@@ -64,21 +65,40 @@ async fn build(
     factory.build(&mut report).await
 }
 
+/// A task that runs.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) struct Running(std::thread::JoinHandle<()>);
+
+/// A task that runs.
+#[cfg(target_arch = "wasm32")]
+pub(super) struct Running;
+
+impl Running {
+    /// Waits until it has ended, where that is possible: in a browser nothing may wait, and nothing ends either.
+    pub(super) fn wait(self) {
+        #[cfg(not(target_arch = "wasm32"))]
+        if self.0.thread().id() != std::thread::current().id() {
+            // a panic was told to those who waited for something
+            let _ = self.0.join();
+        }
+    }
+}
+
 /// Runs a task that stays where it is.
 #[cfg(not(target_arch = "wasm32"))]
-fn start<F: Future<Output = ()> + 'static>(task: impl FnOnce() -> F + Send + 'static) -> Result<(), Error> {
+fn start<F: Future<Output = ()> + 'static>(
+    task: impl FnOnce() -> F + Send + 'static,
+) -> Result<Running, Error> {
     // what compiles shaders recurses deeply
     const STACK_BYTES: usize = 16 << 20;
     let thread = std::thread::Builder::new().name("qwill".into()).stack_size(STACK_BYTES);
-    thread
-        .spawn(move || pollster::block_on(task()))
-        .map_err(|error| Error::Kernel(format!("it gets no thread: {error}")))?;
-    Ok(())
+    let running = thread.spawn(move || pollster::block_on(task()));
+    running.map(Running).map_err(|error| Error::Kernel(format!("it gets no thread: {error}")))
 }
 
 /// Runs a task that stays where it is.
 #[cfg(target_arch = "wasm32")]
-fn start<F: Future<Output = ()> + 'static>(task: impl FnOnce() -> F + 'static) -> Result<(), Error> {
+fn start<F: Future<Output = ()> + 'static>(task: impl FnOnce() -> F + 'static) -> Result<Running, Error> {
     wasm_bindgen_futures::spawn_local(task());
-    Ok(())
+    Ok(Running)
 }
