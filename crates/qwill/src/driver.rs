@@ -229,6 +229,11 @@ impl Driver {
     async fn recover(&mut self, error: Error) {
         self.in_flight.clear();
         self.scheduler.lose_device();
+        // what else fails on a device that was lost fails for that
+        let error = match self.engine.gpu.check() {
+            Err(lost @ qwill_gpu::Error::Lost(_)) => Error::from(lost),
+            _ => error,
+        };
         let is_lost = matches!(error, Error::Gpu(qwill_gpu::Error::Lost(_)));
         self.losses += usize::from(is_lost);
         if is_lost && self.losses <= MOST_LOSSES {
