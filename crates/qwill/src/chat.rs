@@ -39,8 +39,8 @@ use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Timings};
 ///     {"role": "user", "content": "Why is the sky blue?"}], "max_completion_tokens": 100}"#;
 /// assert_eq!(serde_json::from_str::<ChatRequest>(text)?, request);
 ///
-/// let wrong = serde_json::from_str::<ChatRequest>(r#"{"temprature": 0.5}"#).unwrap_err();
-/// assert_eq!(wrong.to_string(), "the field \"temprature\" is not known");
+/// let wrong = serde_json::from_str::<ChatRequest>(r#"{"temp": 0.5}"#).unwrap_err();
+/// assert_eq!(wrong.to_string(), "the field \"temp\" is not known");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

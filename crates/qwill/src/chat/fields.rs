@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_cannot_be_served_is_named() {
         for (request, words) in [
-            (json!({"temprature": 1}), "the field \"temprature\" is not known"),
+            (json!({"temp": 1}), "the field \"temp\" is not known"),
             (json!({"temperature": "warm"}), "temperature: invalid type: string \"warm\""),
             (json!({"max_tokens": -1}), "max_tokens: invalid value"),
             (json!({"stop": [1]}), "stop: invalid type"),

@@ -48,7 +48,12 @@ impl Handle {
     pub(super) fn new() -> (Self, UnboundedReceiver<Command>) {
         let (commands, received) = unbounded();
         let reins = Reins { commands, tickets: AtomicU64::new(0), running: OnceLock::new() };
-        (Self(Arc::new(reins)), received)
+        #[cfg_attr(
+            target_arch = "wasm32",
+            allow(clippy::arc_with_non_send_sync, reason = "a tab has one thread; natively it is both")
+        )]
+        let reins = Arc::new(reins);
+        (Self(reins), received)
     }
 
     /// Says where the driver runs.
