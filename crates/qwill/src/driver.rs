@@ -26,9 +26,9 @@ pub(crate) use self::spawn::spawn;
 use crate::Error;
 use crate::engine::{Engine, MAX_OUTPUTS, MAX_STEPS, Pending};
 
-/// Steps submitted before the answers of one are waited for. A browser's event loop answers later than a driver does.
+/// Steps submitted behind the one whose answers are waited for. A browser's event loop answers later than a driver does.
 const DEPTH: usize = if cfg!(target_arch = "wasm32") { 4 } else { 2 };
-const _: () = assert!(DEPTH <= MAX_STEPS);
+const _: () = assert!(DEPTH < MAX_STEPS);
 
 /// Devices in a row that may be lost before a token was drawn.
 const MOST_LOSSES: usize = 3;
@@ -182,7 +182,7 @@ impl Driver {
 
     /// Hands out steps as far as it is worth it, and takes the answers of the oldest.
     async fn advance(&mut self) -> Result<Activity, Error> {
-        while self.in_flight.len() < DEPTH
+        while self.in_flight.len() <= DEPTH
             && let Some(step) = self.scheduler.next()
         {
             self.in_flight.push_back(self.engine.submit(&step).await?);
