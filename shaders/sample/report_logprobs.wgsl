@@ -55,19 +55,7 @@ fn first_of(own: Logit, lane: u32) -> Logit {
     return found;
 }
 
-fn total(value: f32, lane: u32) -> f32 {
-    values[lane] = value;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half >>= 1u) {
-        if (lane < half) {
-            values[lane] += values[lane + half];
-        }
-        workgroupBarrier();
-    }
-    let sum = values[0];
-    workgroupBarrier();
-    return sum;
-}
+//% include "shared/total.wgsl"
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -32,19 +32,7 @@ var<workgroup> values: array<f32, 256>;
 var<workgroup> ids: array<u32, 256>;
 var<workgroup> chosen: u32;
 
-fn total(value: f32, lane: u32) -> f32 {
-    values[lane] = value;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half >>= 1u) {
-        if (lane < half) {
-            values[lane] += values[lane + half];
-        }
-        workgroupBarrier();
-    }
-    let sum = values[0];
-    workgroupBarrier();
-    return sum;
-}
+//% include "shared/total.wgsl"
 
 // PCG output function over a seed and a counter, in [0, 1)
 fn uniform_number(seed: u32, counter: u32) -> f32 {

@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = shader_files![
     "shared/splits.wgsl",
     "shared/step.wgsl",
     "shared/tile.wgsl",
+    "shared/total.wgsl",
     "quant/bf16.wgsl",
     "quant/bytes.wgsl",
     "quant/f16.wgsl",

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use futures_channel::mpsc::{TryRecvError, UnboundedReceiver};
 use futures_channel::oneshot;
 use futures_core::Stream;
-use qwill_scheduler::{Event, Limits, Reading, RequestId, Scheduler, Text, What};
+use qwill_scheduler::{Adopted, Event, Limits, Reading, RequestId, Scheduler, Text, What};
 
 pub(crate) use self::command::{Cache, Exported, Ticket};
 use self::command::{Command, Listener, Run};
@@ -173,11 +173,13 @@ impl Driver {
     }
 
     fn import(&mut self, text: &Text, layers: &[Vec<u8>]) -> Result<(), Error> {
-        match self.scheduler.adopt(text) {
-            Some(adopted) => self.engine.import_pages(&adopted.pages, adopted.first, layers),
-            // it is read again
-            None => Ok(()),
+        // before the scheduler takes the pages for filled
+        self.engine.check_pages(text.tokens.len(), layers)?;
+        // without room it is read again
+        if let Some(Adopted { pages, first }) = self.scheduler.adopt(text) {
+            self.engine.import_pages(&pages, first, layers);
         }
+        Ok(())
     }
 
     /// Hands out steps as far as it is worth it, and takes the answers of the oldest.

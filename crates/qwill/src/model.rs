@@ -77,6 +77,15 @@ struct Adapters {
 }
 
 impl Adapters {
+    /// Notes one, unless there is another of its name; whether it did.
+    fn add(&mut self, id: u64, info: &AdapterInfo) -> bool {
+        let is_new = self.loaded.iter().all(|(_, other)| other.name != info.name);
+        if is_new {
+            self.loaded.push((id, info.clone()));
+        }
+        is_new
+    }
+
     /// Takes one out; its number.
     fn remove(&mut self, name: &str) -> Result<u64, Error> {
         self.check(&[AdapterUse::new(name)])?;
@@ -104,6 +113,10 @@ impl Adapters {
         }
         Ok(())
     }
+}
+
+fn name_taken(name: &str) -> Error {
+    Error::Request(format!("there is an adapter \"{name}\" already; unload it first"))
 }
 
 impl std::fmt::Debug for Model {
@@ -303,11 +316,15 @@ impl Model {
     /// name what is not supported ([`Error::Adapter`]), and tensors that do not fit the model ([`Error::Shape`]).
     pub async fn load_adapter(&self, files: ModelFiles, name: &str) -> Result<AdapterInfo, Error> {
         if self.adapters().iter().any(|adapter| adapter.name == name) {
-            return Err(Error::Request(format!("there is an adapter \"{name}\" already; unload it first")));
+            return Err(name_taken(name));
         }
         let (id, info) = self.handle().load_adapter(files, name).await?;
-        self.beside().loaded.push((id, info.clone()));
-        Ok(info)
+        // somebody else may have loaded one under this name in the meantime
+        if self.beside().add(id, &info) {
+            return Ok(info);
+        }
+        self.handle().unload_adapter(id).await?;
+        Err(name_taken(name))
     }
 
     /// Frees an adapter, when the requests that use it are done. Later ones that name it fail, and it is no longer

@@ -107,7 +107,7 @@ fn a_conversation_with_nothing_said_is_saved_too() {
 fn sessions_of_others_are_refused() {
     let model = load("qwen3-tied", KvType::F16);
     let mut session = begin(&model);
-    say(&mut session, "One.");
+    say(&mut session, "One, and a few words more, so that it takes several pages of the cache.");
     let file = block_on(session.save()).unwrap();
     let refused = |model: &Model, file: &[u8]| block_on(model.restore(file)).unwrap_err().to_string();
     let other = refused(&load("qwen3-f32", KvType::F16), &file);
@@ -118,11 +118,20 @@ fn sessions_of_others_are_refused() {
         let error = refused(&model, broken);
         assert!(error.contains("cannot be restored"), "{error}");
     }
+    // fewer tokens than its pages are for: nothing of it may be taken for read
+    let key = br#"n_cached\":"#;
     let mut damaged = file.clone();
-    let at = damaged.windows(10).position(|bytes| bytes == b"n_cached\\\":").unwrap_or(0);
-    damaged[at + 10] = b'9';
-    // whatever it says now, nothing panics
-    let _ = block_on(model.restore(&damaged));
+    let at = damaged.windows(key.len()).position(|bytes| bytes == key).unwrap() + key.len();
+    let n_digits = damaged[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    assert!(n_digits > 1, "more than a page was read");
+    damaged[at..at + n_digits].fill(b'0');
+    damaged[at + n_digits - 2] = b'1';
+    damaged[at..at + n_digits - 2].fill(b' ');
+    block_on(model.reset()).unwrap();
+    let wrong_size = refused(&model, &damaged);
+    assert!(wrong_size.contains("cannot be restored"), "{wrong_size}");
+    let mut again = begin(&model);
+    assert_eq!(say(&mut again, "One.").usage.cached_tokens, 0);
 
     // with an adapter that is not loaded any more
     block_on(model.load_adapter(files("lora-qwen3"), "tuned")).unwrap();

@@ -48,21 +48,32 @@ impl Engine {
         Ok(layers)
     }
 
-    /// Writes what [`Self::export_pages`] read of as many pages, from the `first` of them on.
-    pub(crate) fn import_pages(&self, pages: &[Page], first: usize, layers: &[Vec<u8>]) -> Result<(), Error> {
-        let bytes = self.page_bytes() as usize;
-        if layers.iter().any(|layer| layer.len() != bytes * pages.len()) {
-            return Err(Error::Request(format!(
-                "this session cannot be restored: its keys and values are not those of {} pages of {bytes} bytes",
-                pages.len()
-            )));
+    /// Refuses what [`Self::export_pages`] cannot have read of so many tokens.
+    pub(crate) fn check_pages(&self, n_tokens: usize, layers: &[Vec<u8>]) -> Result<(), Error> {
+        let (n_pages, bytes) = (n_tokens.div_ceil(PAGE), self.page_bytes() as usize);
+        let has_all = layers.len() == 2 * self.caches.len();
+        if has_all
+            && n_tokens <= self.options.context_length
+            && layers.iter().all(|l| l.len() == bytes * n_pages)
+        {
+            return Ok(());
         }
+        Err(Error::Request(format!(
+            "this session cannot be restored: its keys and values are not those of {n_tokens} tokens, {n_pages} pages of \
+             {bytes} bytes in each layer, within a context of {}",
+            self.options.context_length
+        )))
+    }
+
+    /// Writes what [`Self::export_pages`] read of as many pages, from the `first` of them on; it was
+    /// [checked](Self::check_pages).
+    pub(crate) fn import_pages(&self, pages: &[Page], first: usize, layers: &[Vec<u8>]) {
+        let bytes = self.page_bytes() as usize;
         let caches = self.caches.iter().flat_map(|(keys, values)| [keys, values]);
         for (cache, layer) in caches.zip(layers) {
             for (&page, words) in pages.iter().zip(layer.chunks_exact(bytes)).skip(first) {
                 self.gpu.write(cache, u64::from(page) * bytes as u64, words);
             }
         }
-        Ok(())
     }
 }
