@@ -150,7 +150,7 @@ impl Driver {
                 self.requests.insert(listener.ticket, id);
                 self.listeners.insert(id, listener);
             }
-            Err(refused) => listener.fail(refused_error(refused)),
+            Err(refused) => listener.fail(Error::Request(refused.to_string())),
         }
     }
 
@@ -270,18 +270,5 @@ fn limits(engine: &Engine) -> Limits {
             qwill_models::Direction::Causal => Reading::Causal,
             qwill_models::Direction::Both => Reading::WholeText,
         },
-    }
-}
-
-fn refused_error(refused: qwill_scheduler::Refused) -> Error {
-    use qwill_scheduler::Refused;
-    match refused {
-        Refused::TooLong { n_tokens, context_length } => {
-            Error::PromptTooLong { prompt_tokens: n_tokens, context_length, hint: String::new() }
-        }
-        Refused::OutsideVocabulary { token, vocab_size, .. } => {
-            Error::Request(format!("token id {token} is outside the model's vocabulary of {vocab_size}"))
-        }
-        other => Error::Request(other.to_string()),
     }
 }
