@@ -1,12 +1,14 @@
 //! Child commands: shown before they run, output streamed, stopped with all their children when they hang.
 
 use crate::error::{Error, Result};
+use crate::tail::Tail;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -99,14 +101,28 @@ impl Command {
     }
 
     /// Shows the command, runs it with its output streamed and waits for it.
+    ///
+    /// Where no person watches, the error holds the last lines of the output.
     pub(crate) fn run(&self) -> Result<()> {
         eprintln!("  $ {self}");
-        let mut child = self.build().spawn().map_err(|source| self.start_error(source))?;
+        let mut command = self.build();
+        if !std::io::stdout().is_terminal() {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        let mut child = command.spawn().map_err(|source| self.start_error(source))?;
+        let tail = Tail::follow(&mut child);
         let status = match self.limit {
             Some(limit) => self.wait_at_most(&mut child, limit)?,
-            None => child.wait().map_err(|source| self.start_error(source))?,
+            None => Some(child.wait().map_err(|source| self.start_error(source))?),
         };
-        if status.success() { Ok(()) } else { Err(Error::Failed { command: self.to_string(), status }) }
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(Error::Failed { command: self.to_string(), status, said: tail.end() }),
+            None => {
+                let limit = self.limit.unwrap_or_default();
+                Err(Error::TimedOut { command: self.to_string(), limit, said: tail.end() })
+            }
+        }
     }
 
     /// Runs the command quietly; its standard output when it succeeds.
@@ -157,15 +173,16 @@ impl Command {
         command
     }
 
-    fn wait_at_most(&self, child: &mut Child, limit: Duration) -> Result<std::process::ExitStatus> {
+    /// How the child ended, or nothing where it had to be stopped.
+    fn wait_at_most(&self, child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
         let end = Instant::now() + limit;
         loop {
             match child.try_wait().map_err(|source| self.start_error(source))? {
-                Some(status) => return Ok(status),
+                Some(status) => return Ok(Some(status)),
                 None if Instant::now() < end => thread::sleep(Duration::from_millis(50)),
                 None => {
                     stop_tree(child);
-                    return Err(Error::TimedOut { command: self.to_string(), limit });
+                    return Ok(None);
                 }
             }
         }
@@ -381,8 +398,11 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn failure_names_the_command() {
-        let Err(error) = Command::new("sh", ["-c", "exit 3"]).run() else { panic!("it must fail") };
-        assert!(error.to_string().starts_with("`sh -c 'exit 3'` failed"), "{error}");
+        let Err(error) = Command::new("sh", ["-c", "echo why; exit 3"]).run() else { panic!("it must fail") };
+        assert!(error.to_string().starts_with("`sh -c 'echo why; exit 3'` failed"), "{error}");
+        if !std::io::stdout().is_terminal() {
+            assert_eq!(error.said(), "why");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) enum Error {
         command: String,
         /// How it ended.
         status: ExitStatus,
+        /// The end of its output, where that was kept.
+        said: String,
     },
     /// A child command could not be started.
     #[error("`{command}` could not be started: {source}")]
@@ -35,6 +37,8 @@ pub(crate) enum Error {
         command: String,
         /// How long it was given.
         limit: Duration,
+        /// The end of its output, where that was kept.
+        said: String,
     },
     /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
@@ -74,4 +78,14 @@ pub(crate) enum Error {
         /// How many ran or should have run.
         total: usize,
     },
+}
+
+impl Error {
+    /// The end of what a failed child wrote, where that was kept; else nothing.
+    pub(crate) fn said(&self) -> &str {
+        match self {
+            Self::Failed { said, .. } | Self::TimedOut { said, .. } => said,
+            _ => "",
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod remedy;
 mod report;
 mod setup;
 mod step;
+mod tail;
 mod test;
 mod toolchain;
 mod tools;

@@ -6,12 +6,12 @@ use std::fmt;
 use std::time::Duration;
 
 /// How a step ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Outcome {
     /// Well, in this time.
     Passed(Duration),
-    /// Badly, after this time and with these words.
-    Failed(Duration, String),
+    /// Badly, after this time and for this reason.
+    Failed(Duration, Error),
     /// It did not run, for this reason.
     Skipped(String),
 }
@@ -48,6 +48,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (step, outcome) in &self.rows {
+            if let Outcome::Failed(_, error) = outcome
+                && !error.said().is_empty()
+            {
+                writeln!(f, "== the last lines of {} ==\n{}\n", step.name(), error.said())?;
+            }
+        }
         let width = self.rows.iter().map(|(step, _)| step.name().len()).max().unwrap_or(0);
         let mut total = Duration::ZERO;
         for (step, outcome) in &self.rows {
@@ -82,17 +89,24 @@ fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::ExitStatus;
 
     #[test]
     fn table_says_how_each_step_ended() {
         let mut report = Report::default();
         report.add(Step::Format, Outcome::Passed(Duration::from_secs(2)));
         assert!(report.result().is_ok());
-        report.add(Step::Wasm, Outcome::Failed(Duration::from_secs(75), "no linker".into()));
+        let error = Error::Failed {
+            command: "link".into(),
+            status: ExitStatus::default(),
+            said: "linking\nno linker".into(),
+        };
+        report.add(Step::Wasm, Outcome::Failed(Duration::from_secs(75), error));
         report.add(Step::Package, Outcome::Skipped("wasm build did not pass".into()));
         let text = report.to_string();
         assert!(text.contains("  rustfmt       0:02  passed\n"), "{text}");
-        assert!(text.contains("  wasm build    1:15  FAILED: no linker\n"), "{text}");
+        assert!(text.contains("  wasm build    1:15  FAILED: `link` failed"), "{text}");
+        assert!(text.starts_with("== the last lines of wasm build ==\nlinking\nno linker\n"), "{text}");
         assert!(text.contains("  npm build           skipped: wasm build did not pass\n"), "{text}");
         assert!(text.lines().any(|line| line == "steps: 1 passed, 1 failed, 1 skipped"), "{text}");
         assert!(report.passed(Step::Format) && !report.passed(Step::Wasm) && !report.passed(Step::Package));

@@ -185,7 +185,10 @@ impl Runner {
 /// The arguments that run all tests but those in documentation, which are a step of their own.
 fn test_args(runner: Runner) -> &'static [&'static str] {
     match runner {
-        Runner::Nextest => &["nextest", "run", "--workspace", "--no-fail-fast"],
+        Runner::Nextest => {
+            // Said again at the end, where a log that was cut still shows it.
+            &["nextest", "run", "--workspace", "--no-fail-fast", "--failure-output", "immediate-final"]
+        }
         Runner::Cargo => &["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"],
     }
 }

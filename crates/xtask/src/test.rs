@@ -74,7 +74,7 @@ pub(crate) fn run_steps(ws: &Workspace, wanted: &[Step], consent: Consent) -> Re
             Ok(()) => Outcome::Passed(start.elapsed()),
             Err(error) => {
                 eprintln!("  {error}");
-                Outcome::Failed(start.elapsed(), error.to_string())
+                Outcome::Failed(start.elapsed(), error)
             }
         };
         report.add(step, outcome);

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use qwill_scheduler::{Request, Text};
 
 use super::command::{Cache, Command, Exported, Listener, Run, Signal, Ticket, Work};
-use super::spawn::Running;
+use super::task::Running;
 use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
 
