@@ -1,7 +1,7 @@
 //! `qwill devices`: the GPUs of this machine.
 
 use pollster::block_on;
-use qwill::Gpus;
+use qwill::{DeviceFindings, Gpus};
 
 use crate::args::DevicesArgs;
 use crate::failure::Failure;
@@ -17,5 +17,14 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
         println!("{mark} {} ({}, {}) {}", gpu.name, gpu.backend, gpu.kind, gpu.driver);
     }
     println!("* is used unless --gpu names another: {}", gpus.capabilities);
+    let DeviceFindings { right, wrong } = &gpus.self_test;
+    match (right, &wrong[..]) {
+        (0, []) => println!("  its kernels are tried when a model is loaded"),
+        (right, []) => println!("  {right} kernels were tried and compute what they should"),
+        (right, wrong) => {
+            println!("  {right} kernels compute what they should; not used are those that do not:");
+            wrong.iter().for_each(|wrong| println!("    {wrong}"));
+        }
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use pollster::block_on;
 use qwill::hub::{Hub, HubId, HubOptions, HubProgress};
-use qwill::{AdapterUse, Control, KvType, LoadOptions, LoadProgress, Model, ModelFiles};
+use qwill::{AdapterUse, Control, KvType, LoadOptions, LoadProgress, Model, ModelFiles, SelfTest};
 
 use crate::args::{LoraArg, ModelArgs, SetupArgs};
 use crate::failure::Failure;
@@ -85,6 +85,7 @@ pub(crate) fn options(setup: &SetupArgs, default_kv: KvType) -> LoadOptions {
         rope_scaling: setup.rope_scaling,
         quantize: setup.quantize,
         tuning: setup.tuning.clone(),
+        self_test: if setup.no_self_test { SelfTest::Off } else { SelfTest::Kept },
         ..LoadOptions::default()
     }
 }

@@ -67,7 +67,7 @@ impl ExpertProject {
     }
 
     /// Refuses what no kernel does.
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         self.routing.check()?;
         let (n_rows, n_experts) = (self.matrix.n_rows, self.routing.n_experts);
         let granule = self.matrix.order.unit();
@@ -116,42 +116,20 @@ impl ExpertProject {
     }
 }
 
-/// Projects token 0 through the experts in its `routes`; one launch a shard, which reads the rows of chosen experts only.
-///
-/// - [`ExpertRows::Spread`]: `y[slot]` from row 0 of `x`, with its norm fused in where given;
-/// - [`ExpertRows::Slots`]: `y[slot]` from `x[slot]`;
-/// - [`ExpertRows::Gather`]: `y[0] += sum_slot weight[slot] * W x[slot]`, slots in order.
-///
-/// `routes` is what [`route_experts`](crate::route_experts) writes. The slot of a shared expert is not looked at.
-pub async fn gemv_experts(
+/// Binds a variant of [`gemv_experts`](crate::gemv_experts).
+pub(crate) async fn bind_gemv(
     kernels: &mut Kernels,
     project: &ExpertProject,
     norm: Option<&FusedNorm>,
     routes: &Buffer,
+    variant: &gemv::Variant,
+    source: &KernelSource,
 ) -> Result<Vec<Launch>, Error> {
-    project.check()?;
-    let matrix = &project.matrix;
-    if norm.is_some() && project.rows != ExpertRows::Spread {
-        return Err(Error::Shape("a norm goes with the rows of tokens, not with those of slots".into()));
-    }
-    let epilogue = project.epilogue.kind();
-    let experts = match project.rows {
-        ExpertRows::Spread | ExpertRows::Slots => Experts::Spread,
-        ExpertRows::Gather => Experts::Gather,
-    };
+    let (matrix, epilogue) = (&project.matrix, variant.epilogue);
     let x_stride = match project.rows {
         ExpertRows::Spread => 0,
         ExpertRows::Slots | ExpertRows::Gather => matrix.units() * 2,
     };
-    let variant = gemv::Variant {
-        layout: matrix.layout,
-        shape: kernels.tuning.gemv(matrix.layout, matrix.k),
-        epilogue,
-        norm: norm.is_some(),
-        bias: false,
-        experts,
-    };
-    let source = gemv::source(&kernels.templates, kernels.gpu.caps(), &variant);
     let rows_per_expert = project.rows_per_expert();
     let n_outputs = epilogue.outputs(rows_per_expert) as u32;
     let top_k = project.routing.top_k;
@@ -177,11 +155,11 @@ pub async fn gemv_experts(
         buffers.push(routes);
         buffers.extend(project.epilogue.buffers());
         let mut grid = Grid::folded(n_outputs.div_ceil(variant.outputs()));
-        if experts == Experts::Spread {
+        if variant.experts == Experts::Spread {
             grid.0[2] = top_k as u32;
         }
         let mut launch =
-            kernels.launch("gemv_experts", &source, Some(&params), &buffers, move |_| grid).await?;
+            kernels.launch("gemv_experts", source, Some(&params), &buffers, move |_| grid).await?;
         // which shards the chosen experts lie in is known on the GPU only
         let n_chosen = if shard.first_row == 0 { top_k } else { 0 };
         launch.weight_bytes = matrix.row_bytes(n_chosen * rows_per_expert);
@@ -192,7 +170,7 @@ pub async fn gemv_experts(
 }
 
 /// Refuses `rows` of `stride` elements whose indices kernels could not count.
-fn check_indices(rows: usize, stride: usize) -> Result<(), Error> {
+pub(crate) fn check_indices(rows: usize, stride: usize) -> Result<(), Error> {
     if u32::try_from(rows as u64 * stride as u64).is_err() {
         return Err(Error::Shape(format!(
             "{rows} rows of {stride} elements have more elements than 32 bits count; steps must be shorter"
@@ -201,42 +179,17 @@ fn check_indices(rows: usize, stride: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Projects all tokens of a step through their experts; one launch a shard.
-///
-/// - [`ExpertRows::Spread`]: `y[token * top_k + slot]` from `x[token]`;
-/// - [`ExpertRows::Slots`]: `y[token * top_k + slot]` from `x[token * top_k + slot]`.
-///
-/// `groups` is what [`group_tokens`](crate::group_tokens) made of the step's routes.
-pub async fn gemm_experts(
+/// Binds a variant of [`gemm_experts`](crate::gemm_experts).
+pub(crate) async fn bind_gemm(
     kernels: &mut Kernels,
     project: &ExpertProject,
     groups: &Groups,
+    variant: &gemm::Variant,
+    source: &KernelSource,
 ) -> Result<Vec<Launch>, Error> {
-    project.check()?;
-    let grouping = groups.grouping;
-    grouping.check()?;
-    if project.routing != grouping.routing {
-        return Err(Error::Shape(format!(
-            "tokens grouped for {:?} cannot be projected for {:?}",
-            grouping.routing, project.routing
-        )));
-    }
-    let matrix = &project.matrix;
-    let top_k = project.routing.top_k;
-    check_indices(grouping.max_tokens * top_k, project.y_stride.max(align_row(matrix.k)))?;
-    let epilogue = project.epilogue.kind();
-    let sharing = match project.rows {
-        ExpertRows::Spread => top_k as u32,
-        ExpertRows::Slots => 1,
-        ExpertRows::Gather => {
-            return Err(Error::Shape(
-                "steps of many tokens keep the rows of slots; combine_experts gathers them".into(),
-            ));
-        }
-    };
-    let shape = kernels.tuning.gemm_experts(grouping.tile_m);
-    let variant = gemm::Variant { layout: matrix.layout, epilogue, bias: false, shape, experts: true };
-    let source = gemm::source(&kernels.templates, &variant);
+    let gemm::Variant { epilogue, shape, .. } = *variant;
+    let (matrix, grouping, top_k) = (&project.matrix, groups.grouping, project.routing.top_k);
+    let sharing = if project.rows == ExpertRows::Spread { top_k as u32 } else { 1 };
     let rows_per_expert = project.rows_per_expert();
     let mut launches = Vec::new();
     for shard in &matrix.shards {
@@ -260,7 +213,7 @@ pub async fn gemm_experts(
         let grid = move |step: &StepShape| {
             shape.grid(rows_per_expert as u32, grouping.max_tiles(step.n_tokens as usize) as u32)
         };
-        let mut launch = kernels.launch("gemm_experts", &source, Some(&params), &buffers, grid).await?;
+        let mut launch = kernels.launch("gemm_experts", source, Some(&params), &buffers, grid).await?;
         // at most: experts without a token are not read
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
         let cost = project.cost();

@@ -6,7 +6,7 @@ use qwill_gpu::{Binding, KernelSource};
 use qwill_weights::Layout;
 
 use crate::cost::ProductCost;
-use crate::tuning::GemmShape;
+use crate::shapes::GemmShape;
 use crate::{EpilogueKind, Error, Kernels, Launch, NormRows, Project, RowOrder, StepShape, Templates};
 
 #[repr(C)]
@@ -76,25 +76,16 @@ pub(crate) fn source(templates: &Templates, variant: &Variant) -> KernelSource {
     }
 }
 
-/// Projects all rows that `rows` names, at most `max_rows`; one launch a shard. The buffers hold whole tiles of
-/// [`crate::GEMM_MAX_TILE_M`] rows.
-pub async fn gemm(
+/// Binds a variant.
+pub(crate) async fn bind(
     kernels: &mut Kernels,
     project: &Project,
     rows: NormRows,
-    max_rows: usize,
+    variant: &Variant,
+    source: &KernelSource,
 ) -> Result<Vec<Launch>, Error> {
-    project.check()?;
-    let (matrix, epilogue) = (&project.matrix, project.epilogue.kind());
-    let slot_weight = project.epilogue.slot_weight();
-    let variant = Variant {
-        layout: matrix.layout,
-        epilogue,
-        bias: project.epilogue.has_bias(),
-        shape: kernels.tuning.gemm(max_rows),
-        experts: false,
-    };
-    let source = source(&kernels.templates, &variant);
+    let Variant { epilogue, shape: tile, .. } = *variant;
+    let (matrix, slot_weight) = (&project.matrix, project.epilogue.slot_weight());
     let mut launches = Vec::new();
     for shard in &matrix.shards {
         let params = Params {
@@ -112,10 +103,8 @@ pub async fn gemm(
         buffers.extend(&shard.streams);
         buffers.extend(project.epilogue.buffers());
         let n_rows = shard.n_rows as u32;
-        let grid = move |shape: &StepShape| {
-            variant.shape.grid(n_rows, rows.count(shape).div_ceil(variant.shape.tile_m()))
-        };
-        let mut launch = kernels.launch("gemm", &source, Some(&params), &buffers, grid).await?;
+        let grid = move |shape: &StepShape| tile.grid(n_rows, rows.count(shape).div_ceil(tile.tile_m()));
+        let mut launch = kernels.launch("gemm", source, Some(&params), &buffers, grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
         let cost = ProductCost::new(matrix, shard.n_rows, epilogue);
         let detail = matrix.detail(matrix.n_rows, epilogue);

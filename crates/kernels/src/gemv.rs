@@ -6,7 +6,7 @@ use qwill_gpu::{Binding, Caps, Grid, KernelSource};
 use qwill_weights::Layout;
 
 use crate::cost::ProductCost;
-use crate::tuning::{GemvShape, Reduction};
+use crate::shapes::{GemvShape, Reduction};
 use crate::{EpilogueKind, Error, FusedNorm, Kernels, Launch, Project, RowOrder, Templates};
 
 #[repr(C)]
@@ -120,23 +120,15 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, variant: &Variant) -> K
     }
 }
 
-/// Projects row 0 of `x` into row 0 of `y`, with the norm of the input fused in where given; one launch a shard.
-pub async fn gemv(
+/// Binds a variant.
+pub(crate) async fn bind(
     kernels: &mut Kernels,
     project: &Project,
     norm: Option<&FusedNorm>,
+    variant: &Variant,
+    source: &KernelSource,
 ) -> Result<Vec<Launch>, Error> {
-    project.check()?;
-    let (matrix, epilogue) = (&project.matrix, project.epilogue.kind());
-    let variant = Variant {
-        layout: matrix.layout,
-        shape: kernels.tuning.gemv(matrix.layout, matrix.k),
-        epilogue,
-        norm: norm.is_some(),
-        bias: project.epilogue.has_bias(),
-        experts: Experts::None,
-    };
-    let source = source(&kernels.templates, kernels.gpu.caps(), &variant);
+    let (matrix, epilogue) = (&project.matrix, variant.epilogue);
     let mut launches = Vec::new();
     for shard in &matrix.shards {
         let n_outputs = epilogue.outputs(shard.n_rows);
@@ -154,7 +146,7 @@ pub async fn gemv(
         buffers.extend(norm.map(|n| &n.gain));
         buffers.extend(project.epilogue.buffers());
         let grid = Grid::folded((n_outputs as u32).div_ceil(variant.outputs()));
-        let mut launch = kernels.launch("gemv", &source, Some(&params), &buffers, move |_| grid).await?;
+        let mut launch = kernels.launch("gemv", source, Some(&params), &buffers, move |_| grid).await?;
         launch.weight_bytes = matrix.row_bytes(shard.n_rows);
         let cost = ProductCost::new(matrix, shard.n_rows, epilogue);
         let detail = matrix.detail(matrix.n_rows, epilogue);

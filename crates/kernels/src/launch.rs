@@ -1,10 +1,12 @@
 //! What a launcher returns, and what every launcher needs.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use bytemuck::NoUninit;
-use qwill_gpu::{Buffer, Dispatch, Gpu, Grid, KernelSource, ParamArena};
+use qwill_gpu::{Buffer, Dispatch, Gpu, Grid, KernelSource, ParamArena, PipelineId};
 
+use crate::findings::SelfTest;
 use crate::{Cost, Error, StepShape, Templates, Tuning};
 
 type GridRule = Box<dyn Fn(&StepShape) -> Grid>;
@@ -47,6 +49,11 @@ pub struct Kernels {
     pub gpu: Rc<Gpu>,
     pub(crate) templates: Templates,
     pub(crate) tuning: Tuning,
+    /// Kernels are tried before they are bound.
+    pub(crate) self_test: Option<SelfTest>,
+    /// What makes kernels wrong.
+    #[cfg(feature = "fault")]
+    fault: Option<fn(&mut KernelSource)>,
     arena: ParamArena,
 }
 
@@ -58,12 +65,48 @@ impl Kernels {
     pub async fn new(gpu: Rc<Gpu>, tuning: Tuning) -> Result<Self, Error> {
         tuning.check(gpu.caps())?;
         let arena = ParamArena::new(&gpu).await?;
-        Ok(Self { gpu, templates: Templates::default(), tuning, arena })
+        Ok(Self {
+            gpu,
+            templates: Templates::default(),
+            tuning,
+            self_test: None,
+            #[cfg(feature = "fault")]
+            fault: None,
+            arena,
+        })
+    }
+
+    /// From here on kernels are tried before they are bound, see [`self_test`](crate::self_test).
+    #[must_use]
+    pub fn with_self_test(self, self_test: SelfTest) -> Self {
+        Self { self_test: Some(self_test), ..self }
     }
 
     /// How kernels are shaped.
     pub fn tuning(&self) -> &Tuning {
         &self.tuning
+    }
+
+    /// From here on the device gets to see of kernels what a test makes of them.
+    #[cfg(feature = "fault")]
+    #[must_use]
+    pub fn with_fault(self, fault: fn(&mut KernelSource)) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+
+    pub(crate) async fn compile(&self, source: &KernelSource) -> Result<PipelineId, Error> {
+        Ok(self.gpu.pipeline(&self.as_compiled(source)).await?)
+    }
+
+    /// What the device gets to see of a kernel: its text, unless a test makes it wrong.
+    fn as_compiled<'s>(&self, source: &'s KernelSource) -> Cow<'s, KernelSource> {
+        #[cfg(feature = "fault")]
+        if let Some(fault) = self.fault {
+            let mut source = source.clone();
+            fault(&mut source);
+            return Cow::Owned(source);
+        }
+        Cow::Borrowed(source)
     }
 
     pub(crate) async fn launch<P: NoUninit>(
@@ -80,7 +123,7 @@ impl Kernels {
             "the parameters of {} are not those of its launcher",
             source.name
         );
-        let pipeline = self.gpu.pipeline(source).await?;
+        let pipeline = self.compile(source).await?;
         let slot = params.map(|params| self.arena.push(&self.gpu, params)).transpose()?;
         let dispatch = self.gpu.dispatch(pipeline, &source.bindings, &self.arena, slot, buffers);
         Ok(Launch {

@@ -4,7 +4,7 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Buffer, Caps, Grid, KernelSource};
 
-use crate::tuning::{Reduction, RowShape};
+use crate::shapes::{Reduction, RowShape};
 use crate::{Cost, Error, FusedNorm, Kernels, Launch, StepShape, Templates, align_row};
 
 /// Which rows are normalised.
@@ -55,8 +55,9 @@ pub(crate) fn source(templates: &Templates, caps: &Caps, shape: RowShape) -> Ker
     }
 }
 
-/// `y[r] = norm(x[r])` for rows of `n_cols` elements, strides `align_row(n_cols)`.
-pub async fn norm_rms(
+/// Binds a variant.
+#[allow(clippy::too_many_arguments, reason = "those of the launcher, and what it chose")]
+pub(crate) async fn bind(
     kernels: &mut Kernels,
     step: &Buffer,
     x: &Buffer,
@@ -64,8 +65,8 @@ pub async fn norm_rms(
     n_cols: usize,
     rows: NormRows,
     y: &Buffer,
+    source: &KernelSource,
 ) -> Result<Launch, Error> {
-    let source = source(&kernels.templates, kernels.gpu.caps(), kernels.tuning.rows.best());
     let params = Params {
         n_cols: n_cols as u32,
         stride: (align_row(n_cols) / 4) as u32,
@@ -74,7 +75,7 @@ pub async fn norm_rms(
     };
     let grid = move |step: &StepShape| Grid([rows.count(step), 1, 1]);
     let buffers = [step, x, &norm.gain, y];
-    let launch = kernels.launch("norm_rms", &source, Some(&params), &buffers, grid).await?;
+    let launch = kernels.launch("norm_rms", source, Some(&params), &buffers, grid).await?;
     let (gain, row) = (Cost::floats(n_cols, 0), Cost::floats(2 * n_cols, 4 * n_cols));
     Ok(launch.costing(n_cols.to_string(), move |step| gain + row * rows.count(step)))
 }

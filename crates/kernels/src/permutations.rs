@@ -5,7 +5,7 @@ use qwill_weights::Layout;
 
 use crate::embed::Scaled;
 use crate::gemv::Experts;
-use crate::tuning::{GemmShape, GemvShape};
+use crate::shapes::{GemmShape, GemvShape};
 use crate::{
     Attend, DrawClass, EpilogueKind, KvType, RotaryRows, Rotate, Templates, TopKWeights, Tuning, UpTo,
     Visibility, attention, embed, experts, gemm, gemv, grouping, norm, report, routing, sample, silu_mul,

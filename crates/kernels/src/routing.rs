@@ -4,7 +4,7 @@ use bytemuck::NoUninit;
 use minijinja::context;
 use qwill_gpu::{Binding, Buffer, Caps, Grid, KernelSource};
 
-use crate::tuning::{Reduction, RowShape};
+use crate::shapes::{Reduction, RowShape};
 use crate::{Cost, Error, Kernels, Launch, Templates, align_row};
 
 /// Most experts that a token can choose from.
@@ -105,18 +105,14 @@ pub(crate) fn source(
     }
 }
 
-/// Writes the routes `[n_tokens, n_slots]` of (expert, bits of its f32 weight), largest weight first, the lower index
-/// among equals, from the router's logits `[n_tokens, align_row(n_logits)]` f32.
-///
-/// The softmax is over all experts, in f32. A routing with more than 512 experts or 16 slots is an error.
-pub async fn route_experts(
+/// Binds a variant.
+pub(crate) async fn bind(
     kernels: &mut Kernels,
     routing: &Routing,
     logits: &Buffer,
     routes: &Buffer,
+    source: &KernelSource,
 ) -> Result<Launch, Error> {
-    routing.check()?;
-    let source = source(&kernels.templates, kernels.gpu.caps(), kernels.tuning.rows.best(), routing.weights);
     let params = Params {
         n_experts: routing.n_experts as u32,
         top_k: routing.top_k as u32,
@@ -124,7 +120,7 @@ pub async fn route_experts(
         stride: align_row(routing.n_logits()) as u32,
     };
     let grid = |shape: &crate::StepShape| Grid([shape.n_tokens, 1, 1]);
-    let launch = kernels.launch("route_experts", &source, Some(&params), &[logits, routes], grid).await?;
+    let launch = kernels.launch("route_experts", source, Some(&params), &[logits, routes], grid).await?;
     let token = Cost::floats(routing.n_logits() + 2 * routing.n_slots(), 4 * routing.n_logits());
     Ok(launch.costing(routing.detail(), move |step| token * step.n_tokens))
 }

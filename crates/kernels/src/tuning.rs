@@ -4,15 +4,15 @@
 //! change the order ([`Candidates::prefer`]), be stored as JSON and be given back when a model is loaded.
 
 mod candidates;
-mod shapes;
+mod strike;
 
 use qwill_gpu::Caps;
 use qwill_weights::Layout;
 use serde::{Deserialize, Serialize};
 
 pub use self::candidates::Candidates;
-pub use self::shapes::{GemmShape, GemvShape, Reduction, RowShape};
-use crate::Error;
+use crate::shapes::{GemmShape, GemvShape, Reduction, RowShape};
+use crate::{Choice, Error};
 
 /// Largest tile of tokens a GEMM uses; activations are padded to whole tiles of it.
 pub const GEMM_MAX_TILE_M: u32 = 64;
@@ -74,13 +74,23 @@ impl Tuning {
     /// as the tiled one for qwen3-1.7b, and 3.3 to 3.7 times for qwen3-30b-a3b, where a part of that is the order of
     /// the grid (`tests/bench/moe-llvmpipe.json`). Their few cores have enough to do with a split for each KV head: the demo
     /// model decodes 1.0 to 1.2 times as fast with one as with as many as a GPU wants.
+    ///
+    /// The last candidates are here and on GPUs for devices that get the better ones wrong.
     fn of_cpu() -> Self {
-        let gemv = GemvShape { reduction: Reduction::Serial, workgroup: 16, rows: 4, span: 1 };
+        let gemv = [(Reduction::Serial, 16), (Reduction::Tree, 64)].map(|(reduction, workgroup)| GemvShape {
+            reduction,
+            workgroup,
+            rows: 4,
+            span: 1,
+        });
+        let gemm = [GemmShape::Serial { workgroup: 16 }, GemmShape::Tiled { tile_m: 16 }];
         Self {
-            gemv: vec![UpTo { most: None, candidates: Candidates::one(gemv) }],
-            gemm: vec![UpTo { most: None, candidates: Candidates::one(GemmShape::Serial { workgroup: 16 }) }],
+            gemv: vec![UpTo { most: None, candidates: Candidates::of(gemv) }],
+            gemm: vec![UpTo { most: None, candidates: Candidates::of(gemm) }],
             experts_tile_m: experts_tiles(),
-            rows: Candidates::one(RowShape { reduction: Reduction::Tree, workgroup: 32 }),
+            rows: Candidates::of(
+                [32, 64].map(|workgroup| RowShape { reduction: Reduction::Tree, workgroup }),
+            ),
             group_workgroup: Candidates::one(32),
             attend_workgroups: Candidates::of([1, 8, 32, 128, 512]),
         }
@@ -95,9 +105,15 @@ impl Tuning {
                 shapes.extend([gemv(workgroup, 4, 1), gemv(workgroup, 4, 4), gemv(workgroup, 2, 4)]);
             }
             shapes.extend([gemv(32, 4, 1), gemv(32, 4, 4), gemv(64, 2, 1), gemv(64, 8, 1), gemv(64, 4, 2)]);
+            let without_subgroups = [(Reduction::Tree, 64), (Reduction::Serial, 32)];
+            shapes.extend(
+                without_subgroups
+                    .map(|(reduction, workgroup)| GemvShape { reduction, ..gemv(workgroup, 4, 1) }),
+            );
             Candidates::of(shapes)
         };
         let tile = |tile_m| GemmShape::Tiled { tile_m };
+        let serial = GemmShape::Serial { workgroup: 32 };
         let row = |workgroup| RowShape { reduction, workgroup };
         Self {
             gemv: vec![
@@ -106,11 +122,16 @@ impl Tuning {
                 UpTo { most: None, candidates: gemv_from(256) },
             ],
             gemm: vec![
-                UpTo { most: Some(16), candidates: Candidates::one(tile(16)) },
-                UpTo { most: None, candidates: Candidates::of([tile(64), tile(32), tile(16)]) },
+                UpTo { most: Some(16), candidates: Candidates::of([tile(16), serial]) },
+                UpTo { most: None, candidates: Candidates::of([tile(64), tile(32), tile(16), serial]) },
             ],
             experts_tile_m: experts_tiles(),
-            rows: Candidates::of([row(128), row(64), row(256)]),
+            rows: Candidates::of([
+                row(128),
+                row(64),
+                row(256),
+                RowShape { reduction: Reduction::Tree, workgroup: 128 },
+            ]),
             group_workgroup: Candidates::one(256),
             attend_workgroups: attend_workgroups(),
         }
@@ -133,6 +154,11 @@ impl Tuning {
     /// The shape of a GEMV over rows of `k` elements.
     pub(crate) fn gemv(&self, layout: Layout, k: usize) -> GemvShape {
         up_to(&self.gemv, k).best().for_layout(layout)
+    }
+
+    /// What the shape of a GEMV over rows of `k` elements was chosen by.
+    pub(crate) fn gemv_choice(&self, k: usize) -> Choice {
+        Choice::Gemv(up_to(&self.gemv, k).best())
     }
 
     /// The shape of a GEMM for steps of at most `max_tokens`.

@@ -8,7 +8,7 @@ use qwill_kernels::{
     TopKWeights, Tuning, gemm_experts, gemv, gemv_experts, group_tokens, route_experts,
 };
 use qwill_testkit::checks::{chosen, random_routes};
-use qwill_testkit::{HostMatrix, Rig, Rng, block_on, under_every_mask};
+use qwill_testkit::{HostMatrix, Rig, Rng, Upload, block_on, under_every_mask};
 use qwill_weights::Layout;
 
 under_every_mask!(route_experts);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use qwill_kernels::{
     Cost, Epilogue, FusedNorm, NormRows, Project, RowOrder, StepShape, align_row, gemm, gemv, norm_rms,
 };
-use qwill_testkit::{HostMatrix, Rig, Rng, TestSpan, TestStep, block_on};
+use qwill_testkit::{HostMatrix, Rig, Rng, TestSpan, TestStep, Upload, block_on};
 use qwill_weights::Layout;
 
 const N_TOKENS: u32 = 5;

@@ -5,8 +5,10 @@ mod command;
 mod factory;
 mod handle;
 mod spawn;
+mod task;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use qwill_gpu::{Buffer, Gpu};
-use qwill_kernels::{DrawClass, Kernels, KvType, Launch, Tuning};
+use qwill_kernels::{DrawClass, Kernels, KvType, Launch};
 use qwill_models::Plan;
 
 use self::adapters::Adapters;
@@ -29,7 +29,7 @@ pub(crate) use self::ready::Ready;
 pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
 use self::stage::{BySize, Stage};
 use crate::Error;
-use crate::loader::Loader;
+use crate::loader::Weights;
 
 /// Prompts up to this length use a small GEMM tile: a large one would compute mostly padding.
 const FEW: usize = 16;
@@ -83,15 +83,14 @@ pub(crate) struct StepCost {
 }
 
 impl Engine {
-    /// Uploads the weights and prepares every step.
+    /// Binds every step to weights that there is room for.
     pub(crate) async fn new(
-        gpu: Rc<Gpu>,
+        kernels: Kernels,
         plan: Plan,
         options: EngineOptions,
-        tuning: Tuning,
-        mut loader: Loader<'_>,
+        weights: &Weights<'_>,
     ) -> Result<Self, Error> {
-        let kernels = Kernels::new(gpu.clone(), tuning).await?;
+        let gpu = kernels.gpu.clone();
         let sizes = Sizes::new(&plan, &plan.rope, options, kernels.tuning());
         let activations = activations(&gpu, &plan, options, kernels.tuning(), &sizes).await?;
         let steering = steering(&gpu, &sizes).await?;
@@ -113,9 +112,7 @@ impl Engine {
             staging,
             plan,
         };
-        engine.prepare(&mut loader).await?;
-        loader.finish().await?;
-        engine.warm_up().await?;
+        engine.prepare(weights).await?;
         Ok(engine)
     }
 

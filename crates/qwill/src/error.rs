@@ -1,5 +1,7 @@
 //! Errors of the runtime, with codes that programs can match on.
 
+use qwill_kernels::WrongKernel;
+
 /// Whatever can go wrong between a model's files and its reply.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -82,6 +84,19 @@ pub enum Error {
     /// A shape that no kernel handles.
     #[error("this model cannot run: {0}")]
     Kernel(String),
+    /// A kernel that the device gets wrong, and that no other can replace.
+    #[error(
+        "this device gets the kernel \"{kernel}\" wrong ({reason}), and nothing else does what it should do; a newer driver may \
+         help, or another GPU; without the self-test the model loads, but its replies will be wrong"
+    )]
+    WrongKernel {
+        /// Its name with the permutation.
+        kernel: String,
+        /// How it is wrong.
+        reason: String,
+        /// What could be chosen otherwise.
+        choice: Option<qwill_kernels::Choice>,
+    },
     /// The caller stopped it.
     #[error("stopped by the caller")]
     Aborted,
@@ -92,6 +107,9 @@ impl From<qwill_kernels::Error> for Error {
         match error {
             qwill_kernels::Error::Gpu(error) => Self::Gpu(error),
             qwill_kernels::Error::Shape(reason) => Self::Kernel(reason),
+            qwill_kernels::Error::Wrong(WrongKernel { kernel, choice, reason }) => {
+                Self::WrongKernel { kernel, reason, choice }
+            }
         }
     }
 }
@@ -141,9 +159,9 @@ impl Error {
             Self::Gpu(Gpu::NoGpu { .. } | Gpu::NoDevice { .. }) => "no-gpu",
             Self::Memory(_) | Self::Gpu(Gpu::OutOfMemory { .. }) => "out-of-memory",
             Self::Gpu(Gpu::Lost(_)) => "device-lost",
-            Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_) | Gpu::NoTimestamps { .. }) | Self::Kernel(_) => {
-                "gpu-error"
-            }
+            Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_) | Gpu::NoTimestamps { .. })
+            | Self::Kernel(_)
+            | Self::WrongKernel { .. } => "gpu-error",
             Self::Aborted => "aborted",
         }
     }

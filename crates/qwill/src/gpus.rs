@@ -3,10 +3,10 @@
 use qwill_gpu::{Gpu, GpuOptions};
 use serde::Serialize;
 
-use crate::Error;
+use crate::{DeviceFindings, Error};
 
 /// The GPUs of this machine, and which of them models run on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gpus {
     /// All of them, CPU devices included.
     pub devices: Vec<GpuInfo>,
@@ -14,6 +14,8 @@ pub struct Gpus {
     pub default: String,
     /// What that one can do.
     pub capabilities: String,
+    /// What loads of models have found out about its kernels.
+    pub self_test: DeviceFindings,
 }
 
 /// A GPU, as its driver describes it.
@@ -59,6 +61,7 @@ impl Gpus {
             devices: devices.collect(),
             default: chosen.info().name.clone(),
             capabilities: chosen.caps().to_string(),
+            self_test: DeviceFindings::kept(&chosen),
         })
     }
 }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use qwill_weights::{ByteSource, FileSource};
 
-use crate::{Control, ModelFiles};
+use crate::{Control, ModelFiles, cache_folder};
 use cache::RepoCache;
 pub use id::HubId;
 use listing::{Choice, RepoFile, choose, shards_of};
@@ -166,11 +166,9 @@ impl HubOptions {
     /// As the `HF_*` variables say.
     pub fn from_env() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let home = variable("HF_HOME").map(PathBuf::from).unwrap_or_else(|| {
-            let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
-            let caches = caches.or_else(|| Some(std::env::home_dir()?.join(".cache")));
-            caches.unwrap_or_default().join("huggingface")
-        });
+        let home = variable("HF_HOME")
+            .map(PathBuf::from)
+            .unwrap_or_else(|| cache_folder::of_user().unwrap_or_default().join("huggingface"));
         let token_file = variable("HF_TOKEN_PATH").map_or_else(|| home.join("token"), PathBuf::from);
         let token = variable("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file).ok());
         Self {

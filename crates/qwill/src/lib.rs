@@ -65,6 +65,8 @@
 //! - `hub` finds models by id and downloads them from the Hugging Face hub: the module `hub`, native only.
 
 mod bench;
+#[cfg(not(target_arch = "wasm32"))]
+mod cache_folder;
 mod chat;
 mod control;
 mod device_memory;
@@ -73,6 +75,7 @@ mod engine;
 mod error;
 mod eval;
 mod files;
+mod findings_file;
 mod gguf_file;
 mod gpus;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
@@ -90,6 +93,7 @@ mod profile;
 mod quantize;
 mod random;
 mod requests;
+mod self_test;
 mod session;
 mod settings;
 mod setup;
@@ -117,9 +121,11 @@ pub use new_file::Existing;
 pub use pooled::Scores;
 pub use profile::{KernelProfile, ProfileReport, ProfileRequest, StepProfile};
 pub use quantize::quantize;
+pub use qwill_kernels::self_test::Findings;
 pub use qwill_kernels::{KvType, Tuning};
 pub use qwill_models::RopeScaling;
 pub use random::{RandomModel, RandomTokenizer};
+pub use self_test::{DeviceFindings, SelfTest};
 pub use session::Session;
 pub use settings::SamplingOptions;
 pub use spread::{Percentiles, Spread};

@@ -4,7 +4,7 @@ use qwill_gpu::{CapsMask, Gpu, GpuOptions, SubgroupWidth};
 use qwill_kernels::{KvType, Tuning};
 use qwill_models::RopeScaling;
 
-use crate::{Error, WeightFormat};
+use crate::{Error, SelfTest, WeightFormat};
 
 /// How to load a model.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,11 @@ pub struct LoadOptions {
     pub gpu: Option<String>,
     /// How kernels are shaped, as a measurement on the device found; absent: as the device's facts suggest.
     pub tuning: Option<Tuning>,
+    /// Whether kernels are tried on the device before the model uses them.
+    pub self_test: SelfTest,
+    /// What makes kernels wrong.
+    #[cfg(test)]
+    pub(crate) fault: Option<fn(&mut qwill_gpu::KernelSource)>,
 }
 
 impl LoadOptions {

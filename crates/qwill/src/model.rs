@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qwill_gpu::Gpu;
+use qwill_kernels::self_test::Findings;
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use serde::Serialize;
 use web_time::Instant;
@@ -13,8 +14,8 @@ use crate::loader::WeightSource;
 use crate::memory::plan_memory;
 use crate::opened::{conversions, open, plan, tensors};
 use crate::{
-    AdapterInfo, AdapterUse, Control, DeviceMemory, Error, LoadOptions, LoadProgress, MemoryPlan, ModelFiles,
-    RandomModel, RandomTokenizer,
+    AdapterInfo, AdapterUse, Control, DeviceFindings, DeviceMemory, Error, LoadOptions, LoadProgress,
+    MemoryPlan, ModelFiles, RandomModel, RandomTokenizer,
 };
 
 /// What a model is and what it takes.
@@ -50,6 +51,8 @@ pub struct ModelInfo {
     pub backend: String,
     /// What it can do.
     pub capabilities: String,
+    /// What is known of its kernels.
+    pub self_test: DeviceFindings,
 }
 
 /// A model on the GPU. It is a handle: clones are the same model, and may be used from any thread at the same time.
@@ -203,7 +206,7 @@ impl Model {
     /// # Ok(()) }
     /// ```
     pub fn info(&self) -> ModelInfo {
-        let Facts { name, plan, engine: options, weights_bytes, gpu, .. } = self.facts();
+        let Facts { name, plan, engine: options, weights_bytes, gpu, findings, .. } = self.facts();
         let dims = &plan.dims;
         let extension = plan.rope.extension.as_ref();
         ModelInfo {
@@ -224,7 +227,23 @@ impl Model {
             gpu: gpu.name.clone(),
             backend: gpu.backend.clone(),
             capabilities: gpu.capabilities.clone(),
+            self_test: DeviceFindings::of(findings),
         }
+    }
+
+    /// What the self-test has found on this device, for [`SelfTest::From`](crate::SelfTest::From) at the next load.
+    ///
+    /// ```no_run
+    /// # async fn example(model: &qwill::Model, files: qwill::ModelFiles) -> Result<(), qwill::Error> {
+    /// use qwill::{Control, LoadOptions, Model, SelfTest};
+    ///
+    /// let self_test = SelfTest::From(model.findings().clone());
+    /// let options = LoadOptions { self_test, ..LoadOptions::default() };
+    /// let again = Model::load(files, &options, &mut |_| Control::Continue).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn findings(&self) -> &Findings {
+        &self.facts().findings
     }
 
     /// The tokenizer, or why there is none.

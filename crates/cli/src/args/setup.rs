@@ -65,6 +65,9 @@ pub(crate) struct SetupArgs {
     /// Shape kernels as this JSON file says, which a measurement on the GPU wrote [default: by the GPU's facts]
     #[arg(long, value_name = "FILE", value_parser = read_tuning)]
     pub(crate) tuning: Option<Tuning>,
+    /// Do not try kernels on the GPU before the model uses them
+    #[arg(long)]
+    pub(crate) no_self_test: bool,
     /// Add a low-rank adapter: a directory with adapter_config.json, or a GGUF file; its change times SCALE (may be given
     /// several times)
     #[arg(long, value_name = "DIR[:SCALE]")]

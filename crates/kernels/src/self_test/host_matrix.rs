@@ -1,13 +1,10 @@
 //! Random weights in every layout, with the values that they stand for.
 
-use std::ops::Range;
-
 use half::{bf16, f16};
-use qwill_gpu::Buffer;
-use qwill_kernels::{DeviceMatrix, RowOrder, Shard, align_row};
 use qwill_weights::{DType, Layout, dequantize, repack, unpack};
 
-use crate::{Rig, Rng};
+use super::Rng;
+use crate::align_row;
 
 /// A matrix as it lies on the device, and as numbers. Its rows may repeat: then the twins compute each of the distinct
 /// ones once, and every row of the device is still compared.
@@ -24,9 +21,6 @@ pub struct HostMatrix {
     /// What that means, `[n_distinct, k]`.
     pub values: Vec<f32>,
 }
-
-/// Bytes that are handed to the device at a time.
-const PIECE: usize = 32 << 20;
 
 impl HostMatrix {
     /// Random weights below about 0.5. Every third row of a quantised matrix has only subnormal scales, which a device
@@ -73,54 +67,6 @@ impl HostMatrix {
             words[row * n..][..n].fill(0);
         }
         self.values[row * self.k..][..self.k].fill(0.0);
-    }
-
-    /// Rows that a binding of `max_binding` bytes holds on this device, in each stream; at least one.
-    pub fn rows_in_binding(&self, rig: &Rig, max_binding: u64) -> usize {
-        let row_words = |stream| self.layout.stream_row_words(stream, self.k);
-        let longest = (0..self.streams.len()).map(row_words).max().unwrap_or(1) * 4;
-        let bytes = max_binding.min(rig.caps().max_binding).min(rig.caps().max_buffer);
-        (bytes as usize / longest).max(1)
-    }
-
-    /// Uploads it, in shards whose streams fit into `max_binding` bytes (and into what the device allows).
-    pub fn upload(&self, rig: &Rig, order: RowOrder, max_binding: u64) -> DeviceMatrix {
-        let rows = self.rows_in_binding(rig, max_binding);
-        let rows = match order {
-            RowOrder::Plain => rows,
-            // a shard must not part a gate from its up
-            RowOrder::GateUp => (rows / 32 * 32).max(32),
-        };
-        self.upload_shards(rig, order, rows)
-    }
-
-    /// Uploads it, in shards of `rows` rows; the last may have fewer.
-    pub fn upload_shards(&self, rig: &Rig, order: RowOrder, rows: usize) -> DeviceMatrix {
-        let shards = (0..self.n_rows)
-            .step_by(rows)
-            .map(|first_row| {
-                let n_rows = rows.min(self.n_rows - first_row);
-                let part = |stream| self.upload_rows(rig, stream, first_row..first_row + n_rows);
-                Shard { first_row, n_rows, streams: (0..self.streams.len()).map(part).collect() }
-            })
-            .collect();
-        DeviceMatrix { layout: self.layout, order, n_rows: self.n_rows, k: self.k, shards }
-    }
-
-    /// A buffer with a stream of some rows, written piece by piece.
-    fn upload_rows(&self, rig: &Rig, stream: usize, rows: Range<usize>) -> Buffer {
-        let words = self.layout.stream_row_words(stream, self.k);
-        let n_distinct = self.n_distinct();
-        let buffer = rig.empty("shard", rows.len() * words * 4);
-        let rows_in_piece = (PIECE / (words * 4)).max(1);
-        for first in rows.clone().step_by(rows_in_piece) {
-            let mut piece = Vec::new();
-            for row in first..rows.end.min(first + rows_in_piece) {
-                piece.extend_from_slice(&self.streams[stream][row % n_distinct * words..][..words]);
-            }
-            rig.write(&buffer, (first - rows.start) * words * 4, &piece);
-        }
-        buffer
     }
 }
 

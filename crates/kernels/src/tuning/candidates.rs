@@ -39,6 +39,19 @@ impl<T: Copy + PartialEq> Candidates<T> {
         &self.0
     }
 
+    /// Takes a candidate out; false if that would leave none.
+    #[must_use]
+    pub(crate) fn strike(&mut self, candidate: T) -> bool {
+        match self.0.iter().position(|&other| other == candidate) {
+            Some(_) if self.0.len() == 1 => false,
+            Some(at) => {
+                self.0.remove(at);
+                true
+            }
+            None => true,
+        }
+    }
+
     /// Puts a candidate first; false if it is none.
     pub fn prefer(&mut self, candidate: T) -> bool {
         match self.0.iter().position(|&other| other == candidate) {
@@ -79,5 +92,13 @@ mod tests {
         assert_eq!(candidates.all(), [1, 2, 3, 4]);
         assert!(candidates.prefer(3) && !candidates.prefer(9));
         assert_eq!(candidates.all(), [3, 1, 2, 4]);
+    }
+
+    #[test]
+    fn the_last_candidate_stays() {
+        let mut candidates = Candidates::of([1, 2]);
+        assert!(candidates.strike(1) && candidates.strike(7));
+        assert!(!candidates.strike(2));
+        assert_eq!(candidates.all(), [2]);
     }
 }

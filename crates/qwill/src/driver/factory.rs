@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use qwill_gpu::{Allocated, Gpu};
+use qwill_kernels::self_test::Findings;
 use qwill_models::Plan;
 use qwill_text::{GenerationConfig, Tokenizer};
 use qwill_weights::ReadAhead;
 
+use super::trial::Trial;
 use crate::engine::{Engine, EngineOptions};
 use crate::files::{Opened, Templates};
 use crate::loader::{Loader, WeightSource};
@@ -35,6 +37,8 @@ pub(crate) struct Facts {
     /// Other weights have another one.
     pub(crate) fingerprint: String,
     pub(crate) gpu: GpuFacts,
+    /// What is known of its kernels.
+    pub(crate) findings: Findings,
 }
 
 /// What handles need to know of a device.
@@ -79,7 +83,7 @@ impl Factory {
         planned.memory.check()?;
         plan.rope = planned.rope;
         let loader = Loader::new(&gpu, plan.architecture, source, read_ahead, weights_bytes, progress);
-        let engine = Engine::new(gpu.clone(), plan, planned.engine, options.tuning(&gpu), loader).await?;
+        let (engine, findings) = self.fill(&gpu, plan, planned.engine, loader).await?;
         let facts = Facts {
             name: opened.name,
             tokenizer: opened.tokenizer,
@@ -90,8 +94,37 @@ impl Factory {
             weights_bytes,
             fingerprint: self.files.fingerprint().await?,
             gpu: GpuFacts::of(&gpu),
+            findings,
         };
         Ok((engine, facts))
+    }
+
+    /// Binds kernels that the device gets right, and fills the weights.
+    async fn fill(
+        &self,
+        gpu: &Rc<Gpu>,
+        plan: Plan,
+        sizes: EngineOptions,
+        mut loader: Loader<'_>,
+    ) -> Result<(Engine, Findings), Error> {
+        let weights = loader.allocate(&plan).await?;
+        let mut trial = Trial::new(gpu, &self.options);
+        let made = loop {
+            let kernels = trial.kernels(gpu, &self.options).await?;
+            match Engine::new(kernels, plan.clone(), sizes, &weights).await {
+                Err(Error::WrongKernel { kernel, choice, reason }) if trial.strike(choice) => {
+                    tracing::warn!(
+                        "this device gets the kernel \"{kernel}\" wrong ({reason}); another takes its place"
+                    );
+                }
+                made => break made,
+            }
+        };
+        let findings = trial.end(gpu, &self.options);
+        let mut engine = made?;
+        loader.finish().await?;
+        engine.warm_up().await?;
+        Ok((engine, findings))
     }
 
     /// The engine once more, with the adapters that it had.

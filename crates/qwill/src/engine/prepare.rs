@@ -15,7 +15,7 @@ use super::sizes::{layer_cache_bytes, max_splits};
 use super::stage::{BySize, Target, Work};
 use super::{Engine, FEW, MAX_OUTPUTS};
 use crate::Error;
-use crate::loader::{Loader, Weights};
+use crate::loader::Weights;
 
 fn visibility(plan: &Plan, window: Option<usize>) -> Result<Visibility, Error> {
     match (plan.direction, &plan.rope.chunks, window) {
@@ -45,10 +45,9 @@ pub(super) fn side_by_side(
 }
 
 impl Engine {
-    /// Makes room for every weight of the plan and binds every launch.
-    pub(super) async fn prepare(&mut self, loader: &mut Loader<'_>) -> Result<(), Error> {
+    /// Binds every launch.
+    pub(super) async fn prepare(&mut self, weights: &Weights<'_>) -> Result<(), Error> {
         let plan = self.plan.clone();
-        let weights = &loader.allocate(&plan).await?;
         let dims = &plan.dims;
         let cache_bytes = layer_cache_bytes(&plan, self.options);
         for layer in 0..dims.n_layers {
@@ -280,7 +279,7 @@ impl Engine {
     }
 
     /// Runs a step of each kind, so that no pipeline is compiled by the driver while somebody waits for a token.
-    pub(super) async fn warm_up(&mut self) -> Result<(), Error> {
+    pub(crate) async fn warm_up(&mut self) -> Result<(), Error> {
         let want = match self.plan.head.outputs {
             Outputs::Logits => Want::Token { seed: 0, index: 0, logprobs: None },
             Outputs::Scores { .. } | Outputs::States => Want::Scores,

@@ -7,7 +7,7 @@ use qwill_kernels::{
     Epilogue, Error, ExpertProject, ExpertRows, Grouping, Groups, Launch, Routing, RowOrder, StepShape,
     TopKWeights, cpu, gemm_experts, group_tokens,
 };
-use qwill_testkit::{HostMatrix, Report, Rig, Rng, TestSpan, TestStep, block_on, padded_rows};
+use qwill_testkit::{HostMatrix, Report, Rig, Rng, TestSpan, TestStep, Upload, block_on, padded_rows};
 use qwill_weights::Layout;
 
 use super::gemm::{abs, matrix};

@@ -6,7 +6,7 @@ use qwill_kernels::{
     Epilogue, Error, GEMM_MAX_TILE_M, GemmShape, Launch, NormRows, Project, RowOrder, StepShape, align_row,
     cpu, gemm,
 };
-use qwill_testkit::{HostMatrix, Report, Rig, Rng, block_on, padded_rows};
+use qwill_testkit::{HostMatrix, Report, Rig, Rng, Upload, block_on, padded_rows};
 use qwill_weights::Layout;
 
 use super::site::Site;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use qwill_kernels::{
     DeviceMatrix, Error, FusedNorm, GemvShape, Launch, Project, RowOrder, StepShape, cpu, gemv,
 };
-use qwill_testkit::{HostMatrix, Report, Rig, Rng, block_on, padded_rows};
+use qwill_testkit::{HostMatrix, Report, Rig, Rng, Upload, block_on, padded_rows};
 use qwill_weights::Layout;
 
 use super::gemm::{abs, matrix, project};

@@ -8,7 +8,7 @@ use qwill_weights::Layout;
 
 use crate::checks::released::{DISTINCT_GATE_UP_ROWS, DISTINCT_ROWS, Mixture};
 use crate::checks::rows::{EPS, Factors, UNTOUCHED, abs, silu_mul_scale};
-use crate::{HostMatrix, Rig, Rng, on_all_cores, whole_blocks};
+use crate::{HostMatrix, Rig, Rng, Upload, on_all_cores, whole_blocks};
 
 /// Experts of a layer.
 #[derive(Debug, Clone, Copy)]

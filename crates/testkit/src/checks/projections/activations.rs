@@ -8,7 +8,7 @@ use qwill_weights::Layout;
 
 use crate::checks::Outcome;
 use crate::checks::rows::{TOLERANCE, UNTOUCHED, cut_rows, step_of};
-use crate::{Depth, HostMatrix, Report, Rig, Rng, block_on, padded_rows};
+use crate::{Depth, HostMatrix, Report, Rig, Rng, Upload, block_on, padded_rows};
 
 /// Distinct rows of a large matrix.
 const DISTINCT_ROWS: usize = 13 * 32;

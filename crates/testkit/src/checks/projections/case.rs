@@ -8,7 +8,7 @@ use qwill_weights::Layout;
 
 use crate::checks::released::{DISTINCT_GATE_UP_ROWS, DISTINCT_ROWS};
 use crate::checks::rows::{Factors, silu_mul_scale};
-use crate::{Depth, HostMatrix, Rig, Rng, whole_blocks};
+use crate::{Depth, HostMatrix, Rig, Rng, Upload, whole_blocks};
 
 /// These meet every epilogue; the others differ in `load_w8` only, and meet one each.
 const EVERY_EPILOGUE: [Layout; 5] = [Layout::F32, Layout::F16, Layout::BF16, Layout::Q8, Layout::Q4];

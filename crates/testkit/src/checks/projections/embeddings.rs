@@ -6,7 +6,9 @@ use qwill_weights::Layout;
 use crate::checks::Outcome;
 use crate::checks::released::{DISTINCT_ROWS, VOCABULARY, layouts};
 use crate::checks::rows::{Factors, UNTOUCHED};
-use crate::{Depth, HostMatrix, Report, Rig, Rng, TestSpan, TestStep, block_on, padded_rows, whole_blocks};
+use crate::{
+    Depth, HostMatrix, Report, Rig, Rng, TestSpan, TestStep, Upload, block_on, padded_rows, whole_blocks,
+};
 
 /// A table.
 struct Case {

@@ -1,0 +1,162 @@
+//! Kernels are tried before they are bound: what is right passes, what is wrong is found and can be replaced.
+
+use std::time::Duration;
+
+use qwill_gpu::KernelSource;
+use qwill_kernels::self_test::{Findings, SelfTest};
+use qwill_kernels::{
+    Choice, Epilogue, Error, FusedNorm, GEMM_MAX_TILE_M, Kernels, NormRows, Project, RowOrder, Tuning,
+    WrongKernel, align_row, gemm, gemv, norm_rms,
+};
+use qwill_testkit::{HostMatrix, Rig, Rng, Upload, block_on, whole_blocks};
+use qwill_weights::Layout;
+
+const LONG: Duration = Duration::from_secs(600);
+
+/// Kernels that are tried as long as there is time.
+fn kernels(rig: &Rig, tuning: Tuning, self_test: &SelfTest) -> Kernels {
+    block_on(Kernels::new(rig.gpu().clone(), tuning)).unwrap().with_self_test(self_test.clone())
+}
+
+fn project(rig: &Rig, layout: Layout, epilogue: Epilogue) -> Project {
+    let order = if matches!(epilogue, Epilogue::SiluMul) { RowOrder::GateUp } else { RowOrder::Plain };
+    let k = whole_blocks(layout, 64);
+    let host = HostMatrix::random(&mut Rng::new(1), layout, 32, k);
+    let rows = GEMM_MAX_TILE_M as usize;
+    Project {
+        matrix: host.upload(rig, order, u64::MAX).into(),
+        x: rig.empty("x", rows * align_row(k) * 4),
+        y: rig.empty("y", rows * 32 * 4),
+        y_stride: 32,
+        first_output: 0,
+        epilogue,
+    }
+}
+
+/// Binds what a dense model has of projections and norms.
+fn bind(rig: &Rig, kernels: &mut Kernels, layout: Layout) -> Result<(), Error> {
+    let bias = Some(rig.empty("bias", 128));
+    let norm = FusedNorm { gain: rig.empty("gain", 4096), eps: 1e-6 };
+    for epilogue in [Epilogue::Store(None), Epilogue::Store(bias), Epilogue::Add, Epilogue::SiluMul] {
+        let project = project(rig, layout, epilogue);
+        block_on(gemv(kernels, &project, None))?;
+        block_on(gemv(kernels, &project, Some(&norm)))?;
+        block_on(gemm(kernels, &project, NormRows::All, 16))?;
+        block_on(gemm(kernels, &project, NormRows::All, 512))?;
+    }
+    let (step, x, y) = (rig.empty("step", 4096), rig.empty("x", 4096), rig.empty("y", 4096));
+    block_on(norm_rms(kernels, &step, &x, &norm, 64, NormRows::All, &y))?;
+    Ok(())
+}
+
+/// Every candidate of a device in its turn, as far as there are any.
+fn candidates(tuning: &Tuning) -> Vec<Tuning> {
+    let mut all = vec![tuning.clone()];
+    loop {
+        let mut next = all[all.len() - 1].clone();
+        let choices = [
+            Choice::Gemv(next.gemv[0].candidates.best()),
+            Choice::Gemm(next.gemm[0].candidates.best()),
+            Choice::Rows(next.rows.best()),
+        ];
+        if !choices.map(|choice| next.strike(choice)).contains(&true) {
+            return all;
+        }
+        all.push(next);
+    }
+}
+
+#[test]
+fn every_layout_and_candidate_of_a_right_device_passes() {
+    // shapes for GPUs take a CPU device's compiler long
+    let some = [Layout::Q4, Layout::Q6K, Layout::BF16];
+    for (mask, layouts) in
+        [("", &Layout::ALL[..]), ("no-software", &some), ("no-software,no-subgroups", &some[..1])]
+    {
+        let rig = Rig::open(mask);
+        let self_test = SelfTest::new(Findings::default(), LONG);
+        for &layout in layouts {
+            let mut kernels = kernels(&rig, rig.kernels.tuning().clone(), &self_test);
+            bind(&rig, &mut kernels, layout).unwrap_or_else(|error| panic!("{layout:?} [{mask}]: {error}"));
+        }
+        let tunings = candidates(rig.kernels.tuning());
+        assert!(tunings.len() > 1, "[{mask}] has something else to choose");
+        for tuning in tunings {
+            let mut kernels = kernels(&rig, tuning, &self_test);
+            bind(&rig, &mut kernels, Layout::Q4).unwrap_or_else(|error| panic!("[{mask}]: {error}"));
+        }
+        assert!(self_test.findings().wrong.is_empty() && self_test.findings().n_right() > layouts.len());
+    }
+}
+
+/// Something is wrong with kernels of some names: what a compiler could do to them.
+type Fault = fn(&mut KernelSource);
+
+const FAULTS: [(&str, Fault); 4] = [
+    ("gemv q4 serial store", |source| {
+        if source.name.contains("gemv q4 serial") {
+            source.wgsl = source.wgsl.replace("params.n_outputs", "(params.n_outputs / 2u)");
+        }
+    }),
+    ("gemm", |source| {
+        if source.name.contains("Serial") {
+            source.wgsl = source.wgsl.replace("params.n_outputs", "(params.n_outputs - 1u)");
+        }
+    }),
+    ("norm_rms wg32", |source| {
+        if source.name.contains("norm_rms wg32") {
+            source.wgsl = source.wgsl.replace("params.eps", "(params.eps + 1.0)");
+        }
+    }),
+    ("gemv", |source| {
+        if source.name.contains("gemv q4 serial") {
+            source.wgsl.push_str("\nthis does not compile");
+        }
+    }),
+];
+
+#[test]
+fn what_is_wrong_is_found_and_something_else_is_right() {
+    let rig = Rig::open("");
+    if !rig.caps().is_software {
+        // the faults are made for what CPU devices choose
+        return;
+    }
+    for (name, fault) in FAULTS {
+        let self_test = SelfTest::new(Findings::default(), LONG);
+        let mut tuning = rig.kernels.tuning().clone();
+        let mut tried = kernels(&rig, tuning.clone(), &self_test).with_fault(fault);
+        let error = bind(&rig, &mut tried, Layout::Q4).unwrap_err();
+        let Error::Wrong(WrongKernel { kernel, choice: Some(choice), reason }) = &error else {
+            panic!("{name}: {error}")
+        };
+        assert!(kernel.starts_with(name.split(' ').next().unwrap()) && !reason.is_empty(), "{name}: {error}");
+        assert!(tuning.strike(*choice), "{name}: there is something else");
+        let mut tried = kernels(&rig, tuning, &self_test).with_fault(fault);
+        bind(&rig, &mut tried, Layout::Q4).unwrap();
+        assert_eq!(self_test.findings().wrong.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn what_is_known_is_not_tried_again_and_what_there_is_no_time_for_is_not_tried() {
+    let rig = Rig::open("");
+    let tuning = rig.kernels.tuning();
+    let self_test = SelfTest::new(Findings::default(), Duration::ZERO);
+    bind(&rig, &mut kernels(&rig, tuning.clone(), &self_test), Layout::Q4).unwrap();
+    assert_eq!(*self_test.findings(), Findings::default());
+
+    let self_test = SelfTest::new(Findings::default(), LONG);
+    bind(&rig, &mut kernels(&rig, tuning.clone(), &self_test), Layout::Q4).unwrap();
+    let text = serde_json::to_string(&*self_test.findings()).unwrap();
+    let findings: Findings = serde_json::from_str(&text).unwrap();
+    assert_eq!(findings, *self_test.findings());
+    assert!(findings.n_right() > 8, "{text}");
+    // they would be found to be wrong now
+    let again = SelfTest::new(findings, LONG);
+    let fault: Fault =
+        |source| source.wgsl = source.wgsl.replace("params.n_outputs", "(params.n_outputs / 2u)");
+    let mut tried = kernels(&rig, tuning.clone(), &again).with_fault(fault);
+    bind(&rig, &mut tried, Layout::Q4).unwrap();
+    assert!(bind(&rig, &mut tried, Layout::Q8).is_err(), "of these nothing is known");
+}
