@@ -42,6 +42,11 @@ impl Running {
         Begin { slot: self.slot, sampler, bias, prompt: prompt.to_vec(), drawn: drawn.to_vec() }
     }
 
+    /// Whether it will need more pages than it has.
+    pub(crate) fn will_grow(&self) -> bool {
+        self.table.pages().len() < self.sequence.n_final().div_ceil(PAGE)
+    }
+
     /// How many tokens it can read next.
     pub(crate) fn n_unread(&self) -> usize {
         self.sequence.n_unread(self.n_read)

@@ -95,6 +95,15 @@ impl Sequence {
         }
     }
 
+    /// Tokens that the cache will hold in the end.
+    pub(crate) fn n_final(&self) -> usize {
+        match self.work {
+            // the last token is not read
+            Work::Generate { until, .. } => until - 1,
+            Work::Read { .. } => self.tokens.len(),
+        }
+    }
+
     /// Tokens that may come from the cache: something is wanted of the one behind them.
     pub(crate) fn n_reusable(&self) -> usize {
         let n_tokens = self.tokens.len();

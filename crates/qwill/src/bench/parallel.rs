@@ -16,7 +16,7 @@ use crate::{Error, Model, Percentiles, Spread};
 pub struct ParallelRun {
     /// Texts at once.
     pub n_texts: usize,
-    /// Tokens that all of them together decode a second, from when the last has its first token to when all are done.
+    /// Tokens that all of them together decode a second, while as many of them decode as ever do at a time.
     pub decode_tps: Spread,
     /// Milliseconds to the first token of a text, when all prompts arrive together and none is in the cache.
     pub ttft_ms: Percentiles,
@@ -76,12 +76,23 @@ impl Model {
     }
 }
 
-/// Tokens a second of all texts together, after the last of them has begun.
+/// Tokens a second of all texts together, while most of them run: between the first token and the last one of so many texts
+/// as ever were at a time. 0 if that is no time at all.
 fn rate_together(times: &[Vec<f64>]) -> f64 {
-    let begun = times.iter().filter_map(|text| text.first()).copied().fold(0.0, f64::max);
-    let after = || times.iter().flatten().copied().filter(|&ms| ms > begun);
-    let seconds = (after().fold(begun, f64::max) - begun) / 1e3;
-    if seconds > 0.0 { after().count() as f64 / seconds } else { 0.0 }
+    let ends: Vec<(f64, f64)> =
+        times.iter().filter_map(|text| Some((*text.first()?, *text.last()?))).collect();
+    let mut marks: Vec<f64> = ends.iter().flat_map(|&(first, last)| [first, last]).collect();
+    marks.sort_by(f64::total_cmp);
+    let running =
+        |from: f64, to: f64| ends.iter().filter(|&&(first, last)| first <= from && to <= last).count();
+    let between = || marks.windows(2).map(|mark| (mark[0], mark[1])).filter(|(from, to)| from < to);
+    let most = between().map(|(from, to)| running(from, to)).max().unwrap_or(0);
+    let (mut n_tokens, mut ms) = (0, 0.0);
+    for (from, to) in between().filter(|&(from, to)| most > 0 && running(from, to) == most) {
+        n_tokens += times.iter().flatten().filter(|&&at| from < at && at <= to).count();
+        ms += to - from;
+    }
+    if ms > 0.0 { n_tokens as f64 / ms * 1e3 } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -89,9 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_together_count_from_when_the_last_has_begun() {
+    fn texts_together_count_while_most_of_them_run() {
         let times = [vec![10.0, 20.0, 110.0, 210.0], vec![110.0, 210.0, 310.0]];
-        assert_eq!(rate_together(&times), 3.0 / 0.2);
+        assert_eq!(rate_together(&times), 2.0 / 0.1);
+        // the third begins when the first has ended
+        let times = [vec![0.0, 10.0], vec![0.0, 10.0, 20.0, 30.0], vec![20.0, 30.0]];
+        assert_eq!(rate_together(&times), 4.0 / 0.02);
         assert_eq!(rate_together(&[vec![10.0], vec![20.0]]), 0.0);
         assert_eq!(rate_together(&[]), 0.0);
     }

@@ -63,9 +63,14 @@ impl Scheduler {
                 return Verdict::Later;
             }
             // those that run must not have to give way at once
-            self.memory.occupy(&reached, n_tokens, self.running.len())
+            self.memory.occupy(&reached, n_tokens, self.n_growing())
         };
         room.map_or(Verdict::Stop, Verdict::Now)
+    }
+
+    /// Texts that run and will need more pages.
+    pub(super) fn n_growing(&self) -> usize {
+        self.running.values().filter(|text| text.will_grow()).count()
     }
 
     /// Whether waiting for an older text saves a page, or half of what would have to be read.

@@ -45,7 +45,7 @@ impl Scheduler {
         let path = self.memory.find(&key, &text.tokens).path;
         let first = path.len();
         let reached = Reached { path, part: None };
-        let mut table = self.memory.occupy(&reached, text.tokens.len(), self.running.len())?.table;
+        let mut table = self.memory.occupy(&reached, text.tokens.len(), self.n_growing())?.table;
         let pages = table.pages().to_vec();
         self.memory.index(&key, &mut table, &text.tokens);
         self.memory.release(&table);

@@ -76,6 +76,18 @@ fn small_texts_do_not_overtake_a_large_one_that_waits_for_pages() {
     rig.run(2);
 }
 
+/// Each needs two pages in all, and there are as many: nobody waits for pages that nobody will want.
+#[test]
+fn texts_run_together_when_all_of_them_fit_to_their_ends() {
+    let mut rig = Rig::new(Limits { n_pages: 16, context_length: 16 * PAGE, n_slots: 8, ..roomy() });
+    (0..8).for_each(|seed| _ = rig.add(prompt(seed, PAGE + 1, PAGE)));
+    while lengths(&rig.submit().unwrap()) != [1; 8] {
+        assert_eq!(rig.scheduler.usage().n_waiting, 0);
+        rig.take();
+    }
+    rig.run(8);
+}
+
 #[test]
 fn rows_are_read_as_far_as_a_step_has_outputs() {
     let mut rig = Rig::new(Limits { n_slots: 4, max_outputs: 10, ..roomy() });
