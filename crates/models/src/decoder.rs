@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 use crate::Rope;
 use crate::config::{Config, Default, Error, invalid};
 use crate::head;
-use crate::plan::{
-    Activation, Attention, Dims, Direction, Norm, Op, Outputs, Plan, Projection, Rotation, TensorRef, Then,
-    Weight,
-};
+use crate::plan::{Dims, Direction, Embedding, Norm, Op, Outputs, Plan, TensorRef, Then, Weight};
+use crate::registers::Registers;
+use crate::stream::{Layers, Stream, inner_states};
 
 /// What the families differ in.
 pub(crate) struct Family {
@@ -48,19 +47,22 @@ pub(crate) enum Windowed {
 pub(crate) fn plan(
     config: &Config,
     family: &Family,
-    mut feed_forward: impl FnMut(&Dims, usize) -> Result<Vec<Op>, Error>,
+    mut feed_forward: impl FnMut(&mut Layers<'_>, usize) -> Result<Vec<Op>, Error>,
 ) -> Result<Plan, Error> {
     let mut dims = dims(config, family.head_dim)?;
     let rope = Rope::from_config(config, dims.head_dim, dims.context_length)?;
     dims.context_length = rope.context_length(dims.context_length);
     let windows = windows(config, &dims, family.windowed)?;
-    let mut ops = vec![Op::Embed(embedding(&dims))];
+    let mut registers = Registers::default();
+    let stream = Stream::new(&mut registers, &dims);
+    let mut layers = Layers { dims: &dims, stream, registers: &mut registers };
+    let mut ops = vec![Op::Embed(Embedding { weight: embedding(&dims), output: stream.hidden })];
     for (layer, window) in windows.into_iter().enumerate() {
-        attention_block(&mut ops, &dims, family, layer, window);
-        ops.extend(feed_forward(&dims, layer)?);
+        ops.extend(attention_block(&layers, family, layer, window));
+        ops.extend(feed_forward(&mut layers, layer)?);
     }
     let norm = norm(&dims, TensorRef::new("model.norm.weight", "output_norm.weight", &[dims.hidden_size]));
-    let head = head::head(config, &dims, norm, embedding(&dims))?;
+    let head = head::head(config, &mut layers, norm, embedding(&dims))?;
     // gte-Qwen2 says so in its configuration
     let direction = match config.flag("is_causal", Default::True)? {
         true => Direction::Causal,
@@ -69,7 +71,7 @@ pub(crate) fn plan(
     if direction == Direction::Both && rope.chunks.is_some() {
         return Err(invalid("is_causal", &json!(false), "dual chunk attention looks back only"));
     }
-    let plan = Plan { architecture: family.architecture, dims, rope, direction, ops, head };
+    let plan = Plan { architecture: family.architecture, dims, rope, direction, registers, ops, head };
     // What comes next is no question to a token that has seen it.
     let is_embedder = direction == Direction::Both && plan.head.outputs == Outputs::Logits;
     Ok(if is_embedder { plan.without_logits() } else { plan })
@@ -168,7 +170,8 @@ pub(crate) fn feed_forward_norm(dims: &Dims, layer: usize) -> Norm {
     norm(dims, weight)
 }
 
-fn attention_block(ops: &mut Vec<Op>, dims: &Dims, family: &Family, layer: usize, window: Option<usize>) {
+fn attention_block(layers: &Layers<'_>, family: &Family, layer: usize, window: Option<usize>) -> Vec<Op> {
+    let (dims, stream) = (layers.dims, layers.stream);
     let (q_rows, kv_rows) = (dims.n_heads * dims.head_dim, dims.n_kv_heads * dims.head_dim);
     let hidden = dims.hidden_size;
     let tensor = |hf: &str, gguf: &str, shape: &[usize]| layer_tensor(layer, hf, gguf, shape);
@@ -184,24 +187,19 @@ fn attention_block(ops: &mut Vec<Op>, dims: &Dims, family: &Family, layer: usize
             tensor(&format!("self_attn.{p}_norm.weight"), &format!("attn_{p}_norm.weight"), &[dims.head_dim]);
         norm(dims, weight)
     };
-    ops.push(Op::Project(Projection {
-        norm: Some(norm(dims, tensor("input_layernorm.weight", "attn_norm.weight", &[hidden]))),
-        input: Activation::Hidden,
-        weight: Weight::stacked(parts.map(matrix).to_vec()),
-        output: Activation::Qkv,
-        then: Then::Store((family.bias == QkvBias::Present).then(|| parts.map(bias).to_vec())),
-    }));
-    ops.push(Op::Rotate(Rotation {
-        layer,
-        qk_norm: (family.qk_norm == QkNorm::PerHead).then(|| (head_norm("q"), head_norm("k"))),
-    }));
-    ops.push(Op::Attend(Attention { layer, window }));
+    let first = norm(dims, tensor("input_layernorm.weight", "attn_norm.weight", &[hidden]));
+    let store = Then::Store((family.bias == QkvBias::Present).then(|| parts.map(bias).to_vec()));
+    let qk_norm = (family.qk_norm == QkNorm::PerHead).then(|| (head_norm("q"), head_norm("k")));
     let output = tensor("self_attn.o_proj.weight", "attn_output.weight", &[hidden, q_rows]);
-    ops.push(Op::Project(Projection::add(Activation::Attended, Weight::single(output))));
+    let mut ops = vec![stream.project(first, Weight::stacked(parts.map(matrix).to_vec()), stream.qkv, store)];
+    ops.extend(stream.attend(layer, qk_norm, window));
+    ops.push(stream.add(stream.attended, Weight::single(output)));
+    ops
 }
 
 /// SwiGLU of width `intermediate_size` (arXiv 2002.05202), with its norm and the addition to the residual stream.
-pub(crate) fn dense_block(dims: &Dims, layer: usize) -> Vec<Op> {
+pub(crate) fn dense_block(layers: &mut Layers<'_>, layer: usize) -> Vec<Op> {
+    let dims = layers.dims;
     let (hidden, inner) = (dims.hidden_size, dims.intermediate_size);
     let tensor = |name: &str, gguf: &str, shape: &[usize]| {
         layer_tensor(layer, &format!("mlp.{name}.weight"), &format!("{gguf}.weight"), shape)
@@ -209,17 +207,18 @@ pub(crate) fn dense_block(dims: &Dims, layer: usize) -> Vec<Op> {
     let gate = tensor("gate_proj", "ffn_gate", &[inner, hidden]);
     let up = tensor("up_proj", "ffn_up", &[inner, hidden]);
     let down = tensor("down_proj", "ffn_down", &[hidden, inner]);
-    swiglu(feed_forward_norm(dims, layer), gate, up, down)
+    swiglu(layers, feed_forward_norm(dims, layer), gate, up, down)
 }
 
 /// `x + down(silu(gate(n)) * up(n))`, `n = norm(x)`.
-pub(crate) fn swiglu(norm: Norm, gate: TensorRef, up: TensorRef, down: TensorRef) -> Vec<Op> {
-    let first = Projection {
-        norm: Some(norm),
-        input: Activation::Hidden,
-        weight: Weight::gate_up(gate, up),
-        output: Activation::Inner,
-        then: Then::SiluMul,
-    };
-    vec![Op::Project(first), Op::Project(Projection::add(Activation::Inner, Weight::single(down)))]
+pub(crate) fn swiglu(
+    Layers { stream, registers, .. }: &mut Layers<'_>,
+    norm: Norm,
+    gate: TensorRef,
+    up: TensorRef,
+    down: TensorRef,
+) -> Vec<Op> {
+    let inner = inner_states(registers, gate.shape[0]);
+    let first = stream.project(norm, Weight::gate_up(gate, up), inner, Then::SiluMul);
+    vec![first, stream.add(inner, Weight::single(down))]
 }

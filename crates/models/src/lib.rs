@@ -15,20 +15,23 @@ mod qwen2;
 mod qwen2_moe;
 mod qwen3;
 mod qwen3_moe;
+mod registers;
 mod registry;
 mod rope;
 mod rope_scaling;
 mod shapes;
 pub mod step;
+mod stream;
 mod weights;
 
 pub use config::{Config, Error};
 pub use gguf::{config_from_gguf, gguf_from_config};
 pub use plan::{
-    Activation, Arrangement, Attention, Dims, Direction, Expert, ExpertSlice, Head, HeadLayer, HeadThen,
-    Mixture, Norm, Op, Outputs, Plan, Projection, Rotation, Scored, SharedExpert, TensorRef, Then,
+    Arrangement, Attention, Dims, Direction, Embedding, Expert, ExpertSlice, Head, HeadLayer, HeadThen,
+    Mixture, Norm, Op, Outputs, Plan, PreNorm, Projection, Rotation, Scored, SharedExpert, TensorRef, Then,
     TopKWeights, Weight,
 };
+pub use registers::{Register, RegisterRows, RegisterShape, Registers};
 pub use registry::{known_architectures, plan};
 pub use rope::{DualChunks, Extension, Rope, RotaryRows};
 pub use rope_scaling::{NoRopeScaling, RopeScaling};

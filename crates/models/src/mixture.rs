@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, Default, Error, invalid};
 use crate::decoder::{self, Family, dense_block, feed_forward_norm, layer_tensor};
-use crate::plan::{Dims, Expert, Mixture, Op, Plan, SharedExpert, TensorRef, TopKWeights, Weight};
+use crate::plan::{Expert, Mixture, Op, Plan, SharedExpert, TensorRef, TopKWeights, Weight};
+use crate::registers::RegisterRows;
+use crate::stream::{Layers, inner_states};
 
 /// Whether every token also goes to one expert of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,11 +65,11 @@ impl Sparsity {
 
     /// The plan of a decoder with such layers.
     pub(crate) fn plan(&self, config: &Config, family: &Family) -> Result<Plan, Error> {
-        let mut plan = decoder::plan(config, family, |dims, layer| {
+        let mut plan = decoder::plan(config, family, |layers, layer| {
             if self.is_sparse(layer) {
-                Ok(vec![self.block(dims, layer)])
+                Ok(vec![self.block(layers, layer)])
             } else {
-                Ok(dense_block(dims, layer))
+                Ok(dense_block(layers, layer))
             }
         })?;
         let has_dense_layer = (0..plan.dims.n_layers).any(|layer| !self.is_sparse(layer));
@@ -76,7 +78,7 @@ impl Sparsity {
         Ok(plan)
     }
 
-    fn block(&self, dims: &Dims, layer: usize) -> Op {
+    fn block(&self, Layers { dims, stream, registers }: &mut Layers<'_>, layer: usize) -> Op {
         let hidden = dims.hidden_size;
         let matrix = |hf: String, gguf: &str, rows: usize, columns: usize| {
             let (hf, gguf) = (format!("mlp.{hf}.weight"), format!("{gguf}.weight"));
@@ -104,10 +106,16 @@ impl Sparsity {
         let shared = self.shared_intermediate_size.map(|intermediate_size| {
             router.push(matrix("shared_expert_gate".into(), "ffn_gate_inp_shexp", 1, hidden));
             let expert = expert(network("shared_expert", "shexp", intermediate_size));
-            SharedExpert { intermediate_size, expert }
+            SharedExpert { intermediate_size, expert, inner: inner_states(registers, intermediate_size) }
         });
+        let n_logits = self.n_experts + usize::from(shared.is_some());
+        let mut slots = |name, width| registers.named(name, RegisterRows::Slots(self.top_k), width);
         Op::Mix(Mixture {
-            norm: feed_forward_norm(dims, layer),
+            norm: stream.pre_norm(feed_forward_norm(dims, layer)),
+            stream: stream.hidden,
+            inner: slots("expert states", self.intermediate_size),
+            outputs: slots("expert outputs", hidden),
+            router_logits: registers.named("router logits", RegisterRows::Tokens, n_logits),
             router: Weight::stacked(router),
             top_k: self.top_k,
             weights: self.weights,

@@ -1,4 +1,6 @@
-//! What a model does, in operations that name tensors and activations but no buffers.
+//! What a model does, in operations that name tensors and registers but no buffers.
+
+use crate::registers::{Register, Registers};
 
 /// Sizes of a decoder.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,19 +99,6 @@ impl Weight {
     }
 }
 
-/// Activations of a step, each a matrix with a row for every token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Activation {
-    /// The residual stream.
-    Hidden,
-    /// Queries, keys and values side by side, as projected.
-    Qkv,
-    /// What attention returns.
-    Attended,
-    /// Inside the feed-forward network.
-    Inner,
-}
-
 /// A root-mean-square norm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Norm {
@@ -117,6 +106,24 @@ pub struct Norm {
     pub weight: TensorRef,
     /// Added to the mean square.
     pub eps: f32,
+}
+
+/// A norm in front of projections.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreNorm {
+    /// The norm.
+    pub norm: Norm,
+    /// Where steps of several tokens keep the normalised rows; those of one normalise in the projections.
+    pub output: Register,
+}
+
+/// Tokens to rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedding {
+    /// A row for each token id.
+    pub weight: Weight,
+    /// Where the rows go.
+    pub output: Register,
 }
 
 /// What happens to a product.
@@ -144,21 +151,29 @@ impl Then {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Projection {
     /// Applied to the input first.
-    pub norm: Option<Norm>,
+    pub norm: Option<PreNorm>,
     /// Where the rows come from.
-    pub input: Activation,
+    pub input: Register,
     /// The matrix.
     pub weight: Weight,
     /// Where the rows go.
-    pub output: Activation,
+    pub output: Register,
     /// What happens to the product.
     pub then: Then,
 }
 
 impl Projection {
-    /// A projection that is added to the residual stream.
-    pub fn add(input: Activation, weight: Weight) -> Self {
-        Self { norm: None, input, weight, output: Activation::Hidden, then: Then::Add }
+    /// A projection that is added to what is there.
+    pub fn add(input: Register, weight: Weight, output: Register) -> Self {
+        Self { norm: None, input, weight, output, then: Then::Add }
+    }
+
+    /// Numbers in a row that it gives.
+    pub fn n_outputs(&self) -> usize {
+        match self.then {
+            Then::SiluMul => self.weight.parts[0].shape[0],
+            Then::Store(_) | Then::Add => self.weight.n_rows(),
+        }
     }
 }
 
@@ -169,6 +184,10 @@ pub struct Rotation {
     pub layer: usize,
     /// Norms of queries and keys per head.
     pub qk_norm: Option<(Norm, Norm)>,
+    /// Queries, keys and values side by side, as projected.
+    pub input: Register,
+    /// Where the queries go.
+    pub queries: Register,
 }
 
 /// Attention of a layer over its cache.
@@ -178,6 +197,10 @@ pub struct Attention {
     pub layer: usize,
     /// Keys that a query sees, itself included; `None`: all.
     pub window: Option<usize>,
+    /// Rotated queries.
+    pub queries: Register,
+    /// Where the sums of values go.
+    pub output: Register,
 }
 
 /// What the weights of the chosen experts are.
@@ -205,13 +228,23 @@ pub struct SharedExpert {
     pub intermediate_size: usize,
     /// Its matrices.
     pub expert: Expert,
+    /// Between them.
+    pub inner: Register,
 }
 
-/// A sparse mixture of experts, added to the residual stream.
+/// A sparse mixture of experts, added to its input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixture {
-    /// Applied to the residual stream first.
-    pub norm: Norm,
+    /// Applied to the input first.
+    pub norm: PreNorm,
+    /// Its input, to which its output is added.
+    pub stream: Register,
+    /// What the router gives.
+    pub router_logits: Register,
+    /// Between an expert's matrices, in rows of slots.
+    pub inner: Register,
+    /// What the experts give, in rows of slots.
+    pub outputs: Register,
     /// `[n_experts, hidden_size]`, and a row more with a shared expert.
     pub router: Weight,
     /// Experts that a token goes to.
@@ -229,13 +262,13 @@ pub struct Mixture {
 /// One operation of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// Tokens to the residual stream.
-    Embed(Weight),
+    /// Tokens to rows.
+    Embed(Embedding),
     /// A projection.
     Project(Projection),
-    /// From `Qkv` to queries and the cache.
+    /// From projected heads to queries and the cache.
     Rotate(Rotation),
-    /// From queries and the cache to `Attended`.
+    /// From queries and the cache to sums of values.
     Attend(Attention),
     /// A mixture of experts.
     Mix(Mixture),
@@ -259,6 +292,8 @@ pub struct HeadLayer {
     pub bias: Option<TensorRef>,
     /// What follows.
     pub then: HeadThen,
+    /// Where the rows go.
+    pub output: Register,
 }
 
 /// Which tokens a classification head is for.
@@ -293,8 +328,12 @@ pub enum Outputs {
 /// What follows the last layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
+    /// The residual stream.
+    pub input: Register,
     /// The final norm.
     pub norm: Norm,
+    /// Where the normalised rows of a step's outputs go.
+    pub states: Register,
     /// What is applied to the normalised states, in order.
     pub layers: Vec<HeadLayer>,
     /// What comes out.
@@ -302,6 +341,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// Where what comes out lies.
+    pub fn output(&self) -> Register {
+        self.layers.last().map_or(self.states, |layer| layer.output)
+    }
+
     /// Numbers that come out for a token.
     pub fn width(&self, dims: &Dims) -> usize {
         self.layers.last().map_or(dims.hidden_size, |layer| layer.weight.n_rows())
@@ -328,6 +372,8 @@ pub struct Plan {
     pub rope: crate::Rope,
     /// Which tokens a token sees, as far as windows let it.
     pub direction: Direction,
+    /// What operations leave for each other.
+    pub registers: Registers,
     /// A step up to the residual stream of the last layer.
     pub ops: Vec<Op>,
     /// Final norm and logits.
@@ -348,6 +394,8 @@ impl Plan {
     pub fn without_logits(mut self) -> Self {
         self.head.layers.clear();
         self.head.outputs = Outputs::States;
+        // those of the output layers come last
+        self.registers.keep_up_to(self.head.states);
         self
     }
 }

@@ -6,10 +6,11 @@ use crate::Rope;
 use crate::config::{Config, Default, Error, invalid};
 use crate::decoder::{norm, swiglu};
 use crate::plan::{
-    Activation, Attention, Dims, Direction, Head, HeadLayer, HeadThen, Op, Outputs, Plan, Projection,
-    Rotation, TensorRef, Then, Weight,
+    Dims, Direction, Embedding, Head, HeadLayer, HeadThen, Op, Outputs, Plan, TensorRef, Then, Weight,
 };
+use crate::registers::{RegisterRows, Registers};
 use crate::rope::{LogN, Ntk};
+use crate::stream::{Layers, Stream};
 
 /// Plan of a `qwen` checkpoint, with the configuration keys of the first or of later releases.
 pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
@@ -42,18 +43,30 @@ pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
     let windows = windows(config, &dims)?;
     let (hidden, vocab_size) = (dims.hidden_size, dims.vocab_size);
     let embedding = TensorRef::new("transformer.wte.weight", "token_embd.weight", &[vocab_size, hidden]);
-    let mut ops = vec![Op::Embed(Weight::single(embedding))];
+    let mut registers = Registers::default();
+    let stream = Stream::new(&mut registers, &dims);
+    let mut layers = Layers { dims: &dims, stream, registers: &mut registers };
+    let embedding = Embedding { weight: Weight::single(embedding), output: stream.hidden };
+    let mut ops = vec![Op::Embed(embedding)];
     for (layer, window) in windows.into_iter().enumerate() {
-        ops.extend(block(&dims, layer, window));
+        ops.extend(block(&mut layers, layer, window));
     }
     let output = TensorRef::new("lm_head.weight", "output.weight", &[vocab_size, hidden]);
-    let layer = HeadLayer { weight: Weight::single(output), bias: None, then: HeadThen::Store };
+    let states = registers.named("output states", RegisterRows::Outputs, hidden);
+    let layer = HeadLayer {
+        weight: Weight::single(output),
+        bias: None,
+        then: HeadThen::Store,
+        output: registers.named("outputs", RegisterRows::Outputs, vocab_size),
+    };
     let head = Head {
+        input: stream.hidden,
+        states,
         norm: norm(&dims, TensorRef::new("transformer.ln_f.weight", "output_norm.weight", &[hidden])),
         layers: vec![layer],
         outputs: Outputs::Logits,
     };
-    Ok(Plan { architecture: "qwen", dims, rope, direction: Direction::Causal, ops, head })
+    Ok(Plan { architecture: "qwen", dims, rope, direction: Direction::Causal, registers, ops, head })
 }
 
 /// A size under its later or its first name.
@@ -114,7 +127,8 @@ fn windows(config: &Config, dims: &Dims) -> Result<Vec<Option<usize>>, Error> {
         .collect()
 }
 
-fn block(dims: &Dims, layer: usize, window: Option<usize>) -> Vec<Op> {
+fn block(layers: &mut Layers<'_>, layer: usize, window: Option<usize>) -> Vec<Op> {
+    let (dims, stream) = (layers.dims, layers.stream);
     let (hidden, inner, heads) = (dims.hidden_size, dims.intermediate_size, dims.n_heads * dims.head_dim);
     let tensor = |hf: &str, gguf: &str, shape: &[usize]| {
         TensorRef::new(format!("transformer.h.{layer}.{hf}"), format!("blk.{layer}.{gguf}"), shape)
@@ -122,21 +136,15 @@ fn block(dims: &Dims, layer: usize, window: Option<usize>) -> Vec<Op> {
     let matrix = |hf: &str, gguf: &str, rows: usize, columns: usize| {
         tensor(&format!("{hf}.weight"), &format!("{gguf}.weight"), &[rows, columns])
     };
-    let qkv = Projection {
-        norm: Some(norm(dims, tensor("ln_1.weight", "attn_norm.weight", &[hidden]))),
-        input: Activation::Hidden,
-        weight: Weight::single(matrix("attn.c_attn", "attn_qkv", 3 * heads, hidden)),
-        output: Activation::Qkv,
-        then: Then::Store(Some(vec![tensor("attn.c_attn.bias", "attn_qkv.bias", &[3 * heads])])),
-    };
+    let first = norm(dims, tensor("ln_1.weight", "attn_norm.weight", &[hidden]));
+    let qkv = Weight::single(matrix("attn.c_attn", "attn_qkv", 3 * heads, hidden));
+    let bias = Then::Store(Some(vec![tensor("attn.c_attn.bias", "attn_qkv.bias", &[3 * heads])]));
     let output = Weight::single(matrix("attn.c_proj", "attn_output", hidden, heads));
-    let mut ops = vec![
-        Op::Project(qkv),
-        Op::Rotate(Rotation { layer, qk_norm: None }),
-        Op::Attend(Attention { layer, window }),
-        Op::Project(Projection::add(Activation::Attended, output)),
-    ];
+    let mut ops = vec![stream.project(first, qkv, stream.qkv, bias)];
+    ops.extend(stream.attend(layer, None, window));
+    ops.push(stream.add(stream.attended, output));
     ops.extend(swiglu(
+        layers,
         norm(dims, tensor("ln_2.weight", "ffn_norm.weight", &[hidden])),
         matrix("mlp.w2", "ffn_gate", inner, hidden),
         matrix("mlp.w1", "ffn_up", inner, hidden),

@@ -13,5 +13,5 @@ pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
         qk_norm: QkNorm::Absent,
         windowed: Windowed::UpperLayers,
     };
-    decoder::plan(config, &family, |dims, layer| Ok(dense_block(dims, layer)))
+    decoder::plan(config, &family, |layers, layer| Ok(dense_block(layers, layer)))
 }

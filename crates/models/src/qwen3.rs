@@ -9,7 +9,7 @@ use crate::plan::Plan;
 /// Plan of a `qwen3` checkpoint.
 pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
     let family = family(config, "qwen3", Windowed::UpperLayers)?;
-    decoder::plan(config, &family, |dims, layer| Ok(dense_block(dims, layer)))
+    decoder::plan(config, &family, |layers, layer| Ok(dense_block(layers, layer)))
 }
 
 /// What Qwen3 and its mixtures have in common.

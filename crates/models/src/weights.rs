@@ -34,7 +34,7 @@ impl Op {
     /// The weights that it uses, in order of use.
     pub fn weights(&self) -> Vec<WeightUse<'_>> {
         match self {
-            Self::Embed(weight) => vec![WeightUse::Matrix(weight)],
+            Self::Embed(embedding) => vec![WeightUse::Matrix(&embedding.weight)],
             Self::Project(projection) => projection.weights(),
             Self::Rotate(rotation) => {
                 let norms = rotation.qk_norm.iter();
@@ -48,7 +48,7 @@ impl Op {
 
 impl Projection {
     fn weights(&self) -> Vec<WeightUse<'_>> {
-        let mut all: Vec<_> = self.norm.iter().map(WeightUse::norm).collect();
+        let mut all: Vec<_> = self.norm.iter().map(|first| WeightUse::norm(&first.norm)).collect();
         all.push(WeightUse::Matrix(&self.weight));
         all.extend(self.then.bias().map(|parts| WeightUse::Vector(parts.iter().collect())));
         all
@@ -57,7 +57,7 @@ impl Projection {
 
 impl Mixture {
     fn weights(&self) -> Vec<WeightUse<'_>> {
-        let mut all = vec![WeightUse::norm(&self.norm), WeightUse::Matrix(&self.router)];
+        let mut all = vec![WeightUse::norm(&self.norm.norm), WeightUse::Matrix(&self.router)];
         if let Some(shared) = &self.shared {
             all.extend([&shared.expert.gate_up, &shared.expert.down].map(WeightUse::Matrix));
         }

@@ -59,7 +59,7 @@ enum Activity {
 impl Driver {
     /// Around an engine that its factory has made.
     pub(crate) fn new(engine: Engine, factory: Factory) -> Result<Self, Error> {
-        let rope = engine.plan.rope.clone();
+        let rope = engine.plan().rope.clone();
         let scheduler = Scheduler::new(limits(&engine), move |n_prompt| rope.prompt_class(n_prompt))
             .map_err(|error| Error::Request(error.to_string()))?;
         Ok(Self {
@@ -267,8 +267,8 @@ fn limits(engine: &Engine) -> Limits {
         chunk: options.chunk,
         max_outputs: MAX_OUTPUTS,
         context_length: options.context_length,
-        vocab_size: engine.plan.dims.vocab_size,
-        reading: match engine.plan.direction {
+        vocab_size: engine.plan().dims.vocab_size,
+        reading: match engine.plan().direction {
             qwill_models::Direction::Causal => Reading::Causal,
             qwill_models::Direction::Both => Reading::WholeText,
         },

@@ -1,11 +1,12 @@
 //! A model on the device: weights, activations, cache, and the launches of every kind of step.
 
 mod adapters;
+mod bind;
 mod buffers;
-mod mixture;
+mod groupings;
 mod pages;
 mod pending;
-mod prepare;
+mod program;
 mod ready;
 mod sizes;
 mod slots;
@@ -13,21 +14,22 @@ mod stage;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod warm_up;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use qwill_gpu::{Buffer, Gpu};
+use qwill_gpu::{Buffer, Gpu, Usage};
 use qwill_kernels::{DrawClass, Kernels, KvType, Launch};
 use qwill_models::Plan;
 
 use self::adapters::Adapters;
-use self::buffers::{Activations, Steering, activations, steering};
+use self::buffers::Steering;
 pub(crate) use self::pending::Pending;
 use self::pending::Staging;
+use self::program::{Linker, Program, Shared};
 pub(crate) use self::ready::Ready;
 pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
-use self::stage::{BySize, Stage};
 use crate::Error;
 use crate::loader::Weights;
 
@@ -53,17 +55,10 @@ pub(crate) struct EngineOptions {
 
 pub(crate) struct Engine {
     pub(crate) gpu: Rc<Gpu>,
-    pub(crate) plan: Plan,
     pub(crate) options: EngineOptions,
     kernels: Kernels,
-    activations: Activations,
-    steering: Steering,
-    /// Up to the residual stream of the last layer.
-    layers: Stage,
-    /// The final norm.
-    norm: BySize<Vec<Launch>>,
-    /// What follows the norm.
-    head: Stage,
+    steering: Steering<Buffer>,
+    program: Program,
     adapters: Adapters,
     samplers: HashMap<DrawClass, Vec<Launch>>,
     /// Log probabilities, once they have been asked for.
@@ -85,50 +80,61 @@ pub(crate) struct StepCost {
 impl Engine {
     /// Binds every step to weights that there is room for.
     pub(crate) async fn new(
-        kernels: Kernels,
-        plan: Plan,
+        mut kernels: Kernels,
+        plan: &Plan,
         options: EngineOptions,
         weights: &Weights<'_>,
     ) -> Result<Self, Error> {
         let gpu = kernels.gpu.clone();
-        let sizes = Sizes::new(&plan, &plan.rope, options, kernels.tuning());
-        let activations = activations(&gpu, &plan, options, kernels.tuning(), &sizes).await?;
-        let steering = steering(&gpu, &sizes).await?;
+        let sizes = Sizes::new(plan, &plan.rope, options, kernels.tuning());
+        let steering = sizes.steering.make(&gpu).await?;
         let staging = Staging::new(&gpu, MAX_STEPS).await?;
-        let mut engine = Self {
+        let caches = caches(&gpu, plan, options).await?;
+        let shared = Shared { weights, steering: &steering, caches: &caches, options };
+        let program = Linker::link(&mut kernels, shared, plan, &sizes).await?;
+        Ok(Self {
             gpu,
             options,
             kernels,
-            activations,
             steering,
-            layers: Stage::default(),
-            norm: BySize::default(),
-            head: Stage::default(),
+            program,
             adapters: Adapters::default(),
             samplers: HashMap::new(),
             report: None,
             classes: vec![DrawClass::Greedy; options.n_slots],
-            caches: Vec::new(),
+            caches,
             staging,
-            plan,
-        };
-        engine.prepare(weights).await?;
-        Ok(engine)
+        })
+    }
+
+    /// What it does.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.program.plan
     }
 
     /// Dispatches and weight bytes of one decode step with sampling.
     pub(crate) fn decode_cost(&self) -> StepCost {
         let sampler = self.samplers.values().next().map_or(0, Vec::len);
-        let launches =
-            || self.layers.launches.one.iter().chain(&self.norm.one).chain(&self.head.launches.one);
         StepCost {
-            dispatches: launches().count() + sampler,
-            weight_bytes: launches().map(|l| l.weight_bytes).sum(),
+            dispatches: self.program.of_one_token().count() + sampler,
+            weight_bytes: self.program.of_one_token().map(|launch| launch.weight_bytes).sum(),
         }
     }
 
     /// Dispatches of a decode step in one layer, the largest over layers.
     pub(crate) fn decode_dispatches_per_layer(&self) -> f64 {
-        self.layers.launches.one.len() as f64 / self.plan.dims.n_layers as f64
+        self.program.layers.launches.one.len() as f64 / self.plan().dims.n_layers as f64
     }
+}
+
+/// Room for the keys and values of each layer.
+async fn caches(gpu: &Gpu, plan: &Plan, options: EngineOptions) -> Result<Vec<(Buffer, Buffer)>, Error> {
+    let bytes = layer_cache_bytes(plan, options);
+    let mut caches = Vec::new();
+    for layer in 0..plan.dims.n_layers {
+        let keys = gpu.buffer(&format!("keys of layer {layer}"), bytes, Usage::Storage).await?;
+        let values = gpu.buffer(&format!("values of layer {layer}"), bytes, Usage::Storage).await?;
+        caches.push((keys, values));
+    }
+    Ok(caches)
 }

@@ -111,7 +111,7 @@ async fn profile(
     adapters: Vec<(u64, f32)>,
 ) -> Result<ProfileReport, Error> {
     let ProfileRequest { prompt_tokens, depth, runs } = request;
-    let (n_vocab, chunk) = (engine.plan.dims.vocab_size, engine.options.chunk);
+    let (n_vocab, chunk) = (engine.plan().dims.vocab_size, engine.options.chunk);
     let ids = |range: Range<usize>| range.map(|i| Source::Id((i * 7919 % n_vocab) as u32)).collect();
     let step = |position, tokens, outputs| {
         let mut step = Step::of_one(position, tokens, outputs);

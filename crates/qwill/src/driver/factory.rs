@@ -89,7 +89,7 @@ impl Factory {
             tokenizer: opened.tokenizer,
             templates: opened.templates,
             generation: opened.generation,
-            plan: engine.plan.clone(),
+            plan: engine.plan().clone(),
             engine: engine.options,
             weights_bytes,
             fingerprint: self.files.fingerprint().await?,
@@ -111,7 +111,7 @@ impl Factory {
         let mut trial = Trial::new(gpu, &self.options);
         let made = loop {
             let kernels = trial.kernels(gpu, &self.options).await?;
-            match Engine::new(kernels, plan.clone(), sizes, &weights).await {
+            match Engine::new(kernels, &plan, sizes, &weights).await {
                 Err(Error::WrongKernel { kernel, choice, reason }) if trial.strike(choice) => {
                     tracing::warn!(
                         "this device gets the kernel \"{kernel}\" wrong ({reason}); another takes its place"

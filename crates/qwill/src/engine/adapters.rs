@@ -14,11 +14,13 @@ mod rows;
 use std::collections::HashMap;
 
 use qwill_gpu::Buffer;
+use qwill_kernels::{Launch, NormRows, Project};
 
 use self::binder::Binder;
 use self::rows::RowFactors;
 use super::Engine;
-use super::stage::{Additions, Stage};
+use super::bind::{bind_experts, bind_project};
+use super::stage::{Additions, BySize, ExpertWork, Normed, Stage};
 use crate::Error;
 use crate::lora::{AdapterInfo, LoraFile};
 
@@ -77,16 +79,32 @@ pub(super) enum Part {
 impl Engine {
     fn stage(&self, part: Part) -> &Stage {
         match part {
-            Part::Layers => &self.layers,
-            Part::Head => &self.head,
+            Part::Layers => &self.program.layers,
+            Part::Head => &self.program.head,
         }
     }
 
     fn stage_mut(&mut self, part: Part) -> &mut Stage {
         match part {
-            Part::Layers => &mut self.layers,
-            Part::Head => &mut self.head,
+            Part::Layers => &mut self.program.layers,
+            Part::Head => &mut self.program.head,
         }
+    }
+
+    /// Binds a projection for steps of every size.
+    async fn bind_project(
+        &mut self,
+        project: &Project,
+        norm: Option<&Normed>,
+        rows: NormRows,
+    ) -> Result<BySize<Vec<Launch>>, Error> {
+        bind_project(&mut self.kernels, self.options.chunk, project, norm, rows).await
+    }
+
+    /// Binds a projection by experts for steps of every size.
+    async fn bind_experts(&mut self, work: &ExpertWork) -> Result<BySize<Vec<Launch>>, Error> {
+        let routes = self.program.routes.as_ref().expect("a plan with experts has its routes");
+        bind_experts(&mut self.kernels, work, routes).await
     }
 
     /// Uploads an adapter, which spans know by a number, and binds its launches.

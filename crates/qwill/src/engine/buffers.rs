@@ -1,120 +1,110 @@
-//! Buffers of an engine: activations, and the small ones that steer a step.
+//! Buffers of an engine beside weights, registers and cache; of each its bytes before it is made.
 
 use qwill_gpu::{Buffer, Gpu, Usage};
-use qwill_kernels::{Grouping, Groups, Tuning};
-use qwill_models::Plan;
+use qwill_kernels::Groups;
 
-use super::EngineOptions;
-use super::sizes::{Sizes, groupings};
+use super::groupings::Groupings;
 use crate::Error;
 
-/// Activations, each `[rows, stride]` f32 with rows in whole GEMM tiles.
-pub(super) struct Activations {
-    pub(super) hidden: Buffer,
-    pub(super) normed: Buffer,
-    pub(super) qkv: Buffer,
-    pub(super) q: Buffer,
-    pub(super) attended: Buffer,
-    pub(super) inner: Buffer,
-    pub(super) head_in: Buffer,
-    /// Between two output layers.
-    pub(super) head_inner: Buffer,
-    pub(super) outputs: Buffer,
-    /// Of mixtures of experts.
-    pub(super) mixture: Option<MixtureActivations>,
-}
-
-/// Activations of mixtures of experts.
-#[derive(Clone)]
-pub(super) struct MixtureActivations {
-    /// What the router gives, `[rows, stride]` f32.
-    pub(super) router_logits: Buffer,
-    /// Experts and weights of each token.
-    pub(super) routes: Buffer,
-    /// Inside the experts, a row for each token and slot.
-    pub(super) inner: Buffer,
-    /// Out of the experts, a row for each token and slot.
-    pub(super) out: Buffer,
-    /// Tokens by expert, in steps of few tokens.
-    pub(super) few: Groups,
-    /// The same in steps of many.
-    pub(super) many: Groups,
-}
-
-/// Small buffers that steer a step.
-pub(super) struct Steering {
-    pub(super) step: Buffer,
-    pub(super) next: Buffer,
+/// Small buffers that steer a step, or their bytes.
+pub(super) struct Steering<T> {
+    pub(super) step: T,
+    pub(super) next: T,
     /// The tokens of a step, and behind them its reports.
-    pub(super) drawn: Buffer,
-    pub(super) samplers: Buffer,
-    pub(super) biases: Buffer,
-    pub(super) counts: Buffer,
-    pub(super) candidates: Buffer,
+    pub(super) drawn: T,
+    pub(super) samplers: T,
+    pub(super) biases: T,
+    pub(super) counts: T,
+    pub(super) candidates: T,
     /// A page of all layers on its way to another place.
-    pub(super) page: Buffer,
-    pub(super) partial: Buffer,
-    pub(super) stats: Buffer,
+    pub(super) page: T,
+    pub(super) partial: T,
+    pub(super) stats: T,
 }
 
-pub(super) async fn activations(
-    gpu: &Gpu,
-    plan: &Plan,
-    options: EngineOptions,
-    tuning: &Tuning,
-    sizes: &Sizes,
-) -> Result<Activations, Error> {
-    let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
-    Ok(Activations {
-        hidden: buffer("hidden states").await?,
-        normed: buffer("normalised states").await?,
-        qkv: buffer("projected heads").await?,
-        q: buffer("queries").await?,
-        attended: buffer("attention output").await?,
-        inner: buffer("feed-forward states").await?,
-        head_in: buffer("output states").await?,
-        head_inner: buffer("inner output states").await?,
-        outputs: buffer("outputs").await?,
-        mixture: match plan.mixtures().next() {
-            Some(mixture) => {
-                Some(mixture_activations(gpu, groupings(mixture, options.chunk, tuning), sizes).await?)
-            }
-            None => None,
-        },
-    })
+impl<T> Steering<T> {
+    /// Each with its name.
+    pub(super) fn each(&self) -> [(&'static str, &T); 10] {
+        [
+            ("step", &self.step),
+            ("next tokens", &self.next),
+            ("drawn tokens", &self.drawn),
+            ("sampler settings", &self.samplers),
+            ("logit biases", &self.biases),
+            ("token counts", &self.counts),
+            ("candidates", &self.candidates),
+            ("cache page", &self.page),
+            ("attention splits", &self.partial),
+            ("attention split statistics", &self.stats),
+        ]
+    }
 }
 
-async fn mixture_activations(
-    gpu: &Gpu,
-    (few, many): (Grouping, Grouping),
-    sizes: &Sizes,
-) -> Result<MixtureActivations, Error> {
-    let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
-    let groups = async |grouping: Grouping, assignments, tiles| -> Result<Groups, Error> {
-        Ok(Groups { grouping, assignments: buffer(assignments).await?, tiles: buffer(tiles).await? })
-    };
-    Ok(MixtureActivations {
-        router_logits: buffer("router logits").await?,
-        routes: buffer("routes").await?,
-        inner: buffer("expert states").await?,
-        out: buffer("expert outputs").await?,
-        few: groups(few, "few tokens by expert", "tiles of few tokens by expert").await?,
-        many: groups(many, "tokens by expert", "tiles of tokens by expert").await?,
-    })
+impl Steering<u64> {
+    /// Makes them.
+    pub(super) async fn make(&self, gpu: &Gpu) -> Result<Steering<Buffer>, Error> {
+        let mut made = Vec::new();
+        for (name, &bytes) in self.each() {
+            made.push(gpu.buffer(name, bytes, Usage::Storage).await?);
+        }
+        let Ok([step, next, drawn, samplers, biases, counts, candidates, page, partial, stats]) =
+            <[Buffer; 10]>::try_from(made)
+        else {
+            unreachable!("one for each")
+        };
+        Ok(Steering { step, next, drawn, samplers, biases, counts, candidates, page, partial, stats })
+    }
 }
 
-pub(super) async fn steering(gpu: &Gpu, sizes: &Sizes) -> Result<Steering, Error> {
-    let buffer = async |label: &str| gpu.buffer(label, sizes.of(label), Usage::Storage).await;
-    Ok(Steering {
-        step: buffer("step").await?,
-        next: buffer("next tokens").await?,
-        drawn: buffer("drawn tokens").await?,
-        samplers: buffer("sampler settings").await?,
-        biases: buffer("logit biases").await?,
-        counts: buffer("token counts").await?,
-        candidates: buffer("candidates").await?,
-        page: buffer("cache page").await?,
-        partial: buffer("attention splits").await?,
-        stats: buffer("attention split statistics").await?,
-    })
+/// Which token goes to which expert, as buffers or their bytes; all mixtures of a plan share them.
+pub(super) struct Routes<T, G> {
+    /// Experts and weights of each token.
+    pub(super) of_tokens: T,
+    /// Tokens by expert, in steps of few tokens.
+    pub(super) few: G,
+    /// The same in steps of many.
+    pub(super) many: G,
+}
+
+/// Bytes of tokens by expert.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GroupBytes {
+    pub(super) assignments: u64,
+    pub(super) tiles: u64,
+}
+
+impl Routes<u64, GroupBytes> {
+    /// Each with its name.
+    pub(super) fn each(&self) -> [(&'static str, u64); 5] {
+        [
+            ("routes", self.of_tokens),
+            ("few tokens by expert", self.few.assignments),
+            ("tiles of few tokens by expert", self.few.tiles),
+            ("tokens by expert", self.many.assignments),
+            ("tiles of tokens by expert", self.many.tiles),
+        ]
+    }
+
+    /// Makes them.
+    pub(super) async fn make(
+        &self,
+        gpu: &Gpu,
+        groupings: Groupings,
+    ) -> Result<Routes<Buffer, Groups>, Error> {
+        let [routes, few_assignments, few_tiles, assignments, tiles] = self.each();
+        let buffer = async |(name, bytes)| gpu.buffer(name, bytes, Usage::Storage).await;
+        Ok(Routes {
+            of_tokens: buffer(routes).await?,
+            few: Groups {
+                grouping: groupings.few,
+                assignments: buffer(few_assignments).await?,
+                tiles: buffer(few_tiles).await?,
+            },
+            many: Groups {
+                grouping: groupings.many,
+                assignments: buffer(assignments).await?,
+                tiles: buffer(tiles).await?,
+            },
+        })
+    }
 }

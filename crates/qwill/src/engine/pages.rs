@@ -11,7 +11,7 @@ const _: () = assert!(PAGE == qwill_kernels::PAGE);
 impl Engine {
     /// Bytes of the keys, or of the values, of a page in one layer.
     fn page_bytes(&self) -> u64 {
-        (PAGE * self.plan.dims.n_kv_heads * self.options.kv.vector_bytes(self.plan.dims.head_dim)) as u64
+        (PAGE * self.plan().dims.n_kv_heads * self.options.kv.vector_bytes(self.plan().dims.head_dim)) as u64
     }
 
     /// Copies a page in all layers, by way of a buffer between.

@@ -129,7 +129,7 @@ impl Pending {
         (drawn, width): (Buffer, usize),
         readbacks: Vec<Readback>,
     ) -> Self {
-        let widths = [width, engine.plan.dims.hidden_size];
+        let widths = [width, engine.plan().dims.hidden_size];
         Self { gpu: engine.gpu.clone(), wanted, readbacks, drawn, staging: engine.staging.clone(), widths }
     }
 

@@ -50,7 +50,7 @@ impl Engine {
 
     /// Tells the penalties which tokens prompt and reply hold.
     fn write_counts(&self, begin: &Begin) {
-        let mut counts = vec![0u32; self.plan.dims.vocab_size];
+        let mut counts = vec![0u32; self.program.plan.dims.vocab_size];
         for &token in &begin.prompt {
             counts[token as usize] = 1 << 31;
         }
@@ -66,11 +66,11 @@ impl Engine {
         if self.samplers.contains_key(&class) {
             return Ok(());
         }
-        let draws = Draws::new(class, self.plan.dims.vocab_size, MAX_BIASES);
+        let draws = Draws::new(class, self.program.plan.dims.vocab_size, MAX_BIASES);
         let buffers = SampleBuffers {
             step: &self.steering.step,
             samplers: &self.steering.samplers,
-            logits: &self.activations.outputs,
+            logits: self.program.outputs(),
             counts: &self.steering.counts,
             biases: &self.steering.biases,
             candidates: &self.steering.candidates,
@@ -90,10 +90,10 @@ impl Engine {
         if self.report.is_none() {
             let buffers = ReportBuffers {
                 step: &self.steering.step,
-                logits: &self.activations.outputs,
+                logits: self.program.outputs(),
                 drawn: &self.steering.drawn,
             };
-            let reports = reports(self.plan.dims.vocab_size);
+            let reports = reports(self.program.plan.dims.vocab_size);
             self.report = Some(report_logprobs(&mut self.kernels, &buffers, reports).await?);
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use qwill_gpu::Buffer;
 use qwill_kernels::{ExpertProject, FusedNorm, Launch, NormRows, Project};
 use qwill_models::{Arrangement, Weight};
 
@@ -74,19 +75,31 @@ impl<T> BySize<Vec<T>> {
 /// What a site computes.
 #[derive(Clone)]
 pub(super) enum Work {
-    /// Embeds the tokens of the step into the residual stream.
-    Embed,
+    /// Embeds the tokens of the step.
+    Embed {
+        /// Where the rows go.
+        output: Buffer,
+    },
     /// Projections of one input, their outputs side by side; with a norm, of what was normalised last.
     Project {
         /// One a matrix.
         projects: Vec<Project>,
-        /// Applied to the input in steps of one token.
-        norm: Option<FusedNorm>,
+        /// Applied to the input first.
+        norm: Option<Normed>,
         /// The rows that are projected.
         rows: NormRows,
     },
     /// A projection by the experts of a layer.
     Experts(Box<ExpertWork>),
+}
+
+/// A norm in front of projections.
+#[derive(Clone)]
+pub(super) struct Normed {
+    /// What projections do in steps of one token.
+    pub(super) fused: FusedNorm,
+    /// What is projected in others: the normalised rows.
+    pub(super) rows: Buffer,
 }
 
 /// A projection by experts as steps of each size do it.

@@ -4,7 +4,6 @@ use qwill_gpu::Read;
 use qwill_kernels::{
     DrawClass, StepOutput, StepParts, StepReport, StepSpan, TokenSource, align_row, prefill_rows,
 };
-use qwill_models::Outputs;
 use qwill_models::step::{MAX_BIASES, MAX_TOP_LOGPROBS, Source, Span, Step, Want};
 
 use super::adapters::Part;
@@ -52,7 +51,7 @@ impl Engine {
             angles: &angles[index],
         };
         let spans: Vec<StepSpan<'_>> = order.iter().map(span).collect();
-        let tile_rows = prefill_rows(self.plan.dims.head_dim);
+        let tile_rows = prefill_rows(self.plan().dims.head_dim);
         let (words, shape) = StepParts { spans: &spans, outputs: &outputs, tile_rows }.encode();
         self.gpu.write(&self.steering.step, 0, bytemuck::cast_slice(&words));
         let in_order: Vec<&Span> = order.iter().map(|&index| &step.spans[index]).collect();
@@ -90,7 +89,7 @@ impl Engine {
 
     /// Angles of a span's tokens.
     fn angles(&self, span: &Span) -> Vec<f32> {
-        self.plan.rope.table(span.n_prompt, span.position..span.position + span.tokens.len())
+        self.plan().rope.table(span.n_prompt, span.position..span.position + span.tokens.len())
     }
 
     /// The rows of outputs in the order that kernels want, and which row each answer comes from.
@@ -130,12 +129,13 @@ impl Engine {
     pub(crate) fn ready(&self, written: &Written) -> Ready<'_> {
         let Written { shape, wanted, adapters } = written;
         let size = Size::of(shape.n_tokens);
-        let mut launches = self.layers.in_order(size, &self.adapters.additions(adapters, Part::Layers));
+        let mut launches =
+            self.program.layers.in_order(size, &self.adapters.additions(adapters, Part::Layers));
         let size = Size::of(shape.n_outputs);
-        launches.extend(self.norm.get(size));
+        launches.extend(self.program.norm.get(size));
         if wanted.needs_head() {
             let additions = self.adapters.additions(adapters, Part::Head);
-            launches.extend(self.head.in_order(size, &additions));
+            launches.extend(self.program.head.in_order(size, &additions));
         }
         for class in DrawClass::ALL {
             launches.extend(self.samplers.get(&class).into_iter().flatten());
@@ -149,13 +149,8 @@ impl Engine {
         self.gpu.check()?;
         let written = self.write(step).await?;
         let drawn = self.staging.take()?;
-        let width = self.plan.head.width(&self.plan.dims);
-        // the last output layer's, where there is one
-        let scores_from = match self.plan.head.outputs {
-            Outputs::States => &self.activations.head_in,
-            Outputs::Logits | Outputs::Scores { .. } => &self.activations.outputs,
-        };
-        let hidden_size = self.plan.dims.hidden_size;
+        let width = self.plan().head.width(&self.plan().dims);
+        let hidden_size = self.plan().dims.hidden_size;
         let scores = self.reading(written.wanted.scores.len(), width).await?;
         let states = self.reading(written.wanted.states.len(), hidden_size).await?;
 
@@ -170,8 +165,8 @@ impl Engine {
         let mut reads =
             vec![Read { source: (&self.steering.drawn, 0), target: &drawn, bytes: wanted.drawn_bytes() }];
         for (target, source, first_row, width) in [
-            (&scores, scores_from, wanted.scores.start, width),
-            (&states, &self.activations.head_in, wanted.states.start, hidden_size),
+            (&scores, self.program.outputs(), wanted.scores.start, width),
+            (&states, self.program.states(), wanted.states.start, hidden_size),
         ] {
             if let Some(target) = target {
                 let offset = first_row * align_row(width) * 4;

@@ -65,7 +65,7 @@ fn begin(engine: &mut Engine, slot: u32, ids: &[u32], n: usize, adapters: &[(u64
         Span { slot, position, tokens, pages, n_prompt, adapters: adapters.to_vec(), outputs }
     };
     let mut step = step_of(&[span(0..POSITION, Vec::new())]);
-    let sampler = Sampler::greedy(engine.plan.dims.vocab_size as u32);
+    let sampler = Sampler::greedy(engine.plan().dims.vocab_size as u32);
     step.begins.push(Begin { slot, sampler, bias: Vec::new(), prompt: Vec::new(), drawn: Vec::new() });
     assert_eq!(answers(engine, &step), []);
     let mut outputs = vec![Output { row: 0, want: Want::State }];

@@ -13,6 +13,7 @@ use super::rows::RowFactors;
 use super::{Change, Part};
 use crate::Error;
 use crate::engine::buffers::Steering;
+use crate::engine::program::Program;
 use crate::engine::stage::{Additions, BySize, ExpertWork, Target, Work};
 use crate::engine::{Engine, MAX_OUTPUTS};
 use crate::loader::{MatrixShape, allocate};
@@ -43,7 +44,7 @@ impl<'e> Binder<'e> {
         for index in 0..self.engine.stage(part).sites.len() {
             let target = self.engine.stage(part).sites[index].target.clone();
             let factors = match target.work {
-                Work::Embed => file.embedding(&target.weights[0].parts[0]).await?,
+                Work::Embed { .. } => file.embedding(&target.weights[0].parts[0]).await?,
                 Work::Project { .. } | Work::Experts(_) => file.factors(&target.weights).await?,
             };
             let Some(factors) = factors else {
@@ -61,7 +62,7 @@ impl<'e> Binder<'e> {
 
     /// Refuses an adapter with modules that the model does not have.
     pub(super) fn check_modules(&self, file: &LoraFile) -> Result<(), Error> {
-        let Engine { layers, head, plan, .. } = &*self.engine;
+        let Program { layers, head, plan, .. } = &self.engine.program;
         let targets = layers.sites.iter().chain(&head.sites).map(|site| &site.target);
         let known = targets.flat_map(|target| &*target.weights).flat_map(|weight| &weight.parts);
         file.check_modules(&format!("{} ({} layers)", plan.architecture, plan.dims.n_layers), known)
@@ -81,13 +82,13 @@ impl<'e> Binder<'e> {
         // shards hold whole experts
         let (a_unit, b_unit) = match site.work {
             Work::Experts(_) => (factors.rank, factors.n_rows),
-            Work::Embed | Work::Project { .. } => (1, 1),
+            Work::Embed { .. } | Work::Project { .. } => (1, 1),
         };
         let n_b = factors.n_rows * site.weights.len();
         let b = self.matrix(name, factors.dtype, &factors.b, n_b, b_unit).await?;
         let mut added = BySize::<Vec<Launch>>::default();
         match &site.work {
-            Work::Embed => {
+            Work::Embed { output } => {
                 let vocab_size = site.weights[0].parts[0].shape[0];
                 let table = self.matrix(name, factors.dtype, &factors.a, vocab_size, a_unit).await?;
                 let engine = &mut *self.engine;
@@ -96,8 +97,8 @@ impl<'e> Binder<'e> {
                     let embedded = embed_rows(kernels, &table, step, next, &reduced, Some(&scaling)).await?;
                     launches.extend(embedded);
                 }
-                let (hidden, hidden_size) = (engine.activations.hidden.clone(), engine.plan.dims.hidden_size);
-                let expand = projection(b, &reduced, &hidden, align_row(hidden_size), Epilogue::Add);
+                let stride = align_row(site.weights[0].parts[0].shape[1]);
+                let expand = projection(b, &reduced, output, stride, Epilogue::Add);
                 added.append(engine.bind_project(&expand, None, NormRows::All).await?);
             }
             Work::Project { projects, norm, rows } => {

@@ -25,7 +25,7 @@ impl Engine {
 
     /// Rows of a step's activations, and of those of experts.
     fn step_rows(&self) -> (usize, usize) {
-        let top_k = self.plan.mixtures().map(|mixture| mixture.top_k).max().unwrap_or(0);
+        let top_k = self.plan().mixtures().map(|mixture| mixture.top_k).max().unwrap_or(0);
         (self.options.chunk.next_multiple_of(GEMM_MAX_TILE_M as usize), self.options.chunk * top_k)
     }
 
@@ -47,10 +47,11 @@ impl Engine {
             return Ok(buffer.clone());
         }
         let (dense, experts) = self.step_rows();
-        let sites = self.layers.sites.iter().map(|site| &site.target).filter(|target| target.is_gate_up());
+        let sites =
+            self.program.layers.sites.iter().map(|site| &site.target).filter(|target| target.is_gate_up());
         let sizes = sites.map(|target| match target.work {
             Work::Experts(_) => (experts, rows_on_device(&target.weights[0])),
-            Work::Embed | Work::Project { .. } => (dense, rows_on_device(&target.weights[0])),
+            Work::Embed { .. } | Work::Project { .. } => (dense, rows_on_device(&target.weights[0])),
         });
         let (rows, stride) = sizes.max_by_key(|(rows, stride)| rows * stride).unwrap_or_default();
         let buffer = self.room("gate and up", rows, stride).await?;
@@ -86,7 +87,7 @@ impl Engine {
                 }
                 (launches, &projects[0].y, projects[0].y_stride, 1)
             }
-            Work::Embed => return Err(Error::Kernel("an embedding has no gate".into())),
+            Work::Embed { .. } => return Err(Error::Kernel("an embedding has no gate".into())),
         };
         let mut activate = BySize::<Vec<Launch>>::default();
         for launches in activate.all_mut() {
@@ -101,7 +102,7 @@ impl Engine {
         if self.adapters.loaded.is_empty() {
             self.adapters.reduced.clear();
             self.adapters.wide = None;
-            for site in self.layers.sites.iter_mut().chain(&mut self.head.sites) {
+            for site in self.program.layers.sites.iter_mut().chain(&mut self.program.head.sites) {
                 site.apart = None;
             }
         }

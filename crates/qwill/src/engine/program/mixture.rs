@@ -1,37 +1,34 @@
-//! Bound launches of mixtures of experts.
+//! Launches of mixtures of experts.
 
 use qwill_kernels::{
-    Epilogue, ExpertProject, ExpertRows, Launch, Project, SlotWeight, align_row, combine_experts,
-    gemm_experts, gemv_experts, group_tokens, route_experts,
+    Epilogue, ExpertProject, ExpertRows, Project, SlotWeight, align_row, combine_experts, group_tokens,
+    route_experts,
 };
 use qwill_models::{Expert, Mixture, Weight};
 
-use super::Engine;
-use super::buffers::MixtureActivations;
-use super::prepare::side_by_side;
-use super::sizes::routing;
-use super::stage::{BySize, ExpertWork, Target, Work};
+use super::{Linker, side_by_side};
 use crate::Error;
-use crate::loader::Weights;
+use crate::engine::bind::bind_experts;
+use crate::engine::groupings::routing;
+use crate::engine::stage::{ExpertWork, Target, Work};
 
-impl Engine {
+impl Linker<'_> {
     /// Binds a mixture's launches.
     ///
     /// A step of one token normalises in each projection of the residual stream, so that all of them must come before
     /// the first that adds to it.
-    pub(super) async fn prepare_mixture(
-        &mut self,
-        weights: &Weights<'_>,
-        mixture: &Mixture,
-    ) -> Result<(), Error> {
+    pub(super) async fn mix(&mut self, mixture: &Mixture) -> Result<(), Error> {
+        let weights = self.shared.weights;
         let routing = routing(mixture);
-        let (hidden, normed) = (self.activations.hidden.clone(), self.activations.normed.clone());
-        let (shared_inner, hidden_size) = (self.activations.inner.clone(), self.plan.dims.hidden_size);
-        let MixtureActivations { router_logits, routes, inner, out, few, many } =
-            self.activations.mixture.clone().expect("a plan with a mixture has its activations");
+        let hidden_size = self.program.plan.dims.hidden_size;
+        let hidden = self.register(mixture.stream);
+        let router_logits = self.register(mixture.router_logits);
+        let (inner, outputs) = (self.register(mixture.inner), self.register(mixture.outputs));
+        let routes =
+            self.program.routes.as_ref().expect("a plan with a mixture has its routes").of_tokens.clone();
 
-        let norm = weights.norm(&mixture.norm)?;
-        self.push_norm(&norm).await?;
+        let norm = self.pre_norm(&mixture.norm)?;
+        self.push_norm(&hidden, hidden_size, &norm).await?;
         let router = side_by_side(weights.matrices(&mixture.router)?, |matrix, first_output| Project {
             matrix,
             x: hidden.clone(),
@@ -41,13 +38,14 @@ impl Engine {
             epilogue: Epilogue::Store(None),
         });
         self.push_projects(&mixture.router, router, Some(norm.clone())).await?;
-        for launches in self.layers.launches.all_mut() {
-            launches.push(route_experts(&mut self.kernels, &routing, &router_logits, &routes).await?);
+        for launches in self.program.layers.launches.all_mut() {
+            launches.push(route_experts(self.kernels, &routing, &router_logits, &routes).await?);
         }
 
         let mut shared_down = None;
         if let Some(shared) = &mixture.shared {
             let y_stride = align_row(shared.intermediate_size);
+            let shared_inner = self.register(shared.inner);
             let gate_up = weights.matrices(&shared.expert.gate_up)?;
             let gate_up = side_by_side(gate_up, |matrix, first_output| Project {
                 matrix,
@@ -96,47 +94,36 @@ impl Engine {
             y_stride: align_row(hidden_size),
         };
         let gate_up = ExpertWork {
-            many: ExpertProject { x: normed, ..gate_up.clone() },
+            many: ExpertProject { x: norm.rows.clone(), ..gate_up.clone() },
             one: gate_up,
-            norm: Some(norm),
+            norm: Some(norm.fused),
         };
         let slots = ExpertProject {
             rows: ExpertRows::Slots,
             epilogue: Epilogue::Store(None),
-            y: out.clone(),
+            y: outputs.clone(),
             ..down.clone()
         };
         let down = ExpertWork { one: down, many: slots, norm: None };
 
-        for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
-            launches.push(group_tokens(&mut self.kernels, &self.steering.step, &routes, groups).await?);
+        let Linker { kernels, shared, program } = self;
+        let groups = program.routes.as_ref().expect("a plan with a mixture has its routes");
+        let of_many = [&groups.few, &groups.many];
+        for (launches, groups) in program.layers.launches.of_many().into_iter().zip(of_many) {
+            launches.push(group_tokens(kernels, &shared.steering.step, &routes, groups).await?);
         }
         for (work, experts) in [(gate_up, gate_up_weights), (down, down_weights)] {
-            let bound = self.bind_experts(&work).await?;
+            let bound = bind_experts(kernels, &work, groups).await?;
             let weights = experts.into_iter().cloned().collect();
-            self.layers.push_site(bound, Target { weights, work: Work::Experts(Box::new(work)) });
+            program.layers.push_site(bound, Target { weights, work: Work::Experts(Box::new(work)) });
         }
-        for (launches, groups) in self.layers.launches.of_many().into_iter().zip([&few, &many]) {
+        for (launches, groups) in program.layers.launches.of_many().into_iter().zip(of_many) {
             let grouping = &groups.grouping;
-            launches.push(
-                combine_experts(&mut self.kernels, grouping, &routes, &out, hidden_size, &hidden).await?,
-            );
+            launches.push(combine_experts(kernels, grouping, &routes, &outputs, hidden_size, &hidden).await?);
         }
         match shared_down {
             Some((weight, projects)) => self.push_projects(weight, projects, None).await,
             None => Ok(()),
         }
-    }
-
-    /// Binds a projection by experts for steps of every size.
-    pub(super) async fn bind_experts(&mut self, work: &ExpertWork) -> Result<BySize<Vec<Launch>>, Error> {
-        let MixtureActivations { routes, few, many, .. } =
-            self.activations.mixture.as_ref().expect("a plan with a mixture has its activations");
-        let kernels = &mut self.kernels;
-        Ok(BySize {
-            one: gemv_experts(kernels, &work.one, work.norm.as_ref(), routes).await?,
-            few: gemm_experts(kernels, &work.many, few).await?,
-            many: gemm_experts(kernels, &work.many, many).await?,
-        })
     }
 }
