@@ -5,6 +5,7 @@ import { aborted, QwillError, toQwillError } from "./errors.ts";
 import { fromLocal, withFiles } from "./files.ts";
 import { peekModel } from "./library.ts";
 import { loadModel } from "./loading.ts";
+import { paired } from "./pairing.ts";
 import type { Protocol } from "./protocol.ts";
 import { type Port, serve } from "./rpc.ts";
 import { openStore } from "./store.ts";
@@ -110,15 +111,7 @@ export function host(port: Port, startEngine: StartEngine): void {
       return inspect([...local, ...peek.files], { name }, peek.missing);
     },
     chat: (request, { emit, signal }) =>
-      use((model) =>
-        model.chat(
-          request,
-          (event) => {
-            if (!signal.aborted && event.type !== "token") emit(event);
-          },
-          signal,
-        ),
-      ),
+      use((model) => paired(unlessAborted(emit, signal), (hear) => model.chat(request, hear, signal))),
     // The logits of a long case are large: one at a time.
     eval: (cases, { signal }) => each(cases, 1, signal, (model, ...call) => model.eval(...call)),
     embed: (texts, { signal }) => each(texts, AT_A_TIME, signal, (model, ...call) => model.embed(...call)),
@@ -159,6 +152,13 @@ export function host(port: Port, startEngine: StartEngine): void {
       await free();
     },
   });
+}
+
+/** Tells nothing any more to a caller who has heard enough. */
+function unlessAborted<Event>(emit: (event: Event) => void, signal: AbortSignal): (event: Event) => void {
+  return (event) => {
+    if (!signal.aborted) emit(event);
+  };
 }
 
 /** With a name for the device if the engine found none. */

@@ -28,9 +28,9 @@ export type {
   EvalResult,
   Scores,
   Spread,
-  Timings,
   Tokens,
 } from "./engine.ts";
+export type { CompletionLogprobs, Timings, TokenLogprob, TopLogprob } from "./engine-chat.ts";
 export { QwillError, type QwillErrorCode } from "./errors.ts";
 export { type LoadOptions, load, type RopeScaling, type WeightFormat } from "./load.ts";
 export type { BenchResult, Model, ModelInfo } from "./model.ts";

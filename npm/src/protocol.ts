@@ -5,10 +5,6 @@ import type {
   BenchReport,
   BenchRequest,
   EngineAdapter,
-  EngineAdapterUse,
-  EngineChatEvent,
-  EngineChatReply,
-  EngineChatRequest,
   EngineEmbedRequest,
   EngineInfo,
   EngineInspection,
@@ -20,6 +16,7 @@ import type {
   Scores,
   Tokens,
 } from "./engine.ts";
+import type { EngineAdapterUse, EngineChatRequest, EngineChoiceEvent, EngineReplies } from "./engine-chat.ts";
 
 /** A shape and a format, such as `"qwen3-0.6b:q4_0"`, filled with random weights: for benchmarks. */
 export interface RandomModel {
@@ -117,7 +114,7 @@ export interface PlanResult {
 export type Protocol = {
   load: { args: LoadArgs; result: LoadResult; event: LoadProgress };
   plan: { args: LoadArgs; result: PlanResult; event: never };
-  chat: { args: EngineChatRequest; result: EngineChatReply; event: EngineChatEvent };
+  chat: { args: EngineChatRequest; result: EngineReplies; event: EngineChoiceEvent };
   eval: { args: EvalCase[]; result: EvalResult[]; event: never };
   embed: { args: EngineEmbedRequest[]; result: Float32Array[]; event: never };
   rerank: { args: EngineRerankRequest[]; result: number[]; event: never };

@@ -5,13 +5,12 @@ import type {
   BenchReport,
   Engine,
   EngineAdapter,
-  EngineChatEvent,
-  EngineChatReply,
   EngineFile,
   EngineInspection,
   EngineMemory,
   EngineModel,
 } from "../src/engine.ts";
+import type { EngineChatEvent, EngineReply } from "../src/engine-chat.ts";
 import { host } from "../src/host.ts";
 
 export class FakeAdapter {
@@ -50,10 +49,10 @@ export function fakeBrowser(): FakeAdapter {
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Streams `events`, a tick each, then replies; a signal ends it between two of them. */
+/** Streams `events` of each choice, a tick each, then replies; a signal ends it between two of them. */
 export class FakeEngine implements Engine {
   events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "content", text }));
-  reply: Partial<EngineChatReply> = {};
+  reply: Partial<EngineReply> = {};
   contextExtension: string | null = null;
   adapters: EngineAdapter[] = [];
   /** What `load`, `chat` and the calls for numbers throw. */
@@ -179,26 +178,32 @@ export class FakeEngine implements Engine {
         this.log.push("chat");
         this.last.request = request;
         if (this.chatError) throw this.chatError;
-        let finish_reason: EngineChatReply["finish_reason"] = "stop";
+        const indices = [...Array(request.n ?? 1).keys()];
+        let finish_reason: EngineReply["finish_reason"] = "stop";
         let n = 0;
         for (const event of this.events) {
           await tick();
           if (signal.aborted) break;
           n += 1;
-          onEvent(event);
+          for (const index of indices) onEvent({ index, ...event });
           if (event.type === "tool_call") finish_reason = "tool_calls";
         }
         this.log.push(`chat ended after ${n}`);
-        return {
-          text: this.events.map((event) => (event.type === "content" ? event.text : "")).join(""),
+        const usage = { prompt_tokens: 3, completion_tokens: n, cached_tokens: 1 };
+        const reply: EngineReply = {
+          text: this.events
+            .map((event) => ("text" in event && event.type !== "reasoning" ? event.text : ""))
+            .join(""),
           reasoning: this.events.map((event) => (event.type === "reasoning" ? event.text : "")).join(""),
           tool_calls: this.events.flatMap((event) => (event.type === "tool_call" ? [event] : [])),
           finish_reason,
           ids: [],
-          usage: { prompt_tokens: 3, completion_tokens: n, cached_tokens: 1 },
+          usage,
           timings: { load_ms: 9, prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
           ...this.reply,
         };
+        const others = indices.slice(1).map(() => reply);
+        return { choices: [reply, ...others], usage: { ...usage, completion_tokens: n * indices.length } };
       },
       embed: async (request, signal) => {
         await this.#start("embed", request, signal);

@@ -10,6 +10,7 @@ mod file;
 mod model;
 mod panic;
 mod plan;
+mod replies;
 
 pub use abort::AbortSignal;
 pub use file::JsFile;

@@ -17,6 +17,7 @@ use wasm_bindgen::prelude::*;
 use crate::abort::{Abort, AbortSignal};
 use crate::convert::{error, from_js, qwill_error, to_js};
 use crate::file::{JsFile, JsSource};
+use crate::replies::{Shape, wait_for};
 
 /// A model on the GPU.
 #[wasm_bindgen]
@@ -181,7 +182,8 @@ impl Model {
         to_js(&self.0.info())
     }
 
-    /// Answers a request; `on_event` hears of every piece of the reply. `signal` ends it, and the reply is what there is.
+    /// Answers a request, with as many replies as it asks for; `on_event` hears of every piece of them. `signal` ends them, and
+    /// they are what there is.
     pub async fn chat(
         &self,
         request: JsValue,
@@ -189,22 +191,10 @@ impl Model {
         signal: AbortSignal,
     ) -> Result<JsValue, JsValue> {
         let request: ChatRequest = from_js(&request)?;
-        let abort = Abort::of(signal);
-        let mut stream = self.0.chat(&request).map_err(qwill_error)?;
-        loop {
-            match abort.or(stream.next()).await {
-                None => {
-                    stream.stop().map_err(qwill_error)?;
-                    break;
-                }
-                Some(None) => break,
-                Some(Some(event)) => {
-                    let event = to_js(&event.map_err(qwill_error)?)?;
-                    on_event.call1(&JsValue::NULL, &event)?;
-                }
-            }
-        }
-        to_js(&stream.reply().await.map_err(qwill_error)?)
+        let mut shape = Shape::of(&request);
+        let choices = self.0.choices(&request).map_err(qwill_error)?;
+        let replies = wait_for(choices, &mut shape, &on_event, signal).await?;
+        to_js(&shape.replies(replies))
     }
 
     /// Evaluates one case.
