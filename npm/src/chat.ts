@@ -46,11 +46,13 @@ export class ChatCompletions {
   create(request: ChatCompletionRequest): Promise<ChatCompletion | ChatStream>;
   async create(request: ChatCompletionRequest): Promise<ChatCompletion | ChatStream> {
     const args = toConversation(request);
-    return answer(this.#client, request, args, chatForm(newHead("chatcmpl", this.#modelName)));
+    const form = chatForm(newHead("chatcmpl", this.#modelName));
+    return answer(request, form, (options) => this.#client.call("chat", args, options));
   }
 }
 
-function chatForm(head: Head): Form<ChatCompletion, ChatCompletionChunk> {
+/** How replies to a conversation look. */
+export function chatForm(head: Head): Form<ChatCompletion, ChatCompletionChunk> {
   /** Calls of each choice so far. */
   const calls = new Map<number, number>();
   const chunk = (

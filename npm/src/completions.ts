@@ -42,7 +42,8 @@ export class Completions {
   create(request: CompletionRequest): Promise<Completion | CompletionStream>;
   async create(request: CompletionRequest): Promise<Completion | CompletionStream> {
     const args = toRawPrompt(request);
-    return answer(this.#client, request, args, textForm(newHead("cmpl", this.#modelName)));
+    const form = textForm(newHead("cmpl", this.#modelName));
+    return answer(request, form, (options) => this.#client.call("chat", args, options));
   }
 }
 

@@ -34,6 +34,26 @@ export interface EngineConversation extends EngineSampling {
   top_logprobs?: number;
 }
 
+/** A conversation that goes on. One call at a time. */
+export interface EngineSession {
+  messages(): unknown[];
+  push(messages: unknown[]): void;
+  /** Adds messages, and the reply to all. When `signal` fires, the reply is what there is. */
+  reply(
+    added: unknown[],
+    onEvent: (event: EngineChoiceEvent) => void,
+    signal: AbortSignal,
+  ): Promise<EngineReplies>;
+  /** A conversation of its own that begins like this one. */
+  fork(): EngineSession;
+  /** Forgets all messages behind the first `n`. */
+  rewind(n: number): void;
+  /** Forgets the last thing that the user said, and what followed. */
+  undo(): void;
+  save(): Promise<Uint8Array<ArrayBuffer>>;
+  free(): void;
+}
+
 /** Text, to be continued or, with a suffix, to be filled. */
 export interface EngineRawPrompt extends EngineSampling {
   prompt: string;

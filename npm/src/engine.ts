@@ -1,7 +1,14 @@
 // What the wasm module offers. crates/wasm implements these interfaces, the unit tests fake them.
 // Field names are those of the Rust side.
 
-import type { EngineAdapterUse, EngineChatRequest, EngineChoiceEvent, EngineReplies } from "./engine-chat.ts";
+import type {
+  EngineAdapterUse,
+  EngineChatRequest,
+  EngineChoiceEvent,
+  EngineConversation,
+  EngineReplies,
+  EngineSession,
+} from "./engine-chat.ts";
 
 /** Random access to one file, wherever its bytes lie. */
 export interface EngineFile {
@@ -170,6 +177,10 @@ export interface EngineModel {
     onEvent: (event: EngineChoiceEvent) => void,
     signal: AbortSignal,
   ): Promise<EngineReplies>;
+  /** Starts a conversation; what the request says holds for every turn. */
+  session(request: EngineConversation): EngineSession;
+  /** A conversation that `EngineSession.save` wrote. */
+  restore(file: Uint8Array): Promise<EngineSession>;
   eval(request: EvalCase, signal: AbortSignal): Promise<EvalResult>;
   embed(request: EngineEmbedRequest, signal: AbortSignal): Promise<Float32Array>;
   /** Between 0 and 1. */

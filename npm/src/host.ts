@@ -3,6 +3,7 @@
 import type { EngineFile, EngineInspection, EngineLoadOptions, EngineModel, StartEngine } from "./engine.ts";
 import { aborted, QwillError, toQwillError } from "./errors.ts";
 import { fromLocal, withFiles } from "./files.ts";
+import { HeldSessions } from "./held-sessions.ts";
 import { peekModel } from "./library.ts";
 import { loadModel } from "./loading.ts";
 import { paired } from "./pairing.ts";
@@ -18,6 +19,7 @@ const AT_A_TIME = 4;
 export function host(port: Port, startEngine: StartEngine): void {
   let model: EngineModel | undefined;
   let failure: QwillError | undefined;
+  const sessions = new HeldSessions();
   /** Calls that use the model. */
   const running = new Set<Promise<unknown>>();
   /** Who hears of a lost device. */
@@ -79,6 +81,7 @@ export function host(port: Port, startEngine: StartEngine): void {
     endWatch();
     // After a fault calls may never end.
     if (!failure) await Promise.allSettled(running);
+    sessions.endAll();
     old?.free();
   }
 
@@ -112,6 +115,19 @@ export function host(port: Port, startEngine: StartEngine): void {
     },
     chat: (request, { emit, signal }) =>
       use((model) => paired(unlessAborted(emit, signal), (hear) => model.chat(request, hear, signal))),
+    session: (request) => use((model) => sessions.add(model.session(request))),
+    restoreSession: (file) =>
+      use(async (model) => sessions.add(await model.restore(new Uint8Array(await file.arrayBuffer())))),
+    forkSession: (id) => use(async () => sessions.add(await sessions.use(id, (session) => session.fork()))),
+    replyInSession: ({ id, added }, { emit, signal }) =>
+      use(() => paired(unlessAborted(emit, signal), (hear) => sessions.reply(id, added, hear, signal))),
+    pushToSession: ({ id, added }) => use(() => sessions.edit(id, (session) => session.push(added))),
+    rewindSession: ({ id, n }) => use(() => sessions.edit(id, (session) => session.rewind(n))),
+    undoInSession: (id) => use(() => sessions.edit(id, (session) => session.undo())),
+    saveSession: (id) => use(async () => new Blob([await sessions.use(id, (session) => session.save())])),
+    async endSession(id) {
+      await use(() => sessions.end(id));
+    },
     // The logits of a long case are large: one at a time.
     eval: (cases, { signal }) => each(cases, 1, signal, (model, ...call) => model.eval(...call)),
     embed: (texts, { signal }) => each(texts, AT_A_TIME, signal, (model, ...call) => model.embed(...call)),

@@ -44,4 +44,6 @@ export type {
   ScoreInput,
 } from "./pooled.ts";
 export type { LoadProgress, RandomModel } from "./protocol.ts";
+export { type SavedSession, sessions } from "./saved-sessions.ts";
+export type { Session, TurnNonStreaming, TurnStreaming } from "./session.ts";
 export type { HubOptions, ModelSource, StorageOptions } from "./source.ts";

@@ -4,7 +4,7 @@ import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
 import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
-import type { CallOptions } from "./openai.ts";
+import type { CallOptions, SessionRequest } from "./openai.ts";
 import {
   type EmbedOptions,
   type RankedDocument,
@@ -17,6 +17,7 @@ import {
 } from "./pooled.ts";
 import type { LoadResult, Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
+import { openSession, restoreSession, type Session } from "./session.ts";
 
 /** Facts about a loaded model and the device that it is on. */
 export interface ModelInfo {
@@ -93,6 +94,19 @@ export class Model {
   /** Token ids of a text and the piece of text that each one stands for. */
   tokenize(text: string, { signal }: CallOptions = {}): Promise<Tokens> {
     return this.#client.call("tokenize", text, { signal });
+  }
+
+  /** Starts a conversation that the model's side keeps. What the request says holds for every turn of it. */
+  session(request: SessionRequest = {}): Promise<Session> {
+    return openSession(this.#client, this.info.name, request);
+  }
+
+  /**
+   * A conversation that `session.save` saved, by its name in this browser or from its bytes. It goes on as if it had
+   * never been interrupted, with the same weights, the same `kvType`, and the same adapters loaded under the same names.
+   */
+  restoreSession(saved: string | Blob | BufferSource): Promise<Session> {
+    return restoreSession(this.#client, this.info.name, saved);
   }
 
   /**

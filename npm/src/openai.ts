@@ -98,9 +98,8 @@ export interface SamplingRequest {
   store?: boolean | null;
 }
 
-/** What `chat.completions.create` takes. */
-export interface ChatCompletionRequest extends StreamRequest, SamplingRequest {
-  messages: ChatMessage[];
+/** What a conversation is answered with. */
+export interface ConversationRequest extends SamplingRequest {
   tools?: ChatTool[];
   /** `"auto"` lets the model decide, `"none"` hides the tools. */
   tool_choice?: "auto" | "none";
@@ -116,6 +115,17 @@ export interface ChatCompletionRequest extends StreamRequest, SamplingRequest {
   top_logprobs?: number | null;
   /** Where other servers' clients put it. */
   chat_template_kwargs?: { enable_thinking?: boolean };
+}
+
+/** What `chat.completions.create` takes. */
+export interface ChatCompletionRequest extends StreamRequest, ConversationRequest {
+  messages: ChatMessage[];
+}
+
+/** What `model.session` takes: what holds for every turn. */
+export interface SessionRequest extends Omit<ConversationRequest, "n"> {
+  /** How the conversation begins, such as with a system message. */
+  messages?: ChatMessage[];
 }
 
 /** What `completions.create` takes. */

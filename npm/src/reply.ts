@@ -1,17 +1,9 @@
 // What every kind of completion shares: one call of the engine, as a whole reply or as a stream.
 
-import type {
-  EngineChatRequest,
-  EngineChoiceEvent,
-  EngineReplies,
-  EngineReply,
-  EngineUsage,
-  Timings,
-} from "./engine-chat.ts";
+import type { EngineChoiceEvent, EngineReplies, EngineReply, EngineUsage, Timings } from "./engine-chat.ts";
 import { aborted, toQwillError } from "./errors.ts";
 import type { FinishReason, StreamRequest, Usage } from "./openai.ts";
-import type { Protocol } from "./protocol.ts";
-import type { Client } from "./rpc.ts";
+import type { Call } from "./rpc.ts";
 import { ReplyStream } from "./stream.ts";
 
 /** What every reply and chunk begins with. */
@@ -42,19 +34,24 @@ export function newHead(prefix: string, model: string): Head {
   return { id: `${prefix}-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
 }
 
-/** Has the engine serve `args`, and gives the replies as `request` wants them. */
+/** Asks the engine for replies. */
+export type Ask = (options: {
+  signal: AbortSignal | undefined;
+  onEvent: (event: EngineChoiceEvent) => void;
+}) => Call<EngineReplies>;
+
+/** Gives replies as `request` wants them. */
 export async function answer<Whole, Chunk extends AnyChunk>(
-  client: Client<Protocol>,
   request: StreamRequest,
-  args: EngineChatRequest,
   form: Form<Whole, Chunk>,
+  ask: Ask,
 ): Promise<Whole | ReplyStream<Chunk>> {
   const { signal, onProgress } = request;
   const onPrompt = (event: EngineChoiceEvent) => {
     if (event.type === "progress") onProgress?.({ read: event.n_read, total: event.n_tokens });
   };
   if (signal?.aborted) throw aborted(signal);
-  if (!request.stream) return form.whole(await client.call("chat", args, { signal, onEvent: onPrompt }));
+  if (!request.stream) return form.whole(await ask({ signal, onEvent: onPrompt }));
 
   const separateUsage = request.stream_options?.include_usage === true;
   return new ReplyStream<Chunk>((sink) => {
@@ -71,7 +68,7 @@ export async function answer<Whole, Chunk extends AnyChunk>(
       start(event.index);
       push(chunk);
     };
-    const call = client.call("chat", args, { signal, onEvent });
+    const call = ask({ signal, onEvent });
     call.then(
       (replies) => {
         const counts = { usage: toUsage(replies), timings: toTimings(replies) };

@@ -3,9 +3,17 @@
 import { toAdapterUses } from "./adapters.ts";
 import { count, finite, invalid, type NotYet, refuseUnknown, text } from "./checks.ts";
 import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine-chat.ts";
-import type { ChatCompletionRequest, ChatMessage, CompletionRequest, SamplingRequest } from "./openai.ts";
+import type {
+  ChatCompletionRequest,
+  ChatMessage,
+  CompletionRequest,
+  SamplingRequest,
+  SessionRequest,
+} from "./openai.ts";
 
-const IGNORED = ["model", "user", "metadata", "store", "stream", "stream_options", "signal", "onProgress"];
+/** How a reply is given. */
+export const TURN = ["stream", "stream_options", "signal", "onProgress"];
+const IGNORED = ["model", "user", "metadata", "store", ...TURN];
 
 const NUMBERS = [
   "temperature",
@@ -27,6 +35,9 @@ const CHAT = new Set([
   ...["enable_thinking", "thinking_budget", "chat_template_kwargs"],
 ]);
 
+/** What says how one reply is given is said turn by turn. */
+const SESSION = new Set([...CHAT].filter((name) => !["n", ...TURN].includes(name)));
+
 const CHAT_NOT_YET: NotYet = {
   response_format: (value) => (value as { type?: unknown }).type !== "text",
 };
@@ -40,9 +51,19 @@ const COMPLETION_NOT_YET: NotYet = {
 /** The engine's form of a conversation to continue. */
 export function toConversation(request: ChatCompletionRequest): EngineConversation {
   refuseUnknown(request, CHAT, CHAT_NOT_YET);
+  return conversation(toEngineMessages(request.messages), request);
+}
+
+/** The engine's form of what holds for every turn of a session. */
+export function toSessionRequest(request: SessionRequest): EngineConversation {
+  refuseUnknown(request, SESSION, CHAT_NOT_YET);
+  const messages = request.messages ?? [];
+  return conversation(messages.length === 0 ? [] : toEngineMessages(messages), request);
+}
+
+function conversation(messages: unknown[], request: SessionRequest): EngineConversation {
   const { tool_choice = "auto", tools = [], chat_template_kwargs = {}, thinking_budget } = request;
   const { logprobs, top_logprobs } = request;
-  const messages = toEngineMessages(request.messages);
   if (tool_choice !== "auto" && tool_choice !== "none") {
     throw invalid(
       `"tool_choice": ${JSON.stringify(tool_choice)} is not supported yet, only "auto" and "none"`,

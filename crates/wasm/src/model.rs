@@ -18,6 +18,7 @@ use crate::abort::{Abort, AbortSignal};
 use crate::convert::{error, from_js, qwill_error, to_js};
 use crate::file::{JsFile, JsSource};
 use crate::replies::{Shape, wait_for};
+use crate::session::Session;
 
 /// A model on the GPU.
 #[wasm_bindgen]
@@ -195,6 +196,16 @@ impl Model {
         let choices = self.0.choices(&request).map_err(qwill_error)?;
         let replies = wait_for(choices, &mut shape, &on_event, signal).await?;
         to_js(&shape.replies(replies))
+    }
+
+    /// Starts a conversation, from what holds for every turn of it.
+    pub fn session(&self, request: JsValue) -> Result<Session, JsValue> {
+        Ok(Session(self.0.session(from_js(&request)?)))
+    }
+
+    /// A conversation that was saved.
+    pub async fn restore(&self, file: Vec<u8>) -> Result<Session, JsValue> {
+        self.0.restore(&file).await.map(Session).map_err(qwill_error)
     }
 
     /// Evaluates one case.
