@@ -125,6 +125,11 @@ export interface BenchRequest {
   runs?: number;
   /** Tokens in the cache beforehand, one measurement each. Default: `[0]`. */
   depths?: number[];
+  /**
+   * Numbers of texts at once, one measurement each; nothing is in the cache before them. More than the model was loaded
+   * for, see `maxSequences`, wait for others to end. Default: `[]`.
+   */
+  parallel?: number[];
 }
 
 /** Median, least and most of the runs. */
@@ -144,6 +149,22 @@ export interface BenchRun {
   bandwidth_share: number;
 }
 
+/** How long most wait, and how long the unlucky: 95 of 100 at most `p95`. */
+export interface Percentiles {
+  median: number;
+  p95: number;
+}
+
+/** Speeds of texts that run at the same time. */
+export interface ParallelRun {
+  /** Texts at once. */
+  n_texts: number;
+  /** Tokens that all of them together decode a second, from when the last has its first token to when all are done. */
+  decode_tps: Spread;
+  /** Milliseconds to the first token of a text, when all prompts arrive together and none is in the cache. */
+  ttft_ms: Percentiles;
+}
+
 /** A measurement with what explains it, as `qwill bench` prints it. */
 export interface BenchReport {
   model: string;
@@ -161,6 +182,8 @@ export interface BenchReport {
   weight_bytes_per_token: number;
   copy_gbps: number;
   results: BenchRun[];
+  /** One for each number of texts at once, if any was asked for. */
+  parallel?: ParallelRun[];
 }
 
 export interface Tokens {

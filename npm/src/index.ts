@@ -26,6 +26,8 @@ export type {
   BenchRun,
   EvalCase,
   EvalResult,
+  ParallelRun,
+  Percentiles,
   Scores,
   Spread,
   Tokens,

@@ -137,7 +137,7 @@ export class Model {
     return this.#client.call("eval", cases, { signal });
   }
 
-  /** Measures prefill and decode speed. */
+  /** Measures prefill and decode speed, of one text at a time and, with `parallel`, of several at once. */
   async bench(request: BenchRequest = {}, { signal }: CallOptions = {}): Promise<BenchResult> {
     const report = await this.#client.call("bench", request, { signal });
     const median = (of: "ttft_ms" | "prefill_tps" | "decode_tps") => report.results[0]?.[of].median ?? 0;

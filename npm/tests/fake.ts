@@ -248,10 +248,15 @@ export class FakeEngine implements Engine {
         embedding: Float32Array.from(pooled === "embedding" ? [0.6, 0.8] : []),
         scores: pooled === "score" ? { last: [0.5], tokens: [[0.25], [0.5]], steps: null } : null,
       }),
-      bench: async () => {
+      bench: async ({ parallel = [] }) => {
         const spread = (median: number) => ({ median, min: 0, max: 9 });
         const run = { depth: 0, prefill_tps: spread(2), ttft_ms: spread(1), decode_tps: spread(3) };
-        return { results: [run], gpu: "fake" } as unknown as BenchReport;
+        const all = parallel.map((n_texts) => ({
+          n_texts,
+          decode_tps: spread(3 * n_texts),
+          ttft_ms: { median: 1, p95: n_texts },
+        }));
+        return { results: [run], parallel: all, gpu: "fake" } as unknown as BenchReport;
       },
       tokenize: (text) => ({ ids: [...text].map((c) => c.charCodeAt(0)), tokens: [...text] }),
       loadAdapter: (files, name) => this.#loadAdapter(files, name),

@@ -56,6 +56,7 @@ struct JsBenchRequest {
     prompt_tokens: usize,
     decode_tokens: usize,
     depths: Vec<usize>,
+    parallel: Vec<usize>,
     runs: usize,
 }
 
@@ -94,8 +95,8 @@ struct JsTokens {
 
 impl Default for JsBenchRequest {
     fn default() -> Self {
-        let BenchRequest { prompt_tokens, decode_tokens, depths, runs, .. } = BenchRequest::default();
-        Self { prompt_tokens, decode_tokens, depths, runs }
+        let BenchRequest { prompt_tokens, decode_tokens, depths, parallel, runs } = BenchRequest::default();
+        Self { prompt_tokens, decode_tokens, depths, parallel, runs }
     }
 }
 
@@ -272,8 +273,8 @@ impl Model {
 
     /// Measures prefill and decode.
     pub async fn bench(&self, request: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
-        let JsBenchRequest { prompt_tokens, decode_tokens, depths, runs } = from_js(&request)?;
-        let request = BenchRequest { prompt_tokens, decode_tokens, depths, runs, ..BenchRequest::default() };
+        let JsBenchRequest { prompt_tokens, decode_tokens, depths, parallel, runs } = from_js(&request)?;
+        let request = BenchRequest { prompt_tokens, decode_tokens, depths, parallel, runs };
         to_js(&until(signal, self.0.bench(&request)).await?)
     }
 
