@@ -1,7 +1,8 @@
 // `model.adapters`: low-rank adapters (LoRA) beside a loaded model.
 
 import { finite, invalid, refuseUnknown, text } from "./checks.ts";
-import type { EngineAdapter, EngineAdapterUse } from "./engine.ts";
+import type { EngineAdapter } from "./engine.ts";
+import type { EngineAdapterUse } from "./engine-chat.ts";
 import { aborted, QwillError } from "./errors.ts";
 import type { AdapterUse } from "./openai.ts";
 import type { LoadProgress, Protocol } from "./protocol.ts";

@@ -1,18 +1,29 @@
 // `model.chat.completions.create`: the engine's events and reply in the shapes of OpenAI's chat completions.
 
-import type { EngineChatReply, EngineToolCall } from "./engine.ts";
+import type { EngineLogprobs, EngineReply, EngineSaid, EngineToolCall } from "./engine-chat.ts";
 import type {
   ChatCompletion,
+  ChatCompletionChoice,
   ChatCompletionChunk,
   ChatCompletionDelta,
   ChatCompletionRequest,
   ChatCompletionRequestNonStreaming,
   ChatCompletionRequestStreaming,
+  ChatLogprobs,
   ChatToolCall,
   FinishReason,
 } from "./openai.ts";
 import type { Protocol } from "./protocol.ts";
-import { answer, type Form, type Head, newHead, toFinishReason, toTimings, toUsage } from "./reply.ts";
+import {
+  answer,
+  type Form,
+  type Head,
+  newHead,
+  toChoices,
+  toFinishReason,
+  toTimings,
+  toUsage,
+} from "./reply.ts";
 import { toConversation } from "./request.ts";
 import type { Client } from "./rpc.ts";
 import type { ReplyStream } from "./stream.ts";
@@ -35,32 +46,53 @@ export class ChatCompletions {
   create(request: ChatCompletionRequest): Promise<ChatCompletion | ChatStream>;
   async create(request: ChatCompletionRequest): Promise<ChatCompletion | ChatStream> {
     const args = toConversation(request);
-    return answer(this.#client, request, args, chatForm(newHead("chatcmpl", this.#modelName)));
+    const form = chatForm(newHead("chatcmpl", this.#modelName));
+    return answer(request, form, (options) => this.#client.call("chat", args, options));
   }
 }
 
-function chatForm(head: Head): Form<ChatCompletion, ChatCompletionChunk> {
-  let toolCalls = 0;
+/** How replies to a conversation look. */
+export function chatForm(head: Head): Form<ChatCompletion, ChatCompletionChunk> {
+  /** Calls of each choice so far. */
+  const calls = new Map<number, number>();
   const chunk = (
+    index: number,
     delta: ChatCompletionDelta,
     finish_reason: FinishReason | null = null,
+    logprobs?: EngineLogprobs,
   ): ChatCompletionChunk => ({
     ...head,
     object: "chat.completion.chunk",
-    choices: [{ index: 0, delta, logprobs: null, finish_reason }],
+    choices: [{ index, delta, logprobs: toLogprobs(logprobs), finish_reason }],
   });
-  return {
-    whole: (reply) => completion(head, reply),
-    start: () => [chunk({ role: "assistant", content: "" })],
-    piece(event) {
-      if (event.type === "content") return chunk({ content: event.text });
-      if (event.type === "reasoning") return chunk({ reasoning_content: event.text });
-      if (event.type === "tool_call")
-        return chunk({ tool_calls: [{ index: toolCalls++, ...toToolCall(event) }] });
-      return undefined;
-    },
-    end: (reply) => chunk({}, toFinishReason(reply)),
+  const toDelta = (index: number, said: EngineSaid): ChatCompletionDelta | undefined => {
+    if (said.type === "content") return { content: said.text };
+    if (said.type === "reasoning") return { reasoning_content: said.text };
+    if (said.type !== "tool_call") return said.logprobs && {};
+    const n = calls.get(index) ?? 0;
+    calls.set(index, n + 1);
+    return { tool_calls: [{ index: n, ...toToolCall(said) }] };
   };
+  return {
+    whole: (replies) => ({
+      ...head,
+      object: "chat.completion",
+      choices: toChoices(replies, toChoice),
+      usage: toUsage(replies),
+      timings: toTimings(replies),
+    }),
+    start: (index) => [chunk(index, { role: "assistant", content: "" })],
+    piece({ index, ...event }) {
+      if (event.type === "progress") return undefined;
+      const delta = toDelta(index, event);
+      return delta && chunk(index, delta, null, event.logprobs);
+    },
+    end: (reply, index) => chunk(index, {}, toFinishReason(reply)),
+  };
+}
+
+function toLogprobs(logprobs: EngineLogprobs | undefined): ChatLogprobs | null {
+  return logprobs && "content" in logprobs ? { ...logprobs, refusal: null } : null;
 }
 
 function toToolCall(call: EngineToolCall): ChatToolCall {
@@ -68,27 +100,19 @@ function toToolCall(call: EngineToolCall): ChatToolCall {
   return { id, type: "function", function: { name: call.name, arguments: call.arguments } };
 }
 
-function completion(head: Head, reply: EngineChatReply): ChatCompletion {
-  const { text, reasoning } = reply;
+function toChoice(reply: EngineReply, index: number): ChatCompletionChoice {
+  const { text, reasoning, logprobs } = reply;
   const tool_calls = reply.tool_calls.map(toToolCall);
   return {
-    ...head,
-    object: "chat.completion",
-    choices: [
-      {
-        index: 0,
-        message: {
-          role: "assistant",
-          content: text === "" && tool_calls.length > 0 ? null : text,
-          ...(reasoning && { reasoning_content: reasoning }),
-          ...(tool_calls.length > 0 && { tool_calls }),
-          refusal: null,
-        },
-        logprobs: null,
-        finish_reason: toFinishReason(reply),
-      },
-    ],
-    usage: toUsage(reply),
-    timings: toTimings(reply),
+    index,
+    message: {
+      role: "assistant",
+      content: text === "" && tool_calls.length > 0 ? null : text,
+      ...(reasoning && { reasoning_content: reasoning }),
+      ...(tool_calls.length > 0 && { tool_calls }),
+      refusal: null,
+    },
+    logprobs: toLogprobs(logprobs),
+    finish_reason: toFinishReason(reply),
   };
 }

@@ -27,6 +27,12 @@ export function count(name: string, value: unknown): number {
   throw invalid(`${name} must be a positive whole number, not ${show(value)}`);
 }
 
+/** A whole number from 0 on. */
+export function whole(name: string, value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw invalid(`${name} must be a whole number from 0 on, not ${show(value)}`);
+}
+
 export function text(name: string, value: unknown): string {
   if (typeof value === "string") return value;
   throw invalid(`${name} must be a text, not ${show(value)}`);

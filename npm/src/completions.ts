@@ -1,24 +1,31 @@
 // `model.completions.create`: text that goes to the model as it stands, in the shapes of OpenAI's completions.
 
+import type { CompletionLogprobs, EngineLogprobs } from "./engine-chat.ts";
 import type {
   Completion,
+  CompletionChoice,
   CompletionChunk,
   CompletionRequest,
   CompletionRequestNonStreaming,
   CompletionRequestStreaming,
-  FinishReason,
 } from "./openai.ts";
 import type { Protocol } from "./protocol.ts";
-import { answer, type Form, type Head, newHead, toFinishReason, toTimings, toUsage } from "./reply.ts";
+import {
+  answer,
+  type Form,
+  type Head,
+  newHead,
+  toChoices,
+  toFinishReason,
+  toTimings,
+  toUsage,
+} from "./reply.ts";
 import { toRawPrompt } from "./request.ts";
 import type { Client } from "./rpc.ts";
 import type { ReplyStream } from "./stream.ts";
 
 /** The chunks of a completion as they are generated. */
 export type CompletionStream = ReplyStream<CompletionChunk>;
-
-/** What a whole completion and its chunks share. */
-type Piece = Omit<Completion, "usage" | "timings">;
 
 /** The one method of `model.completions`. */
 export class Completions {
@@ -35,24 +42,41 @@ export class Completions {
   create(request: CompletionRequest): Promise<Completion | CompletionStream>;
   async create(request: CompletionRequest): Promise<Completion | CompletionStream> {
     const args = toRawPrompt(request);
-    return answer(this.#client, request, args, textForm(newHead("cmpl", this.#modelName)));
+    const form = textForm(newHead("cmpl", this.#modelName));
+    return answer(request, form, (options) => this.#client.call("chat", args, options));
   }
 }
 
 function textForm(head: Head): Form<Completion, CompletionChunk> {
-  const piece = (text: string, finish_reason: FinishReason | null): Piece => ({
+  const chunk = (choice: CompletionChoice): CompletionChunk => ({
     ...head,
     object: "text_completion",
-    choices: [{ text, index: 0, logprobs: null, finish_reason }],
+    choices: [choice],
   });
   return {
-    whole: (reply) => ({
-      ...piece(reply.text, toFinishReason(reply)),
-      usage: toUsage(reply),
-      timings: toTimings(reply),
+    whole: (replies) => ({
+      ...head,
+      object: "text_completion",
+      choices: toChoices(replies, (reply, index) => ({
+        text: reply.text,
+        index,
+        logprobs: toLogprobs(reply.logprobs),
+        finish_reason: toFinishReason(reply),
+      })),
+      usage: toUsage(replies),
+      timings: toTimings(replies),
     }),
     start: () => [],
-    piece: (event) => (event.type === "content" ? piece(event.text, null) : undefined),
-    end: (reply) => piece("", toFinishReason(reply)),
+    piece({ index, ...event }) {
+      if (event.type === "progress") return undefined;
+      const text = event.type === "content" || event.type === "prompt" ? event.text : "";
+      const logprobs = toLogprobs(event.logprobs);
+      return text || logprobs ? chunk({ text, index, logprobs, finish_reason: null }) : undefined;
+    },
+    end: (reply, index) => chunk({ text: "", index, logprobs: null, finish_reason: toFinishReason(reply) }),
   };
+}
+
+function toLogprobs(logprobs: EngineLogprobs | undefined): CompletionLogprobs | null {
+  return logprobs && "tokens" in logprobs ? logprobs : null;
 }

@@ -1,6 +1,15 @@
 // What the wasm module offers. crates/wasm implements these interfaces, the unit tests fake them.
 // Field names are those of the Rust side.
 
+import type {
+  EngineAdapterUse,
+  EngineChatRequest,
+  EngineChoiceEvent,
+  EngineConversation,
+  EngineReplies,
+  EngineSession,
+} from "./engine-chat.ts";
+
 /** Random access to one file, wherever its bytes lie. */
 export interface EngineFile {
   readonly name: string;
@@ -45,84 +54,11 @@ export interface EngineInfo {
   capabilities: string;
 }
 
-/** An adapter that a call uses; without a scale at its own. */
-export interface EngineAdapterUse {
-  name: string;
-  scale?: number;
-}
-
 /** A loaded low-rank adapter. */
 export interface EngineAdapter {
   name: string;
   n_params: number;
   device_bytes: number;
-}
-
-export interface EngineSampling {
-  max_tokens?: number;
-  stop?: string[];
-  temperature?: number;
-  top_p?: number;
-  top_k?: number;
-  min_p?: number;
-  repetition_penalty?: number;
-  presence_penalty?: number;
-  frequency_penalty?: number;
-  seed?: number;
-  adapters?: EngineAdapterUse[];
-}
-
-/** Messages, to be answered. */
-export interface EngineConversation extends EngineSampling {
-  messages: unknown[];
-  tools?: unknown[];
-  enable_thinking?: boolean;
-  thinking_budget?: number;
-}
-
-/** Text, to be continued or, with a suffix, to be filled. */
-export interface EngineRawPrompt extends EngineSampling {
-  prompt: string;
-  suffix?: string;
-}
-
-export type EngineChatRequest = EngineConversation | EngineRawPrompt;
-
-/** A call of a tool; `arguments` is JSON text. */
-export interface EngineToolCall {
-  name: string;
-  arguments: string;
-}
-
-export type EngineChatEvent =
-  /** So much of a long prompt has been read. */
-  | { type: "progress"; n_read: number; n_tokens: number }
-  | { type: "reasoning"; text: string }
-  | { type: "content"; text: string }
-  | ({ type: "tool_call" } & EngineToolCall)
-  /** A token was made, whether or not it shows yet. */
-  | { type: "token" };
-
-/** Time spent; an addition to OpenAI's shape. */
-export interface Timings {
-  /** Milliseconds until the first token. */
-  prefill_ms: number;
-  /** Prompt tokens per second. */
-  prefill_tps: number;
-  /** Milliseconds from the first token to the last. */
-  decode_ms: number;
-  /** Tokens per second while decoding. */
-  decode_tps: number;
-}
-
-export interface EngineChatReply {
-  text: string;
-  reasoning: string;
-  tool_calls: EngineToolCall[];
-  finish_reason: "stop" | "length" | "tool_calls" | "aborted";
-  ids: number[];
-  usage: { prompt_tokens: number; completion_tokens: number; cached_tokens: number };
-  timings: Timings & { load_ms: number };
 }
 
 /** Token ids to run through the model, and what to report; the same shape as `qwill eval` reads. */
@@ -189,6 +125,11 @@ export interface BenchRequest {
   runs?: number;
   /** Tokens in the cache beforehand, one measurement each. Default: `[0]`. */
   depths?: number[];
+  /**
+   * Numbers of texts at once, one measurement each; nothing is in the cache before them. More than the model was loaded
+   * for, see `maxSequences`, wait for others to end. Default: `[]`.
+   */
+  parallel?: number[];
 }
 
 /** Median, least and most of the runs. */
@@ -208,6 +149,22 @@ export interface BenchRun {
   bandwidth_share: number;
 }
 
+/** How long most wait, and how long the unlucky: 95 of 100 at most `p95`. */
+export interface Percentiles {
+  median: number;
+  p95: number;
+}
+
+/** Speeds of texts that run at the same time. */
+export interface ParallelRun {
+  /** Texts at once. */
+  n_texts: number;
+  /** Tokens that all of them together decode a second, from when the last has its first token to when all are done. */
+  decode_tps: Spread;
+  /** Milliseconds to the first token of a text, when all prompts arrive together and none is in the cache. */
+  ttft_ms: Percentiles;
+}
+
 /** A measurement with what explains it, as `qwill bench` prints it. */
 export interface BenchReport {
   model: string;
@@ -225,6 +182,8 @@ export interface BenchReport {
   weight_bytes_per_token: number;
   copy_gbps: number;
   results: BenchRun[];
+  /** One for each number of texts at once, if any was asked for. */
+  parallel?: ParallelRun[];
 }
 
 export interface Tokens {
@@ -235,12 +194,16 @@ export interface Tokens {
 /** Calls that overlap run together. A `signal` reaches them between two steps, whatever they wait for. */
 export interface EngineModel {
   info(): EngineInfo;
-  /** When `signal` fires, the reply is what there is; everything else rejects with code `"aborted"`. */
+  /** When `signal` fires, the replies are what there is; everything else rejects with code `"aborted"`. */
   chat(
     request: EngineChatRequest,
-    onEvent: (event: EngineChatEvent) => void,
+    onEvent: (event: EngineChoiceEvent) => void,
     signal: AbortSignal,
-  ): Promise<EngineChatReply>;
+  ): Promise<EngineReplies>;
+  /** Starts a conversation; what the request says holds for every turn. */
+  session(request: EngineConversation): EngineSession;
+  /** A conversation that `EngineSession.save` wrote. */
+  restore(file: Uint8Array): Promise<EngineSession>;
   eval(request: EvalCase, signal: AbortSignal): Promise<EvalResult>;
   embed(request: EngineEmbedRequest, signal: AbortSignal): Promise<Float32Array>;
   /** Between 0 and 1. */

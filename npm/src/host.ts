@@ -3,8 +3,10 @@
 import type { EngineFile, EngineInspection, EngineLoadOptions, EngineModel, StartEngine } from "./engine.ts";
 import { aborted, QwillError, toQwillError } from "./errors.ts";
 import { fromLocal, withFiles } from "./files.ts";
+import { HeldSessions } from "./held-sessions.ts";
 import { peekModel } from "./library.ts";
 import { loadModel } from "./loading.ts";
+import { paired } from "./pairing.ts";
 import type { Protocol } from "./protocol.ts";
 import { type Port, serve } from "./rpc.ts";
 import { openStore } from "./store.ts";
@@ -17,6 +19,7 @@ const AT_A_TIME = 4;
 export function host(port: Port, startEngine: StartEngine): void {
   let model: EngineModel | undefined;
   let failure: QwillError | undefined;
+  const sessions = new HeldSessions();
   /** Calls that use the model. */
   const running = new Set<Promise<unknown>>();
   /** Who hears of a lost device. */
@@ -78,6 +81,7 @@ export function host(port: Port, startEngine: StartEngine): void {
     endWatch();
     // After a fault calls may never end.
     if (!failure) await Promise.allSettled(running);
+    sessions.endAll();
     old?.free();
   }
 
@@ -110,15 +114,20 @@ export function host(port: Port, startEngine: StartEngine): void {
       return inspect([...local, ...peek.files], { name }, peek.missing);
     },
     chat: (request, { emit, signal }) =>
-      use((model) =>
-        model.chat(
-          request,
-          (event) => {
-            if (!signal.aborted && event.type !== "token") emit(event);
-          },
-          signal,
-        ),
-      ),
+      use((model) => paired(unlessAborted(emit, signal), (hear) => model.chat(request, hear, signal))),
+    session: (request) => use((model) => sessions.add(model.session(request))),
+    restoreSession: (file) =>
+      use(async (model) => sessions.add(await model.restore(new Uint8Array(await file.arrayBuffer())))),
+    forkSession: (id) => use(async () => sessions.add(await sessions.use(id, (session) => session.fork()))),
+    replyInSession: ({ id, added }, { emit, signal }) =>
+      use(() => paired(unlessAborted(emit, signal), (hear) => sessions.reply(id, added, hear, signal))),
+    pushToSession: ({ id, added }) => use(() => sessions.edit(id, (session) => session.push(added))),
+    rewindSession: ({ id, n }) => use(() => sessions.edit(id, (session) => session.rewind(n))),
+    undoInSession: (id) => use(() => sessions.edit(id, (session) => session.undo())),
+    saveSession: (id) => use(async () => new Blob([await sessions.use(id, (session) => session.save())])),
+    async endSession(id) {
+      await use(() => sessions.end(id));
+    },
     // The logits of a long case are large: one at a time.
     eval: (cases, { signal }) => each(cases, 1, signal, (model, ...call) => model.eval(...call)),
     embed: (texts, { signal }) => each(texts, AT_A_TIME, signal, (model, ...call) => model.embed(...call)),
@@ -159,6 +168,13 @@ export function host(port: Port, startEngine: StartEngine): void {
       await free();
     },
   });
+}
+
+/** Tells nothing any more to a caller who has heard enough. */
+function unlessAborted<Event>(emit: (event: Event) => void, signal: AbortSignal): (event: Event) => void {
+  return (event) => {
+    if (!signal.aborted) emit(event);
+  };
 }
 
 /** With a name for the device if the engine found none. */

@@ -26,11 +26,13 @@ export type {
   BenchRun,
   EvalCase,
   EvalResult,
+  ParallelRun,
+  Percentiles,
   Scores,
   Spread,
-  Timings,
   Tokens,
 } from "./engine.ts";
+export type { CompletionLogprobs, Timings, TokenLogprob, TopLogprob } from "./engine-chat.ts";
 export { QwillError, type QwillErrorCode } from "./errors.ts";
 export { type LoadOptions, load, type RopeScaling, type WeightFormat } from "./load.ts";
 export type { BenchResult, Model, ModelInfo } from "./model.ts";
@@ -44,4 +46,6 @@ export type {
   ScoreInput,
 } from "./pooled.ts";
 export type { LoadProgress, RandomModel } from "./protocol.ts";
+export { type SavedSession, sessions } from "./saved-sessions.ts";
+export type { Session, TurnNonStreaming, TurnStreaming } from "./session.ts";
 export type { HubOptions, ModelSource, StorageOptions } from "./source.ts";

@@ -4,7 +4,7 @@ import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
 import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
-import type { CallOptions } from "./openai.ts";
+import type { CallOptions, SessionRequest } from "./openai.ts";
 import {
   type EmbedOptions,
   type RankedDocument,
@@ -17,6 +17,7 @@ import {
 } from "./pooled.ts";
 import type { LoadResult, Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
+import { openSession, restoreSession, type Session } from "./session.ts";
 
 /** Facts about a loaded model and the device that it is on. */
 export interface ModelInfo {
@@ -95,6 +96,19 @@ export class Model {
     return this.#client.call("tokenize", text, { signal });
   }
 
+  /** Starts a conversation that the model's side keeps. What the request says holds for every turn of it. */
+  session(request: SessionRequest = {}): Promise<Session> {
+    return openSession(this.#client, this.info.name, request);
+  }
+
+  /**
+   * A conversation that `session.save` saved, by its name in this browser or from its bytes. It goes on as if it had
+   * never been interrupted, with the same weights, the same `kvType`, and the same adapters loaded under the same names.
+   */
+  restoreSession(saved: string | Blob | BufferSource): Promise<Session> {
+    return restoreSession(this.#client, this.info.name, saved);
+  }
+
   /**
    * Embeds texts: one vector of length 1 for each, in their order. A single text gives a list of one, as with OpenAI.
    */
@@ -123,7 +137,7 @@ export class Model {
     return this.#client.call("eval", cases, { signal });
   }
 
-  /** Measures prefill and decode speed. */
+  /** Measures prefill and decode speed, of one text at a time and, with `parallel`, of several at once. */
   async bench(request: BenchRequest = {}, { signal }: CallOptions = {}): Promise<BenchResult> {
     const report = await this.#client.call("bench", request, { signal });
     const median = (of: "ttft_ms" | "prefill_tps" | "decode_tps") => report.results[0]?.[of].median ?? 0;

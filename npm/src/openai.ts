@@ -1,6 +1,6 @@
 // The shapes of OpenAI's chat completions and completions, as far as qwill speaks them, and what it adds to them.
 
-import type { Timings } from "./engine.ts";
+import type { CompletionLogprobs, Timings, TokenLogprob } from "./engine-chat.ts";
 
 /** A function that the model may call, in OpenAI's shape. */
 export interface ChatTool {
@@ -81,8 +81,16 @@ export interface SamplingRequest {
   seed?: number | null;
   /** qwill's: the low-rank adapters to answer with. Default: those that `model.adapters.select` named. */
   adapters?: AdapterUse[] | null;
-  /** Only 1. */
-  n?: 1 | null;
+  /**
+   * How many replies, 1 to 128; they run together, and their prompt is read once. The first has `seed`, each other one
+   * the seed after that of the one before. Default: 1.
+   */
+  n?: number | null;
+  /**
+   * Added to the logits of tokens, by id: -100, which forbids a token, to 100, which forces it. Of 1024 tokens at most;
+   * `model.tokenize` tells ids.
+   */
+  logit_bias?: Record<string, number> | null;
   /** Accepted for the sake of OpenAI clients; the loaded model answers whatever stands here. */
   model?: string;
   user?: string;
@@ -90,9 +98,8 @@ export interface SamplingRequest {
   store?: boolean | null;
 }
 
-/** What `chat.completions.create` takes. */
-export interface ChatCompletionRequest extends StreamRequest, SamplingRequest {
-  messages: ChatMessage[];
+/** What a conversation is answered with. */
+export interface ConversationRequest extends SamplingRequest {
   tools?: ChatTool[];
   /** `"auto"` lets the model decide, `"none"` hides the tools. */
   tool_choice?: "auto" | "none";
@@ -102,8 +109,23 @@ export interface ChatCompletionRequest extends StreamRequest, SamplingRequest {
   enable_thinking?: boolean | null;
   /** Most tokens of the thoughts, at least 1; longer ones are ended, and the answer follows. */
   thinking_budget?: number | null;
+  /** Whether to tell how likely each token was, under the softmax of the logits as the model gives them. */
+  logprobs?: boolean | null;
+  /** With `logprobs`: how many of the most likely tokens to tell in each place, up to 20. */
+  top_logprobs?: number | null;
   /** Where other servers' clients put it. */
   chat_template_kwargs?: { enable_thinking?: boolean };
+}
+
+/** What `chat.completions.create` takes. */
+export interface ChatCompletionRequest extends StreamRequest, ConversationRequest {
+  messages: ChatMessage[];
+}
+
+/** What `model.session` takes: what holds for every turn. */
+export interface SessionRequest extends Omit<ConversationRequest, "n"> {
+  /** How the conversation begins, such as with a system message. */
+  messages?: ChatMessage[];
 }
 
 /** What `completions.create` takes. */
@@ -112,6 +134,10 @@ export interface CompletionRequest extends StreamRequest, SamplingRequest {
   prompt: string;
   /** The text after the gap that the model fills. Code models of Qwen2.5 and later can. */
   suffix?: string | null;
+  /** Whether the prompt begins the text, and its tokens the `logprobs`: then these are told even if `max_tokens` is 0. */
+  echo?: boolean | null;
+  /** Tell how likely each token was, and up to 20 of the most likely ones in its place. */
+  logprobs?: number | null;
 }
 
 /** A request for one whole reply. */
@@ -140,27 +166,35 @@ export interface Usage {
   prompt_tokens_details: { cached_tokens: number };
 }
 
-/** A whole reply, in OpenAI's shape. */
+/** How likely the tokens of a reply were: all that were drawn, thoughts included, but for one that ends the text. */
+export interface ChatLogprobs {
+  content: TokenLogprob[];
+  refusal: null;
+}
+
+/** One of the replies to a request. */
+export interface ChatCompletionChoice {
+  index: number;
+  message: {
+    role: "assistant";
+    content: string | null;
+    reasoning_content?: string;
+    tool_calls?: ChatToolCall[];
+    refusal: null;
+  };
+  logprobs: ChatLogprobs | null;
+  finish_reason: FinishReason;
+}
+
+/** Whole replies, in OpenAI's shape. */
 export interface ChatCompletion {
   id: string;
   object: "chat.completion";
   created: number;
   model: string;
-  choices: [
-    {
-      index: 0;
-      message: {
-        role: "assistant";
-        content: string | null;
-        reasoning_content?: string;
-        tool_calls?: ChatToolCall[];
-        refusal: null;
-      };
-      logprobs: null;
-      finish_reason: FinishReason;
-    },
-  ];
+  choices: [ChatCompletionChoice, ...ChatCompletionChoice[]];
   usage: Usage;
+  /** Of several choices: those of the first. */
   timings: Timings;
 }
 
@@ -184,12 +218,13 @@ export interface ChatCompletionChunk {
   created: number;
   model: string;
   choices: {
-    index: 0;
+    index: number;
     delta: ChatCompletionDelta;
-    logprobs: null;
+    /** Of the tokens that the chunk shows the text of. */
+    logprobs: ChatLogprobs | null;
     finish_reason: FinishReason | null;
   }[];
-  /** On the chunk with the finish_reason, or with `include_usage` on an extra last chunk. */
+  /** On the chunk with the last finish_reason, or with `include_usage` on an extra last chunk. */
   usage?: Usage | null;
   /** Beside `usage`. */
   timings?: Timings;
@@ -198,9 +233,9 @@ export interface ChatCompletionChunk {
 /** The text of a completion, or a piece of it. */
 export interface CompletionChoice {
   text: string;
-  index: 0;
-  logprobs: null;
-  /** Null in every chunk but the last. */
+  index: number;
+  logprobs: CompletionLogprobs | null;
+  /** Null in every chunk but the last of the choice. */
   finish_reason: FinishReason | null;
 }
 
@@ -210,8 +245,9 @@ export interface Completion {
   object: "text_completion";
   created: number;
   model: string;
-  choices: [CompletionChoice];
+  choices: [CompletionChoice, ...CompletionChoice[]];
   usage: Usage;
+  /** Of several choices: those of the first. */
   timings: Timings;
 }
 
@@ -222,7 +258,7 @@ export interface CompletionChunk {
   created: number;
   model: string;
   choices: CompletionChoice[];
-  /** On the chunk with the finish_reason, or with `include_usage` on an extra last chunk. */
+  /** On the chunk with the last finish_reason, or with `include_usage` on an extra last chunk. */
   usage?: Usage | null;
   /** Beside `usage`. */
   timings?: Timings;

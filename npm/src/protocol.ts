@@ -5,10 +5,6 @@ import type {
   BenchReport,
   BenchRequest,
   EngineAdapter,
-  EngineAdapterUse,
-  EngineChatEvent,
-  EngineChatReply,
-  EngineChatRequest,
   EngineEmbedRequest,
   EngineInfo,
   EngineInspection,
@@ -20,6 +16,13 @@ import type {
   Scores,
   Tokens,
 } from "./engine.ts";
+import type {
+  EngineAdapterUse,
+  EngineChatRequest,
+  EngineChoiceEvent,
+  EngineConversation,
+  EngineReplies,
+} from "./engine-chat.ts";
 
 /** A shape and a format, such as `"qwen3-0.6b:q4_0"`, filled with random weights: for benchmarks. */
 export interface RandomModel {
@@ -114,10 +117,29 @@ export interface PlanResult {
   downloadBytes: number;
 }
 
+/** A session that the worker holds, and its messages. */
+export interface SessionState {
+  id: number;
+  messages: unknown[];
+}
+
 export type Protocol = {
   load: { args: LoadArgs; result: LoadResult; event: LoadProgress };
   plan: { args: LoadArgs; result: PlanResult; event: never };
-  chat: { args: EngineChatRequest; result: EngineChatReply; event: EngineChatEvent };
+  chat: { args: EngineChatRequest; result: EngineReplies; event: EngineChoiceEvent };
+  session: { args: EngineConversation; result: SessionState; event: never };
+  restoreSession: { args: Blob; result: SessionState; event: never };
+  forkSession: { args: number; result: SessionState; event: never };
+  replyInSession: {
+    args: { id: number; added: unknown[] };
+    result: EngineReplies & SessionState;
+    event: EngineChoiceEvent;
+  };
+  pushToSession: { args: { id: number; added: unknown[] }; result: SessionState; event: never };
+  rewindSession: { args: { id: number; n: number }; result: SessionState; event: never };
+  undoInSession: { args: number; result: SessionState; event: never };
+  saveSession: { args: number; result: Blob; event: never };
+  endSession: { args: number; result: undefined; event: never };
   eval: { args: EvalCase[]; result: EvalResult[]; event: never };
   embed: { args: EngineEmbedRequest[]; result: Float32Array[]; event: never };
   rerank: { args: EngineRerankRequest[]; result: number[]; event: never };

@@ -1,10 +1,9 @@
 // What every kind of completion shares: one call of the engine, as a whole reply or as a stream.
 
-import type { EngineChatEvent, EngineChatReply, EngineChatRequest, Timings } from "./engine.ts";
+import type { EngineChoiceEvent, EngineReplies, EngineReply, EngineUsage, Timings } from "./engine-chat.ts";
 import { aborted, toQwillError } from "./errors.ts";
 import type { FinishReason, StreamRequest, Usage } from "./openai.ts";
-import type { Protocol } from "./protocol.ts";
-import type { Client } from "./rpc.ts";
+import type { Call } from "./rpc.ts";
 import { ReplyStream } from "./stream.ts";
 
 /** What every reply and chunk begins with. */
@@ -20,54 +19,65 @@ interface AnyChunk {
   timings?: Timings;
 }
 
-/** How one reply looks to its caller. */
+/** How the replies to one request look to its caller. */
 export interface Form<Whole, Chunk extends AnyChunk> {
-  whole(reply: EngineChatReply): Whole;
-  /** What a stream begins with, before anything is generated. */
-  start(): Chunk[];
+  whole(replies: EngineReplies): Whole;
+  /** What the stream of a choice begins with. */
+  start(index: number): Chunk[];
   /** Undefined where an event says nothing in this form. */
-  piece(event: EngineChatEvent): Chunk | undefined;
+  piece(event: EngineChoiceEvent): Chunk | undefined;
   /** The chunk with the finish_reason. */
-  end(reply: EngineChatReply): Chunk;
+  end(reply: EngineReply, index: number): Chunk;
 }
 
 export function newHead(prefix: string, model: string): Head {
   return { id: `${prefix}-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
 }
 
-/** Has the engine serve `args`, and gives the reply as `request` wants it. */
+/** Asks the engine for replies. */
+export type Ask = (options: {
+  signal: AbortSignal | undefined;
+  onEvent: (event: EngineChoiceEvent) => void;
+}) => Call<EngineReplies>;
+
+/** Gives replies as `request` wants them. */
 export async function answer<Whole, Chunk extends AnyChunk>(
-  client: Client<Protocol>,
   request: StreamRequest,
-  args: EngineChatRequest,
   form: Form<Whole, Chunk>,
+  ask: Ask,
 ): Promise<Whole | ReplyStream<Chunk>> {
   const { signal, onProgress } = request;
-  const onPrompt = (event: EngineChatEvent) => {
+  const onPrompt = (event: EngineChoiceEvent) => {
     if (event.type === "progress") onProgress?.({ read: event.n_read, total: event.n_tokens });
   };
   if (signal?.aborted) throw aborted(signal);
-  if (!request.stream) return form.whole(await client.call("chat", args, { signal, onEvent: onPrompt }));
+  if (!request.stream) return form.whole(await ask({ signal, onEvent: onPrompt }));
 
   const separateUsage = request.stream_options?.include_usage === true;
-  const marked = (chunk: Chunk): Chunk => (separateUsage ? { ...chunk, usage: null } : chunk);
   return new ReplyStream<Chunk>((sink) => {
-    for (const chunk of form.start()) sink.push(marked(chunk));
-    const onEvent = (event: EngineChatEvent) => {
+    const push = (chunk: Chunk) => sink.push(separateUsage ? { ...chunk, usage: null } : chunk);
+    const started = new Set<number>();
+    const start = (index: number) => {
+      if (!started.has(index)) form.start(index).forEach(push);
+      started.add(index);
+    };
+    const onEvent = (event: EngineChoiceEvent) => {
       onPrompt(event);
       const chunk = form.piece(event);
-      if (chunk) sink.push(marked(chunk));
+      if (!chunk) return;
+      start(event.index);
+      push(chunk);
     };
-    const call = client.call("chat", args, { signal, onEvent });
+    const call = ask({ signal, onEvent });
     call.then(
-      (reply) => {
-        const end = form.end(reply);
-        const counted = { ...end, usage: toUsage(reply), timings: toTimings(reply) };
-        if (separateUsage) {
-          sink.push(marked(end));
-          sink.push({ ...counted, choices: [] });
-        } else {
-          sink.push(counted);
+      (replies) => {
+        const counts = { usage: toUsage(replies), timings: toTimings(replies) };
+        for (const [index, reply] of replies.choices.entries()) {
+          start(index);
+          const end = form.end(reply, index);
+          const isLast = index === replies.choices.length - 1;
+          if (!isLast || separateUsage) push(end);
+          if (isLast) sink.push({ ...end, ...counts, ...(separateUsage && { choices: [] }) });
         }
         sink.end();
       },
@@ -77,18 +87,27 @@ export async function answer<Whole, Chunk extends AnyChunk>(
   });
 }
 
-export function toUsage({ usage }: EngineChatReply): Usage {
+/** One choice for each reply. */
+export function toChoices<Choice>(
+  { choices: [first, ...others] }: EngineReplies,
+  toChoice: (reply: EngineReply, index: number) => Choice,
+): [Choice, ...Choice[]] {
+  return [toChoice(first, 0), ...others.map((reply, at) => toChoice(reply, at + 1))];
+}
+
+export function toUsage({ usage }: { usage: EngineUsage }): Usage {
   const { prompt_tokens, completion_tokens, cached_tokens } = usage;
   const total_tokens = prompt_tokens + completion_tokens;
   return { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: { cached_tokens } };
 }
 
-export function toTimings({ timings }: EngineChatReply): Timings {
+/** Those of the first choice: the others were made beside it. */
+export function toTimings({ choices: [{ timings }] }: EngineReplies): Timings {
   const { prefill_ms, prefill_tps, decode_ms, decode_tps } = timings;
   return { prefill_ms, prefill_tps, decode_ms, decode_tps };
 }
 
 /** OpenAI has no word for a reply that its reader ended; for them it is simply over. */
-export function toFinishReason({ finish_reason }: EngineChatReply): FinishReason {
+export function toFinishReason({ finish_reason }: EngineReply): FinishReason {
   return finish_reason === "aborted" ? "stop" : finish_reason;
 }

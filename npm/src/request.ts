@@ -2,10 +2,18 @@
 
 import { toAdapterUses } from "./adapters.ts";
 import { count, finite, invalid, type NotYet, refuseUnknown, text } from "./checks.ts";
-import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine.ts";
-import type { ChatCompletionRequest, ChatMessage, CompletionRequest, SamplingRequest } from "./openai.ts";
+import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine-chat.ts";
+import type {
+  ChatCompletionRequest,
+  ChatMessage,
+  CompletionRequest,
+  SamplingRequest,
+  SessionRequest,
+} from "./openai.ts";
 
-const IGNORED = ["model", "user", "metadata", "store", "stream", "stream_options", "signal", "onProgress"];
+/** How a reply is given. */
+export const TURN = ["stream", "stream_options", "signal", "onProgress"];
+const IGNORED = ["model", "user", "metadata", "store", ...TURN];
 
 const NUMBERS = [
   "temperature",
@@ -16,42 +24,46 @@ const NUMBERS = [
   "presence_penalty",
   "frequency_penalty",
   "seed",
+  "n",
 ] as const;
 
-const SHARED = [...IGNORED, ...NUMBERS, "max_tokens", "stop", "adapters"];
-
-const SHARED_NOT_YET: NotYet = {
-  n: (value) => value !== 1,
-  logit_bias: (value) => Object.keys(value as object).length > 0,
-};
+const SHARED = [...IGNORED, ...NUMBERS, "max_tokens", "stop", "logit_bias", "logprobs", "adapters"];
 
 const CHAT = new Set([
   ...SHARED,
-  ...["messages", "tools", "tool_choice", "max_completion_tokens"],
+  ...["messages", "tools", "tool_choice", "max_completion_tokens", "top_logprobs"],
   ...["enable_thinking", "thinking_budget", "chat_template_kwargs"],
 ]);
 
+/** What says how one reply is given is said turn by turn. */
+const SESSION = new Set([...CHAT].filter((name) => !["n", ...TURN].includes(name)));
+
 const CHAT_NOT_YET: NotYet = {
-  ...SHARED_NOT_YET,
-  logprobs: (value) => value !== false,
-  top_logprobs: (value) => value !== 0,
   response_format: (value) => (value as { type?: unknown }).type !== "text",
 };
 
-const COMPLETION = new Set([...SHARED, "prompt", "suffix"]);
+const COMPLETION = new Set([...SHARED, "prompt", "suffix", "echo"]);
 
 const COMPLETION_NOT_YET: NotYet = {
-  ...SHARED_NOT_YET,
   best_of: (value) => value !== 1,
-  echo: (value) => value !== false,
-  logprobs: () => true,
 };
 
 /** The engine's form of a conversation to continue. */
 export function toConversation(request: ChatCompletionRequest): EngineConversation {
   refuseUnknown(request, CHAT, CHAT_NOT_YET);
+  return conversation(toEngineMessages(request.messages), request);
+}
+
+/** The engine's form of what holds for every turn of a session. */
+export function toSessionRequest(request: SessionRequest): EngineConversation {
+  refuseUnknown(request, SESSION, CHAT_NOT_YET);
+  const messages = request.messages ?? [];
+  return conversation(messages.length === 0 ? [] : toEngineMessages(messages), request);
+}
+
+function conversation(messages: unknown[], request: SessionRequest): EngineConversation {
   const { tool_choice = "auto", tools = [], chat_template_kwargs = {}, thinking_budget } = request;
-  const messages = toEngineMessages(request.messages);
+  const { logprobs, top_logprobs } = request;
   if (tool_choice !== "auto" && tool_choice !== "none") {
     throw invalid(
       `"tool_choice": ${JSON.stringify(tool_choice)} is not supported yet, only "auto" and "none"`,
@@ -68,6 +80,8 @@ export function toConversation(request: ChatCompletionRequest): EngineConversati
     ...(tool_choice === "auto" && tools.length > 0 && { tools }),
     ...(typeof enable_thinking === "boolean" && { enable_thinking }),
     ...(isGiven(thinking_budget) && { thinking_budget: count("thinking_budget", thinking_budget) }),
+    ...(isGiven(logprobs) && { logprobs }),
+    ...(isGiven(top_logprobs) && { top_logprobs: finite("top_logprobs", top_logprobs) }),
     ...toSampling({ ...request, max_tokens }),
   };
 }
@@ -75,20 +89,23 @@ export function toConversation(request: ChatCompletionRequest): EngineConversati
 /** The engine's form of a text to continue, or of a gap to fill. */
 export function toRawPrompt(request: CompletionRequest): EngineRawPrompt {
   refuseUnknown(request, COMPLETION, COMPLETION_NOT_YET);
-  const { suffix } = request;
+  const { suffix, echo, logprobs } = request;
   return {
     prompt: text("prompt", request.prompt),
     ...(isGiven(suffix) && { suffix: text("suffix", suffix) }),
+    ...(isGiven(echo) && { echo }),
+    ...(isGiven(logprobs) && { logprobs: finite("logprobs", logprobs) }),
     ...toSampling(request),
   };
 }
 
 function toSampling(request: SamplingRequest): EngineSampling {
-  const { max_tokens, adapters } = request;
+  const { max_tokens, logit_bias, adapters } = request;
   const stop = typeof request.stop === "string" ? [request.stop] : request.stop;
   const result: EngineSampling = {};
   if (isGiven(max_tokens)) result.max_tokens = finite("max_tokens", max_tokens);
   if (stop && stop.length > 0) result.stop = stop;
+  if (isGiven(logit_bias)) result.logit_bias = logit_bias;
   if (isGiven(adapters)) result.adapters = toAdapterUses(adapters);
   for (const key of NUMBERS) {
     const value = request[key];

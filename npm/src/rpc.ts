@@ -11,7 +11,13 @@ export interface Port {
 /** Every method with what goes in, what comes out, and what is sent in between. */
 export type Methods = Record<string, { args: unknown; result: unknown; event: unknown }>;
 
-type Request = { id: number; method: string; args: unknown } | { id: number; cancel: true };
+/** How a caller ends a call before its time: `"stop"` takes what there is, `"abort"` wants nothing of it. */
+export type Ending = "stop" | "abort";
+
+/** What comes of a call, and how to end it with what there is. */
+export type Call<T> = Promise<T> & { cancel: () => void };
+
+type Request = { id: number; method: string; args: unknown } | { id: number; cancel: Ending };
 type Response =
   | { id: number; event: unknown }
   | { id: number; result: unknown }
@@ -45,22 +51,31 @@ export class Client<M extends Methods> {
     };
   }
 
-  /** Rejects at once when `signal` fires; the other end stops as soon as it can. */
+  /**
+   * When `signal` fires, the other end stops as soon as it can, and the call rejects: at once, or with `whenAborted:
+   * "wait"` when the other end has stopped. One that waits knows what became of the call: a result that was on its way
+   * counts.
+   */
   call<K extends keyof M & string>(
     method: K,
     args: M[K]["args"],
-    options: { onEvent?: (event: M[K]["event"]) => void; signal?: AbortSignal | undefined } = {},
-  ): Promise<M[K]["result"]> & { cancel: () => void } {
+    options: {
+      onEvent?: (event: M[K]["event"]) => void;
+      signal?: AbortSignal | undefined;
+      whenAborted?: "leave" | "wait";
+    } = {},
+  ): Call<M[K]["result"]> {
     const id = ++this.#lastId;
-    const { signal } = options;
-    const cancel = () => {
-      if (this.#pending.has(id)) this.#port.postMessage({ id, cancel: true } satisfies Request);
+    const { signal, whenAborted = "leave" } = options;
+    const end = (cancel: Ending) => {
+      if (this.#pending.has(id)) this.#port.postMessage({ id, cancel } satisfies Request);
     };
     const result = new Promise<M[K]["result"]>((resolve, reject) => {
       if (this.#closed) return reject(this.#closed);
       if (signal?.aborted) return reject(aborted(signal));
       const abort = () => {
-        cancel();
+        end("abort");
+        if (whenAborted === "wait") return;
         this.#pending.delete(id);
         reject(aborted(signal));
       };
@@ -71,10 +86,12 @@ export class Client<M extends Methods> {
           signal?.removeEventListener("abort", abort);
           then(value);
         };
-      this.#pending.set(id, { resolve: settle(resolve), reject: settle(reject), onEvent: options.onEvent });
+      const fail = (error: QwillError) =>
+        reject(error.code === "aborted" && signal?.aborted ? aborted(signal) : error);
+      this.#pending.set(id, { resolve: settle(resolve), reject: settle(fail), onEvent: options.onEvent });
       this.#port.postMessage({ id, method, args } satisfies Request);
     });
-    return Object.assign(result, { cancel });
+    return Object.assign(result, { cancel: () => end("stop") });
   }
 
   /** Cancels every pending call and rejects it with `error`. */
@@ -82,7 +99,7 @@ export class Client<M extends Methods> {
     const calls = [...this.#pending];
     this.#pending.clear();
     for (const [id, call] of calls) {
-      this.#port.postMessage({ id, cancel: true } satisfies Request);
+      this.#port.postMessage({ id, cancel: "abort" } satisfies Request);
       call.reject(error);
     }
   }
@@ -97,7 +114,7 @@ export class Client<M extends Methods> {
 /** What a method gets besides its arguments. */
 export interface CallContext<Event> {
   emit: (event: Event) => void;
-  /** Fires when the caller cancels. */
+  /** Fires when the caller ends the call; how is its reason, an `Ending`. */
   signal: AbortSignal;
 }
 
@@ -125,7 +142,7 @@ export function serve<M extends Methods>(port: Port, handlers: Handlers<M>): (er
   }
 
   port.onmessage = ({ data }: MessageEvent<Request>) => {
-    if ("cancel" in data) return running.get(data.id)?.abort();
+    if ("cancel" in data) return running.get(data.id)?.abort(data.cancel);
     const controller = new AbortController();
     running.set(data.id, controller);
     void run(data.id, data.method, data.args, controller.signal);

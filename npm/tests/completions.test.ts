@@ -66,7 +66,10 @@ test("a request is brought into the engine's form", async () => {
     stop: ["\n\n"],
     temperature: 0,
     seed: null,
-    n: 1,
+    n: 2,
+    echo: false,
+    logprobs: 3,
+    logit_bias: { 7: 1.5 },
   });
   expect(engine.last.request).toEqual({
     prompt: "def f(a):\n    ",
@@ -74,6 +77,10 @@ test("a request is brought into the engine's form", async () => {
     max_tokens: 9,
     stop: ["\n\n"],
     temperature: 0,
+    n: 2,
+    echo: false,
+    logprobs: 3,
+    logit_bias: { 7: 1.5 },
   });
   await model.completions.create({ prompt: "a", suffix: null });
   expect(engine.last.request).toEqual({ prompt: "a" });
@@ -105,9 +112,9 @@ test.each<[Record<string, unknown>, RegExp]>([
   [{}, /prompt must be a text, not undefined/],
   [{ prompt: ["a", "b"] }, /prompt must be a text, not \["a","b"\]/],
   [{ prompt: "a", suffix: 7 }, /suffix must be a text, not 7/],
-  [{ prompt: "a", echo: true }, /"echo": true is not supported yet/],
-  [{ prompt: "a", best_of: 2 }, /"best_of": 2/],
-  [{ prompt: "a", logprobs: 0 }, /"logprobs": 0/],
+  [{ prompt: "a", best_of: 2 }, /"best_of": 2 is not supported yet/],
+  [{ prompt: "a", logprobs: true }, /logprobs must be a number, not true/],
+  [{ prompt: "a", top_logprobs: 1 }, /"top_logprobs" is not known/],
   [{ prompt: "a", messages: [] }, /"messages" is not known/],
   [{ prompt: "a", thinking_budget: 9 }, /"thinking_budget" is not known/],
   [{ prompt: "a", constructor: 1 }, /"constructor" is not known/],

@@ -5,14 +5,14 @@ import type {
   BenchReport,
   Engine,
   EngineAdapter,
-  EngineChatEvent,
-  EngineChatReply,
   EngineFile,
   EngineInspection,
   EngineMemory,
   EngineModel,
 } from "../src/engine.ts";
+import type { EngineChatEvent, EngineReplies, EngineReply, EngineSession } from "../src/engine-chat.ts";
 import { host } from "../src/host.ts";
+import { fakeSession, type Reporting } from "./fake-session.ts";
 
 export class FakeAdapter {
   features = new Set(["subgroups"]);
@@ -50,10 +50,10 @@ export function fakeBrowser(): FakeAdapter {
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Streams `events`, a tick each, then replies; a signal ends it between two of them. */
+/** Streams `events` of each choice, a tick each, then replies; a signal ends it between two of them. */
 export class FakeEngine implements Engine {
   events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "content", text }));
-  reply: Partial<EngineChatReply> = {};
+  reply: Partial<EngineReply> = {};
   contextExtension: string | null = null;
   adapters: EngineAdapter[] = [];
   /** What `load`, `chat` and the calls for numbers throw. */
@@ -67,6 +67,8 @@ export class FakeEngine implements Engine {
   requests: unknown[] = [];
   /** Reports a fault in the engine. */
   panic: (message: string) => void = () => {};
+  /** Conversations that were not freed. */
+  sessions = new Set<EngineSession>();
   /** Everything that happened, in order. */
   log: string[] = [];
   /** The arguments of the last load and chat. */
@@ -160,6 +162,41 @@ export class FakeEngine implements Engine {
     if (this.pooledError) throw this.pooledError;
   }
 
+  async #reply(n_choices: number, ...[onEvent, signal]: Reporting): Promise<EngineReplies> {
+    this.log.push("chat");
+    if (this.chatError) throw this.chatError;
+    const indices = [...Array(n_choices).keys()];
+    let finish_reason: EngineReply["finish_reason"] = "stop";
+    let n = 0;
+    for (const event of this.events) {
+      await tick();
+      if (signal.aborted) break;
+      n += 1;
+      for (const index of indices) onEvent({ index, ...event });
+      if (event.type === "tool_call") finish_reason = "tool_calls";
+    }
+    this.log.push(`chat ended after ${n}`);
+    const usage = { prompt_tokens: 3, completion_tokens: n, cached_tokens: 1 };
+    const reply: EngineReply = {
+      text: this.events
+        .map((event) => ("text" in event && event.type !== "reasoning" ? event.text : ""))
+        .join(""),
+      reasoning: this.events.map((event) => (event.type === "reasoning" ? event.text : "")).join(""),
+      tool_calls: this.events.flatMap((event) => (event.type === "tool_call" ? [event] : [])),
+      finish_reason,
+      ids: [],
+      usage,
+      timings: { load_ms: 9, prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
+      ...this.reply,
+    };
+    const others = indices.slice(1).map(() => reply);
+    return { choices: [reply, ...others], usage: { ...usage, completion_tokens: n * indices.length } };
+  }
+
+  #session(messages: unknown[]): EngineSession {
+    return fakeSession(messages, this.sessions, (...call) => this.#reply(1, ...call));
+  }
+
   #model(): EngineModel {
     return {
       info: () => ({
@@ -175,30 +212,18 @@ export class FakeEngine implements Engine {
         device_bytes: 28,
         capabilities: "f16 no",
       }),
-      chat: async (request, onEvent, signal) => {
-        this.log.push("chat");
+      chat: (request, onEvent, signal) => {
         this.last.request = request;
-        if (this.chatError) throw this.chatError;
-        let finish_reason: EngineChatReply["finish_reason"] = "stop";
-        let n = 0;
-        for (const event of this.events) {
-          await tick();
-          if (signal.aborted) break;
-          n += 1;
-          onEvent(event);
-          if (event.type === "tool_call") finish_reason = "tool_calls";
-        }
-        this.log.push(`chat ended after ${n}`);
-        return {
-          text: this.events.map((event) => (event.type === "content" ? event.text : "")).join(""),
-          reasoning: this.events.map((event) => (event.type === "reasoning" ? event.text : "")).join(""),
-          tool_calls: this.events.flatMap((event) => (event.type === "tool_call" ? [event] : [])),
-          finish_reason,
-          ids: [],
-          usage: { prompt_tokens: 3, completion_tokens: n, cached_tokens: 1 },
-          timings: { load_ms: 9, prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
-          ...this.reply,
-        };
+        return this.#reply(request.n ?? 1, onEvent, signal);
+      },
+      session: (request) => {
+        this.last.session = request;
+        return this.#session(request.messages);
+      },
+      restore: async (file) => {
+        const saved = new TextDecoder().decode(file);
+        if (!saved.startsWith("[")) throw Object.assign(new Error("no session"), { code: "invalid-request" });
+        return this.#session(JSON.parse(saved));
       },
       embed: async (request, signal) => {
         await this.#start("embed", request, signal);
@@ -223,10 +248,15 @@ export class FakeEngine implements Engine {
         embedding: Float32Array.from(pooled === "embedding" ? [0.6, 0.8] : []),
         scores: pooled === "score" ? { last: [0.5], tokens: [[0.25], [0.5]], steps: null } : null,
       }),
-      bench: async () => {
+      bench: async ({ parallel = [] }) => {
         const spread = (median: number) => ({ median, min: 0, max: 9 });
         const run = { depth: 0, prefill_tps: spread(2), ttft_ms: spread(1), decode_tps: spread(3) };
-        return { results: [run], gpu: "fake" } as unknown as BenchReport;
+        const all = parallel.map((n_texts) => ({
+          n_texts,
+          decode_tps: spread(3 * n_texts),
+          ttft_ms: { median: 1, p95: n_texts },
+        }));
+        return { results: [run], parallel: all, gpu: "fake" } as unknown as BenchReport;
       },
       tokenize: (text) => ({ ids: [...text].map((c) => c.charCodeAt(0)), tokens: [...text] }),
       loadAdapter: (files, name) => this.#loadAdapter(files, name),

@@ -28,11 +28,14 @@ test("calls on one model run together, begun in their order", async () => {
     model.chat.completions.create(request),
     model.tokenize("ab"),
     model.eval([{ name: "a", ids: [1, 2] }]),
-    model.bench(),
+    model.bench({ parallel: [4] }),
   ]);
   expect(engine.log).toEqual(["chat", "chat", "chat ended after 2", "chat ended after 2"]);
   expect(results[2]).toEqual({ ids: [97, 98], tokens: ["a", "b"] });
   expect(results[4]).toMatchObject({ ttft_ms: 1, prefill_tps: 2, decode_tps: 3, gpu: "fake" });
+  expect(results[4].parallel).toMatchObject([
+    { n_texts: 4, decode_tps: { median: 12 }, ttft_ms: { p95: 4 } },
+  ]);
   expect(results[3][0]?.logits).toEqual(new Float32Array([0.5, 0.25]));
 });
 

@@ -144,6 +144,25 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       },
     );
 
+    await t.test("several texts at once are measured", async (t) => {
+      const { parallel, refused } = await tab.evaluate(async () => {
+        const sizes = { prompt_tokens: 20, decode_tokens: 6, runs: 2, depths: [] };
+        const { parallel } = await model.bench({ ...sizes, parallel: [1, 3] });
+        const refused = await model.bench({ ...sizes, parallel: [0] }).catch((error) => error.message);
+        return { parallel, refused };
+      });
+      t.diagnostic(JSON.stringify(parallel));
+      assert.deepEqual(
+        parallel.map(({ n_texts }) => n_texts),
+        [1, 3],
+      );
+      for (const { decode_tps, ttft_ms } of parallel) {
+        assert.ok(0 < decode_tps.min && decode_tps.min <= decode_tps.median);
+        assert.ok(0 < ttft_ms.median && ttft_ms.median <= ttft_ms.p95);
+      }
+      assert.match(refused, /0 texts at once/);
+    });
+
     await t.test("a model in the page is disposed of while calls run", async () => {
       const codes = await tab.evaluate(async () => {
         const { load } = await import("/npm/dist/index.js");

@@ -10,9 +10,12 @@ mod file;
 mod model;
 mod panic;
 mod plan;
+mod replies;
+mod session;
 
 pub use abort::AbortSignal;
 pub use file::JsFile;
 pub use model::Model;
 pub use panic::on_panic;
 pub use plan::{check, inspect};
+pub use session::Session;

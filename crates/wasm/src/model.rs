@@ -17,6 +17,8 @@ use wasm_bindgen::prelude::*;
 use crate::abort::{Abort, AbortSignal};
 use crate::convert::{error, from_js, qwill_error, to_js};
 use crate::file::{JsFile, JsSource};
+use crate::replies::{Shape, wait_for};
+use crate::session::Session;
 
 /// A model on the GPU.
 #[wasm_bindgen]
@@ -54,6 +56,7 @@ struct JsBenchRequest {
     prompt_tokens: usize,
     decode_tokens: usize,
     depths: Vec<usize>,
+    parallel: Vec<usize>,
     runs: usize,
 }
 
@@ -92,8 +95,8 @@ struct JsTokens {
 
 impl Default for JsBenchRequest {
     fn default() -> Self {
-        let BenchRequest { prompt_tokens, decode_tokens, depths, runs, .. } = BenchRequest::default();
-        Self { prompt_tokens, decode_tokens, depths, runs }
+        let BenchRequest { prompt_tokens, decode_tokens, depths, parallel, runs } = BenchRequest::default();
+        Self { prompt_tokens, decode_tokens, depths, parallel, runs }
     }
 }
 
@@ -181,7 +184,8 @@ impl Model {
         to_js(&self.0.info())
     }
 
-    /// Answers a request; `on_event` hears of every piece of the reply. `signal` ends it, and the reply is what there is.
+    /// Answers a request, with as many replies as it asks for; `on_event` hears of every piece of them. `signal` ends them, and
+    /// they are what there is.
     pub async fn chat(
         &self,
         request: JsValue,
@@ -189,22 +193,20 @@ impl Model {
         signal: AbortSignal,
     ) -> Result<JsValue, JsValue> {
         let request: ChatRequest = from_js(&request)?;
-        let abort = Abort::of(signal);
-        let mut stream = self.0.chat(&request).map_err(qwill_error)?;
-        loop {
-            match abort.or(stream.next()).await {
-                None => {
-                    stream.stop().map_err(qwill_error)?;
-                    break;
-                }
-                Some(None) => break,
-                Some(Some(event)) => {
-                    let event = to_js(&event.map_err(qwill_error)?)?;
-                    on_event.call1(&JsValue::NULL, &event)?;
-                }
-            }
-        }
-        to_js(&stream.reply().await.map_err(qwill_error)?)
+        let mut shape = Shape::of(&request);
+        let choices = self.0.choices(&request).map_err(qwill_error)?;
+        let replies = wait_for(choices, &mut shape, &on_event, signal).await?;
+        to_js(&shape.replies(replies))
+    }
+
+    /// Starts a conversation, from what holds for every turn of it.
+    pub fn session(&self, request: JsValue) -> Result<Session, JsValue> {
+        Ok(Session(self.0.session(from_js(&request)?)))
+    }
+
+    /// A conversation that was saved.
+    pub async fn restore(&self, file: Vec<u8>) -> Result<Session, JsValue> {
+        self.0.restore(&file).await.map(Session).map_err(qwill_error)
     }
 
     /// Evaluates one case.
@@ -271,8 +273,8 @@ impl Model {
 
     /// Measures prefill and decode.
     pub async fn bench(&self, request: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
-        let JsBenchRequest { prompt_tokens, decode_tokens, depths, runs } = from_js(&request)?;
-        let request = BenchRequest { prompt_tokens, decode_tokens, depths, runs, ..BenchRequest::default() };
+        let JsBenchRequest { prompt_tokens, decode_tokens, depths, parallel, runs } = from_js(&request)?;
+        let request = BenchRequest { prompt_tokens, decode_tokens, depths, parallel, runs };
         to_js(&until(signal, self.0.bench(&request)).await?)
     }
 

@@ -22,14 +22,16 @@ globalThis.onmessage = ({ data: { id, method, args } }) => {
   }
   if (method !== "chat") return;
   const events = JSON.parse(args.messages.at(-1).content);
-  for (const event of events) postMessage({ id, event });
-  answer({
+  for (const event of events) postMessage({ id, event: { index: 0, ...event } });
+  const usage = { prompt_tokens: 1, completion_tokens: events.length, cached_tokens: 0 };
+  const reply = {
     text: "",
     reasoning: "",
     tool_calls: [],
     finish_reason: "stop",
     ids: [],
-    usage: { prompt_tokens: 1, completion_tokens: events.length, cached_tokens: 0 },
+    usage,
     timings: { prefill_ms: 12, prefill_tps: 1, decode_ms: 1, decode_tps: 123.4 },
-  });
+  };
+  answer({ choices: [reply], usage });
 };

@@ -10,13 +10,21 @@ const MAX_CHOICES: usize = 128;
 /// What a bias may be, either way.
 const LARGEST_BIAS: f32 = 100.0;
 
+/// Refuses more of the most likely tokens than can be told, by the name of the field that asks for them.
+pub(super) fn check_top(name: &str, n: Option<usize>) -> Result<(), Error> {
+    match n {
+        Some(n) if n > MAX_TOP_LOGPROBS => {
+            Err(Error::Request(format!("{name} is {n}, but must be at most {MAX_TOP_LOGPROBS}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl ChatRequest {
     /// How many of the most likely tokens are told with each, if log probabilities are.
     pub(super) fn n_top(&self) -> Result<Option<u8>, Error> {
+        check_top("top_logprobs", self.top_logprobs)?;
         match (self.logprobs, self.top_logprobs) {
-            (_, Some(n)) if n > MAX_TOP_LOGPROBS => {
-                Err(Error::Request(format!("top_logprobs is {n}, but must be at most {MAX_TOP_LOGPROBS}")))
-            }
             (Some(true), n) => Ok(Some(n.unwrap_or(0) as u8)),
             (_, Some(1..)) => Err(Error::Request("top_logprobs needs logprobs: true".into())),
             _ => Ok(None),

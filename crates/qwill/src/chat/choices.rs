@@ -70,6 +70,13 @@ impl ChatChoices {
     }
 }
 
+impl From<ChatStream> for ChatChoices {
+    /// The only reply.
+    fn from(stream: ChatStream) -> Self {
+        Self::new(vec![stream])
+    }
+}
+
 impl Stream for ChatChoices {
     type Item = Result<ChoiceEvent, Error>;
 

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::checks::check_top;
 use super::{ChatRequest, Message};
 use crate::{Error, SamplingOptions};
 
@@ -57,6 +58,17 @@ impl Fields {
         })
     }
 
+    /// Whether to tell log probabilities, and of how many tokens. Completions have one number for both.
+    fn take_logprobs(&mut self) -> Result<(Option<bool>, Option<usize>), Error> {
+        let is_completion = self.0.get("prompt").is_some_and(Value::is_string);
+        if is_completion && self.0.get("logprobs").is_some_and(Value::is_number) {
+            let n_top = self.take("logprobs")?;
+            check_top("logprobs", n_top)?;
+            return Ok((Some(true), n_top));
+        }
+        Ok((self.take("logprobs")?, self.take("top_logprobs")?))
+    }
+
     /// Tools, as far as the request lets the model see them.
     fn take_tools(&mut self) -> Result<Option<Vec<Value>>, Error> {
         let tools = self.take("tools")?;
@@ -89,6 +101,7 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
         fields.0.retain(|name, _| !IGNORED.contains(&name.as_str()));
         fields.take_only("response_format", &json!({"type": "text"}))?;
         let older = fields.take("max_tokens")?;
+        let (logprobs, top_logprobs) = fields.take_logprobs()?;
         let request = Self {
             messages: fields.take_messages()?,
             tools: fields.take_tools()?,
@@ -96,8 +109,8 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
             suffix: fields.take("suffix")?,
             sampling: fields.take_sampling()?,
             logit_bias: fields.take("logit_bias")?,
-            logprobs: fields.take("logprobs")?,
-            top_logprobs: fields.take("top_logprobs")?,
+            logprobs,
+            top_logprobs,
             n: fields.take("n")?,
             echo: fields.take("echo")?,
             max_tokens: fields.take("max_completion_tokens")?.or(older),
@@ -149,6 +162,8 @@ mod tests {
         };
         assert_eq!(request.unwrap(), expected);
         assert_eq!(parsed(json!({"stop": ["a", "b"]})).unwrap().stop, ["a", "b"]);
+        let completion = parsed(json!({"prompt": "a", "logprobs": 0})).unwrap();
+        assert_eq!((completion.logprobs, completion.top_logprobs), (Some(true), Some(0)));
         assert_eq!(
             parsed(json!({"tools": [{}], "tool_choice": "auto"})).unwrap().tools,
             Some(vec![json!({})])
@@ -189,6 +204,10 @@ mod tests {
             ),
             (json!({"n": "two"}), "n: invalid type"),
             (json!({"logit_bias": {"a": 1}}), "logit_bias: invalid"),
+            (json!({"messages": [], "logprobs": 2}), "logprobs: invalid type: integer `2`"),
+            (json!({"prompt": "a", "logprobs": 21}), "logprobs is 21, but must be at most 20"),
+            (json!({"prompt": "a", "logprobs": -1}), "logprobs: invalid value: integer `-1`"),
+            (json!({"prompt": "a", "logprobs": 1, "top_logprobs": 1}), "\"top_logprobs\" is not known"),
             (json!({"response_format": {"type": "json_object"}}), "is not supported yet"),
             (json!({"tool_choice": "required"}), "\"tool_choice\": \"required\" is not supported yet"),
             (json!({"chat_template_kwargs": {"x": 1}}), "\"x\" is not supported yet"),

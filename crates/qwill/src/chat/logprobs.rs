@@ -77,9 +77,16 @@ fn text_of(tokenizer: &Tokenizer, id: u32) -> (String, Vec<u8>) {
 impl ReplyLogprobs {
     /// In the shape of completions.
     pub fn completion(&self) -> CompletionLogprobs {
-        let mut all = CompletionLogprobs::default();
-        let mut offset = 0;
-        for token in &self.content {
+        CompletionLogprobs::following(&mut 0, &self.content)
+    }
+}
+
+impl CompletionLogprobs {
+    /// Of tokens that follow others with `offset` characters, to which those of these are added: what a stream tells, piece
+    /// by piece.
+    pub fn following(offset: &mut usize, tokens: &[TokenLogprob]) -> Self {
+        let mut all = Self::default();
+        for token in tokens {
             let name = name_of(&token.bytes);
             let top = token.logprob.map(|logprob| {
                 let top = token.top_logprobs.iter().map(|top| (name_of(&top.bytes), top.logprob));
@@ -88,9 +95,9 @@ impl ReplyLogprobs {
             all.tokens.push(name);
             all.token_logprobs.push(token.logprob);
             all.top_logprobs.push(top);
-            all.text_offset.push(offset);
+            all.text_offset.push(*offset);
             // the first byte of each character
-            offset += token.bytes.iter().filter(|&byte| byte & 0xc0 != 0x80).count();
+            *offset += token.bytes.iter().filter(|&byte| byte & 0xc0 != 0x80).count();
         }
         all
     }
@@ -126,7 +133,12 @@ mod tests {
             token(b"\xa0!", Some(-2.0)),
             token(b"x", Some(-0.5)),
         ];
+        let (mut offset, mut pieces) = (0, Vec::new());
+        for piece in content.chunks(3) {
+            pieces.extend(CompletionLogprobs::following(&mut offset, piece).text_offset);
+        }
         let completion = ReplyLogprobs { content }.completion();
+        assert_eq!(pieces, completion.text_offset);
         assert_eq!(completion.tokens, ["é", "bytes:\\xe4\\xbd", "bytes:\\xa0\\x21", "x"]);
         assert_eq!(completion.text_offset, [0, 1, 2, 3]);
         assert_eq!(completion.token_logprobs, [None, Some(-1.0), Some(-2.0), Some(-0.5)]);
