@@ -30,6 +30,10 @@ export interface EngineLoadOptions {
   exact?: boolean;
   /** Capabilities to take away, e.g. `no-subgroups,max-binding=128MiB`. */
   caps?: string;
+  /** Whether kernels are tried on the device before the model uses them; if you leave it out, they are. */
+  self_test?: "off";
+  /** What `EngineModel.findings` said at an earlier load on this device. */
+  findings?: string;
   /** What the device is called, for request-device.ts to know it by. */
   device_label?: string;
   /** What was switched on behind wgpu's back, see request-device.ts. */
@@ -52,6 +56,8 @@ export interface EngineInfo {
   gpu: string;
   backend: string;
   capabilities: string;
+  /** Kernels that compute what they should on this device, and which do not, and why. */
+  self_test: { right: number; wrong: string[] };
 }
 
 /** A loaded low-rank adapter. */
@@ -194,6 +200,8 @@ export interface Tokens {
 /** Calls that overlap run together. A `signal` reaches them between two steps, whatever they wait for. */
 export interface EngineModel {
   info(): EngineInfo;
+  /** What the self-test has found out about the device, to be kept for the next load. */
+  findings(): string;
   /** When `signal` fires, the replies are what there is; everything else rejects with code `"aborted"`. */
   chat(
     request: EngineChatRequest,

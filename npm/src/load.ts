@@ -50,6 +50,11 @@ export interface LoadOptions extends HubOptions, StorageOptions {
   prefillChunk?: number;
   /** Compute as exactly as the device allows instead of as fast: for tests and research. */
   exact?: boolean;
+  /**
+   * Try kernels on the GPU before the model uses them, once for each GPU and version of the browser: one that its driver
+   * gets wrong is replaced. `true` if you leave it out.
+   */
+  selfTest?: boolean;
   /** Capabilities of the GPU to leave unused, e.g. `"no-subgroups,no-f16,max-binding=128MiB"`: for tests. */
   caps?: string;
 }
@@ -97,7 +102,7 @@ function absolute(url: string | URL): string {
 
 function engineOptions(options: LoadOptions): EngineLoadOptions {
   const { contextLength, maxSequences, cacheTokens, prefillChunk } = options;
-  const { quantize, ropeScaling, kvType, exact, caps } = options;
+  const { quantize, ropeScaling, kvType, exact, selfTest, caps } = options;
   const counts = { contextLength, maxSequences, cacheTokens, prefillChunk };
   for (const [name, value] of Object.entries(counts)) {
     if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
@@ -112,6 +117,7 @@ function engineOptions(options: LoadOptions): EngineLoadOptions {
     ...(ropeScaling !== undefined && { rope_scaling: ropeScaling }),
     ...(kvType !== undefined && { kv_type: kvType }),
     ...(exact !== undefined && { exact }),
+    ...(selfTest === false && { self_test: "off" as const }),
     ...(caps !== undefined && { caps }),
   };
 }

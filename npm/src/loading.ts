@@ -3,6 +3,7 @@
 import type { Engine, EngineLoadOptions, EngineModel, StartEngine } from "./engine.ts";
 import { QwillError, toQwillError } from "./errors.ts";
 import { fromLocal, type RemoteSource, withFiles } from "./files.ts";
+import { findingsFile, keepFindings, readFindings } from "./findings.ts";
 import { type PeekOptions, peekModel } from "./library.ts";
 import type { LoadArgs, LoadProgress, LoadResult, RemoteFile, SourceRef } from "./protocol.ts";
 import { offeredSubgroups, watchDevices } from "./request-device.ts";
@@ -38,11 +39,14 @@ export async function loadModel(
       ),
     ),
   );
+  const kept = options.self_test === "off" ? undefined : await findingsFile(adapter, options.caps);
+  const findings = kept && (await readFindings(kept));
   const watch = watchDevices({ subgroups: subgroups !== undefined, onLost: owner.lose });
   const all = {
     ...options,
     device_label: watch.label,
     ...(subgroups && { web_subgroups: subgroups }),
+    ...(findings && { findings }),
     ...nameOf(source),
   };
   const model = await withFiles(source, {
@@ -64,6 +68,10 @@ export async function loadModel(
     watch.end();
     throw error;
   });
+  if (kept) {
+    const found = model.findings();
+    if (found !== findings) await keepFindings(kept, found);
+  }
   const info = model.info();
   return { ...info, gpu: info.gpu || gpuName(adapter), host_bytes: engine.memoryBytes() };
 }

@@ -29,6 +29,8 @@ export interface ModelInfo {
   backend: string;
   /** What of the GPU is used: half precision, subgroups, limits. */
   capabilities: string;
+  /** How many kernels were tried on this GPU and compute what they should; those that do not, and why: they are not used. */
+  selfTest: { right: number; wrong: string[] };
   /** Tokens that prompt and reply may have together. */
   contextLength: number;
   /** Tokens that the model was made for. */
@@ -77,6 +79,7 @@ export class Model {
       gpu: info.gpu,
       backend: info.backend,
       capabilities: info.capabilities,
+      selfTest: info.self_test,
       contextLength: info.context_length,
       modelContextLength: info.model_context_length,
       ...(info.context_extension !== null && { contextExtension: info.context_extension }),

@@ -52,6 +52,8 @@ const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 /** Streams `events` of each choice, a tick each, then replies; a signal ends it between two of them. */
 export class FakeEngine implements Engine {
+  /** What the self-test finds. */
+  findings = "2 right";
   events: EngineChatEvent[] = ["Hel", "lo"].map((text) => ({ type: "content", text }));
   reply: Partial<EngineReply> = {};
   contextExtension: string | null = null;
@@ -211,7 +213,9 @@ export class FakeEngine implements Engine {
         weights_bytes: 14,
         device_bytes: 28,
         capabilities: "f16 no",
+        self_test: { right: 2, wrong: [] },
       }),
+      findings: () => this.findings,
       chat: (request, onEvent, signal) => {
         this.last.request = request;
         return this.#reply(request.n ?? 1, onEvent, signal);

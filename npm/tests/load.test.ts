@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type LoadProgress, load, QwillError } from "../src/index.ts";
+import * as store from "../src/store.ts";
 import { type FakeAdapter, FakeEngine, fakeBrowser, fakeWorker } from "./fake.ts";
 import { FaultyServer, noise } from "./faulty.ts";
 
@@ -27,6 +28,7 @@ describe("load", () => {
       gpu: "acme rocket",
       backend: "webgpu",
       capabilities: "f16 no",
+      selfTest: { right: 2, wrong: [] },
       contextLength: 4096,
       modelContextLength: 32768,
       parameters: 7,
@@ -52,6 +54,33 @@ describe("load", () => {
 
     await adapter.requestDevice({ label: "the page's own" });
     expect(adapter.requested[2]).toEqual({ label: "the page's own" });
+  });
+
+  test("keeps what the self-test finds for the next load, unless there is none", async () => {
+    const { engine, worker } = setUp();
+    // Nothing is kept in unit tests beyond a page, so this is a store of its own.
+    const files = new Map<string, Blob>();
+    vi.spyOn(store, "openStore").mockImplementation(
+      async () =>
+        ({
+          kind: "opfs",
+          read: async (folder: string, name: string) => files.get(`${folder}/${name}`),
+          write: async (folder: string, name: string, data: Blob) =>
+            void files.set(`${folder}/${name}`, data),
+        }) as store.Store,
+    );
+    await load(gguf, { worker, selfTest: false });
+    expect(engine.last.options).toMatchObject({ self_test: "off" });
+    expect(files.size).toBe(0);
+    await load(gguf, { worker: fakeWorker(engine) });
+    expect(engine.last.options).not.toHaveProperty("findings");
+    expect([...files.keys()]).toEqual([expect.stringMatching(/^self-test\/[0-9a-f]{16}\.json$/)]);
+    await load(gguf, { worker: fakeWorker(engine) });
+    expect(engine.last.options).toMatchObject({ findings: "2 right" });
+    await load(gguf, { worker: fakeWorker(engine), caps: "no-f16" });
+    expect(engine.last.options).not.toHaveProperty("findings");
+    expect(files.size).toBe(2);
+    vi.restoreAllMocks();
   });
 
   test("passes a number format and a scaling of positions on, and says how the context is extended", async () => {

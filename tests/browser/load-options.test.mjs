@@ -37,6 +37,28 @@ suite("options of load", { concurrency: true }, () => {
         { base: `${url}/golden/qwen3-tied`, files: modelFiles("qwen3-tied") },
       );
 
+      await t.test("kernels are tried once, and what is found is kept for the next load", async (t) => {
+        const found = await tab.evaluate(async () => {
+          const kept = async () => {
+            const root = await navigator.storage.getDirectory();
+            const folder = await (await root.getDirectoryHandle("qwill")).getDirectoryHandle("self-test");
+            const files = await Array.fromAsync(folder.values());
+            return Promise.all(files.map(async (file) => (await file.getFile()).text()));
+          };
+          const off = (await run({ selfTest: false })).info.selfTest;
+          const loads = [];
+          // What there is no time for is tried at the next load.
+          for (let i = 0; i < 3; i++) loads.push((await run({})).info.selfTest);
+          return { off, loads, kept: await kept() };
+        });
+        t.diagnostic(JSON.stringify(found.loads));
+        assert.deepEqual(found.off, { right: 0, wrong: [] });
+        for (const { right, wrong } of found.loads) assert.ok(right > 0 && wrong.length === 0);
+        assert.ok(found.loads[2].right >= found.loads[0].right && found.loads[2].right > 6);
+        assert.equal(found.kept.length, 1);
+        assert.equal(JSON.parse(found.kept[0]).findings.right.length, found.loads[2].right);
+      });
+
       await t.test("weights are converted while they are loaded", async (t) => {
         const { off, largest, greedy, bytes, planned } = await tab.evaluate(async () => {
           const plain = await run({});

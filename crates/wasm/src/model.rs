@@ -8,7 +8,8 @@ use js_sys::{Float32Array, Function, Reflect};
 use qwill::text::Specials;
 use qwill::weights::ByteSource;
 use qwill::{
-    AdapterUse, BenchRequest, ChatRequest, Control, EvalCase, KvType, LoadOptions, ModelFiles, RandomModel,
+    AdapterUse, BenchRequest, ChatRequest, Control, EvalCase, Findings, KvType, LoadOptions, ModelFiles,
+    RandomModel, SelfTest,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,7 +41,31 @@ pub(crate) struct JsLoadOptions {
     caps: String,
     device_label: Option<String>,
     web_subgroups: Option<JsSubgroups>,
+    /// Whether kernels are tried; absent: they are.
+    self_test: Option<JsSelfTest>,
+    /// What [`Model::findings`] said at an earlier load.
+    findings: Option<String>,
     pub(crate) random: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum JsSelfTest {
+    Off,
+}
+
+/// What is kept of a self-test; another version of this library finds out for itself.
+#[derive(Serialize, Deserialize)]
+struct KeptFindings {
+    version: String,
+    findings: Findings,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn read_findings(text: Option<&str>) -> Findings {
+    let kept = text.and_then(|text| serde_json::from_str::<KeptFindings>(text).ok());
+    kept.filter(|kept| kept.version == VERSION).map_or_else(Findings::default, |kept| kept.findings)
 }
 
 #[derive(Deserialize)]
@@ -137,6 +162,10 @@ impl JsLoadOptions {
             prefill_chunk: self.prefill_chunk,
             caps_mask: self.caps.clone(),
             device_label: self.device_label.clone(),
+            self_test: match self.self_test {
+                Some(JsSelfTest::Off) => SelfTest::Off,
+                None => SelfTest::From(read_findings(self.findings.as_deref())),
+            },
             web_subgroups: self.web_subgroups.as_ref().map(|widths| (widths.min, widths.max)),
             ..LoadOptions::default()
         })
@@ -182,6 +211,12 @@ impl Model {
     /// What this model is.
     pub fn info(&self) -> Result<JsValue, JsValue> {
         to_js(&self.0.info())
+    }
+
+    /// What the self-test has found out about the device, for the next load.
+    pub fn findings(&self) -> Result<String, JsValue> {
+        let kept = KeptFindings { version: VERSION.into(), findings: self.0.findings().clone() };
+        serde_json::to_string(&kept).map_err(|e| error("internal", &e.to_string()))
     }
 
     /// Answers a request, with as many replies as it asks for; `on_event` hears of every piece of them. `signal` ends them, and
