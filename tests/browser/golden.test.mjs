@@ -77,7 +77,7 @@ const LONG = [
 // own, so `no-software` brings those of real GPUs in, with subgroups in Chromium.
 const MASKS = ["no-software", "no-software,no-subgroups,no-f16,no-dot4,max-binding=384KiB"];
 const MASKED = ["qwen2-untied", "qwen2moe-mix", "qwen3-tied", "g-qwen3-k-Q4_K_M"];
-const SOME = { prompts: ["L33"], perplexity: false, contextLength: 96 };
+const SOME = { prompts: ["L33"], perplexity: false, together: false, contextLength: 96, cacheTokens: 96 };
 /** Their perplexities are compared, too. */
 const PERPLEXITY = ["qwen2-untied", "qwen3-tied"];
 
@@ -93,7 +93,10 @@ const golden = (base, name, files, expected, tolerance) => ({
   expected,
   prompts: prompts(name),
   perplexity: PERPLEXITY.includes(name),
+  // All prompts at once; those with masks and chunks run alone.
+  together: true,
   contextLength: 704,
+  cacheTokens: 2 * 704,
   tolerance,
 });
 
@@ -110,7 +113,9 @@ const goldens = [
 const runs = goldens.flatMap((golden) => [
   golden,
   ...(MASKED.includes(golden.name) ? MASKS.map((caps) => ({ ...golden, ...SOME, caps })) : []),
-  ...(golden.name === "qwen3-tied" ? [{ ...golden, prompts: ["L130"], perplexity: false, chunk: 48 }] : []),
+  ...(golden.name === "qwen3-tied"
+    ? [{ ...golden, prompts: ["L130"], perplexity: false, together: false, chunk: 48 }]
+    : []),
 ]);
 
 test("no checkpoint is left out", () => {

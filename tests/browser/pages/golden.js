@@ -5,12 +5,14 @@ import { fetchExpected, largestDifference } from "./expected.js";
 
 /**
  * @param {{ base: string, files: string[], expected: string, prompts: string[],
- *   greedyTokens: Record<string, number>, perplexity: boolean, routerGap: number, contextLength?: number, caps?: string, chunk?: number }} golden
+ *   greedyTokens: Record<string, number>, perplexity: boolean, routerGap: number, together?: boolean,
+ *   contextLength?: number, caps?: string, chunk?: number }} golden
  * @returns {Promise<{ maxDiff: Record<string, number>, wrongGreedy: string[],
  *   perplexity?: { measured: number, expected: number } }>}
  */
 export async function checkGolden(golden) {
-  const { base, files, expected, prompts, greedyTokens, perplexity, routerGap, chunk, ...options } = golden;
+  const { base, files, expected, prompts, greedyTokens, perplexity, routerGap, together, chunk, ...options } =
+    golden;
   const [numbers, tensors] = await fetchExpected(`${base}/${expected}`);
   const model = await load(
     files.map((file) => `${base}/${file}`),
@@ -25,7 +27,9 @@ export async function checkGolden(golden) {
       logits: "all",
       ...(chunk && { chunk }),
     }));
-    const results = await model.eval(cases);
+    const results = together
+      ? (await Promise.all(cases.map((one) => model.eval([one])))).flat()
+      : await model.eval(cases);
     const maxDiff = {};
     const wrongGreedy = [];
     for (const { name, n, logits, greedy } of results) {
