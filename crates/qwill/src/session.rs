@@ -25,7 +25,15 @@ use crate::{AdapterUse, ChatEvent, ChatReply, ChatRequest, ChatStream, Control, 
 pub struct Session {
     model: Model,
     request: ChatRequest,
-    /// The text that the model read and wrote last, as far as it is of this conversation.
+    /// What the model read and wrote, turn by turn; a turn that is taken back is forgotten.
+    turns: Vec<Turn>,
+}
+
+/// A reply that became part of a conversation.
+#[derive(Debug, Clone)]
+struct Turn {
+    /// Messages up to the reply.
+    n_messages: usize,
     read: Read,
 }
 
@@ -41,7 +49,7 @@ impl Model {
     /// Starts a conversation. The request's messages are its beginning, such as a system message; what else it says, tools
     /// and sampling among it, holds for every turn. [`Session`] has an example.
     pub fn session(&self, request: ChatRequest) -> Session {
-        Session { model: self.clone(), request, read: Read::default() }
+        Session { model: self.clone(), request, turns: Vec::new() }
     }
 }
 
@@ -77,8 +85,8 @@ impl Session {
         let n_prompt = tokens.len();
         tokens.extend(&reply.ids);
         let adapters = self.model.used_adapters(self.request.adapters.as_deref());
-        self.read = Read { tokens, n_prompt, adapters };
         self.push(reply.message());
+        self.add_turn(Read { tokens, n_prompt, adapters });
         Ok(())
     }
 
@@ -116,7 +124,19 @@ impl Session {
     /// Forgets all messages behind the first `n`; how many are left.
     pub fn rewind(&mut self, n: usize) -> usize {
         self.request.messages.truncate(n);
-        self.messages().len()
+        let n = self.messages().len();
+        self.turns.retain(|turn| turn.n_messages <= n);
+        n
+    }
+
+    /// Notes what was read up to the last message.
+    fn add_turn(&mut self, read: Read) {
+        self.turns.push(Turn { n_messages: self.messages().len(), read });
+    }
+
+    /// The text that the model read and wrote last, as far as it is of this conversation.
+    fn read(&self) -> Read {
+        self.turns.last().map_or_else(Read::default, |turn| turn.read.clone())
     }
 
     /// Forgets the last thing that the user said, and what followed; whether there was any.

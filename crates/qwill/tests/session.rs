@@ -94,6 +94,20 @@ fn a_restored_conversation_goes_on_as_if_never_interrupted() {
     }
 }
 
+/// A secret that was taken back must not lie in a file.
+#[test]
+fn what_was_taken_back_is_not_saved() {
+    let model = load("qwen3-tied", KvType::F16);
+    let mut session = begin(&model);
+    say(&mut session, "One.");
+    let before = block_on(session.save()).unwrap();
+    say(&mut session, "Two.");
+    assert!(session.undo());
+    assert!(block_on(session.save()).unwrap() == before);
+    session.rewind(0);
+    assert!(block_on(session.save()).unwrap() == block_on(begin(&model).save()).unwrap());
+}
+
 #[test]
 fn a_conversation_with_nothing_said_is_saved_too() {
     let model = load("qwen3-tied", KvType::F16);

@@ -38,9 +38,9 @@ impl Session {
     /// cache format and the same adapters loaded under the same names.
     pub async fn save(&self) -> Result<Vec<u8>, Error> {
         let facts = self.model.facts();
-        let adapters = self.model.resolve_adapters(Some(&self.read.adapters))?;
-        let Read { tokens, n_prompt, .. } = self.read.clone();
-        let text = Text { tokens, n_prompt: n_prompt.max(1), adapters };
+        let read = self.read();
+        let adapters = self.model.resolve_adapters(Some(&read.adapters))?;
+        let text = Text { tokens: read.tokens.clone(), n_prompt: read.n_prompt.max(1), adapters };
         let Exported { layers, n_tokens: n_cached } = self.model.handle().export(text).await?;
         let header = Header {
             version: VERSION,
@@ -48,10 +48,10 @@ impl Session {
             fingerprint: facts.fingerprint.clone(),
             kv_type: facts.engine.kv.name().into(),
             request: self.request.clone(),
-            tokens: self.read.tokens.clone(),
-            n_prompt: self.read.n_prompt,
+            tokens: read.tokens,
+            n_prompt: read.n_prompt,
             n_cached,
-            adapters: self.read.adapters.clone(),
+            adapters: read.adapters,
         };
         let n_pages = n_cached.div_ceil(PAGE);
         let broken = |error: safetensors::SafeTensorError| Error::Request(format!("saving failed: {error}"));
@@ -119,7 +119,9 @@ impl Model {
             tokens.truncate(n_cached);
             self.handle().import(Text { tokens, n_prompt, adapters }, layers).await?;
         }
-        Ok(Session { model: self.clone(), request, read })
+        let mut session = self.session(request);
+        session.add_turn(read);
+        Ok(session)
     }
 }
 
