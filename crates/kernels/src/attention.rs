@@ -44,6 +44,20 @@ pub struct Rotate {
     pub kv: KvType,
 }
 
+impl Rotate {
+    /// Refuses what no kernel does.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_head_dim(self.head_dim)?;
+        if !self.rotary_dim.is_multiple_of(8) || self.rotary_dim > self.head_dim {
+            return Err(Error::Shape(format!(
+                "rotary width {} of head_dim {} is not supported; multiples of 8 up to head_dim are",
+                self.rotary_dim, self.head_dim
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Buffers of [`Kernels::rotate_heads`].
 #[derive(Debug, Clone, Copy)]
 pub struct RotateBuffers<'a> {
@@ -98,6 +112,11 @@ pub struct Attend {
 }
 
 impl Attend {
+    /// Refuses what no kernel does.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_head_dim(self.head_dim)
+    }
+
     fn window(&self) -> u32 {
         if let Visibility::Window(n) = self.visibility { n as u32 } else { 0 }
     }
@@ -338,19 +357,12 @@ pub(crate) fn prefill_source(templates: &Templates, shape: &Attend) -> KernelSou
 }
 
 impl Kernels {
-    /// QK-norm, rotary embedding and cache write of all tokens of a step.
-    pub async fn rotate_heads(
+    /// Binds [`Self::rotate_heads`].
+    pub(crate) async fn bind_rotate_heads(
         &mut self,
         shape: &Rotate,
         buffers: &RotateBuffers<'_>,
     ) -> Result<Launch, Error> {
-        check_head_dim(shape.head_dim)?;
-        if !shape.rotary_dim.is_multiple_of(8) || shape.rotary_dim > shape.head_dim {
-            return Err(Error::Shape(format!(
-                "rotary width {} of head_dim {} is not supported; multiples of 8 up to head_dim are",
-                shape.rotary_dim, shape.head_dim
-            )));
-        }
         let source = rotate_source(&self.templates, shape, buffers.qk_norm.is_some());
         let n_all = shape.n_heads + 2 * shape.n_kv_heads;
         let params = RotateParams {
@@ -374,14 +386,13 @@ impl Kernels {
         Ok(launch.costing(detail, move |step| cost * step.n_tokens))
     }
 
-    /// Attention of spans of one token over their caches in at most `max_splits` splits: two launches.
-    pub async fn attend_decode(
+    /// Binds [`Self::attend_decode`].
+    pub(crate) async fn bind_attend_decode(
         &mut self,
         shape: &Attend,
         buffers: &AttendBuffers<'_>,
         max_splits: usize,
     ) -> Result<[Launch; 2], Error> {
-        check_head_dim(shape.head_dim)?;
         let max_splits = max_splits as u32;
         let params = DecodeParams {
             n_kv_heads: shape.n_kv_heads as u32,
@@ -412,13 +423,12 @@ impl Kernels {
         Ok([attend, merge])
     }
 
-    /// Attention of the tokens of spans of more than one token.
-    pub async fn attend_prefill(
+    /// Binds [`Self::attend_prefill`].
+    pub(crate) async fn bind_attend_prefill(
         &mut self,
         shape: &Attend,
         buffers: &AttendBuffers<'_>,
     ) -> Result<Launch, Error> {
-        check_head_dim(shape.head_dim)?;
         let source = prefill_source(&self.templates, shape);
         let width = shape.n_heads * shape.head_dim;
         let params = PrefillParams {

@@ -4,7 +4,6 @@
 //! step's shape. WGSL is never assembled here: the files in `shaders/` are complete but for template conditions.
 
 mod attention;
-mod chosen;
 mod cost;
 pub mod cpu;
 mod embed;
@@ -17,6 +16,7 @@ mod gemv;
 mod grouping;
 mod kv;
 mod launch;
+mod launchers;
 mod matrix;
 mod norm;
 mod permutations;
@@ -35,7 +35,6 @@ mod tuning;
 mod wrong;
 
 pub use attention::{Attend, AttendBuffers, RotaryRows, Rotate, RotateBuffers, Visibility, prefill_rows};
-pub use chosen::{gemm, gemm_experts, gemv, gemv_experts, norm_rms, route_experts};
 pub use cost::Cost;
 pub use embed::embed_rows;
 pub use epilogue::{Epilogue, EpilogueKind, Scaling, SlotWeight};
@@ -44,6 +43,7 @@ pub use experts::{ExpertProject, ExpertRows, combine_experts};
 pub use grouping::{Grouping, Groups, group_tokens};
 pub use kv::{KvType, PAGE};
 pub use launch::{Kernels, Launch};
+pub use launchers::{gemm, gemm_experts, gemv, gemv_experts, norm_rms, route_experts};
 pub use matrix::{DeviceMatrix, Shard, align_row};
 pub use norm::NormRows;
 pub use permutations::permutations;

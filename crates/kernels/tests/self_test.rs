@@ -5,8 +5,9 @@ use std::time::Duration;
 use qwill_gpu::KernelSource;
 use qwill_kernels::self_test::{Findings, SelfTest};
 use qwill_kernels::{
-    Choice, Epilogue, Error, FusedNorm, GEMM_MAX_TILE_M, Kernels, NormRows, Project, RowOrder, Tuning,
-    WrongKernel, align_row, gemm, gemv, norm_rms,
+    Attend, AttendBuffers, Choice, Epilogue, Error, FusedNorm, GEMM_MAX_TILE_M, Kernels, KvType, NormRows,
+    Project, RotaryRows, Rotate, RotateBuffers, RowOrder, Tuning, Visibility, WrongKernel, align_row, gemm,
+    gemv, norm_rms,
 };
 use qwill_testkit::{HostMatrix, Rig, Rng, Upload, block_on, whole_blocks};
 use qwill_weights::Layout;
@@ -47,6 +48,91 @@ fn bind(rig: &Rig, kernels: &mut Kernels, layout: Layout) -> Result<(), Error> {
     let (step, x, y) = (rig.empty("step", 4096), rig.empty("x", 4096), rig.empty("y", 4096));
     block_on(norm_rms(kernels, &step, &x, &norm, 64, NormRows::All, &y))?;
     Ok(())
+}
+
+/// Binds attention of one shape.
+fn bind_attention(rig: &Rig, kernels: &mut Kernels, shape: Attend, rows: RotaryRows) -> Result<(), Error> {
+    let Attend { n_heads, n_kv_heads, head_dim, kv, .. } = shape;
+    let rotary_dim = head_dim;
+    let rotate = Rotate { n_heads, n_kv_heads, head_dim, rotary_dim, rows, scale: 0.1, eps: 1e-6, kv };
+    let buffer = rig.empty("of any size", 1 << 16);
+    for qk_norm in [None, Some(&buffer)] {
+        let buffers = RotateBuffers {
+            step: &buffer,
+            qkv: &buffer,
+            q: &rig.empty("q", 1 << 16),
+            k_cache: &rig.empty("k", 1 << 16),
+            v_cache: &rig.empty("v", 1 << 16),
+            qk_norm,
+        };
+        block_on(kernels.rotate_heads(&rotate, &buffers))?;
+    }
+    let buffers = AttendBuffers {
+        step: &buffer,
+        q: &buffer,
+        k_cache: &buffer,
+        v_cache: &buffer,
+        y: &rig.empty("y", 1 << 16),
+        partial: &rig.empty("partial", 1 << 16),
+        stats: &rig.empty("stats", 1 << 16),
+    };
+    block_on(kernels.attend_decode(&shape, &buffers, 4))?;
+    block_on(kernels.attend_prefill(&shape, &buffers))?;
+    Ok(())
+}
+
+const ONE_QUERY: RotaryRows = RotaryRows { per_position: 1, first_query: 0, n_queries: 1 };
+
+/// Attention in every cache format, with every kind of sight, in heads of usual and of odd sizes.
+fn attentions() -> Vec<(Attend, RotaryRows)> {
+    let kinds = [
+        (Visibility::Causal, ONE_QUERY),
+        (Visibility::Window(4096), ONE_QUERY),
+        (Visibility::Bidirectional, RotaryRows { per_position: 2, first_query: 1, n_queries: 1 }),
+        (Visibility::DualChunks(1024), RotaryRows { per_position: 3, first_query: 0, n_queries: 3 }),
+    ];
+    let heads = [(16, 8, 128), (14, 2, 64), (3, 1, 24), (4, 4, 256)];
+    let formats = [KvType::F32, KvType::F16, KvType::Q8];
+    let of_heads = |(at, (n_heads, n_kv_heads, head_dim)): (usize, (usize, usize, usize))| {
+        formats.into_iter().enumerate().map(move |(i, kv)| {
+            let (visibility, rows) = kinds[(at + i) % kinds.len()];
+            (Attend { n_heads, n_kv_heads, head_dim, visibility, kv }, rows)
+        })
+    };
+    heads.into_iter().enumerate().flat_map(of_heads).collect()
+}
+
+#[test]
+fn attention_of_a_right_device_passes_and_what_is_wrong_is_found() {
+    let rig = Rig::open("");
+    let self_test = SelfTest::new(Findings::default(), LONG);
+    for (shape, rows) in attentions() {
+        let mut kernels = kernels(&rig, rig.kernels.tuning().clone(), &self_test);
+        bind_attention(&rig, &mut kernels, shape, rows).unwrap_or_else(|error| panic!("{shape:?}: {error}"));
+    }
+    assert!(self_test.findings().n_right() > 3 * attentions().len());
+    let faults: [(&str, Fault); 3] = [
+        ("rotate_heads", |source| source.wgsl = source.wgsl.replace("params.scale", "1.5 * params.scale")),
+        ("attend_decode", |source| {
+            if source.name.starts_with("attend_decode") {
+                source.wgsl = source.wgsl.replace("exp(", "exp2(");
+            }
+        }),
+        ("attend_prefill", |source| {
+            if source.name.starts_with("attend_prefill") {
+                source.wgsl = source.wgsl.replace("exp(", "exp2(");
+            }
+        }),
+    ];
+    for (name, fault) in faults {
+        for (shape, rows) in attentions().into_iter().step_by(4) {
+            let self_test = SelfTest::new(Findings::default(), LONG);
+            let mut tried = kernels(&rig, rig.kernels.tuning().clone(), &self_test).with_fault(fault);
+            let error = bind_attention(&rig, &mut tried, shape, rows).expect_err(name);
+            let Error::Wrong(WrongKernel { kernel, choice: None, .. }) = &error else { panic!("{error}") };
+            assert!(kernel.starts_with(name), "{shape:?}: {error}");
+        }
+    }
 }
 
 /// Every candidate of a device in its turn, as far as there are any.

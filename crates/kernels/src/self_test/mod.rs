@@ -7,6 +7,7 @@
 //!
 //! What was found is kept, see [`Findings`]: a device is asked once.
 
+mod attention;
 mod case;
 mod experts;
 mod host_matrix;
@@ -17,9 +18,11 @@ mod rows;
 use qwill_gpu::KernelSource;
 use web_time::Instant;
 
+pub use self::attention::{restored, stored};
 pub use self::host_matrix::{HostMatrix, padded_rows, whole_blocks};
 pub use self::rng::Rng;
 pub(crate) use self::{
+    attention::{attend_decode, attend_prefill, rotate_heads},
     experts::{gemm_experts, gemv_experts},
     projections::{gemm, gemv},
     rows::{norm_rms, route_experts},
@@ -62,6 +65,8 @@ impl Kernels {
                 Some(format!("its error is {worst:.1e} of what it sums up, {TOLERANCE:.0e} is allowed"))
             }
             Err(Error::Gpu(qwill_gpu::Error::Kernel { reason, .. })) => Some(reason),
+            // a model that just fits leaves no room for cases
+            Err(Error::Gpu(qwill_gpu::Error::OutOfMemory { .. })) => return Ok(()),
             Err(error) => return Err(error),
         };
         let wrong = reason.map(|reason| WrongKernel { kernel: source.name.clone(), choice, reason });

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use qwill_gpu::Buffer;
 use qwill_kernels::cpu::{k_unit, v_unit};
+use qwill_kernels::self_test::{restored, stored};
 use qwill_kernels::{Attend, PAGE};
 
 use super::heads::cut_heads;
-use super::places::{Places, UnitOf, restored, stored};
+use super::places::{Places, UnitOf};
 use crate::{Rig, Rng};
 
 /// Pages beside those in use.

@@ -1,30 +1,8 @@
 //! Where and how vectors lie in the cache.
 
-use half::f16;
-use qwill_kernels::cpu;
 use qwill_kernels::{KvType, PAGE};
 
 use super::UNTOUCHED;
-
-/// A head's vector as words of the cache.
-pub(super) fn stored(kv: KvType, vector: &[f32]) -> Vec<u32> {
-    let half = |x: f32| u32::from(f16::from_f32(x).to_bits());
-    match kv {
-        KvType::F32 => vector.iter().map(|x| x.to_bits()).collect(),
-        KvType::F16 => vector.chunks_exact(2).map(|pair| half(pair[0]) | half(pair[1]) << 16).collect(),
-        KvType::Q8 => cpu::encode_q8(vector),
-    }
-}
-
-/// What these words stand for.
-pub(super) fn restored(kv: KvType, words: &[u32], head_dim: usize) -> Vec<f32> {
-    let half = |bits: u32| f16::from_bits(bits as u16).to_f32();
-    match kv {
-        KvType::F32 => words.iter().map(|&word| f32::from_bits(word)).collect(),
-        KvType::F16 => words.iter().flat_map(|&word| [half(word & 0xffff), half(word >> 16)]).collect(),
-        KvType::Q8 => cpu::decode_q8(words, head_dim),
-    }
-}
 
 /// Where words of the cache are: those of a key, or those of a value, in order.
 #[derive(Clone, Copy)]

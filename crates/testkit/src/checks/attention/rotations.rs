@@ -1,9 +1,10 @@
 //! `rotate_heads`: QK-norm, rotary embedding and the cache write.
 
 use qwill_kernels::cpu::{self, k_unit, v_unit};
+use qwill_kernels::self_test::restored;
 use qwill_kernels::{KvType, PAGE, RotaryRows, Rotate, RotateBuffers};
 
-use super::places::{Places, UnitOf, restored};
+use super::places::{Places, UnitOf};
 use super::{HEADS, TOLERANCE, UNTOUCHED};
 use crate::checks::Outcome;
 use crate::{Depth, Report, Rig, Rng, TestSpan, TestStep, block_on, padded_rows};

@@ -1,5 +1,5 @@
-//! Launchers of kernels that have a choice: each takes the best candidate of the device's tuning, has it tried on the device
-//! where a self-test is under way, and binds it.
+//! Launchers of kernels that are tried: each takes the best candidate of the device's tuning where there is a choice, tries it on
+//! the device where a self-test is under way, and binds it.
 
 use qwill_gpu::Buffer;
 
@@ -8,8 +8,9 @@ use crate::gemm::{self};
 use crate::gemv::{self, Experts};
 use crate::shapes::GemmShape;
 use crate::{
-    Choice, Error, ExpertProject, ExpertRows, FusedNorm, Groups, Kernels, Launch, NormRows, Project, Routing,
-    align_row, experts, norm, routing, self_test,
+    Attend, AttendBuffers, Choice, Error, ExpertProject, ExpertRows, FusedNorm, Groups, Kernels, Launch,
+    NormRows, Project, Rotate, RotateBuffers, Routing, align_row, attention, experts, norm, routing,
+    self_test,
 };
 
 /// Projects row 0 of `x` into row 0 of `y`, with the norm of the input fused in where given; one launch a shard.
@@ -173,4 +174,48 @@ pub async fn route_experts(
     let case = async |kernels: &mut Kernels| self_test::route_experts(kernels, routing.weights, source).await;
     kernels.prove(source, Some(Choice::Rows(shape)), case).await?;
     routing::bind(kernels, routing, logits, routes, source).await
+}
+
+/// Attention, of which there is one kernel for each shape.
+impl Kernels {
+    /// QK-norm, rotary embedding and cache write of all tokens of a step.
+    pub async fn rotate_heads(
+        &mut self,
+        shape: &Rotate,
+        buffers: &RotateBuffers<'_>,
+    ) -> Result<Launch, Error> {
+        let has_norm = buffers.qk_norm.is_some();
+        shape.check()?;
+        let source = attention::rotate_source(&self.templates, shape, has_norm);
+        let case = async |kernels: &mut Self| self_test::rotate_heads(kernels, shape, has_norm).await;
+        self.prove(&source, None, case).await?;
+        self.bind_rotate_heads(shape, buffers).await
+    }
+
+    /// Attention of spans of one token over their caches in at most `max_splits` splits: two launches.
+    pub async fn attend_decode(
+        &mut self,
+        shape: &Attend,
+        buffers: &AttendBuffers<'_>,
+        max_splits: usize,
+    ) -> Result<[Launch; 2], Error> {
+        shape.check()?;
+        let source = attention::decode_source(&self.templates, shape);
+        let case = async |kernels: &mut Self| self_test::attend_decode(kernels, shape).await;
+        self.prove(&source, None, case).await?;
+        self.bind_attend_decode(shape, buffers, max_splits).await
+    }
+
+    /// Attention of the tokens of spans of more than one token.
+    pub async fn attend_prefill(
+        &mut self,
+        shape: &Attend,
+        buffers: &AttendBuffers<'_>,
+    ) -> Result<Launch, Error> {
+        shape.check()?;
+        let source = attention::prefill_source(&self.templates, shape);
+        let case = async |kernels: &mut Self| self_test::attend_prefill(kernels, shape).await;
+        self.prove(&source, None, case).await?;
+        self.bind_attend_prefill(shape, buffers).await
+    }
 }
