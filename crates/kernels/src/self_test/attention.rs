@@ -3,15 +3,13 @@
 use half::f16;
 use qwill_gpu::{Buffer, Gpu};
 
-use super::case::{Scaled, run, upload, worst};
+use super::case::{PAGES, Scaled, run, step, upload, worst};
 use super::{Rng, Worst, padded_rows};
 use crate::{
-    Attend, AttendBuffers, Error, Kernels, KvType, PAGE, Rotate, RotateBuffers, StepParts, StepShape,
-    StepSpan, TokenSource, Visibility, align_row, cpu, prefill_rows,
+    Attend, AttendBuffers, Error, Kernels, KvType, PAGE, Rotate, RotateBuffers, Visibility, align_row, cpu,
+    prefill_rows,
 };
 
-/// Physical pages of the text, in the order of its positions.
-const PAGES: [u32; 3] = [2, 0, 3];
 /// Keys of the token that is decoded: more than a split has.
 const N_KV: usize = 70;
 /// A tile of prefill and some, across the end of a page.
@@ -91,20 +89,6 @@ fn small(shape: &Attend) -> Attend {
         other => other,
     };
     Attend { n_heads: 2 * shape.n_heads / shape.n_kv_heads, n_kv_heads: 2, visibility, ..*shape }
-}
-
-/// A step of tokens of the text from a position on.
-async fn step(
-    gpu: &Gpu,
-    position: usize,
-    n_tokens: usize,
-    tile_rows: usize,
-    angles: &[f32],
-) -> Result<(Buffer, StepShape), Error> {
-    let tokens = vec![TokenSource::Id(0); n_tokens];
-    let span = StepSpan { tokens: &tokens, slot: 0, position: position as u32, pages: &PAGES, angles };
-    let (words, shape) = StepParts { spans: &[span], outputs: &[], tile_rows }.encode();
-    Ok((upload(gpu, &words).await?, shape))
 }
 
 /// Rows of attention against what is wanted of them, of values of at most 2.

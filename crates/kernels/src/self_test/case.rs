@@ -9,8 +9,8 @@ use qwill_weights::Layout;
 use super::{HostMatrix, Rng, Worst, padded_rows, whole_blocks};
 use crate::cpu::{self, Finish};
 use crate::{
-    DeviceMatrix, Epilogue, EpilogueKind, Error, FusedNorm, Kernels, Launch, RowOrder, Scaling, Shard,
-    SlotWeight, StepShape,
+    DeviceMatrix, Epilogue, EpilogueKind, Error, FusedNorm, Launch, RowOrder, Scaling, Shard, SlotWeight,
+    StepParts, StepShape, StepSpan, TokenSource,
 };
 
 /// Slots of the routes, and the one whose weight scales a product.
@@ -51,6 +51,10 @@ pub(super) fn worst(found: impl IntoIterator<Item = f32>, wanted: &[Scaled]) -> 
         worst = worst.max(if error.is_nan() { f64::INFINITY } else { error });
     }
     worst
+}
+
+fn length<T: Copy + Into<f64>>(values: &[T]) -> f64 {
+    values.iter().map(|&value| value.into().powi(2)).sum::<f64>().sqrt()
 }
 
 /// A number, and what its error is measured by.
@@ -166,13 +170,9 @@ impl Case {
     pub(super) fn products(&self, expert: usize, x: &[f32], has_norm: bool) -> Vec<Scaled> {
         let w = &self.host.values[expert * self.rows_per_expert * self.k..][..self.rows_per_expert * self.k];
         let norm = has_norm.then_some((&self.gain[..], f64::from(EPS)));
-        let length = |values: &[f32]| values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-        let x_length = if has_norm {
-            length(
-                &cpu::norm_rms(x, &self.gain, f64::from(EPS)).iter().map(|&v| v as f32).collect::<Vec<_>>(),
-            )
-        } else {
-            length(x)
+        let x_length = match norm {
+            Some((gain, eps)) => length(&cpu::norm_rms(x, gain, eps)),
+            None => length(x),
         };
         let sums = cpu::gemv(w, x, norm).into_iter().zip(w.chunks_exact(self.k));
         // rows of zeros are exact, but for what they are added to
@@ -216,12 +216,19 @@ impl Case {
     }
 }
 
-/// A step of so many tokens without a cache, as kernels read it.
-pub(super) async fn step(kernels: &Kernels, n_tokens: usize) -> Result<(Buffer, StepShape), Error> {
-    let tokens: Vec<_> = (0..n_tokens as u32).map(crate::TokenSource::Id).collect();
-    let pages = vec![0; n_tokens.div_ceil(crate::PAGE)];
-    let span = crate::StepSpan { tokens: &tokens, slot: 0, position: 0, pages: &pages, angles: &[] };
-    let parts = crate::StepParts { spans: &[span], outputs: &[], tile_rows: 16 };
-    let (words, shape) = parts.encode();
-    Ok((upload(&kernels.gpu, &words).await?, shape))
+/// Physical pages of the text, in the order of its positions.
+pub(super) const PAGES: [u32; 3] = [2, 0, 3];
+
+/// A step of tokens of the text from a position on, as kernels read it.
+pub(super) async fn step(
+    gpu: &Gpu,
+    position: usize,
+    n_tokens: usize,
+    tile_rows: usize,
+    angles: &[f32],
+) -> Result<(Buffer, StepShape), Error> {
+    let tokens = vec![TokenSource::Id(0); n_tokens];
+    let span = StepSpan { tokens: &tokens, slot: 0, position: position as u32, pages: &PAGES, angles };
+    let (words, shape) = StepParts { spans: &[span], outputs: &[], tile_rows }.encode();
+    Ok((upload(gpu, &words).await?, shape))
 }

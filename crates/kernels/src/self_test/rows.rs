@@ -15,7 +15,7 @@ pub(crate) async fn norm_rms(kernels: &mut Kernels, source: &KernelSource) -> Wo
     let gpu = kernels.gpu.clone();
     let mut rng = Rng::new(1);
     let (x, gain) = (rng.floats(N_ROWS * COLUMNS, 2.0), rng.floats(COLUMNS, 2.0));
-    let (step, shape) = step(kernels, N_ROWS).await?;
+    let (step, shape) = step(&gpu, 0, N_ROWS, 16, &[]).await?;
     let x_buffer = upload(&gpu, &padded_rows(&x, COLUMNS)).await?;
     let fused = FusedNorm { gain: upload(&gpu, &padded_rows(&gain, COLUMNS)).await?, eps: EPS };
     let y = upload(&gpu, &vec![0f32; N_ROWS * align_row(COLUMNS)]).await?;
