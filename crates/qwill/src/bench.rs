@@ -2,6 +2,7 @@
 
 mod parallel;
 
+use qwill_engine::Engine;
 use qwill_gpu::Usage;
 use qwill_kernels::PAGE;
 use qwill_models::step::{Output, Sampler, Source, Step, Want};
@@ -11,7 +12,6 @@ use web_time::Instant;
 
 pub use self::parallel::ParallelRun;
 use crate::driver::{Cache, Facts};
-use crate::engine::Engine;
 use crate::requests::{Generation, Reading};
 use crate::spread::median;
 use crate::timings::Clock;

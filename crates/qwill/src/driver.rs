@@ -2,6 +2,8 @@
 //! tells each request what came of it. Natively it has a thread of its own, in a browser it is a task of the tab.
 
 mod command;
+#[cfg(test)]
+mod engine_tests;
 mod factory;
 mod handle;
 mod spawn;
@@ -17,6 +19,7 @@ use std::pin::Pin;
 use futures_channel::mpsc::{TryRecvError, UnboundedReceiver};
 use futures_channel::oneshot;
 use futures_core::Stream;
+use qwill_engine::{Engine, MAX_OUTPUTS, MAX_STEPS, Pending};
 use qwill_scheduler::{Adopted, Event, Limits, Reading, RequestId, Scheduler, Text, What};
 
 pub(crate) use self::command::{Cache, Exported, Ticket};
@@ -26,7 +29,6 @@ pub(crate) use self::factory::{Factory, Facts};
 pub(crate) use self::handle::{Handle, Signals};
 pub(crate) use self::spawn::spawn;
 use crate::Error;
-use crate::engine::{Engine, MAX_OUTPUTS, MAX_STEPS, Pending};
 
 /// Steps submitted behind the one whose answers are waited for. A browser's event loop answers later than a driver does.
 const DEPTH: usize = if cfg!(target_arch = "wasm32") { 4 } else { 2 };
@@ -131,7 +133,7 @@ impl Driver {
             Command::Export { text, answer } => {
                 let (pages, n_tokens) = self.scheduler.find(&text);
                 let layers = self.engine.export_pages(&pages).await;
-                let _ = answer.send(layers.map(|layers| Exported { layers, n_tokens }));
+                let _ = answer.send(layers.map(|layers| Exported { layers, n_tokens }).map_err(Error::from));
             }
             Command::Import { text, layers, answer } => {
                 let _ = answer.send(self.import(&text, &layers));

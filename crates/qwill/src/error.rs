@@ -1,5 +1,6 @@
 //! Errors of the runtime, with codes that programs can match on.
 
+use qwill_engine::TensorError;
 use qwill_kernels::WrongKernel;
 
 /// Whatever can go wrong between a model's files and its reply.
@@ -22,26 +23,9 @@ pub enum Error {
     /// A tokenizer or template that does not work.
     #[error(transparent)]
     Text(#[from] qwill_text::Error),
-    /// The model needs a tensor that the files do not have.
-    #[error("the files have no tensor \"{name}\", which {architecture} needs{hint}")]
-    MissingTensor {
-        /// Name in this container.
-        name: String,
-        /// The family.
-        architecture: &'static str,
-        /// A similar name, if there is one.
-        hint: String,
-    },
-    /// A tensor of another shape than the configuration asks for.
-    #[error("tensor \"{name}\" has the shape {found:?}, but the configuration asks for {expected:?}")]
-    Shape {
-        /// Name in the files.
-        name: String,
-        /// Its shape there.
-        found: Vec<usize>,
-        /// The shape that follows from the configuration.
-        expected: Vec<usize>,
-    },
+    /// A tensor that does not fit the model.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
     /// The tokenizer has ids that the model has no embedding for, or there is no tokenizer.
     #[error("{0}")]
     Tokenizer(String),
@@ -86,31 +70,36 @@ pub enum Error {
     Kernel(String),
     /// A kernel that the device gets wrong, and that no other can replace.
     #[error(
-        "this device gets the kernel \"{kernel}\" wrong ({reason}), and nothing else does what it should do; a newer driver may \
-         help, or another GPU; without the self-test the model loads, but its replies will be wrong"
+        "this device gets the kernel \"{}\" wrong ({}), and nothing else does what it should do; a newer driver may help, or \
+         another GPU; without the self-test the model loads, but its replies will be wrong",
+        .0.kernel,
+        .0.reason
     )]
-    WrongKernel {
-        /// Its name with the permutation.
-        kernel: String,
-        /// How it is wrong.
-        reason: String,
-        /// What could be chosen otherwise.
-        choice: Option<qwill_kernels::Choice>,
-    },
+    WrongKernel(WrongKernel),
     /// The caller stopped it.
     #[error("stopped by the caller")]
     Aborted,
 }
 
+impl From<qwill_engine::Error> for Error {
+    fn from(error: qwill_engine::Error) -> Self {
+        use qwill_engine::Error as Engine;
+        match error {
+            Engine::Weights(error) => Self::Weights(error),
+            Engine::Tensor(error) => Self::Tensor(error),
+            Engine::Adapter(reason) => Self::Adapter(reason),
+            Engine::Request(reason) => Self::Request(reason),
+            Engine::Gpu(error) => Self::Gpu(error),
+            Engine::Kernel(reason) => Self::Kernel(reason),
+            Engine::WrongKernel(wrong) => Self::WrongKernel(wrong),
+            Engine::Aborted => Self::Aborted,
+        }
+    }
+}
+
 impl From<qwill_kernels::Error> for Error {
     fn from(error: qwill_kernels::Error) -> Self {
-        match error {
-            qwill_kernels::Error::Gpu(error) => Self::Gpu(error),
-            qwill_kernels::Error::Shape(reason) => Self::Kernel(reason),
-            qwill_kernels::Error::Wrong(WrongKernel { kernel, choice, reason }) => {
-                Self::WrongKernel { kernel, reason, choice }
-            }
-        }
+        qwill_engine::Error::from(error).into()
     }
 }
 
@@ -145,9 +134,7 @@ impl Error {
         use qwill_gpu::Error as Gpu;
         match self {
             Self::Files(_) => "file-not-found",
-            Self::Weights(_) | Self::MissingTensor { .. } | Self::Shape { .. } | Self::Adapter(_) => {
-                "invalid-file"
-            }
+            Self::Weights(_) | Self::Tensor(_) | Self::Adapter(_) => "invalid-file",
             Self::Model { source: qwill_models::Error::UnknownArchitecture { .. }, .. } => {
                 "unknown-architecture"
             }
@@ -161,7 +148,7 @@ impl Error {
             Self::Gpu(Gpu::Lost(_)) => "device-lost",
             Self::Gpu(Gpu::Kernel { .. } | Gpu::Device(_) | Gpu::NoTimestamps { .. })
             | Self::Kernel(_)
-            | Self::WrongKernel { .. } => "gpu-error",
+            | Self::WrongKernel(_) => "gpu-error",
             Self::Aborted => "aborted",
         }
     }

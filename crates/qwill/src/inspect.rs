@@ -1,10 +1,10 @@
 //! What a model is and what it takes, from its files alone.
 
+use qwill_engine::{WeightSource, find};
 use qwill_gpu::Gpu;
 use qwill_models::Plan;
 use serde::Serialize;
 
-use crate::loader::{WeightSource, find};
 use crate::memory::plan_memory;
 use crate::opened::{conversions, open, plan, tensors};
 use crate::{DeviceMemory, Error, LoadOptions, MemoryPlan, ModelFiles, RandomModel, RandomTokenizer};

@@ -68,10 +68,8 @@ mod bench;
 #[cfg(not(target_arch = "wasm32"))]
 mod cache_folder;
 mod chat;
-mod control;
 mod device_memory;
 mod driver;
-mod engine;
 mod error;
 mod eval;
 mod files;
@@ -82,7 +80,6 @@ mod gpus;
 pub mod hub;
 mod inspect;
 mod load_options;
-mod loader;
 mod lora;
 mod memory;
 mod model;
@@ -106,7 +103,6 @@ pub use chat::{
     ChatChoices, ChatEvent, ChatReply, ChatRequest, ChatStream, ChoiceEvent, CompletionLogprobs,
     FinishReason, Message, ReplyLogprobs, TokenLogprob, ToolCall, TopLogprob, Usage,
 };
-pub use control::{Control, LoadProgress};
 pub use device_memory::{DeviceMemory, Room};
 pub use error::Error;
 pub use eval::{EvalCase, EvalReply, Logprob, Pooled, WantedLogits};
@@ -114,13 +110,14 @@ pub use files::ModelFiles;
 pub use gpus::{GpuInfo, Gpus};
 pub use inspect::{Inspection, TensorSummary};
 pub use load_options::LoadOptions;
-pub use lora::{AdapterInfo, AdapterUse};
+pub use lora::AdapterUse;
 pub use memory::{Fit, MemoryPlan};
 pub use model::{Model, ModelInfo};
 pub use new_file::Existing;
 pub use pooled::Scores;
 pub use profile::{KernelProfile, ProfileReport, ProfileRequest, StepProfile};
 pub use quantize::quantize;
+pub use qwill_engine::{AdapterInfo, Control, LoadProgress, TensorError};
 pub use qwill_kernels::self_test::Findings;
 pub use qwill_kernels::{KvType, Tuning};
 pub use qwill_models::RopeScaling;

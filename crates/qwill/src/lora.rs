@@ -1,11 +1,14 @@
 //! Low-rank adapters (LoRA, arXiv 2106.09685): small changes to a model's matrices, chosen request by request.
 
-mod config;
-mod factors;
+mod registry;
 
+use qwill_engine::LoraFile;
+use qwill_weights::Checkpoint;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::factors::{Factors, LoraFile};
+pub(crate) use self::registry::Adapters;
+use crate::files::base_name;
+use crate::{Error, ModelFiles};
 
 /// An adapter that a request uses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,13 +32,34 @@ impl AdapterUse {
     }
 }
 
-/// A loaded adapter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AdapterInfo {
-    /// The name that requests use.
-    pub name: String,
-    /// Its weights.
-    pub n_params: u64,
-    /// Bytes of its matrices on the device.
-    pub device_bytes: u64,
+/// Opens an adapter's files.
+pub(crate) async fn open(files: &ModelFiles) -> Result<LoraFile, Error> {
+    let no_adapter = |reason: &str| {
+        Error::Files(format!(
+            "\"{}\" is no adapter: {reason}. An adapter is adapter_config.json and adapter_model.safetensors, or one \
+             .gguf file; found: {}",
+            files.name(),
+            files.listing()
+        ))
+    };
+    let gguf = files.with_extension(".gguf");
+    if !gguf.is_empty() {
+        let checkpoint = Checkpoint::open_gguf(gguf).await?;
+        let metadata = checkpoint.metadata();
+        let kind = (metadata.get_str("general.type")?, metadata.get_str("adapter.type")?);
+        if kind != (Some("adapter"), Some("lora")) {
+            return Err(no_adapter(
+                "the GGUF file has no general.type \"adapter\" with adapter.type \"lora\"",
+            ));
+        }
+        return Ok(LoraFile::from_gguf(checkpoint)?);
+    }
+    let json = files.read("adapter_config.json").await?;
+    let json = json.ok_or_else(|| no_adapter("there is no adapter_config.json"))?;
+    let mut shards = files.with_extension(".safetensors");
+    shards.retain(|file| base_name(file.name()).starts_with("adapter_model"));
+    if shards.is_empty() {
+        return Err(no_adapter("there is no adapter_model.safetensors"));
+    }
+    Ok(LoraFile::from_peft(Checkpoint::open_safetensors(shards, None).await?, &json)?)
 }

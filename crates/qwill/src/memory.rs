@@ -3,12 +3,13 @@
 
 use std::fmt;
 
+use qwill_engine::{
+    EngineOptions, MatrixShape, Purpose, Sizes, WeightSource, layer_cache_bytes, vector_bytes,
+};
 use qwill_kernels::{KvType, PAGE};
 use qwill_models::{Plan, Rope, TensorRef, WeightUse};
 use serde::Serialize;
 
-use crate::engine::{EngineOptions, Purpose, Sizes, layer_cache_bytes};
-use crate::loader::{MatrixShape, WeightSource, vector_bytes};
 use crate::setup::{Setup, set_up};
 use crate::{DeviceMemory, Error, LoadOptions, Room};
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use qwill_engine::{WeightSource, layer_cache_bytes};
 use qwill_gpu::Gpu;
 use qwill_kernels::self_test::Findings;
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
@@ -9,8 +10,7 @@ use serde::Serialize;
 use web_time::Instant;
 
 use crate::driver::{Cache, Facts, Handle, spawn};
-use crate::engine::layer_cache_bytes;
-use crate::loader::WeightSource;
+use crate::lora::Adapters;
 use crate::memory::plan_memory;
 use crate::opened::{conversions, open, plan, tensors};
 use crate::{
@@ -68,54 +68,6 @@ struct Shared {
     facts: Facts,
     load_ms: f64,
     adapters: Mutex<Adapters>,
-}
-
-/// The adapters beside the weights.
-#[derive(Default)]
-struct Adapters {
-    /// In the order in which they were loaded, with the numbers that spans know them by.
-    loaded: Vec<(u64, AdapterInfo)>,
-    /// What requests use that do not say.
-    selected: Vec<AdapterUse>,
-}
-
-impl Adapters {
-    /// Notes one, unless there is another of its name; whether it did.
-    fn add(&mut self, id: u64, info: &AdapterInfo) -> bool {
-        let is_new = self.loaded.iter().all(|(_, other)| other.name != info.name);
-        if is_new {
-            self.loaded.push((id, info.clone()));
-        }
-        is_new
-    }
-
-    /// Takes one out; its number.
-    fn remove(&mut self, name: &str) -> Result<u64, Error> {
-        self.check(&[AdapterUse::new(name)])?;
-        self.selected.retain(|selected| selected.name != name);
-        let index = self.loaded.iter().position(|(_, info)| info.name == name);
-        let index = index.ok_or_else(|| Error::Request(format!("there is no adapter \"{name}\"")))?;
-        Ok(self.loaded.remove(index).0)
-    }
-
-    fn check(&self, uses: &[AdapterUse]) -> Result<(), Error> {
-        for (index, AdapterUse { name, scale }) in uses.iter().enumerate() {
-            if !self.loaded.iter().any(|(_, info)| info.name == *name) {
-                let names: Vec<&str> = self.loaded.iter().map(|(_, info)| &*info.name).collect();
-                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                return Err(Error::Request(format!("there is no adapter \"{name}\"; loaded are: {names}")));
-            }
-            if uses[..index].iter().any(|other| other.name == *name) {
-                return Err(Error::Request(format!("adapter \"{name}\" is named twice")));
-            }
-            if !(-1e4..=1e4).contains(scale) {
-                return Err(Error::Request(format!(
-                    "the scale of adapter \"{name}\" is {scale}, but must be between -10000 and 10000"
-                )));
-            }
-        }
-        Ok(())
-    }
 }
 
 fn name_taken(name: &str) -> Error {
@@ -332,7 +284,7 @@ impl Model {
     /// ```
     ///
     /// Every linear layer can be changed, those of experts and the output matrix among them, and the embedding. Errors
-    /// name what is not supported ([`Error::Adapter`]), and tensors that do not fit the model ([`Error::Shape`]).
+    /// name what is not supported ([`Error::Adapter`]), and tensors that do not fit the model ([`Error::Tensor`]).
     pub async fn load_adapter(&self, files: ModelFiles, name: &str) -> Result<AdapterInfo, Error> {
         if self.adapters().iter().any(|adapter| adapter.name == name) {
             return Err(name_taken(name));
@@ -362,7 +314,7 @@ impl Model {
     /// # Ok(()) }
     /// ```
     pub fn adapters(&self) -> Vec<AdapterInfo> {
-        self.beside().loaded.iter().map(|(_, info)| info.clone()).collect()
+        self.beside().infos().cloned().collect()
     }
 
     /// What everything uses that does not name its adapters: nothing, unless this is called.
@@ -373,26 +325,17 @@ impl Model {
     /// # Ok(()) }
     /// ```
     pub fn select_adapters(&self, uses: &[AdapterUse]) -> Result<(), Error> {
-        let mut adapters = self.beside();
-        adapters.check(uses)?;
-        adapters.selected = uses.to_vec();
-        Ok(())
+        self.beside().select(uses)
     }
 
     /// What a request uses that names these, or none: the numbers of adapters, with their scales.
     pub(crate) fn resolve_adapters(&self, uses: Option<&[AdapterUse]>) -> Result<Vec<(u64, f32)>, Error> {
-        let adapters = self.beside();
-        let uses = uses.unwrap_or(&adapters.selected);
-        adapters.check(uses)?;
-        // in the order in which they were loaded: sums of floats depend on it
-        let scale_of = |name: &str| uses.iter().find(|used| used.name == name).map_or(0.0, |used| used.scale);
-        let used = adapters.loaded.iter().map(|(id, info)| (*id, scale_of(&info.name)));
-        Ok(used.filter(|(_, scale)| *scale != 0.0).collect())
+        self.beside().resolve(uses)
     }
 
     /// The adapters that a request uses which names these, or none.
     pub(crate) fn used_adapters(&self, uses: Option<&[AdapterUse]>) -> Vec<AdapterUse> {
-        uses.map_or_else(|| self.beside().selected.clone(), <[AdapterUse]>::to_vec)
+        uses.map_or_else(|| self.beside().selected().to_vec(), <[AdapterUse]>::to_vec)
     }
 
     fn beside(&self) -> MutexGuard<'_, Adapters> {

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use qwill_engine::{StoredRows, find};
 use qwill_models::{Outputs, Plan};
 use qwill_weights::{DType, Tensors};
 
 use crate::files::Opened;
-use crate::loader::{StoredRows, find};
 use crate::weight_format::TensorFormats;
 use crate::{Error, LoadOptions, ModelFiles};
 
@@ -51,7 +51,7 @@ pub(crate) fn tensors(opened: &Opened) -> Result<Tensors<'_>, Error> {
 /// Finds all tensors of a plan, in its order, and checks their shapes.
 pub(crate) fn stored_rows<'c>(opened: &'c Opened, plan: &Plan) -> Result<Vec<StoredRows<'c>>, Error> {
     let tensors = tensors(opened)?;
-    plan.tensors().into_iter().map(|tensor| find(&tensors, plan.architecture, tensor)).collect()
+    plan.tensors().into_iter().map(|tensor| Ok(find(&tensors, plan.architecture, tensor)?)).collect()
 }
 
 /// Bytes of the files that rows stand for.

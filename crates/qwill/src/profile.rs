@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use qwill_engine::{Engine, Ready};
 use serde::Serialize;
 use web_time::Instant;
 
@@ -11,7 +12,6 @@ use qwill_kernels::Cost;
 use qwill_models::step::{Begin, Output, Sampler, Source, Step, Want};
 
 use crate::driver::Cache;
-use crate::engine::{Engine, Ready};
 use crate::spread::median;
 use crate::{Error, Model};
 

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
+use qwill_engine::find;
 use qwill_models::{Plan, TensorRef, gguf_from_config};
 use qwill_weights::{ByteSource, Container, DType, Tensors, Value, gguf};
 
 use crate::files::Opened;
 use crate::gguf_file::{KeyValue, file_tensors, tokenizer_metadata};
-use crate::loader::find;
 use crate::new_file::{Existing, NewFile, failed};
 use crate::weight_format::{TensorFormats, WeightFormat};
 use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel, RandomTokenizer};

@@ -1,9 +1,9 @@
 //! The sizes of an engine: what is asked for, what the model allows and what the device holds.
 
+use qwill_engine::{EngineOptions, MAX_OUTPUTS, widest_row_bytes};
 use qwill_kernels::{KvType, PAGE};
 use qwill_models::{Direction, Plan, Rope};
 
-use crate::engine::{EngineOptions, MAX_OUTPUTS, widest_row_bytes};
 use crate::{DeviceMemory, Error, LoadOptions};
 
 /// Context that is set up when nobody asks for another; the model's own when that is shorter.

@@ -65,6 +65,7 @@ fn crates_know_only_what_they_may() {
     assert_eq!(ours("qwill-text"), [""; 0]);
     assert_eq!(ours("qwill-models"), ["qwill-weights"]);
     assert_eq!(ours("qwill-scheduler"), ["qwill-models", "qwill-weights"]);
+    assert_eq!(ours("qwill-engine"), ["qwill-gpu", "qwill-kernels", "qwill-models", "qwill-weights"]);
     assert_eq!(ours("qwill-gpu"), [""; 0]);
     assert_eq!(ours("qwill-kernels"), ["qwill-gpu", "qwill-weights"]);
 }
@@ -72,7 +73,7 @@ fn crates_know_only_what_they_may() {
 #[test]
 fn wasm_is_only_a_surface() {
     let manifest = std::fs::read_to_string(root().join("crates/wasm/Cargo.toml")).unwrap();
-    for inner in ["qwill-kernels", "qwill-gpu", "qwill-models", "qwill-weights", "wgpu"] {
+    for inner in ["qwill-engine", "qwill-kernels", "qwill-gpu", "qwill-models", "qwill-weights", "wgpu"] {
         assert!(!manifest.contains(inner), "crates/wasm depends on {inner}");
     }
 }

@@ -5,9 +5,9 @@ use std::pin::Pin;
 
 use futures_channel::mpsc::UnboundedSender;
 use futures_channel::oneshot;
+use qwill_engine::Engine;
 use qwill_scheduler::{Request, Text, What};
 
-use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
 
 /// Names a request before the driver has heard of it.

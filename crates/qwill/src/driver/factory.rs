@@ -2,20 +2,19 @@
 
 use std::rc::Rc;
 
+use qwill_engine::{Engine, EngineOptions, Loader, WeightSource};
 use qwill_gpu::{Allocated, Gpu};
+use qwill_kernels::WrongKernel;
 use qwill_kernels::self_test::Findings;
 use qwill_models::Plan;
 use qwill_text::{GenerationConfig, Tokenizer};
 use qwill_weights::ReadAhead;
 
 use super::trial::Trial;
-use crate::engine::{Engine, EngineOptions};
 use crate::files::{Opened, Templates};
-use crate::loader::{Loader, WeightSource};
-use crate::lora::LoraFile;
 use crate::memory::plan_memory;
 use crate::opened::{conversions, open, plan, stored_rows, tensors, total_bytes};
-use crate::{AdapterInfo, Control, DeviceMemory, Error, LoadOptions, LoadProgress, ModelFiles};
+use crate::{AdapterInfo, Control, DeviceMemory, Error, LoadOptions, LoadProgress, ModelFiles, lora};
 
 /// All that an engine is made from, kept as long as the model lives.
 pub(crate) struct Factory {
@@ -112,7 +111,8 @@ impl Factory {
         let made = loop {
             let kernels = trial.kernels(gpu, &self.options).await?;
             match Engine::new(kernels, &plan, sizes, &weights).await {
-                Err(Error::WrongKernel { kernel, choice, reason }) if trial.strike(choice) => {
+                Err(qwill_engine::Error::WrongKernel(wrong)) if trial.strike(wrong.choice) => {
+                    let WrongKernel { kernel, reason, .. } = wrong;
                     tracing::warn!(
                         "this device gets the kernel \"{kernel}\" wrong ({reason}); another takes its place"
                     );
@@ -144,8 +144,8 @@ pub(super) async fn load_adapter(
     name: &str,
     id: u64,
 ) -> Result<AdapterInfo, Error> {
-    let file = LoraFile::open(files).await?;
-    engine.load_adapter(&file, name, id).await
+    let file = lora::open(files).await?;
+    Ok(engine.load_adapter(&file, name, id).await?)
 }
 
 fn check_tokenizer(opened: &Opened, plan: &Plan) -> Result<(), Error> {

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_channel::oneshot;
 use futures_core::Stream;
+use qwill_engine::Engine;
 use qwill_scheduler::{Request, Text};
 
 use super::command::{Cache, Command, Exported, Listener, Run, Signal, Ticket, Work};
 use super::task::Running;
-use crate::engine::Engine;
 use crate::{AdapterInfo, Error, ModelFiles};
 
 /// Sends the driver what is to be done. Clones reach the same one; it ends with the last of them.

@@ -57,7 +57,7 @@ async fn build(
     factory: &Factory,
     reports: UnboundedSender<LoadProgress>,
     stopped: &AtomicBool,
-) -> Result<(crate::engine::Engine, Facts), Error> {
+) -> Result<(qwill_engine::Engine, Facts), Error> {
     let mut report = |progress| {
         let is_heard = reports.unbounded_send(progress).is_ok();
         if is_heard && !stopped.load(Ordering::Relaxed) { Control::Continue } else { Control::Stop }

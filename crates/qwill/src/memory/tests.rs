@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use pollster::block_on;
+use qwill_engine::{Loader, WeightSource};
 use qwill_gpu::Gpu;
 use qwill_testkit::golden::{FLOATS, QUANTISED};
 use qwill_weights::ReadAhead;
 
 use super::WeightBytes;
-use crate::loader::{Loader, WeightSource};
 use crate::opened::{conversions, open, plan, tensors};
 use crate::{Control, LoadOptions, ModelFiles};
 

@@ -121,6 +121,6 @@ fn a_kernel_that_nothing_can_replace_ends_the_load() {
         }
     };
     let error = load(&path, "", Some(fault), SelfTest::From(Findings::default())).unwrap_err();
-    assert!(matches!(&error, Error::WrongKernel { kernel, .. } if kernel.starts_with("gemv")), "{error}");
+    assert!(matches!(&error, Error::WrongKernel(wrong) if wrong.kernel.starts_with("gemv")), "{error}");
     assert_eq!(error.code(), "gpu-error");
 }

@@ -28,7 +28,7 @@ impl Engine {
     }
 
     /// What pages hold: keys of the first layer, its values, keys of the second…, page after page in each.
-    pub(crate) async fn export_pages(&self, pages: &[Page]) -> Result<Vec<Vec<u8>>, Error> {
+    pub async fn export_pages(&self, pages: &[Page]) -> Result<Vec<Vec<u8>>, Error> {
         let bytes = self.page_bytes();
         let total = bytes * pages.len() as u64;
         let mut layers = Vec::with_capacity(2 * self.caches.len());
@@ -49,7 +49,7 @@ impl Engine {
     }
 
     /// Refuses what [`Self::export_pages`] cannot have read of so many tokens.
-    pub(crate) fn check_pages(&self, n_tokens: usize, layers: &[Vec<u8>]) -> Result<(), Error> {
+    pub fn check_pages(&self, n_tokens: usize, layers: &[Vec<u8>]) -> Result<(), Error> {
         let (n_pages, bytes) = (n_tokens.div_ceil(PAGE), self.page_bytes() as usize);
         let has_all = layers.len() == 2 * self.caches.len();
         if has_all
@@ -67,7 +67,7 @@ impl Engine {
 
     /// Writes what [`Self::export_pages`] read of as many pages, from the `first` of them on; it was
     /// [checked](Self::check_pages).
-    pub(crate) fn import_pages(&self, pages: &[Page], first: usize, layers: &[Vec<u8>]) {
+    pub fn import_pages(&self, pages: &[Page], first: usize, layers: &[Vec<u8>]) {
         let bytes = self.page_bytes() as usize;
         let caches = self.caches.iter().flat_map(|(keys, values)| [keys, values]);
         for (cache, layer) in caches.zip(layers) {

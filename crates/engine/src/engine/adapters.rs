@@ -108,12 +108,7 @@ impl Engine {
     }
 
     /// Uploads an adapter, which spans know by a number, and binds its launches.
-    pub(crate) async fn load_adapter(
-        &mut self,
-        file: &LoraFile,
-        name: &str,
-        id: u64,
-    ) -> Result<AdapterInfo, Error> {
+    pub async fn load_adapter(&mut self, file: &LoraFile, name: &str, id: u64) -> Result<AdapterInfo, Error> {
         let adapter = self.bind_adapter(file, name, id).await.inspect_err(|_| self.free_unused())?;
         let info = adapter.info.clone();
         self.adapters.loaded.push(adapter);
@@ -131,7 +126,7 @@ impl Engine {
     }
 
     /// Frees an adapter.
-    pub(crate) fn unload_adapter(&mut self, id: u64) {
+    pub fn unload_adapter(&mut self, id: u64) {
         self.adapters.loaded.retain(|adapter| adapter.id != id);
         self.free_unused();
     }

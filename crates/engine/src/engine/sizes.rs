@@ -13,7 +13,7 @@ use super::{EngineOptions, MAX_OUTPUTS, MAX_STEPS};
 
 /// What a buffer is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// Activations of a step.
     Activations,
     /// Activations of mixtures of experts.
@@ -26,14 +26,17 @@ pub(crate) enum Purpose {
 
 /// A buffer that is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) label: &'static str,
-    pub(crate) purpose: Purpose,
-    pub(crate) bytes: u64,
+pub struct Size {
+    /// What is in it.
+    pub label: &'static str,
+    /// What that is for.
+    pub purpose: Purpose,
+    /// Its bytes.
+    pub bytes: u64,
 }
 
 /// The one place that knows how large buffers are: what makes them and what plans memory look here.
-pub(crate) struct Sizes {
+pub struct Sizes {
     /// By their places in the plan.
     pub(super) registers: Vec<Size>,
     pub(super) routes: Option<Routes<u64, GroupBytes>>,
@@ -42,7 +45,7 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     /// Of an engine whose positions are `rope`, which may differ from the plan's for a shorter context.
-    pub(crate) fn new(plan: &Plan, rope: &Rope, options: EngineOptions, tuning: &Tuning) -> Self {
+    pub fn new(plan: &Plan, rope: &Rope, options: EngineOptions, tuning: &Tuning) -> Self {
         let register = |shape| register_size(shape, rope, options.chunk);
         Self {
             registers: plan.registers.shapes().iter().map(register).collect(),
@@ -65,12 +68,12 @@ impl Sizes {
     }
 
     /// Bytes of all buffers that are there for something.
-    pub(crate) fn sum(&self, purpose: Purpose) -> u64 {
+    pub fn sum(&self, purpose: Purpose) -> u64 {
         self.all().filter(|size| size.purpose == purpose).map(|size| size.bytes).sum()
     }
 
     /// The largest buffer.
-    pub(crate) fn largest(&self) -> Size {
+    pub fn largest(&self) -> Size {
         self.all().max_by_key(|size| size.bytes).expect("every engine has steps")
     }
 }
@@ -135,7 +138,7 @@ pub(super) fn max_splits(plan: &Plan, context_length: usize, tuning: &Tuning) ->
 }
 
 /// Bytes that a token takes in the widest register.
-pub(crate) fn widest_row_bytes(plan: &Plan, rope: &Rope) -> usize {
+pub fn widest_row_bytes(plan: &Plan, rope: &Rope) -> usize {
     let of_token = |shape: &RegisterShape| match shape.rows {
         RegisterRows::Tokens => align_row(shape.width) * 4,
         RegisterRows::Queries => rope.rows().n_queries * align_row(shape.width) * 4,
@@ -151,6 +154,6 @@ fn layer_page_bytes(plan: &Plan, options: EngineOptions) -> usize {
 }
 
 /// Bytes of the keys, or of the values, of one layer.
-pub(crate) fn layer_cache_bytes(plan: &Plan, options: EngineOptions) -> u64 {
+pub fn layer_cache_bytes(plan: &Plan, options: EngineOptions) -> u64 {
     (options.n_pages * layer_page_bytes(plan, options)) as u64
 }

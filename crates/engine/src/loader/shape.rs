@@ -9,43 +9,45 @@ use crate::Error;
 
 /// A matrix on the device, before it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MatrixShape {
-    pub(crate) layout: Layout,
-    pub(crate) order: RowOrder,
+pub struct MatrixShape {
+    /// How its numbers lie.
+    pub layout: Layout,
+    /// How its rows lie.
+    pub order: RowOrder,
     /// Rows, with the padding of [`RowOrder::GateUp`].
-    pub(crate) n_rows: usize,
+    pub n_rows: usize,
     /// Elements in a row, without padding.
-    pub(crate) k: usize,
+    pub k: usize,
     /// A shard holds a multiple of so many rows.
-    pub(crate) unit: usize,
+    pub unit: usize,
 }
 
 impl MatrixShape {
     /// Bytes of a row in a stream.
-    pub(crate) fn row_bytes(&self, stream: usize) -> u64 {
+    pub fn row_bytes(&self, stream: usize) -> u64 {
         self.layout.stream_row_words(stream, self.k) as u64 * 4
     }
 
     /// Bytes of the matrix in all streams. Shards do not add any.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         (0..self.layout.n_streams()).map(|stream| self.row_bytes(stream)).sum::<u64>() * self.n_rows as u64
     }
 
     /// Bytes that must lie in one binding.
-    pub(crate) fn unit_bytes(&self) -> u64 {
+    pub fn unit_bytes(&self) -> u64 {
         let widest = (0..self.layout.n_streams()).map(|stream| self.row_bytes(stream)).max();
         widest.unwrap_or(4) * self.unit as u64
     }
 
     /// Rows that a shard holds where a binding holds `room` bytes; 0 if that is too little.
-    pub(crate) fn rows_of_shard(&self, room: u64) -> usize {
+    pub fn rows_of_shard(&self, room: u64) -> usize {
         let units = room / self.unit_bytes().max(1);
         (self.unit as u64).saturating_mul(units).min(self.n_rows as u64) as usize
     }
 }
 
 /// Bytes of vectors that lie one after the other as f32.
-pub(crate) fn vector_bytes(parts: &[&TensorRef]) -> u64 {
+pub fn vector_bytes(parts: &[&TensorRef]) -> u64 {
     align_row(parts.iter().map(|part| part.shape[0]).sum()) as u64 * 4
 }
 
@@ -72,7 +74,7 @@ impl WeightSource<'_> {
 
     /// The matrices of a weight with the parts that lie in each: one if all share a layout, else one for each run of
     /// parts that do. Gate and up rows take turns, so that they are always one matrix.
-    pub(crate) fn shapes<'w>(
+    pub fn shapes<'w>(
         &self,
         architecture: &'static str,
         weight: &'w Weight,
@@ -98,7 +100,7 @@ impl WeightSource<'_> {
     }
 
     /// The matrix of a layer's experts, one under the other; an expert is a unit.
-    pub(crate) fn experts_shape(
+    pub fn experts_shape(
         &self,
         architecture: &'static str,
         experts: &[&Weight],

@@ -21,7 +21,7 @@ const REPORT: usize = reports(0).words();
 
 /// The rows of outputs of a step, by what is wanted of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub(super) struct Wanted {
     /// Which answer each row is.
     answers: Vec<usize>,
     /// Rows from which a token is drawn, and how many of the most likely ones are reported with each, if it is.
@@ -112,7 +112,7 @@ impl Staging {
 }
 
 /// The answers of a step that was submitted.
-pub(crate) struct Pending {
+pub struct Pending {
     gpu: Rc<Gpu>,
     wanted: Wanted,
     readbacks: Vec<Readback>,
@@ -134,7 +134,7 @@ impl Pending {
     }
 
     /// Waits for the step; its answers, in the order of [`Step::outputs`](qwill_models::step::Step::outputs).
-    pub(crate) async fn answers(self) -> Result<Vec<Answer>, Error> {
+    pub async fn answers(self) -> Result<Vec<Answer>, Error> {
         let Self { gpu, wanted, readbacks, drawn, staging, widths } = self;
         let mut readbacks = readbacks.into_iter();
         let mut next = async || match readbacks.next() {

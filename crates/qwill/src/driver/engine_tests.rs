@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pollster::block_on;
+use qwill_engine::Engine;
 use qwill_kernels::KvType;
 use qwill_models::step::{Answer, Begin, Output, PAGE, Sampler, Source, Span, Step, Want};
 
 use crate::driver::Factory;
-use crate::engine::Engine;
 use crate::{LoadOptions, ModelFiles};
 
 /// Largest logit difference, as for the goldens.
@@ -193,7 +193,7 @@ fn reports_are_those_of_the_reference() {
         let mut cost = |output: Output| {
             span.outputs = vec![output];
             let written = block_on(engine.write(&step_of(std::slice::from_ref(&span)))).unwrap();
-            (engine.ready(&written).launches.len(), written.wanted.drawn_bytes())
+            (engine.ready(&written).launches.len(), written.drawn_bytes())
         };
         let (n_launches, bytes) = cost(token(None));
         assert_eq!(bytes, 4);

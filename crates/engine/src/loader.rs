@@ -13,19 +13,20 @@ use qwill_models::{Arrangement, Plan, TensorRef, Weight, WeightUse};
 use qwill_weights::{Container, Filled, Layout, Pieces, ReadAhead, Tensor, Tensors};
 
 pub(crate) use self::allocate::allocate;
-pub(crate) use self::shape::{MatrixShape, row_on_device, rows_on_device, vector_bytes};
-pub(crate) use self::weights::Weights;
-use crate::{Control, Error, LoadProgress};
+pub use self::shape::{MatrixShape, vector_bytes};
+pub(crate) use self::shape::{row_on_device, rows_on_device};
+pub use self::weights::Weights;
+use crate::{Control, Error, LoadProgress, TensorError};
 
 // Pieces of gate and up begin with a turn of theirs.
 const _: () = assert!(Pieces::STEP.is_multiple_of(RowOrder::RUN));
 
 /// Where the plan's weights come from: a checkpoint's tensors.
 #[derive(Clone, Copy)]
-pub(crate) struct WeightSource<'a>(pub(crate) Tensors<'a>);
+pub struct WeightSource<'a>(pub Tensors<'a>);
 
 /// The rows of a stored tensor that a part of the plan means: all of them, or those of one expert.
-pub(crate) type StoredRows<'c> = (Tensor<'c>, Range<usize>);
+pub type StoredRows<'c> = (Tensor<'c>, Range<usize>);
 
 /// Where rows go.
 enum Target {
@@ -36,7 +37,7 @@ enum Target {
 }
 
 /// Makes room for weights, and fills it.
-pub(crate) struct Loader<'a> {
+pub struct Loader<'a> {
     gpu: &'a Gpu,
     architecture: &'static str,
     source: WeightSource<'a>,
@@ -50,7 +51,7 @@ pub(crate) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     /// `read_ahead` reads what the plan names.
-    pub(crate) fn new(
+    pub fn new(
         gpu: &'a Gpu,
         architecture: &'static str,
         source: WeightSource<'a>,
@@ -65,7 +66,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Makes room for all weights of a plan. [`finish`](Self::finish) fills it.
-    pub(crate) async fn allocate<'p>(&mut self, plan: &'p Plan) -> Result<Weights<'p>, Error> {
+    pub async fn allocate<'p>(&mut self, plan: &'p Plan) -> Result<Weights<'p>, Error> {
         let mut weights = Weights::default();
         for used in plan.weights() {
             match used {
@@ -143,7 +144,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads everything, and waits until all of it is on the device.
-    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+    pub async fn finish(&mut self) -> Result<(), Error> {
         let pieces = std::mem::take(&mut self.pieces);
         let targets = std::mem::take(&mut self.targets);
         pieces
@@ -236,7 +237,7 @@ fn cut<'w>(runs: &[&'w [u32]], words: Range<usize>) -> Vec<&'w [u8]> {
 }
 
 /// Finds a tensor under the name its container gives it, and checks its shape.
-pub(crate) fn find<'c>(
+pub fn find<'c>(
     tensors: &Tensors<'c>,
     architecture: &'static str,
     part: &TensorRef,
@@ -253,7 +254,7 @@ pub(crate) fn find<'c>(
     let tensor = found.ok_or_else(|| {
         let last = name.rsplit('.').nth(1).unwrap_or(name);
         let similar = checkpoint.tensors().find(|t| t.name.contains(last));
-        Error::MissingTensor {
+        TensorError::Missing {
             name: name.clone(),
             architecture,
             hint: similar.map(|t| format!("; there is \"{}\"", t.name)).unwrap_or_default(),
@@ -269,7 +270,7 @@ pub(crate) fn find<'c>(
     // GGUF files keep a matrix of one row as a vector.
     let is_row = expected.split_first().is_some_and(|(&rows, row)| rows == 1 && tensor.shape == row);
     if tensor.shape != expected && !is_row {
-        return Err(Error::Shape { name: name.clone(), found: tensor.shape, expected });
+        return Err(TensorError::Shape { name: name.clone(), found: tensor.shape, expected }.into());
     }
     Ok((tensor, rows))
 }

@@ -4,11 +4,12 @@ use qwill_gpu::{Gpu, Step};
 use qwill_kernels::{Launch, StepShape};
 
 /// A step that is ready to run.
-pub(crate) struct Ready<'e> {
+pub struct Ready<'e> {
     gpu: &'e Gpu,
     /// What it runs, in order.
-    pub(crate) launches: Vec<&'e Launch>,
-    pub(crate) shape: StepShape,
+    pub launches: Vec<&'e Launch>,
+    /// What decides how much each has to do.
+    pub shape: StepShape,
 }
 
 impl<'e> Ready<'e> {
@@ -23,7 +24,7 @@ impl<'e> Ready<'e> {
     }
 
     /// Records all of it.
-    pub(crate) fn record(&self) -> Step<'e> {
+    pub fn record(&self) -> Step<'e> {
         let mut step = self.gpu.step();
         self.record_into(&mut step);
         step
@@ -37,7 +38,7 @@ impl<'e> Ready<'e> {
     }
 
     /// Indices of its launches, those together that do the same, in the order in which each comes first.
-    pub(crate) fn alike(&self) -> Vec<Vec<usize>> {
+    pub fn alike(&self) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for (index, launch) in self.launches.iter().enumerate() {
             let is_like = |&other: &usize| {

@@ -8,9 +8,8 @@ use qwill_models::{TensorRef, Weight};
 use qwill_weights::{Checkpoint, Container, DType, Layout, Tensor, Tensors};
 
 use super::config::LoraConfig;
-use crate::files::base_name;
 use crate::loader::{row_on_device, rows_on_device};
-use crate::{Error, ModelFiles};
+use crate::{Error, TensorError};
 
 /// What a module does with its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +39,7 @@ enum Scaling {
 }
 
 /// An adapter's files.
-pub(crate) struct LoraFile {
+pub struct LoraFile {
     checkpoint: Checkpoint,
     scaling: Scaling,
     /// By the module's name without what wraps the model, or in GGUF files by the name of its weight.
@@ -112,39 +111,19 @@ fn parse(container: Container, name: &str) -> Option<(&str, Kind, bool)> {
 }
 
 impl LoraFile {
-    /// Reads the configuration and the names of the tensors.
-    pub(crate) async fn open(files: &ModelFiles) -> Result<Self, Error> {
-        let no_adapter = |reason: &str| {
-            Error::Files(format!(
-                "\"{}\" is no adapter: {reason}. An adapter is adapter_config.json and adapter_model.safetensors, or one \
-                 .gguf file; found: {}",
-                files.name(),
-                files.listing()
-            ))
-        };
-        let gguf = files.with_extension(".gguf");
-        let (checkpoint, scaling) = if gguf.is_empty() {
-            let json = files.read("adapter_config.json").await?;
-            let json = json.ok_or_else(|| no_adapter("there is no adapter_config.json"))?;
-            let config = LoraConfig::from_json(&json)?;
-            let mut shards = files.with_extension(".safetensors");
-            shards.retain(|file| base_name(file.name()).starts_with("adapter_model"));
-            if shards.is_empty() {
-                return Err(no_adapter("there is no adapter_model.safetensors"));
-            }
-            (Checkpoint::open_safetensors(shards, None).await?, Scaling::Peft(config))
-        } else {
-            let checkpoint = Checkpoint::open_gguf(gguf).await?;
-            let metadata = checkpoint.metadata();
-            let kind = (metadata.get_str("general.type")?, metadata.get_str("adapter.type")?);
-            if kind != (Some("adapter"), Some("lora")) {
-                return Err(no_adapter(
-                    "the GGUF file has no general.type \"adapter\" with adapter.type \"lora\"",
-                ));
-            }
-            let alpha = metadata.get_f64("adapter.lora.alpha")?.unwrap_or(0.0) as f32;
-            (checkpoint, Scaling::Gguf(alpha))
-        };
+    /// An adapter as PEFT saves it: tensors beside `adapter_config.json`.
+    pub fn from_peft(checkpoint: Checkpoint, config_json: &[u8]) -> Result<Self, Error> {
+        let scaling = Scaling::Peft(LoraConfig::from_json(config_json)?);
+        Self::new(checkpoint, scaling)
+    }
+
+    /// An adapter in a GGUF file, which has its scale.
+    pub fn from_gguf(checkpoint: Checkpoint) -> Result<Self, Error> {
+        let alpha = checkpoint.metadata().get_f64("adapter.lora.alpha")?.unwrap_or(0.0) as f32;
+        Self::new(checkpoint, Scaling::Gguf(alpha))
+    }
+
+    fn new(checkpoint: Checkpoint, scaling: Scaling) -> Result<Self, Error> {
         let entries = entries(&checkpoint)?;
         Ok(Self { checkpoint, scaling, entries })
     }
@@ -181,7 +160,7 @@ impl LoraFile {
         let tensor = Tensors::new(&self.checkpoint, None)?.get(name)?;
         let tensor = tensor.ok_or_else(|| Error::Adapter(format!("the adapter has no \"{name}\"")))?;
         if tensor.shape != expected {
-            return Err(Error::Shape { name: name.to_owned(), found: tensor.shape, expected });
+            return Err(TensorError::Shape { name: name.to_owned(), found: tensor.shape, expected }.into());
         }
         Ok(tensor)
     }

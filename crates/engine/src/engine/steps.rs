@@ -13,16 +13,23 @@ use super::{Engine, MAX_OUTPUTS, Ready};
 use crate::Error;
 
 /// A step that is written to the device.
-pub(crate) struct Written {
+pub struct Written {
     pub(super) shape: qwill_kernels::StepShape,
     pub(super) wanted: Wanted,
     /// The numbers of the adapters that it uses.
     adapters: Vec<u64>,
 }
 
+impl Written {
+    /// Bytes of tokens and reports that come back from it.
+    pub fn drawn_bytes(&self) -> u64 {
+        self.wanted.drawn_bytes()
+    }
+}
+
 impl Engine {
     /// Writes a step to the device: all that [`Self::ready`] needs.
-    pub(crate) async fn write(&mut self, step: &Step) -> Result<Written, Error> {
+    pub async fn write(&mut self, step: &Step) -> Result<Written, Error> {
         self.check_step(step)?;
         for begin in &step.begins {
             self.begin(begin).await?;
@@ -126,7 +133,7 @@ impl Engine {
     }
 
     /// The step that was written last, as often as wanted.
-    pub(crate) fn ready(&self, written: &Written) -> Ready<'_> {
+    pub fn ready(&self, written: &Written) -> Ready<'_> {
         let Written { shape, wanted, adapters } = written;
         let size = Size::of(shape.n_tokens);
         let mut launches =
@@ -145,7 +152,7 @@ impl Engine {
     }
 
     /// Puts a step behind those that were submitted before.
-    pub(crate) async fn submit(&mut self, step: &Step) -> Result<Pending, Error> {
+    pub async fn submit(&mut self, step: &Step) -> Result<Pending, Error> {
         self.gpu.check()?;
         let written = self.write(step).await?;
         let drawn = self.staging.take()?;

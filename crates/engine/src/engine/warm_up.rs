@@ -8,7 +8,7 @@ use crate::Error;
 
 impl Engine {
     /// Runs a step of each kind, so that no pipeline is compiled by the driver while somebody waits for a token.
-    pub(crate) async fn warm_up(&mut self) -> Result<(), Error> {
+    pub async fn warm_up(&mut self) -> Result<(), Error> {
         let want = match self.plan().head.outputs {
             Outputs::Logits => Want::Token { seed: 0, index: 0, logprobs: None },
             Outputs::Scores { .. } | Outputs::States => Want::Scores,

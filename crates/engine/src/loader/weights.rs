@@ -11,7 +11,7 @@ use crate::Error;
 
 /// Everything that a plan's [`weights`](qwill_models::Plan::weights) name, each once, found by what the plan calls it.
 #[derive(Default)]
-pub(crate) struct Weights<'p> {
+pub struct Weights<'p> {
     pub(super) matrices: HashMap<&'p Weight, Vec<Rc<DeviceMatrix>>>,
     pub(super) experts: HashMap<Vec<&'p Weight>, Rc<DeviceMatrix>>,
     pub(super) vectors: HashMap<Vec<&'p TensorRef>, Buffer>,
@@ -19,22 +19,22 @@ pub(crate) struct Weights<'p> {
 
 impl Weights<'_> {
     /// The matrices of a weight: one if its parts share a layout, else one a part.
-    pub(crate) fn matrices(&self, weight: &Weight) -> Result<Vec<Rc<DeviceMatrix>>, Error> {
+    pub fn matrices(&self, weight: &Weight) -> Result<Vec<Rc<DeviceMatrix>>, Error> {
         self.matrices.get(weight).cloned().ok_or_else(|| unnamed(&weight.parts[0]))
     }
 
     /// The matrices of a layer's experts, one under the other; a shard holds whole experts.
-    pub(crate) fn experts(&self, experts: &[&Weight]) -> Result<Rc<DeviceMatrix>, Error> {
+    pub fn experts(&self, experts: &[&Weight]) -> Result<Rc<DeviceMatrix>, Error> {
         self.experts.get(experts).cloned().ok_or_else(|| unnamed(&experts[0].parts[0]))
     }
 
     /// Vectors one after the other as f32, padded with zeros to 32.
-    pub(crate) fn vector(&self, parts: &[&TensorRef]) -> Result<Buffer, Error> {
+    pub fn vector(&self, parts: &[&TensorRef]) -> Result<Buffer, Error> {
         self.vectors.get(parts).cloned().ok_or_else(|| unnamed(parts[0]))
     }
 
     /// A norm's weights, padded with zeros to 32.
-    pub(crate) fn norm(&self, norm: &Norm) -> Result<FusedNorm, Error> {
+    pub fn norm(&self, norm: &Norm) -> Result<FusedNorm, Error> {
         Ok(FusedNorm { gain: self.vector(&[&norm.weight])?, eps: norm.eps })
     }
 }

@@ -12,8 +12,6 @@ mod sizes;
 mod slots;
 mod stage;
 mod steps;
-#[cfg(test)]
-mod tests;
 mod warm_up;
 
 use std::collections::HashMap;
@@ -25,37 +23,43 @@ use qwill_models::Plan;
 
 use self::adapters::Adapters;
 use self::buffers::Steering;
-pub(crate) use self::pending::Pending;
+pub use self::pending::Pending;
 use self::pending::Staging;
 use self::program::{Linker, Program, Shared};
-pub(crate) use self::ready::Ready;
-pub(crate) use self::sizes::{Purpose, Sizes, layer_cache_bytes, widest_row_bytes};
+pub use self::ready::Ready;
+pub use self::sizes::{Purpose, Size, Sizes, layer_cache_bytes, widest_row_bytes};
+pub use self::steps::Written;
 use crate::Error;
 use crate::loader::Weights;
 
 /// Prompts up to this length use a small GEMM tile: a large one would compute mostly padding.
 const FEW: usize = 16;
 /// Steps that may be on their way at a time.
-pub(crate) const MAX_STEPS: usize = 5;
+pub const MAX_STEPS: usize = 5;
 /// Rows of outputs that one step can produce.
-pub(crate) const MAX_OUTPUTS: usize = 64;
+pub const MAX_OUTPUTS: usize = 64;
 
 /// How an engine is laid out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct EngineOptions {
-    pub(crate) context_length: usize,
-    pub(crate) kv: KvType,
+pub struct EngineOptions {
+    /// Tokens that a text can have.
+    pub context_length: usize,
+    /// How keys and values are stored.
+    pub kv: KvType,
     /// Tokens of the largest step.
-    pub(crate) chunk: usize,
+    pub chunk: usize,
     /// Texts that run at a time.
-    pub(crate) n_slots: usize,
+    pub n_slots: usize,
     /// Pages of the cache.
-    pub(crate) n_pages: usize,
+    pub n_pages: usize,
 }
 
-pub(crate) struct Engine {
-    pub(crate) gpu: Rc<Gpu>,
-    pub(crate) options: EngineOptions,
+/// A plan bound to weights, caches and the buffers of steps.
+pub struct Engine {
+    /// The device that it runs on.
+    pub gpu: Rc<Gpu>,
+    /// How it is laid out.
+    pub options: EngineOptions,
     kernels: Kernels,
     steering: Steering<Buffer>,
     program: Program,
@@ -72,14 +76,16 @@ pub(crate) struct Engine {
 
 /// What one step costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StepCost {
-    pub(crate) dispatches: usize,
-    pub(crate) weight_bytes: u64,
+pub struct StepCost {
+    /// Launches.
+    pub dispatches: usize,
+    /// Bytes of the weights that they read.
+    pub weight_bytes: u64,
 }
 
 impl Engine {
     /// Binds every step to weights that there is room for.
-    pub(crate) async fn new(
+    pub async fn new(
         mut kernels: Kernels,
         plan: &Plan,
         options: EngineOptions,
@@ -108,12 +114,12 @@ impl Engine {
     }
 
     /// What it does.
-    pub(crate) fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &Plan {
         &self.program.plan
     }
 
     /// Dispatches and weight bytes of one decode step with sampling.
-    pub(crate) fn decode_cost(&self) -> StepCost {
+    pub fn decode_cost(&self) -> StepCost {
         let sampler = self.samplers.values().next().map_or(0, Vec::len);
         StepCost {
             dispatches: self.program.of_one_token().count() + sampler,
@@ -122,7 +128,7 @@ impl Engine {
     }
 
     /// Dispatches of a decode step in one layer, the largest over layers.
-    pub(crate) fn decode_dispatches_per_layer(&self) -> f64 {
+    pub fn decode_dispatches_per_layer(&self) -> f64 {
         self.program.layers.launches.one.len() as f64 / self.plan().dims.n_layers as f64
     }
 }
