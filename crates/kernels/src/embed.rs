@@ -40,19 +40,15 @@ pub(crate) fn source(templates: &Templates, layout: Layout, scaled: Scaled) -> K
     }
 }
 
-/// `y[t] = table[id of t]`, times the factors of the columns, `[align_row(k)]` f32, and of the token where given; one launch
-/// for each shard of the table. `next` has for each slot the token that was sampled last for it, `[n_slots]` u32; `y` is `[n_tokens,
-/// align_row(k)]`.
-pub async fn embed_rows(
+pub(crate) async fn bind(
     kernels: &mut Kernels,
     table: &DeviceMatrix,
     step: &Buffer,
     next: &Buffer,
     y: &Buffer,
     scaling: Option<&Scaling>,
+    source: &KernelSource,
 ) -> Result<Vec<Launch>, Error> {
-    let scaled = if scaling.is_some() { Scaled::Yes } else { Scaled::No };
-    let source = source(&kernels.templates, table.layout, scaled);
     let mut launches = Vec::new();
     for shard in &table.shards {
         let params = Params {
@@ -66,7 +62,7 @@ pub async fn embed_rows(
         buffers.extend(scaling.into_iter().flat_map(|scaling| [&scaling.outputs, &scaling.rows]));
         let columns = table.units().div_ceil(64);
         let grid = move |shape: &crate::StepShape| Grid([columns, shape.n_tokens, 1]);
-        let mut launch = kernels.launch("embed_rows", &source, Some(&params), &buffers, grid).await?;
+        let mut launch = kernels.launch("embed_rows", source, Some(&params), &buffers, grid).await?;
         launch.weight_bytes = if shard.first_row == 0 { table.row_bytes(1) } else { 0 };
         // which shards the tokens' rows lie in is known on the GPU only
         let token = match shard.first_row {

@@ -249,24 +249,20 @@ pub(crate) fn combine_source(templates: &Templates) -> KernelSource {
     }
 }
 
-/// `y[m] += sum_slot weight[m, slot] * x[m * top_k + slot]` with the weights in `routes`, slots in order, for rows of
-/// `align_row(n_cols)` f32 and steps of at most `max_tokens`. The slot of a shared expert is not looked at.
-pub async fn combine_experts(
+pub(crate) async fn bind_combine(
     kernels: &mut Kernels,
     grouping: &Grouping,
     routes: &Buffer,
     x: &Buffer,
     n_cols: usize,
     y: &Buffer,
+    source: &KernelSource,
 ) -> Result<Launch, Error> {
     let routing = grouping.routing;
-    routing.check()?;
-    check_indices(grouping.max_tokens * routing.top_k, align_row(n_cols))?;
     let stride = (align_row(n_cols) / 4) as u32;
     let params = CombineParams { stride, top_k: routing.top_k as u32, n_slots: routing.n_slots() as u32 };
-    let source = combine_source(&kernels.templates);
     let grid = move |shape: &StepShape| Grid([stride.div_ceil(64), shape.n_tokens, 1]);
-    let launch = kernels.launch("combine_experts", &source, Some(&params), &[routes, x, y], grid).await?;
+    let launch = kernels.launch("combine_experts", source, Some(&params), &[routes, x, y], grid).await?;
     let token = Cost::floats((routing.top_k + 2) * n_cols, 2 * routing.top_k * n_cols)
         + Cost::bytes(8 * routing.n_slots());
     let detail = format!("{n_cols} {}", routing.detail());

@@ -95,20 +95,14 @@ pub(crate) fn source(templates: &Templates, wg: u32) -> KernelSource {
     }
 }
 
-/// Writes `groups` from the `routes` of the step's tokens, see [`route_experts`](crate::route_experts). `step` says how
-/// many tokens there are, at most `max_tokens`; the slot of a shared expert is not looked at.
-///
-/// The order of an expert's assignments may differ from run to run; what [`gemm_experts`](crate::gemm_experts) makes of
-/// them does not.
-pub async fn group_tokens(
+pub(crate) async fn bind(
     kernels: &mut Kernels,
     step: &Buffer,
     routes: &Buffer,
     groups: &Groups,
+    source: &KernelSource,
 ) -> Result<Launch, Error> {
     let Groups { grouping, assignments, tiles } = groups;
-    grouping.check()?;
-    let source = source(&kernels.templates, kernels.tuning.group_workgroup.best());
     let params = Params {
         n_experts: grouping.routing.n_experts as u32,
         top_k: grouping.routing.top_k as u32,
@@ -117,8 +111,7 @@ pub async fn group_tokens(
         max_tiles: grouping.max_tiles(grouping.max_tokens) as u32,
     };
     let buffers = [step, routes, assignments, tiles];
-    let launch =
-        kernels.launch("group_tokens", &source, Some(&params), &buffers, |_| Grid([1, 1, 1])).await?;
+    let launch = kernels.launch("group_tokens", source, Some(&params), &buffers, |_| Grid([1, 1, 1])).await?;
     let Grouping { routing, .. } = *grouping;
     let token = Cost::bytes(8 * routing.n_slots() + 4 * routing.top_k);
     Ok(launch.costing(routing.detail(), move |step| token * step.n_tokens))

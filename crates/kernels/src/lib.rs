@@ -36,25 +36,26 @@ mod wrong;
 
 pub use attention::{Attend, AttendBuffers, RotaryRows, Rotate, RotateBuffers, Visibility, prefill_rows};
 pub use cost::Cost;
-pub use embed::embed_rows;
 pub use epilogue::{Epilogue, EpilogueKind, Scaling, SlotWeight};
 pub use error::Error;
-pub use experts::{ExpertProject, ExpertRows, combine_experts};
-pub use grouping::{Grouping, Groups, group_tokens};
+pub use experts::{ExpertProject, ExpertRows};
+pub use grouping::{Grouping, Groups};
 pub use kv::{KvType, PAGE};
 pub use launch::{Kernels, Launch};
-pub use launchers::{gemm, gemm_experts, gemv, gemv_experts, norm_rms, route_experts};
+pub use launchers::{
+    combine_experts, embed_rows, gemm, gemm_experts, gemv, gemv_experts, group_tokens, norm_rms,
+    report_logprobs, route_experts, sample_token, select_candidates, silu_mul,
+};
 pub use matrix::{DeviceMatrix, Shard, align_row};
 pub use norm::NormRows;
 pub use permutations::permutations;
 pub use project::{FusedNorm, Project};
-pub use report::{ReportBuffers, Reports, report_logprobs};
+pub use report::{ReportBuffers, Reports};
 pub use routing::{Routing, TopKWeights};
 pub use row_order::RowOrder;
-pub use sample::{Draws, SampleBuffers, sample_token, select_candidates};
+pub use sample::{Draws, SampleBuffers};
 pub use sampler::{DrawClass, LogitBias, SamplerSettings};
 pub use shapes::{GemmShape, GemvShape, Reduction, RowShape};
-pub use silu_mul::silu_mul;
 pub use step::{SpanShape, StepOutput, StepParts, StepReport, StepShape, StepSpan, TokenSource, step_words};
 pub use templates::Templates;
 pub use tuning::{Candidates, GEMM_MAX_TILE_M, Tuning, UpTo};

@@ -58,13 +58,12 @@ pub(crate) fn source(templates: &Templates) -> KernelSource {
     }
 }
 
-/// Log probabilities for all [`crate::StepReport`]s of a step, after its tokens are drawn.
-pub async fn report_logprobs(
+pub(crate) async fn bind(
     kernels: &mut Kernels,
     buffers: &ReportBuffers<'_>,
     reports: Reports,
+    source: &KernelSource,
 ) -> Result<Launch, Error> {
-    let source = source(&kernels.templates);
     let params = ReportParams {
         logits_stride: align_row(reports.n_vocab) as u32,
         n_vocab: reports.n_vocab as u32,
@@ -73,7 +72,7 @@ pub async fn report_logprobs(
     };
     let bound = [buffers.step, buffers.logits, buffers.drawn];
     let grid = |step: &StepShape| Grid([step.n_reports, 1, 1]);
-    let launch = kernels.launch("report_logprobs", &source, Some(&params), &bound, grid).await?;
+    let launch = kernels.launch("report_logprobs", source, Some(&params), &bound, grid).await?;
     // the second pass finds the logits in a cache
     let cost = Cost::bytes(4 * reports.n_vocab);
     Ok(launch.costing(format!("of {}", reports.n_vocab), move |step| cost * step.n_reports))

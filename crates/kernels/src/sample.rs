@@ -111,14 +111,13 @@ impl Draws {
     }
 }
 
-/// Biases, penalties, temperature and the best candidates of every chunk, for all outputs of a class.
-pub async fn select_candidates(
+pub(crate) async fn bind_select(
     kernels: &mut Kernels,
     buffers: &SampleBuffers<'_>,
     draws: Draws,
+    source: &KernelSource,
 ) -> Result<Launch, Error> {
     let Draws { class, n_vocab, n_candidates, candidate_stride, bias_stride } = draws;
-    let source = select_source(&kernels.templates, class);
     let params = SelectParams {
         logits_stride: align_row(n_vocab) as u32,
         n_vocab: n_vocab as u32,
@@ -129,18 +128,17 @@ pub async fn select_candidates(
         [buffers.step, buffers.samplers, buffers.logits, buffers.counts, buffers.candidates, buffers.biases];
     let chunks = n_vocab.div_ceil(CHUNK) as u32;
     let grid = move |step: &StepShape| Grid([chunks, draws.count(step), 1]);
-    let launch = kernels.launch("select_candidates", &source, Some(&params), &bound, grid).await?;
+    let launch = kernels.launch("select_candidates", source, Some(&params), &bound, grid).await?;
     let cost = Cost::bytes(8 * n_vocab + 8 * n_candidates);
     Ok(launch.costing(format!("{} of {CHUNK}", class.keep()), move |step| cost * draws.count(step)))
 }
 
-/// Draws a token from the candidates of each output of a class.
-pub async fn sample_token(
+pub(crate) async fn bind_sample(
     kernels: &mut Kernels,
     buffers: &SampleBuffers<'_>,
     draws: Draws,
+    source: &KernelSource,
 ) -> Result<Launch, Error> {
-    let source = sample_source(&kernels.templates);
     let params = SampleParams {
         n_candidates: draws.n_candidates as u32,
         candidate_stride: draws.candidate_stride as u32,
@@ -150,7 +148,7 @@ pub async fn sample_token(
     let bound =
         [buffers.step, buffers.samplers, buffers.candidates, buffers.next, buffers.drawn, buffers.counts];
     let grid = move |step: &StepShape| Grid([draws.count(step), 1, 1]);
-    let launch = kernels.launch("sample_token", &source, Some(&params), &bound, grid).await?;
+    let launch = kernels.launch("sample_token", source, Some(&params), &bound, grid).await?;
     let cost = Cost::bytes(8 * draws.n_candidates);
     Ok(launch.costing(format!("of {}", draws.n_candidates), move |step| cost * draws.count(step)))
 }

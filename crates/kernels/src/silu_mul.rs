@@ -23,17 +23,8 @@ pub(crate) fn source(templates: &Templates) -> KernelSource {
     }
 }
 
-/// `y[r, i] = silu(gate of i) * (up of i)` for the outputs of a matrix of `n_rows` rows in
-/// [`RowOrder::GateUp`], stored as they are: `x` is `[rows, align_row(n_rows)]` f32, `y` is
-/// `[rows, y_stride]` f32, and every token of a step has `rows_per_token` rows.
-pub async fn silu_mul(
-    kernels: &mut Kernels,
-    x: &Buffer,
-    n_rows: usize,
-    rows_per_token: usize,
-    y: &Buffer,
-    y_stride: usize,
-) -> Result<Launch, Error> {
+/// Refuses rows that do not hold the outputs of gate and up.
+pub(crate) fn check(n_rows: usize, y_stride: usize) -> Result<(), Error> {
     let n_outputs = n_rows / 2;
     let unit = RowOrder::GateUp.unit();
     if !n_rows.is_multiple_of(unit) || y_stride < n_outputs {
@@ -42,12 +33,24 @@ pub async fn silu_mul(
              {unit}, and the rows must hold half of them"
         )));
     }
-    let source = source(&kernels.templates);
+    Ok(())
+}
+
+pub(crate) async fn bind(
+    kernels: &mut Kernels,
+    x: &Buffer,
+    n_rows: usize,
+    rows_per_token: usize,
+    y: &Buffer,
+    y_stride: usize,
+    source: &KernelSource,
+) -> Result<Launch, Error> {
+    let n_outputs = n_rows / 2;
     let params =
         Params { n_outputs: n_outputs as u32, x_stride: align_row(n_rows) as u32, y_stride: y_stride as u32 };
     let columns = params.n_outputs.div_ceil(64);
     let grid = move |shape: &StepShape| Grid([columns, shape.n_tokens, rows_per_token as u32]);
-    let launch = kernels.launch("silu_mul", &source, Some(&params), &[x, y], grid).await?;
+    let launch = kernels.launch("silu_mul", source, Some(&params), &[x, y], grid).await?;
     let n_values = rows_per_token * n_outputs;
     let token = Cost::floats(3 * n_values, 5 * n_values);
     Ok(launch.costing(n_outputs.to_string(), move |step| token * step.n_tokens))

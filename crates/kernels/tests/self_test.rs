@@ -5,9 +5,11 @@ use std::time::Duration;
 use qwill_gpu::KernelSource;
 use qwill_kernels::self_test::{Findings, SelfTest};
 use qwill_kernels::{
-    Attend, AttendBuffers, Choice, Epilogue, Error, FusedNorm, GEMM_MAX_TILE_M, Kernels, KvType, NormRows,
-    Project, RotaryRows, Rotate, RotateBuffers, RowOrder, Tuning, Visibility, WrongKernel, align_row, gemm,
-    gemv, norm_rms,
+    Attend, AttendBuffers, Choice, DrawClass, Draws, Epilogue, Error, FusedNorm, GEMM_MAX_TILE_M, Grouping,
+    Groups, Kernels, KvType, NormRows, Project, ReportBuffers, Reports, RotaryRows, Rotate, RotateBuffers,
+    Routing, RowOrder, SampleBuffers, Scaling, TopKWeights, Tuning, Visibility, WrongKernel, align_row,
+    combine_experts, embed_rows, gemm, gemv, group_tokens, norm_rms, report_logprobs, route_experts,
+    sample_token, select_candidates, silu_mul,
 };
 use qwill_testkit::{HostMatrix, Rig, Rng, Upload, block_on, whole_blocks};
 use qwill_weights::Layout;
@@ -132,6 +134,86 @@ fn attention_of_a_right_device_passes_and_what_is_wrong_is_found() {
             let Error::Wrong(WrongKernel { kernel, choice: None, .. }) = &error else { panic!("{error}") };
             assert!(kernel.starts_with(name), "{shape:?}: {error}");
         }
+    }
+}
+
+/// Makes kernels of a name wrong.
+fn alter(source: &mut KernelSource, name: &str, right: &str, wrong: &str) {
+    if source.name.starts_with(name) {
+        assert!(source.wgsl.contains(right), "{name} has no {right}");
+        source.wgsl = source.wgsl.replace(right, wrong);
+    }
+}
+
+/// Binds a kernel of everything that is neither a projection nor attention.
+fn bind_rest(rig: &Rig, kernels: &mut Kernels, layout: Layout) -> Result<(), Error> {
+    let buffer = rig.empty("of any size", 1 << 16);
+    let [y, routes, tiles, counts] =
+        ["y", "routes", "tiles", "counts"].map(|label| rig.empty(label, 1 << 16));
+    let table = HostMatrix::random(&mut Rng::new(1), layout, 32, whole_blocks(layout, 64));
+    let table = table.upload(rig, RowOrder::Plain, u64::MAX);
+    let scaling = Scaling { outputs: buffer.clone(), rows: buffer.clone() };
+    for scaling in [None, Some(&scaling)] {
+        block_on(embed_rows(kernels, &table, &buffer, &buffer, &y, scaling))?;
+    }
+    block_on(silu_mul(kernels, &buffer, 64, 1, &y, 32))?;
+    let routing = Routing { n_experts: 8, top_k: 2, weights: TopKWeights::Softmax, has_shared_expert: false };
+    for weights in [TopKWeights::Softmax, TopKWeights::Renormalised] {
+        block_on(route_experts(kernels, &Routing { weights, ..routing }, &buffer, &routes))?;
+    }
+    let grouping = Grouping { routing, max_tokens: 16, tile_m: 16 };
+    let groups = Groups { grouping, assignments: y.clone(), tiles };
+    block_on(group_tokens(kernels, &buffer, &routes, &groups))?;
+    block_on(combine_experts(kernels, &grouping, &routes, &buffer, 64, &y))?;
+    let buffers = SampleBuffers {
+        step: &buffer,
+        samplers: &buffer,
+        logits: &buffer,
+        counts: &counts,
+        biases: &buffer,
+        candidates: &y,
+        next: &routes,
+        drawn: &groups.tiles,
+    };
+    for class in DrawClass::ALL {
+        block_on(select_candidates(kernels, &buffers, Draws::new(class, 64, 1)))?;
+        block_on(sample_token(kernels, &buffers, Draws::new(class, 64, 1)))?;
+    }
+    let reports = Reports { n_vocab: 64, first: 4, max_top: 5 };
+    let buffers = ReportBuffers { step: &buffer, logits: &buffer, drawn: &y };
+    block_on(report_logprobs(kernels, &buffers, reports))?;
+    Ok(())
+}
+
+#[test]
+fn the_rest_passes_on_a_right_device_and_what_is_wrong_is_found() {
+    let rig = Rig::open("");
+    let tuning = rig.kernels.tuning();
+    let self_test = SelfTest::new(Findings::default(), LONG);
+    for layout in Layout::ALL {
+        bind_rest(&rig, &mut kernels(&rig, tuning.clone(), &self_test), layout)
+            .unwrap_or_else(|error| panic!("{layout:?}: {error}"));
+    }
+    assert_eq!(self_test.findings().n_right(), 2 * Layout::ALL.len() + 10);
+    let faults: [(&str, Fault); 9] = [
+        ("embed_rows", |s| alter(s, "embed_rows", "params.first_row", "(params.first_row + 1u)")),
+        ("silu_mul", |s| alter(s, "silu_mul", "exp(", "exp2(")),
+        ("route_experts", |s| alter(s, "route_experts", "exp(", "exp2(")),
+        ("group_tokens", |s| alter(s, "group_tokens", "params.tile_m", "(params.tile_m - 1u)")),
+        ("combine_experts", |s| alter(s, "combine_experts", "slot < params", "slot + 1u < params")),
+        ("select_candidates", |s| alter(s, "select_candidates", "presence_penalty +", "2.0 +")),
+        ("select_candidates keep1", |s| {
+            alter(s, "select_candidates keep1", "slot * params.bias_stride", "slot + params.bias_stride");
+        }),
+        ("sample_token", |s| alter(s, "sample_token", "uniform_number(draw.z, draw.w)", "0.999")),
+        ("report_logprobs", |s| alter(s, "report_logprobs", "log(total", "log2(total")),
+    ];
+    for (name, fault) in faults {
+        let self_test = SelfTest::new(Findings::default(), LONG);
+        let mut tried = kernels(&rig, tuning.clone(), &self_test).with_fault(fault);
+        let error = bind_rest(&rig, &mut tried, Layout::Q4).expect_err(name);
+        let Error::Wrong(WrongKernel { kernel, .. }) = &error else { panic!("{name}: {error}") };
+        assert!(kernel.starts_with(name), "{name}: {error}");
     }
 }
 

@@ -27,6 +27,20 @@ pub(super) async fn upload<T: NoUninit>(gpu: &Gpu, data: &[T]) -> Result<Buffer,
     Ok(buffer)
 }
 
+/// A matrix whose rows lie in this order already.
+pub(super) async fn upload_matrix(
+    gpu: &Gpu,
+    host: &HostMatrix,
+    order: RowOrder,
+) -> Result<DeviceMatrix, Error> {
+    let HostMatrix { layout, n_rows, k, .. } = *host;
+    let mut streams = Vec::new();
+    for stream in &host.streams {
+        streams.push(upload(gpu, stream).await?);
+    }
+    Ok(DeviceMatrix { layout, order, n_rows, k, shards: vec![Shard { first_row: 0, n_rows, streams }] })
+}
+
 /// Runs launches and reads what they left in a buffer.
 pub(super) async fn run<T: bytemuck::AnyBitPattern + NoUninit>(
     gpu: &Gpu,
@@ -127,17 +141,11 @@ impl Case {
     }
 
     pub(super) async fn matrix(&self, gpu: &Gpu) -> Result<Rc<DeviceMatrix>, Error> {
-        let HostMatrix { layout, n_rows, k, .. } = self.host;
-        let mut streams = Vec::new();
-        for stream in &self.host.streams {
-            streams.push(upload(gpu, stream).await?);
-        }
         let order = match self.epilogue {
             EpilogueKind::SiluMul => RowOrder::GateUp,
             _ => RowOrder::Plain,
         };
-        let shards = vec![Shard { first_row: 0, n_rows, streams }];
-        Ok(Rc::new(DeviceMatrix { layout, order, n_rows, k, shards }))
+        Ok(Rc::new(upload_matrix(gpu, &self.host, order).await?))
     }
 
     pub(super) async fn norm(&self, gpu: &Gpu) -> Result<FusedNorm, Error> {

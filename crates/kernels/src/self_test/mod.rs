@@ -11,9 +11,11 @@ mod attention;
 mod case;
 mod experts;
 mod host_matrix;
+mod mixture;
 mod projections;
 mod rng;
 mod rows;
+mod sampling;
 
 use qwill_gpu::KernelSource;
 use web_time::Instant;
@@ -24,8 +26,10 @@ pub use self::rng::Rng;
 pub(crate) use self::{
     attention::{attend_decode, attend_prefill, rotate_heads},
     experts::{gemm_experts, gemv_experts},
+    mixture::{combine_experts, group_tokens, route_experts},
     projections::{gemm, gemv},
-    rows::{norm_rms, route_experts},
+    rows::{embed_rows, norm_rms, silu_mul},
+    sampling::{report_logprobs, sample_token, select_candidates},
 };
 pub use crate::findings::{Findings, SelfTest};
 use crate::{Choice, Error, Kernels, WrongKernel};

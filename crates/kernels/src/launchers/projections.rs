@@ -1,5 +1,4 @@
-//! Launchers of kernels that are tried: each takes the best candidate of the device's tuning where there is a choice, tries it on
-//! the device where a self-test is under way, and binds it.
+//! Projections, of all and of chosen experts.
 
 use qwill_gpu::Buffer;
 
@@ -8,9 +7,8 @@ use crate::gemm::{self};
 use crate::gemv::{self, Experts};
 use crate::shapes::GemmShape;
 use crate::{
-    Attend, AttendBuffers, Choice, Error, ExpertProject, ExpertRows, FusedNorm, Groups, Kernels, Launch,
-    NormRows, Project, Rotate, RotateBuffers, Routing, align_row, attention, experts, norm, routing,
-    self_test,
+    Choice, Error, ExpertProject, ExpertRows, FusedNorm, Groups, Kernels, Launch, NormRows, Project,
+    align_row, experts, self_test,
 };
 
 /// Projects row 0 of `x` into row 0 of `y`, with the norm of the input fused in where given; one launch a shard.
@@ -139,83 +137,4 @@ pub async fn gemm_experts(
     };
     kernels.prove(source, Some(choice), case).await?;
     experts::bind_gemm(kernels, project, groups, variant, source).await
-}
-
-/// `y[r] = norm(x[r])` for rows of `n_cols` elements, strides `align_row(n_cols)`.
-pub async fn norm_rms(
-    kernels: &mut Kernels,
-    step: &Buffer,
-    x: &Buffer,
-    norm: &FusedNorm,
-    n_cols: usize,
-    rows: NormRows,
-    y: &Buffer,
-) -> Result<Launch, Error> {
-    let shape = kernels.tuning.rows.best();
-    let source = &norm::source(&kernels.templates, kernels.gpu.caps(), shape);
-    let case = async |kernels: &mut Kernels| self_test::norm_rms(kernels, source).await;
-    kernels.prove(source, Some(Choice::Rows(shape)), case).await?;
-    norm::bind(kernels, step, x, norm, n_cols, rows, y, source).await
-}
-
-/// Writes the routes `[n_tokens, n_slots]` of (expert, bits of its f32 weight), largest weight first, the lower index
-/// among equals, from the router's logits `[n_tokens, align_row(n_logits)]` f32.
-///
-/// The softmax is over all experts, in f32. A routing with more than 512 experts or 16 slots is an error.
-pub async fn route_experts(
-    kernels: &mut Kernels,
-    routing: &Routing,
-    logits: &Buffer,
-    routes: &Buffer,
-) -> Result<Launch, Error> {
-    routing.check()?;
-    let shape = kernels.tuning.rows.best();
-    let source = &routing::source(&kernels.templates, kernels.gpu.caps(), shape, routing.weights);
-    let case = async |kernels: &mut Kernels| self_test::route_experts(kernels, routing.weights, source).await;
-    kernels.prove(source, Some(Choice::Rows(shape)), case).await?;
-    routing::bind(kernels, routing, logits, routes, source).await
-}
-
-/// Attention, of which there is one kernel for each shape.
-impl Kernels {
-    /// QK-norm, rotary embedding and cache write of all tokens of a step.
-    pub async fn rotate_heads(
-        &mut self,
-        shape: &Rotate,
-        buffers: &RotateBuffers<'_>,
-    ) -> Result<Launch, Error> {
-        let has_norm = buffers.qk_norm.is_some();
-        shape.check()?;
-        let source = attention::rotate_source(&self.templates, shape, has_norm);
-        let case = async |kernels: &mut Self| self_test::rotate_heads(kernels, shape, has_norm).await;
-        self.prove(&source, None, case).await?;
-        self.bind_rotate_heads(shape, buffers).await
-    }
-
-    /// Attention of spans of one token over their caches in at most `max_splits` splits: two launches.
-    pub async fn attend_decode(
-        &mut self,
-        shape: &Attend,
-        buffers: &AttendBuffers<'_>,
-        max_splits: usize,
-    ) -> Result<[Launch; 2], Error> {
-        shape.check()?;
-        let source = attention::decode_source(&self.templates, shape);
-        let case = async |kernels: &mut Self| self_test::attend_decode(kernels, shape).await;
-        self.prove(&source, None, case).await?;
-        self.bind_attend_decode(shape, buffers, max_splits).await
-    }
-
-    /// Attention of the tokens of spans of more than one token.
-    pub async fn attend_prefill(
-        &mut self,
-        shape: &Attend,
-        buffers: &AttendBuffers<'_>,
-    ) -> Result<Launch, Error> {
-        shape.check()?;
-        let source = attention::prefill_source(&self.templates, shape);
-        let case = async |kernels: &mut Self| self_test::attend_prefill(kernels, shape).await;
-        self.prove(&source, None, case).await?;
-        self.bind_attend_prefill(shape, buffers).await
-    }
 }
