@@ -1,11 +1,12 @@
-// Applies biases, penalties and temperature to the logits and keeps the best KEEP of every 1024.
+// Applies biases, penalties and temperature to the logits and keeps the best KEEP of every 1024 that may be drawn.
 //
 //   s += bias;  s > 0: s / rho, else s * rho  for ids seen in prompt or output;  s -= presence * [n > 0] + frequency * n;  s / T
 //
 // Grid: x = chunk of 1024 logits, y = output of the class of KEEP. Candidates of a chunk are in falling order, ties by rising id.
 // Bindings: step; samplers [n_slots]; logits [n_outputs, stride] f32; counts [n_slots, n_vocab] u32 (bit 31: in the
 // prompt, rest: times in the output); candidates [n_outputs, chunks, KEEP] in rows of candidate_stride, of (value as bits,
-// id); biases [n_slots, bias_stride], each slot's by rising id.
+// id); biases [n_slots, bias_stride], each slot's by rising id; allowed [n_slots, allowed_stride]: 0 where any token may be
+// drawn, and behind that word a bit for each token that may.
 // Needs: nothing.
 //% include "shared/step.wgsl"
 //% include "shared/sampler.wgsl"
@@ -17,6 +18,8 @@ struct Params {
     candidate_stride: u32,
     // most biases of a slot
     bias_stride: u32,
+    // words of a slot
+    allowed_stride: u32,
 }
 
 struct LogitBias {
@@ -32,6 +35,7 @@ const KEEP: u32 = ${ keep }u;
 @group(0) @binding(4) var<storage, read> counts: array<u32>;
 @group(0) @binding(5) var<storage, read_write> candidates: array<vec2<u32>>;
 @group(0) @binding(6) var<storage, read> biases: array<LogitBias>;
+@group(0) @binding(7) var<storage, read> allowed: array<u32>;
 
 //% if keep == 1
 var<workgroup> values: array<f32, 256>;
@@ -43,10 +47,12 @@ var<workgroup> ids: array<u32, 1024>;
 
 struct Source {
     sampler: Sampler,
-    // first element of its logits, of its counts, and of its biases
+    // first element of its logits, of its counts, of its biases, and of its allowed tokens
     logits: u32,
     counts: u32,
     biases: u32,
+    allowed: u32,
+    is_limited: bool,
 }
 
 fn bias_of(source: Source, id: u32) -> f32 {
@@ -70,6 +76,9 @@ fn bias_of(source: Source, id: u32) -> f32 {
 fn adjusted(source: Source, id: u32) -> f32 {
     let sampler = source.sampler;
     if (id >= sampler.n_vocab) {
+        return LOWEST;
+    }
+    if (source.is_limited && (allowed[source.allowed + 1u + id / 32u] >> (id % 32u) & 1u) == 0u) {
         return LOWEST;
     }
     var s = logits[source.logits + id];
@@ -98,7 +107,15 @@ fn precedes(value_a: f32, id_a: u32, value_b: f32, id_b: u32) -> bool {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let output = step[1][${ class }] + group.y;
     let slot = step[step[0].z + output].y;
-    let source = Source(samplers[slot], output * params.logits_stride, slot * params.n_vocab, slot * params.bias_stride);
+    let first_allowed = slot * params.allowed_stride;
+    let source = Source(
+        samplers[slot],
+        output * params.logits_stride,
+        slot * params.n_vocab,
+        slot * params.bias_stride,
+        first_allowed,
+        allowed[first_allowed] != 0u,
+    );
     let first = group.x * 1024u;
 //% if keep == 1
     var value = adjusted(source, first + lane);

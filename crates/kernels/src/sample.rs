@@ -20,6 +20,9 @@ pub struct SampleBuffers<'a> {
     pub counts: &'a Buffer,
     /// `[n_slots, Draws::bias_stride]` of [`crate::LogitBias`].
     pub biases: &'a Buffer,
+    /// `[n_slots, Draws::allowed_stride]` u32: 0 where any token may be drawn, and behind it a bit for each token that may,
+    /// the lowest first.
+    pub allowed: &'a Buffer,
     /// `[n_outputs, Draws::candidate_stride]` of value bits and id.
     pub candidates: &'a Buffer,
     /// `[n_slots]` u32: the token that was sampled last.
@@ -35,6 +38,7 @@ struct SelectParams {
     n_vocab: u32,
     candidate_stride: u32,
     bias_stride: u32,
+    allowed_stride: u32,
 }
 
 #[repr(C)]
@@ -58,6 +62,7 @@ pub(crate) fn select_source(templates: &Templates, class: DrawClass) -> KernelSo
             Binding::Read,
             Binding::Read,
             Binding::ReadWrite,
+            Binding::Read,
             Binding::Read,
         ],
         constants: vec![],
@@ -105,6 +110,11 @@ impl Draws {
         Self { class, n_vocab, n_candidates, candidate_stride, bias_stride }
     }
 
+    /// Words of a slot's allowed tokens.
+    pub fn allowed_stride(self) -> usize {
+        1 + self.n_vocab.div_ceil(32)
+    }
+
     /// How many are made in a step.
     fn count(self, step: &StepShape) -> u32 {
         step.draws[self.class as usize]
@@ -123,9 +133,17 @@ pub(crate) async fn bind_select(
         n_vocab: n_vocab as u32,
         candidate_stride: candidate_stride as u32,
         bias_stride: bias_stride as u32,
+        allowed_stride: draws.allowed_stride() as u32,
     };
-    let bound =
-        [buffers.step, buffers.samplers, buffers.logits, buffers.counts, buffers.candidates, buffers.biases];
+    let bound = [
+        buffers.step,
+        buffers.samplers,
+        buffers.logits,
+        buffers.counts,
+        buffers.candidates,
+        buffers.biases,
+        buffers.allowed,
+    ];
     let chunks = n_vocab.div_ceil(CHUNK) as u32;
     let grid = move |step: &StepShape| Grid([chunks, draws.count(step), 1]);
     let launch = kernels.launch("select_candidates", source, Some(&params), &bound, grid).await?;

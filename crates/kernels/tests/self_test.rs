@@ -171,6 +171,7 @@ fn bind_rest(rig: &Rig, kernels: &mut Kernels, layout: Layout) -> Result<(), Err
         logits: &buffer,
         counts: &counts,
         biases: &buffer,
+        allowed: &buffer,
         candidates: &y,
         next: &routes,
         drawn: &groups.tiles,

@@ -38,23 +38,31 @@ pub fn adjusted(settings: &SamplerSettings, logit: f32, bias: f32, count: u32) -
     s.max(LOWEST)
 }
 
+/// Whether a token may be drawn: all may, or those with a bit, the lowest first.
+fn may_draw(allowed: Option<&[u32]>, id: usize) -> bool {
+    allowed.is_none_or(|words| words[id / 32] >> (id % 32) & 1 == 1)
+}
+
 /// Adjusts the logits and keeps the best `keep` of every 1024, in falling order, equal values by rising id.
 ///
-/// `logits` and `counts` have a place for each of `settings.n_vocab` ids, and perhaps padding; ids from there on, and
-/// those that fill the last chunk, come last. The slot's `biases` are as many as `settings` says. Returns `[chunks, keep]`.
+/// `logits` and `counts` have a place for each of `settings.n_vocab` ids, and perhaps padding; ids from there on,
+/// those that fill the last chunk and those that are not `allowed` come last. The slot's `biases` are as many as `settings` says. Returns `[chunks, keep]`.
 pub fn select_candidates(
     settings: &SamplerSettings,
     logits: &[f32],
     counts: &[u32],
     biases: &[LogitBias],
+    allowed: Option<&[u32]>,
     keep: usize,
 ) -> Vec<Candidate> {
     let n_vocab = settings.n_vocab as usize;
     assert!(n_vocab <= logits.len(), "the kernel does not check either");
     let biases = &biases[..settings.n_biases as usize];
     let bias = |id: usize| biases.iter().find(|bias| bias.id as usize == id).map_or(0.0, |bias| bias.bias);
-    let value =
-        |id: usize| if id < n_vocab { adjusted(settings, logits[id], bias(id), counts[id]) } else { LOWEST };
+    let value = |id: usize| match id < n_vocab && may_draw(allowed, id) {
+        true => adjusted(settings, logits[id], bias(id), counts[id]),
+        false => LOWEST,
+    };
     (0..logits.len())
         .step_by(CHUNK)
         .flat_map(|first| {

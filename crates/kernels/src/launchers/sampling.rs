@@ -4,7 +4,7 @@ use crate::{
     Draws, Error, Kernels, Launch, ReportBuffers, Reports, SampleBuffers, report, sample, self_test,
 };
 
-/// Biases, penalties, temperature and the best candidates of every chunk, for all outputs of a class.
+/// Biases, penalties, temperature and the best candidates of every chunk among the allowed tokens, for all outputs of a class.
 pub async fn select_candidates(
     kernels: &mut Kernels,
     buffers: &SampleBuffers<'_>,

@@ -52,6 +52,7 @@ fn buffers<'b>(
         logits: read,
         counts,
         biases: read,
+        allowed: read,
         candidates: written,
         next: written,
         drawn: written,
@@ -87,20 +88,26 @@ pub(crate) async fn select_candidates(
     let logits_buffer = upload(&gpu, &padded_rows(&logits, N_VOCAB)).await?;
     let biases_buffer = upload(&gpu, &biases).await?;
     let candidates = upload(&gpu, &vec![[0u32; 2]; draws.candidate_stride]).await?;
+    // five of every seven
+    let may_draw = |id: usize| !matches!(id % 7, 2 | 5);
+    let word = |first: usize| (0..32).map(|bit| u32::from(may_draw(first + bit)) << bit).sum();
+    let allowed: Vec<u32> = (0..N_VOCAB).step_by(32).map(word).collect();
+    let allowed_buffer = upload(&gpu, &[&[1], &allowed[..]].concat()).await?;
     let buffers = SampleBuffers {
         biases: &biases_buffer,
+        allowed: &allowed_buffer,
         ..buffers(&step, &samplers, &counts_buffer, [&logits_buffer, &candidates])
     };
     let launch = sample::bind_select(kernels, &buffers, draws, source).await?;
     let found = run::<[u32; 2]>(&gpu, &[launch], &shape, &candidates).await?;
     let found = &found[..draws.n_candidates];
     let scaled = |value: f64| Scaled { value, scale: value.abs() + 10.0 };
-    let wanted = cpu::select_candidates(&settings, &logits, &counts, &biases, class.keep());
+    let wanted = cpu::select_candidates(&settings, &logits, &counts, &biases, Some(&allowed), class.keep());
     let wanted: Vec<Scaled> = wanted.into_iter().map(|candidate| scaled(candidate.value)).collect();
     // equal values may change places where they are only nearly equal
     let bias = |id: usize| biases.iter().find(|bias| bias.id as usize == id).map_or(0.0, |bias| bias.bias);
     let mut ids: Vec<usize> = found.iter().map(|&[_, id]| id as usize).collect();
-    let real = found.iter().filter(|&&[_, id]| id < settings.n_vocab);
+    let real = found.iter().filter(|&&[_, id]| id < settings.n_vocab && may_draw(id as usize));
     let own: Vec<Scaled> = real
         .clone()
         .map(|&[_, id]| id as usize)

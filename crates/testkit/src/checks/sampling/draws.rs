@@ -57,6 +57,7 @@ fn sample_all(rig: &mut Rig, class: DrawClass, draws: &[Draw<'_>]) -> Vec<u32> {
         logits: &unused,
         counts: &counts_buffer,
         biases: &unused,
+        allowed: &unused,
         candidates: &rig.upload("candidates", &bits),
         next: &next,
         drawn: &drawn,

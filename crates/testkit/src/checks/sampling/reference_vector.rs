@@ -15,10 +15,10 @@ fn try_reference(rig: &mut Rig) -> f64 {
     let counts = [IN_PROMPT, 0, 0, 1, 0];
     let settings = SamplerSettings { repetition_penalty: 1.1, temperature: 0.7, n_vocab: 5, ..OFF };
     let wanted = [(2.597_402_6, 0), (1.428_571_4, 1), (0.714_285_7, 2), (0.0, 4), (-1.571_428_6, 3)];
-    let source = Source { settings: &settings, logits: &logits, counts: &counts, biases: &[] };
+    let source = Source { settings: &settings, logits: &logits, counts: &counts, biases: &[], allowed: None };
     for class in [DrawClass::Few, DrawClass::All] {
         let keep = class.keep();
-        assert_eq!(cpu::select_candidates(&settings, &logits, &counts, &[], keep).len(), keep);
+        assert_eq!(cpu::select_candidates(&settings, &logits, &counts, &[], None, keep).len(), keep);
         for ((value, id), (wanted, wanted_id)) in select(rig, source, class).into_iter().zip(wanted) {
             assert_eq!(id, wanted_id);
             assert!((f64::from(value) - wanted).abs() < 1e-6, "{value} instead of {wanted}");

@@ -29,6 +29,8 @@ pub(super) struct Source<'a> {
     pub(super) logits: &'a [f32],
     pub(super) counts: &'a [u32],
     pub(super) biases: &'a [LogitBias],
+    /// A bit for each token that may be drawn, if not all may.
+    pub(super) allowed: Option<&'a [u32]>,
 }
 
 /// Runs `select_candidates` for sequences in slots of their own; (value, id) of `[sequences][chunks, keep]`.
@@ -48,6 +50,14 @@ fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Ve
     for (row, source) in biases.chunks_mut(MOST_BIASES).zip(by_slot()) {
         row[..source.biases.len()].copy_from_slice(source.biases);
     }
+    // what belongs to nobody who is limited must not count
+    let mut allowed = vec![0u32; sources.len() * draws.allowed_stride()];
+    for (row, source) in allowed.chunks_mut(draws.allowed_stride()).zip(by_slot()) {
+        if let Some(words) = source.allowed {
+            row[0] = 1;
+            row[1..].copy_from_slice(words);
+        }
+    }
     let logits: Vec<f32> = sources.iter().flat_map(|source| padded_rows(source.logits, n_vocab)).collect();
     let (step, shape) = step_of(class, &slots.map(|slot| (slot, 0, 0)).collect::<Vec<_>>()).upload(rig);
     let buffers = SampleBuffers {
@@ -56,6 +66,7 @@ fn select_all(rig: &mut Rig, class: DrawClass, sources: &[Source<'_>]) -> Vec<Ve
         logits: &rig.upload("logits", &logits),
         counts: &rig.upload("counts", &counts),
         biases: &rig.upload("biases", &biases),
+        allowed: &rig.upload("allowed", &allowed),
         candidates: &candidates,
         next: &unused,
         drawn: &unused,
@@ -81,7 +92,10 @@ fn try_together(rig: &mut Rig, rng: &mut Rng, n: usize, class: DrawClass) -> f64
     let n_biases = [n.min(MOST_BIASES), 0, 1, 0, 3];
     let settings: Vec<SamplerSettings> =
         (0..5).map(|i| logits[i].sampled(settings[i], n_biases[i])).collect();
-    let source = |i: usize| logits[i].source(&settings[i]);
+    let source = |i: usize| {
+        let allowed = i.is_multiple_of(2).then_some(&logits[i].allowed[..]);
+        Source { allowed, ..logits[i].source(&settings[i]) }
+    };
     for sequences in [&[0, 1][..], &[4, 3, 0, 1, 2]] {
         let sources: Vec<_> = sequences.iter().map(|&i| source(i)).collect();
         let together = select_all(rig, class, &sources);
@@ -97,6 +111,8 @@ struct Logits {
     values: Vec<f32>,
     counts: Vec<u32>,
     biases: Vec<LogitBias>,
+    /// A bit for each of some.
+    allowed: Vec<u32>,
 }
 
 impl Logits {
@@ -114,7 +130,10 @@ impl Logits {
         ids.sort_unstable();
         // among them those that forbid and force
         let bias = |id| LogitBias { id, bias: [-100.0, 100.0, rng.between(-5.0, 5.0)][rng.below(3)] };
-        Self { values, counts, biases: ids.into_iter().map(bias).collect() }
+        let biases = ids.into_iter().map(bias).collect();
+        // in some words all, in some none
+        let word = |rng: &mut Rng| [0, u32::MAX, rng.bits() as u32][rng.below(3)];
+        Self { values, counts, biases, allowed: (0..n.div_ceil(32)).map(|_| word(rng)).collect() }
     }
 
     /// Settings that draw from these logits, of whose biases `n_biases` count.
@@ -124,21 +143,39 @@ impl Logits {
     }
 
     fn source<'a>(&'a self, settings: &'a SamplerSettings) -> Source<'a> {
-        let Self { values, counts, biases } = self;
-        Source { settings, logits: values, counts, biases: &biases[..settings.n_biases as usize] }
+        let Self { values, counts, biases, .. } = self;
+        let biases = &biases[..settings.n_biases as usize];
+        Source { settings, logits: values, counts, biases, allowed: None }
     }
+}
+
+/// Which tokens may be drawn.
+#[derive(Debug, Clone, Copy)]
+enum MayDraw {
+    All,
+    Some,
 }
 
 /// Checks the kernel's candidates, which are f32, against the twin's, whose order may differ where values are close.
 /// Returns the worst relative error of a value.
-fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, class: DrawClass) -> f64 {
+fn try_settings(
+    rig: &mut Rig,
+    logits: &Logits,
+    settings: SamplerSettings,
+    may_draw: MayDraw,
+    class: DrawClass,
+) -> f64 {
     let keep = class.keep();
     let settings = &logits.sampled(settings, settings.n_biases as usize);
-    let source = logits.source(settings);
+    let allowed = match may_draw {
+        MayDraw::All => None,
+        MayDraw::Some => Some(&logits.allowed[..]),
+    };
+    let source = Source { allowed, ..logits.source(settings) };
     let Source { logits, counts, biases, .. } = source;
     let what = format!("{} logits, keep {keep}, {settings:?}", logits.len());
     let found = select(rig, source, class);
-    let wanted = cpu::select_candidates(settings, logits, counts, biases, keep);
+    let wanted = cpu::select_candidates(settings, logits, counts, biases, allowed, keep);
     assert_eq!(found.len(), wanted.len(), "{what}");
     // Where penalties or a bias nearly cancel a logit, the rounding of the logit stays.
     let most = f64::from(settings.presence_penalty + settings.frequency_penalty * MOST_MADE as f32);
@@ -161,7 +198,8 @@ fn try_settings(rig: &mut Rig, logits: &Logits, settings: SamplerSettings, class
             .iter()
             .map(|&(_, id)| {
                 assert!(ids.contains(&(id as usize)), "{id} is not of chunk {chunk}, {what}");
-                if id < settings.n_vocab {
+                let is_allowed = |words: &[u32]| words[id as usize / 32] >> (id % 32) & 1 == 1;
+                if id < settings.n_vocab && allowed.is_none_or(is_allowed) {
                     cpu::adjusted(settings, logits[id as usize], bias(id), counts[id as usize])
                 } else {
                     -3.0e38
@@ -180,8 +218,8 @@ fn try_ties(rig: &mut Rig, name: &str, logits: &[f32], class: DrawClass) -> f64 
     let n = logits.len();
     let plain = SamplerSettings { n_vocab: n as u32, ..OFF };
     let counts = vec![0; n];
-    let found = select(rig, Source { settings: &plain, logits, counts: &counts, biases: &[] }, class);
-    let wanted = cpu::select_candidates(&plain, logits, &counts, &[], keep);
+    let found = select(rig, Source { settings: &plain, logits, counts: &counts, biases: &[], allowed: None }, class);
+    let wanted = cpu::select_candidates(&plain, logits, &counts, &[], None, keep);
     assert_eq!(found.len(), wanted.len());
     for (at, (found, wanted)) in found.into_iter().zip(wanted).enumerate() {
         assert_eq!(found, (wanted.value as f32, wanted.id), "candidate {at} of {n}, {name}, keep {keep}");
@@ -206,7 +244,9 @@ pub(in crate::checks) fn selections(rig: &mut Rig, depth: Depth) -> Outcome {
             let greedy = SamplerSettings { temperature: 0.0, n_vocab: n as u32 - 3, ..PENALTIES };
             let biased = [OFF, PENALTIES, greedy].map(|s| SamplerSettings { n_biases: u32::MAX, ..s });
             for settings in [OFF, PENALTIES, greedy].into_iter().chain(biased) {
-                outcome.case(rig, |rig| try_settings(rig, &logits, settings, class));
+                for may_draw in [MayDraw::All, MayDraw::Some] {
+                    outcome.case(rig, |rig| try_settings(rig, &logits, settings, may_draw, class));
+                }
             }
             let few_values: Vec<f32> = (0..n).map(|_| rng.below(3) as f32 - 1.0).collect();
             for (name, logits) in
