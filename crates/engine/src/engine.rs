@@ -20,6 +20,7 @@ use std::rc::Rc;
 use qwill_gpu::{Buffer, Gpu, Usage};
 use qwill_kernels::{DrawClass, Kernels, KvType, Launch};
 use qwill_models::Plan;
+use qwill_models::step::Among;
 
 use self::adapters::Adapters;
 use self::buffers::Steering;
@@ -69,6 +70,8 @@ pub struct Engine {
     report: Option<Launch>,
     /// How each slot's tokens are drawn.
     classes: Vec<DrawClass>,
+    /// Among which tokens each slot's were drawn last.
+    among: Vec<Among>,
     /// Keys and values of each layer.
     caches: Vec<(Buffer, Buffer)>,
     staging: Staging,
@@ -108,6 +111,7 @@ impl Engine {
             samplers: HashMap::new(),
             report: None,
             classes: vec![DrawClass::Greedy; options.n_slots],
+            among: vec![Among::All; options.n_slots],
             caches,
             staging,
         })

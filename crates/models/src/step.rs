@@ -18,6 +18,9 @@ pub const MAX_BIASES: usize = 1024;
 pub const MAX_TOP_LOGPROBS: usize = 20;
 
 /// One pass over the weights, for the tokens of any number of texts.
+///
+/// Steps run in the order in which they are submitted, each after the one before has ended: a page may have a new owner
+/// as soon as the last step of the old one is submitted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Step {
     /// Slots that get a new owner, before anything runs.
@@ -89,11 +92,22 @@ pub struct Output {
     pub want: Want,
 }
 
+/// Which tokens may be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// All.
+    All,
+    /// Those in a list that comes while the step runs.
+    Listed,
+}
+
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Want {
     /// The next token, drawn with the slot's settings. It becomes the slot's [`Source::Next`].
     Token {
+        /// Which tokens may be drawn.
+        among: Among,
         /// The random numbers' seed.
         seed: u32,
         /// Which of the seed's numbers: how many tokens were drawn for the text before.
@@ -214,25 +228,14 @@ impl Step {
         Self { spans: vec![span], ..Self::default() }
     }
 
+    /// How many lists of tokens it needs, in the order of its outputs.
+    pub fn n_lists(&self) -> usize {
+        let is_listed = |want: Want| matches!(want, Want::Token { among: Among::Listed, .. });
+        self.outputs().filter(|(_, output)| is_listed(output.want)).count()
+    }
+
     /// What is wanted, span by span: the order of the answers.
     pub fn outputs(&self) -> impl Iterator<Item = (&Span, &Output)> {
         self.spans.iter().flat_map(|span| span.outputs.iter().map(move |output| (span, output)))
     }
-}
-
-/// What runs steps.
-///
-/// Steps run in the order in which they are submitted, each after the one before has ended: a page may have a new owner
-/// as soon as the last step of the old one is submitted.
-pub trait Execute {
-    /// What may go wrong.
-    type Error;
-    /// The answers of a step, when they are there: one for each of [`Step::outputs`].
-    type Pending: Future<Output = Result<Vec<Answer>, Self::Error>>;
-
-    /// Puts a step behind those that were submitted before.
-    ///
-    /// # Errors
-    /// If the step asks for more than the executor was made for, or the device is lost.
-    fn submit(&mut self, step: &Step) -> Result<Self::Pending, Self::Error>;
 }

@@ -5,7 +5,7 @@ mod parallel;
 use qwill_engine::Engine;
 use qwill_gpu::Usage;
 use qwill_kernels::PAGE;
-use qwill_models::step::{Output, Sampler, Source, Step, Want};
+use qwill_models::step::{Among, Output, Sampler, Source, Step, Want};
 use qwill_scheduler::{Rows, Wanted, What};
 use serde::Serialize;
 use web_time::Instant;
@@ -241,6 +241,7 @@ impl Model {
             sampler: Sampler::greedy(n_vocab as u32),
             bias: Vec::new(),
             logprobs: None,
+            constraint: None,
             seed: 0,
             max_tokens: request.decode_tokens.max(1),
             ends: Vec::new(),
@@ -261,8 +262,8 @@ async fn cpu_ms_per_token(engine: &mut Engine) -> Result<f64, Error> {
     for index in 0..8 {
         engine.gpu.flush().await?;
         let started = Instant::now();
-        let draw = Output { row: 0, want: Want::Token { seed: 0, index, logprobs: None } };
-        let token = engine.submit(&Step::of_one(0, vec![Source::Id(0)], vec![draw])).await?;
+        let draw = Output { row: 0, want: Want::Token { among: Among::All, seed: 0, index, logprobs: None } };
+        let token = engine.submit(&Step::of_one(0, vec![Source::Id(0)], vec![draw]), Vec::new).await?;
         spent.push(started.elapsed().as_secs_f64() * 1e3);
         token.answers().await?;
     }

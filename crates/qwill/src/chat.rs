@@ -290,8 +290,9 @@ impl Model {
         let reader = ReplyReader::new(tokenizer, stop, prompt.form, request.thinking_budget);
         let max_tokens = request.max_tokens.unwrap_or(usize::MAX);
         let bias = request.biases(tokenizer.n_tokens())?;
+        let (prompt, constraint) = (prompt.ids, None);
         let generation =
-            Generation { prompt: prompt.ids, adapters, sampler, bias, logprobs, seed, max_tokens, ends };
+            Generation { prompt, adapters, sampler, bias, logprobs, constraint, seed, max_tokens, ends };
         ChatStream::start(self, generation, max_tokens, reader, echoed)
     }
 

@@ -191,7 +191,8 @@ impl Driver {
         while self.in_flight.len() <= DEPTH
             && let Some(step) = self.scheduler.next()
         {
-            self.in_flight.push_back(self.engine.submit(&step).await?);
+            let (scheduler, n_words) = (&mut self.scheduler, self.engine.list_words());
+            self.in_flight.push_back(self.engine.submit(&step, || scheduler.lists(n_words)).await?);
         }
         let Some(oldest) = self.in_flight.pop_front() else { return Ok(Activity::Idle) };
         self.take(oldest).await?;

@@ -9,7 +9,7 @@ use web_time::Instant;
 
 use qwill_gpu::{DeviceTimes, HostTimes};
 use qwill_kernels::Cost;
-use qwill_models::step::{Begin, Output, Sampler, Source, Step, Want};
+use qwill_models::step::{Among, Begin, Output, Sampler, Source, Step, Want};
 
 use crate::driver::Cache;
 use crate::spread::median;
@@ -123,7 +123,7 @@ async fn profile(
     let written = engine.write(&first).await?;
     let prefill = measure(&engine.ready(&written), runs).await?;
 
-    let draw = Output { row: 0, want: Want::Token { seed: 0, index: 0, logprobs: None } };
+    let draw = Output { row: 0, want: Want::Token { among: Among::All, seed: 0, index: 0, logprobs: None } };
     let mut next = step(depth + prompt_tokens, ids(0..1), vec![draw]);
     let sampler = Sampler::greedy(n_vocab as u32);
     next.begins.push(Begin { slot: 0, sampler, bias: Vec::new(), prompt: Vec::new(), drawn: Vec::new() });

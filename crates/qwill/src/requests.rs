@@ -2,7 +2,7 @@
 
 use qwill_models::Outputs;
 use qwill_models::step::Sampler;
-use qwill_scheduler::{Request, Rows, Task, Wanted, What};
+use qwill_scheduler::{Constraint, Request, Rows, Task, Wanted, What};
 
 use crate::driver::Signals;
 use crate::{Error, Model};
@@ -17,6 +17,8 @@ pub(crate) struct Generation {
     pub(crate) bias: Vec<(u32, f32)>,
     /// How many of the most likely tokens are told with each, if log probabilities are.
     pub(crate) logprobs: Option<u8>,
+    /// What limits the tokens.
+    pub(crate) constraint: Option<Box<dyn Constraint>>,
     pub(crate) seed: u64,
     /// At least 1.
     pub(crate) max_tokens: usize,
@@ -74,7 +76,8 @@ impl Model {
 
     /// Starts to continue a text.
     pub(crate) fn generate(&self, generation: Generation) -> Result<Signals, Error> {
-        let Generation { prompt, adapters, sampler, bias, logprobs, seed, max_tokens, ends } = generation;
+        let Generation { prompt, adapters, sampler, bias, logprobs, constraint, seed, max_tokens, ends } =
+            generation;
         self.check_generates()?;
         if prompt.is_empty() {
             return Err(Error::Request("the prompt is empty".into()));
@@ -89,7 +92,7 @@ impl Model {
             });
         }
         let seed = (seed ^ (seed >> 32)) as u32;
-        let task = Task::Generate { sampler, bias, logprobs, seed, max_tokens };
+        let task = Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens };
         let n_prompt = prompt.len();
         self.handle().run(Request { tokens: prompt, n_prompt, adapters, chunk: None, task }, ends)
     }
@@ -113,7 +116,11 @@ pub(crate) async fn next_row(signals: &mut Signals) -> Result<Option<Vec<f32>>, 
     while let Some(what) = signals.next().await.transpose()? {
         match what {
             What::Scores { values, .. } | What::State { values, .. } => return Ok(Some(values)),
-            What::Started { .. } | What::Progress { .. } | What::Token(_) | What::Logprobs { .. } => {}
+            What::Started { .. }
+            | What::Progress { .. }
+            | What::Token(_)
+            | What::Logprobs { .. }
+            | What::Broken { .. } => {}
             What::Finished(_) => return Ok(None),
         }
     }

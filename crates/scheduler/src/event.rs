@@ -51,6 +51,11 @@ pub enum What {
         /// As wide as the model.
         values: Vec<f32>,
     },
+    /// What limits its tokens failed; that ends it.
+    Broken {
+        /// Why.
+        reason: String,
+    },
     /// It is done, and forgotten.
     Finished(End),
 }
@@ -64,6 +69,10 @@ pub enum End {
     Context,
     /// All that was wanted was read.
     Read,
+    /// Nothing may follow what was drawn.
+    Complete,
+    /// What limited its tokens failed, see [`What::Broken`].
+    Broken,
 }
 
 /// What is in use.

@@ -10,6 +10,7 @@
 //! - `Scheduler` moves texts between waiting and running. Older requests go before younger ones wherever something is
 //!   scarce; therefore the oldest always gets on, and everyone is the oldest at some time.
 
+mod constraint;
 mod event;
 mod limits;
 mod memory;
@@ -20,6 +21,7 @@ mod running;
 mod scheduler;
 mod sequence;
 
+pub use constraint::Constraint;
 pub use event::{End, Event, Usage, What};
 pub use limits::{BadLimits, Limits, Reading};
 pub use request::{Refused, Request, RequestId, Rows, Task, Wanted};

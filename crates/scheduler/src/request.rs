@@ -2,6 +2,7 @@
 
 use qwill_models::step::{MAX_BIASES, Sampler};
 
+use crate::constraint::Constraint;
 use crate::limits::{Limits, Reading};
 
 /// Names a request for as long as the scheduler lives. Earlier requests have lower ones.
@@ -9,7 +10,7 @@ use crate::limits::{Limits, Reading};
 pub struct RequestId(pub(crate) u64);
 
 /// A text, and what is to be done with it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// The text.
     pub tokens: Vec<u32>,
@@ -25,7 +26,7 @@ pub struct Request {
 }
 
 /// What is to be done with a text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Task {
     /// Tokens are drawn, until the caller ends it or a limit is met.
     Generate {
@@ -36,6 +37,8 @@ pub enum Task {
         /// How many of the most likely tokens are told with each that is drawn, and their log probabilities; `None`: none,
         /// nor its own.
         logprobs: Option<u8>,
+        /// What limits the tokens, if anything does.
+        constraint: Option<Box<dyn Constraint>>,
         /// The random numbers' seed.
         seed: u32,
         /// How many at most; the context may end it before.

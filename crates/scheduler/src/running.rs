@@ -1,6 +1,6 @@
 //! A text that has a slot and pages.
 
-use qwill_models::step::{Begin, PAGE, Sampler, Slot, Source, Span};
+use qwill_models::step::{Among, Begin, Output, PAGE, Sampler, Slot, Source, Span, Want};
 
 use crate::memory::{Memory, Table};
 use crate::prefix::common;
@@ -52,6 +52,16 @@ impl Running {
         self.sequence.n_unread(self.n_read)
     }
 
+    /// Whether it has read what it was given, and reads what was drawn for it since.
+    pub(crate) fn goes_on(&self) -> bool {
+        match self.n_unread() {
+            0 => false,
+            1 => true,
+            // tokens that had to follow
+            _ => self.n_read >= self.n_known,
+        }
+    }
+
     /// What it does next, as far as the budget goes, which gets smaller.
     pub(crate) fn span(&mut self, budget: &mut Budget) -> Option<(Span, Part)> {
         let (from, most) = (self.n_read, self.n_unread().min(budget.n_tokens).min(self.sequence.chunk));
@@ -72,6 +82,8 @@ impl Running {
         budget.n_outputs -= outputs.len();
         self.n_read = to;
         let rows = outputs.iter().map(|output| from + output.row).collect();
+        let is_listed = |output: &Output| matches!(output.want, Want::Token { among: Among::Listed, .. });
+        let among = if outputs.iter().any(is_listed) { Among::Listed } else { Among::All };
         let span = Span {
             slot: self.slot,
             position: from,
@@ -81,7 +93,7 @@ impl Running {
             adapters: self.sequence.adapters.clone(),
             outputs,
         };
-        Some((span, Part { n_cached: self.n_cached, n_read: to, rows }))
+        Some((span, Part { n_cached: self.n_cached, n_read: to, rows, among }))
     }
 
     /// Later texts can begin with what is known to be in its pages.

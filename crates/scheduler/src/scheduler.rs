@@ -6,7 +6,7 @@ mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qwill_models::step::{Answer, Slot, Step};
+use qwill_models::step::{Among, Answer, Slot, Step};
 
 use crate::event::{Event, Usage, What};
 use crate::limits::{BadLimits, Limits, Reading};
@@ -96,6 +96,17 @@ impl Scheduler {
         self.admit(&mut plan);
         self.read(&mut plan);
         self.hand_out(plan)
+    }
+
+    /// The tokens that may be drawn by the step that [`Self::next`] gave last, for each of its outputs that are drawn
+    /// [among listed tokens](Among::Listed), in their order: `n_words` words, a bit a token, the lowest first. Making them takes
+    /// time in which the step can run.
+    pub fn lists(&mut self, n_words: usize) -> Vec<Vec<u32>> {
+        let parts = self.out.back().into_iter().flatten();
+        let listed = parts.filter(|(_, part)| part.among == Among::Listed);
+        let ids: Vec<RequestId> = listed.map(|&(id, _)| id).collect();
+        let bits = |id| self.sequence(id).map_or_else(|| vec![0; n_words], |text| text.allow(n_words));
+        ids.into_iter().map(bits).collect()
     }
 
     /// Takes the answers of the oldest step that is out, one for each of its outputs, and tells what came of them.

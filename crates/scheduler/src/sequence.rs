@@ -1,7 +1,8 @@
 //! A text, and what has come of it.
 
-use qwill_models::step::{Answer, Output, Sampler, Want};
+use qwill_models::step::{Among, Answer, Output, Sampled, Sampler, Want};
 
+use crate::constraint::Constraint;
 use crate::event::{End, What};
 use crate::limits::{Limits, Reading};
 use crate::prefix::Key;
@@ -15,6 +16,9 @@ pub(crate) enum Work {
         sampler: Sampler,
         bias: Vec<(u32, f32)>,
         logprobs: Option<u8>,
+        constraint: Option<Box<dyn Constraint>>,
+        /// Why the constraint has nothing more to say.
+        broken: Option<String>,
         seed: u32,
         /// Tokens of the text when its last is drawn, and why it is the last.
         until: usize,
@@ -58,6 +62,8 @@ pub(crate) struct Part {
     pub(crate) n_read: usize,
     /// Positions of tokens for which there will be an answer.
     pub(crate) rows: Vec<usize>,
+    /// Among which tokens one is drawn, if one is.
+    pub(crate) among: Among,
 }
 
 impl Sequence {
@@ -67,11 +73,12 @@ impl Sequence {
         let key =
             Key { class, adapters: adapters.iter().map(|&(id, scale)| (id, scale.to_bits())).collect() };
         let work = match task {
-            Task::Generate { sampler, bias, logprobs, seed, max_tokens } => {
+            Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens } => {
                 // the last token is not read, so it needs no position
                 let (wanted, room) = (tokens.len().saturating_add(max_tokens), limits.context_length + 1);
                 let end = if wanted <= room { End::MaxTokens } else { End::Context };
-                Work::Generate { sampler, bias, logprobs, seed, until: wanted.min(room), end, n_ahead: 0 }
+                let (until, broken, n_ahead) = (wanted.min(room), None, 0);
+                Work::Generate { sampler, bias, logprobs, constraint, broken, seed, until, end, n_ahead }
             }
             Task::Read { rows, want } => {
                 if let (Reading::Causal, Rows::List(rows)) = (limits.reading, &rows) {
@@ -117,12 +124,11 @@ impl Sequence {
     }
 
     /// How many tokens to read next, and whether they are known, when `n_read` are in the cache.
-    ///
-    /// A text that must know its last token before it goes on (for a grammar, or to propose tokens) would have none to
-    /// read here while any is ahead.
     pub(crate) fn n_unread(&self, n_read: usize) -> usize {
         match self.work {
             Work::Generate { until, n_ahead, .. } if self.tokens.len() + n_ahead >= until => 0,
+            // what may follow is known when the last token is
+            Work::Generate { n_ahead: 1.., constraint: Some(_), .. } => 0,
             Work::Generate { n_ahead: 1.., .. } => 1,
             _ => self.tokens.len() - n_read,
         }
@@ -133,7 +139,7 @@ impl Sequence {
     pub(crate) fn ask(&mut self, from: usize, to: usize, most: usize) -> (Vec<Output>, usize) {
         let n_tokens = self.tokens.len();
         match &mut self.work {
-            Work::Generate { seed, n_ahead, logprobs, .. } => {
+            Work::Generate { seed, n_ahead, logprobs, constraint, .. } => {
                 let n_total = n_tokens + *n_ahead;
                 if to < n_total {
                     (Vec::new(), to)
@@ -142,7 +148,11 @@ impl Sequence {
                 } else {
                     *n_ahead += 1;
                     let index = (n_total - self.n_prompt) as u32;
-                    let want = Want::Token { seed: *seed, index, logprobs: *logprobs };
+                    let among = match constraint {
+                        Some(constraint) if constraint.is_limiting() => Among::Listed,
+                        _ => Among::All,
+                    };
+                    let want = Want::Token { among, seed: *seed, index, logprobs: *logprobs };
                     (vec![Output { row: to - 1 - from, want }], to)
                 }
             }
@@ -190,24 +200,64 @@ impl Sequence {
             happened.push(What::Progress { n_read, n_tokens: self.n_given });
         }
         self.n_told = Some(n_read);
-        happened.extend(part.rows.iter().zip(answers).map(|(&row, answer)| self.accept_one(row, answer)));
+        for (&row, answer) in part.rows.iter().zip(answers) {
+            match &mut self.work {
+                Work::Generate { n_ahead, .. } => *n_ahead -= 1,
+                Work::Read { n_answered, .. } => *n_answered += 1,
+            }
+            match answer {
+                Answer::Token(sampled) => self.accept_token(sampled, &mut happened),
+                Answer::Logprobs(logprobs) => happened.push(What::Logprobs { row, logprobs }),
+                Answer::Scores(values) => happened.push(What::Scores { row, values }),
+                Answer::State(values) => happened.push(What::State { row, values }),
+            }
+        }
         happened
     }
 
-    fn accept_one(&mut self, row: usize, answer: Answer) -> What {
-        match &mut self.work {
-            Work::Generate { n_ahead, .. } => *n_ahead -= 1,
-            Work::Read { n_answered, .. } => *n_answered += 1,
-        }
-        match answer {
-            Answer::Token(sampled) => {
-                self.tokens.push(sampled.id);
-                What::Token(sampled)
+    fn accept_token(&mut self, sampled: Sampled, happened: &mut Vec<What>) {
+        let Work::Generate { constraint, sampler, logprobs, broken, until, end, .. } = &mut self.work else {
+            return;
+        };
+        let go_on = || -> Result<(), String> {
+            // it was drawn among any tokens
+            if let Some(reason) = broken.take() {
+                return Err(reason);
             }
-            Answer::Logprobs(logprobs) => What::Logprobs { row, logprobs },
-            Answer::Scores(values) => What::Scores { row, values },
-            Answer::State(values) => What::State { row, values },
+            let id = sampled.id;
+            self.tokens.push(id);
+            happened.push(What::Token(sampled));
+            let Some(constraint) = constraint else { return Ok(()) };
+            constraint.take(id)?;
+            // where each is looked at, each is drawn
+            if logprobs.is_none() && !sampler.has_penalties() {
+                let mut forced = constraint.force()?;
+                forced.truncate(until.saturating_sub(self.tokens.len()));
+                self.tokens.extend_from_slice(&forced);
+                happened.extend(forced.into_iter().map(|id| What::Token(Sampled { id, logprobs: None })));
+            }
+            if constraint.is_over() {
+                *end = End::Complete;
+                *until = self.tokens.len();
+            }
+            Ok(())
+        };
+        if let Err(reason) = go_on() {
+            happened.push(What::Broken { reason });
+            *end = End::Broken;
+            *until = self.tokens.len();
         }
+    }
+
+    /// The tokens that may be drawn next, a bit each.
+    pub(crate) fn allow(&mut self, n_words: usize) -> Vec<u32> {
+        let mut bits = vec![0; n_words];
+        if let Work::Generate { constraint: Some(constraint), broken, .. } = &mut self.work
+            && let Err(reason) = constraint.allow(&mut bits)
+        {
+            *broken = Some(reason);
+        }
+        bits
     }
 
     /// Why it is done, if it is.

@@ -14,6 +14,7 @@ pub(super) struct Steering<T> {
     pub(super) drawn: T,
     pub(super) samplers: T,
     pub(super) biases: T,
+    pub(super) allowed: T,
     pub(super) counts: T,
     pub(super) candidates: T,
     /// A page of all layers on its way to another place.
@@ -24,13 +25,14 @@ pub(super) struct Steering<T> {
 
 impl<T> Steering<T> {
     /// Each with its name.
-    pub(super) fn each(&self) -> [(&'static str, &T); 10] {
+    pub(super) fn each(&self) -> [(&'static str, &T); 11] {
         [
             ("step", &self.step),
             ("next tokens", &self.next),
             ("drawn tokens", &self.drawn),
             ("sampler settings", &self.samplers),
             ("logit biases", &self.biases),
+            ("allowed tokens", &self.allowed),
             ("token counts", &self.counts),
             ("candidates", &self.candidates),
             ("cache page", &self.page),
@@ -47,12 +49,24 @@ impl Steering<u64> {
         for (name, &bytes) in self.each() {
             made.push(gpu.buffer(name, bytes, Usage::Storage).await?);
         }
-        let Ok([step, next, drawn, samplers, biases, counts, candidates, page, partial, stats]) =
-            <[Buffer; 10]>::try_from(made)
+        let Ok([step, next, drawn, samplers, biases, allowed, counts, candidates, page, partial, stats]) =
+            <[Buffer; 11]>::try_from(made)
         else {
             unreachable!("one for each")
         };
-        Ok(Steering { step, next, drawn, samplers, biases, counts, candidates, page, partial, stats })
+        Ok(Steering {
+            step,
+            next,
+            drawn,
+            samplers,
+            biases,
+            allowed,
+            counts,
+            candidates,
+            page,
+            partial,
+            stats,
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Bytes of every buffer of an engine but its weights and its cache, before any is made.
 
 use qwill_kernels::{
-    DrawClass, GEMM_MAX_TILE_M, Grouping, LogitBias, PAGE, SamplerSettings, Tuning, align_row, step_words,
+    DrawClass, Draws, GEMM_MAX_TILE_M, Grouping, LogitBias, PAGE, SamplerSettings, Tuning, align_row,
+    step_words,
 };
 use qwill_models::step::MAX_BIASES;
 use qwill_models::{Mixture, Plan, RegisterRows, RegisterShape, Rope};
@@ -115,12 +116,18 @@ fn steering(plan: &Plan, rope: &Rope, options: EngineOptions, tuning: &Tuning) -
         drawn: buffer_bytes(Staging::BYTES),
         samplers: buffer_bytes(n_slots * size_of::<SamplerSettings>()),
         biases: buffer_bytes(n_slots * MAX_BIASES * size_of::<LogitBias>()),
+        allowed: buffer_bytes(n_slots * draws(plan, DrawClass::Greedy).allowed_stride() * 4),
         counts: buffer_bytes(n_slots * dims.vocab_size * 4),
         candidates: buffer_bytes(n_slots * DrawClass::All.n_candidates(dims.vocab_size) * 8),
         page: buffer_bytes(2 * dims.n_layers * layer_page_bytes(plan, options)),
         partial: buffer_bytes(splits * dims.head_dim * 4),
         stats: buffer_bytes(splits * 8),
     }
+}
+
+/// Draws of a class.
+pub(super) fn draws(plan: &Plan, class: DrawClass) -> Draws {
+    Draws::new(class, plan.dims.vocab_size, MAX_BIASES)
 }
 
 /// As buffers are made.

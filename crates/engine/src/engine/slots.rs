@@ -1,13 +1,14 @@
 //! Places of running texts on the device: how their tokens are drawn and reported.
 
 use qwill_kernels::{
-    DrawClass, Draws, LogitBias, ReportBuffers, SampleBuffers, SamplerSettings, report_logprobs,
-    sample_token, select_candidates,
+    DrawClass, LogitBias, ReportBuffers, SampleBuffers, SamplerSettings, report_logprobs, sample_token,
+    select_candidates,
 };
-use qwill_models::step::{Begin, MAX_BIASES};
+use qwill_models::step::{Among, Begin, MAX_BIASES, Slot, Step, Want};
 
 use super::Engine;
 use super::pending::reports;
+use super::sizes::draws;
 use crate::Error;
 
 /// A text's settings as kernels read them.
@@ -41,11 +42,50 @@ impl Engine {
             let offset = begin.slot as usize * MAX_BIASES * size_of::<LogitBias>();
             self.gpu.write(&self.steering.biases, offset as u64, bytemuck::cast_slice(&biases));
         }
+        self.allow_all(begin.slot);
         // without penalties nobody looks
         if begin.sampler.has_penalties() {
             self.write_counts(begin);
         }
         Ok(())
+    }
+
+    /// Words of a list of tokens.
+    pub fn list_words(&self) -> usize {
+        self.slot_words() - 1
+    }
+
+    fn slot_words(&self) -> usize {
+        draws(&self.program.plan, DrawClass::Greedy).allowed_stride()
+    }
+
+    fn write_allowed(&self, slot: Slot, words: &[u32]) {
+        let offset = slot as usize * self.slot_words() * 4;
+        self.gpu.write(&self.steering.allowed, offset as u64, bytemuck::cast_slice(words));
+    }
+
+    /// From here on any token may be drawn for a slot.
+    pub(super) fn allow_all(&mut self, slot: Slot) {
+        if std::mem::replace(&mut self.among[slot as usize], Among::All) == Among::Listed {
+            self.write_allowed(slot, &[0]);
+        }
+    }
+
+    /// Tells the device among which tokens those of a step are drawn that are drawn among some.
+    pub(super) fn write_lists(&mut self, step: &Step, lists: &[Vec<u32>]) {
+        let mut lists = lists.iter();
+        for (span, output) in step.outputs() {
+            if !matches!(output.want, Want::Token { among: Among::Listed, .. }) {
+                continue;
+            }
+            // without a list nothing may be drawn
+            let list = lists.next().map_or(&[][..], |list| list);
+            let mut words = vec![0; self.slot_words()];
+            words[0] = 1;
+            words[1..].iter_mut().zip(list).for_each(|(word, listed)| *word = *listed);
+            self.among[span.slot as usize] = Among::Listed;
+            self.write_allowed(span.slot, &words);
+        }
     }
 
     /// Tells the penalties which tokens prompt and reply hold.
@@ -66,13 +106,14 @@ impl Engine {
         if self.samplers.contains_key(&class) {
             return Ok(());
         }
-        let draws = Draws::new(class, self.program.plan.dims.vocab_size, MAX_BIASES);
+        let draws = draws(&self.program.plan, class);
         let buffers = SampleBuffers {
             step: &self.steering.step,
             samplers: &self.steering.samplers,
             logits: self.program.outputs(),
             counts: &self.steering.counts,
             biases: &self.steering.biases,
+            allowed: &self.steering.allowed,
             candidates: &self.steering.candidates,
             next: &self.steering.next,
             drawn: &self.steering.drawn,

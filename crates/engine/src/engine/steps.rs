@@ -2,9 +2,9 @@
 
 use qwill_gpu::Read;
 use qwill_kernels::{
-    DrawClass, StepOutput, StepParts, StepReport, StepSpan, TokenSource, align_row, prefill_rows,
+    DrawClass, Launch, StepOutput, StepParts, StepReport, StepSpan, TokenSource, align_row, prefill_rows,
 };
-use qwill_models::step::{MAX_BIASES, MAX_TOP_LOGPROBS, Source, Span, Step, Want};
+use qwill_models::step::{Among, MAX_BIASES, MAX_TOP_LOGPROBS, Source, Span, Step, Want};
 
 use super::adapters::Part;
 use super::pending::{Pending, Wanted};
@@ -42,6 +42,11 @@ impl Engine {
         for &index in &order {
             first_tokens[index] = n_tokens;
             n_tokens += step.spans[index].tokens.len();
+        }
+        for (span, output) in step.outputs() {
+            if matches!(output.want, Want::Token { among: Among::All, .. }) {
+                self.allow_all(span.slot);
+            }
         }
         let (outputs, wanted) = self.outputs(step, &first_tokens);
         if outputs.iter().any(|output| output.report.is_some()) {
@@ -108,7 +113,7 @@ impl Engine {
                 let nothing =
                     StepOutput { token, slot: span.slot, seed: 0, index: 0, draw: None, report: None };
                 let row = match output.want {
-                    Want::Token { seed, index, logprobs } => {
+                    Want::Token { seed, index, logprobs, .. } => {
                         let report = |n_top: u8| StepReport { token: TokenSource::Next, n_top: n_top.into() };
                         let draw = Some(self.classes[span.slot as usize]);
                         StepOutput { seed, index, draw, report: logprobs.map(report), ..nothing }
@@ -134,6 +139,12 @@ impl Engine {
 
     /// The step that was written last, as often as wanted.
     pub fn ready(&self, written: &Written) -> Ready<'_> {
+        let launches = self.forward(written).into_iter().chain(self.draws());
+        Ready::new(&self.gpu, launches, written.shape.clone())
+    }
+
+    /// From tokens to what the head gives.
+    fn forward(&self, written: &Written) -> Vec<&Launch> {
         let Written { shape, wanted, adapters } = written;
         let size = Size::of(shape.n_tokens);
         let mut launches =
@@ -144,15 +155,22 @@ impl Engine {
             let additions = self.adapters.additions(adapters, Part::Head);
             launches.extend(self.program.head.in_order(size, &additions));
         }
-        for class in DrawClass::ALL {
-            launches.extend(self.samplers.get(&class).into_iter().flatten());
-        }
-        launches.extend(&self.report);
-        Ready::new(&self.gpu, launches, shape.clone())
+        launches
     }
 
-    /// Puts a step behind those that were submitted before.
-    pub async fn submit(&mut self, step: &Step) -> Result<Pending, Error> {
+    /// Tokens and reports.
+    fn draws(&self) -> impl Iterator<Item = &Launch> {
+        let samplers = DrawClass::ALL.into_iter().flat_map(|class| self.samplers.get(&class)).flatten();
+        samplers.chain(&self.report)
+    }
+
+    /// Puts a step behind those that were submitted before. Where tokens are drawn among listed ones, `lists` is called for
+    /// them while the device computes what they are drawn from: `[Step::n_lists]` of [`Self::list_words`] words.
+    pub async fn submit(
+        &mut self,
+        step: &Step,
+        lists: impl FnOnce() -> Vec<Vec<u32>>,
+    ) -> Result<Pending, Error> {
         self.gpu.check()?;
         let written = self.write(step).await?;
         let drawn = self.staging.take()?;
@@ -161,12 +179,18 @@ impl Engine {
         let scores = self.reading(written.wanted.scores.len(), width).await?;
         let states = self.reading(written.wanted.states.len(), hidden_size).await?;
 
-        let ready = self.ready(&written);
+        let forward = Ready::new(&self.gpu, self.forward(&written), written.shape.clone());
         let mut pass = self.gpu.step();
         for copy in &step.copies {
             self.copy_page(&mut pass, copy);
         }
-        ready.record_into(&mut pass);
+        forward.record_into(&mut pass);
+        if step.n_lists() > 0 {
+            pass.submit();
+            self.write_lists(step, &lists());
+            pass = self.gpu.step();
+        }
+        Ready::new(&self.gpu, self.draws(), written.shape.clone()).record_into(&mut pass);
         let wanted = &written.wanted;
         // something is read in any case: that tells when the step has ended
         let mut reads =

@@ -1,7 +1,7 @@
 //! What an engine does before anybody waits for it.
 
 use qwill_models::Outputs;
-use qwill_models::step::{Begin, Output, Sampler, Source, Step, Want};
+use qwill_models::step::{Among, Begin, Output, Sampler, Source, Step, Want};
 
 use super::Engine;
 use crate::Error;
@@ -10,7 +10,7 @@ impl Engine {
     /// Runs a step of each kind, so that no pipeline is compiled by the driver while somebody waits for a token.
     pub async fn warm_up(&mut self) -> Result<(), Error> {
         let want = match self.plan().head.outputs {
-            Outputs::Logits => Want::Token { seed: 0, index: 0, logprobs: None },
+            Outputs::Logits => Want::Token { among: Among::All, seed: 0, index: 0, logprobs: None },
             Outputs::Scores { .. } | Outputs::States => Want::Scores,
         };
         let sampler = Sampler::greedy(self.plan().dims.vocab_size as u32);
@@ -18,7 +18,7 @@ impl Engine {
         let n_tokens = 2.min(self.options.context_length).min(self.options.chunk);
         let mut step = Step::of_one(0, vec![Source::Id(0); n_tokens], vec![Output { row: 0, want }]);
         step.begins.push(begin);
-        self.submit(&step).await?.answers().await?;
+        self.submit(&step, Vec::new).await?.answers().await?;
         Ok(())
     }
 }

@@ -60,6 +60,7 @@ impl Model {
                 sampler: Sampler::greedy(n_vocab as u32),
                 bias: Vec::new(),
                 logprobs: None,
+                constraint: None,
                 seed: 0,
                 max_tokens,
                 ends: Vec::new(),

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use qwill_models::step::Sampled;
-use qwill_scheduler::{Rows, Wanted, What};
+use qwill_scheduler::{End, Rows, Wanted, What};
 use qwill_text::{Specials, THINKING_BUDGET_END, Tokenizer};
 
 use super::reader::{ReplyReader, Verdict};
@@ -204,7 +204,11 @@ impl ChatStream {
                     Verdict::ThoughtEnough => self.has_thought_enough = true,
                 }
             }
+            What::Broken { reason } => {
+                return Err(Error::Request(format!("what limits the reply cannot go on: {reason}")));
+            }
             What::Finished(_) if self.echo.is_some() => self.begin()?,
+            What::Finished(End::Complete) => self.end(FinishReason::Stop)?,
             What::Finished(_) => self.end(FinishReason::Length)?,
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pollster::block_on;
 use qwill_engine::Engine;
 use qwill_kernels::KvType;
-use qwill_models::step::{Answer, Begin, Output, PAGE, Sampler, Source, Span, Step, Want};
+use qwill_models::step::{Among, Answer, Begin, Output, PAGE, Sampler, Source, Span, Step, Want};
 
 use crate::driver::Factory;
 use crate::{LoadOptions, ModelFiles};
@@ -46,7 +46,7 @@ fn prompt(golden_name: &str) -> Vec<u32> {
 }
 
 fn answers(engine: &mut Engine, step: &Step) -> Vec<Answer> {
-    let pending = block_on(engine.submit(step)).unwrap();
+    let pending = block_on(engine.submit(step, Vec::new)).unwrap();
     block_on(pending.answers()).unwrap()
 }
 
@@ -70,7 +70,10 @@ fn begin(engine: &mut Engine, slot: u32, ids: &[u32], n: usize, adapters: &[(u64
     assert_eq!(answers(engine, &step), []);
     let mut outputs = vec![Output { row: 0, want: Want::State }];
     outputs.extend((0..n).map(|row| Output { row, want: Want::Scores }));
-    outputs.push(Output { row: n - 1, want: Want::Token { seed: 0, index: 0, logprobs: None } });
+    outputs.push(Output {
+        row: n - 1,
+        want: Want::Token { among: Among::All, seed: 0, index: 0, logprobs: None },
+    });
     span(POSITION..POSITION + n, outputs)
 }
 
@@ -149,7 +152,9 @@ fn check_texts_together(base: &str, adapters: &[&str], mask: &str) {
     assert_eq!(launches_of(engine, [0.0, 1.0]), both);
 
     engine.unload_adapter(0);
-    let Err(error) = block_on(engine.submit(&step_of(&spans))) else { panic!("{adapters:?}: ran unloaded") };
+    let Err(error) = block_on(engine.submit(&step_of(&spans), Vec::new)) else {
+        panic!("{adapters:?}: ran unloaded")
+    };
     assert!(error.to_string().contains("was unloaded"), "{error}");
     // the others go on
     let gone = sets[2][0].0;
@@ -172,7 +177,8 @@ fn reports_are_those_of_the_reference() {
         let ids = prompt(name);
         let mut span = begin(engine, 1, &ids, ids.len() - POSITION, &[]);
         let row = span.tokens.len() - 1;
-        let token = |logprobs| Output { row, want: Want::Token { seed: 0, index: 0, logprobs } };
+        let token =
+            |logprobs| Output { row, want: Want::Token { among: Among::All, seed: 0, index: 0, logprobs } };
         let of_third = Output { row, want: Want::Logprobs { token: wanted[2].0, n_top: 1 } };
         let is_near = |found: f32, wanted: f32| (found - wanted).abs() < 1e-4;
 

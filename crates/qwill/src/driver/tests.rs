@@ -56,6 +56,7 @@ fn start(model: &Model, prompt: &[u32]) -> Signals {
         sampler: Sampler::greedy(n_vocab),
         bias: Vec::new(),
         logprobs: None,
+        constraint: None,
         seed: 0,
         max_tokens: N_GREEDY,
         ends: Vec::new(),

@@ -26,13 +26,14 @@ impl Plan {
 }
 
 impl Scheduler {
-    /// Texts that need one token get it, the oldest first. Where pages run out, the youngest of those that run goes
+    /// Texts that read what was drawn for them get it, the oldest first. Where pages run out, the youngest of those that run goes
     /// back to waiting; it has no part in the step yet.
     pub(super) fn go_on(&mut self, plan: &mut Plan) {
         let ids: Vec<RequestId> = self.running.keys().copied().collect();
         for id in ids {
-            while let Some(text) = self.running.get_mut(&id).filter(|text| text.n_unread() == 1) {
-                if self.memory.reserve(&mut text.table, text.n_read) {
+            while let Some(text) = self.running.get_mut(&id).filter(|text| text.goes_on()) {
+                let last = text.n_read + text.n_unread() - 1;
+                if self.memory.reserve(&mut text.table, last) {
                     self.give_turn(id, plan);
                     break;
                 }

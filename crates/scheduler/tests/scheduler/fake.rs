@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use qwill_models::step::{
-    Answer, Begin, Logprobs, Output, PAGE, Sampled, Sampler, Slot, Source, Span, Step, Want,
+    Among, Answer, Begin, Logprobs, Output, PAGE, Sampled, Sampler, Slot, Source, Span, Step, Want,
 };
-use qwill_scheduler::{Limits, Reading, Request, Rows, Task, Wanted};
+use qwill_scheduler::{Constraint, End, Limits, Reading, Request, Rows, Task, Wanted};
 
 use crate::rng::mix;
 
@@ -99,7 +99,9 @@ impl Fake {
     }
 
     /// Runs a step, having checked that it may be asked for.
-    pub(crate) fn run(&mut self, step: &Step) -> Vec<Answer> {
+    pub(crate) fn run(&mut self, step: &Step, lists: Vec<Vec<u32>>) -> Vec<Answer> {
+        assert_eq!(lists.len(), step.n_lists());
+        let mut lists = lists.into_iter();
         self.n_steps += 1;
         assert!(!step.spans.is_empty(), "a step without tokens");
         assert!(step.n_tokens() <= self.limits.chunk, "{} tokens", step.n_tokens());
@@ -118,10 +120,10 @@ impl Fake {
             let from = copy.from as usize * PAGE;
             self.cells.copy_within(from..from + PAGE, copy.to as usize * PAGE);
         }
-        step.spans.iter().flat_map(|span| self.run_span(span)).collect()
+        step.spans.iter().flat_map(|span| self.run_span(span, &mut lists)).collect()
     }
 
-    fn run_span(&mut self, span: &Span) -> Vec<Answer> {
+    fn run_span(&mut self, span: &Span, lists: &mut impl Iterator<Item = Vec<u32>>) -> Vec<Answer> {
         let end = span.position + span.tokens.len();
         assert!(!span.tokens.is_empty() && end <= self.limits.context_length, "position {end}");
         assert_eq!(span.pages.len(), end.div_ceil(PAGE), "pages of {end} tokens");
@@ -151,16 +153,20 @@ impl Fake {
         }
         assert!(span.outputs.is_sorted_by(|a, b| a.row < b.row), "rows do not rise");
         let whole = self.limits.reading == Reading::WholeText;
-        let answer = |&Output { row, want }: &Output| {
+        let mut answer = |&Output { row, want }: &Output| {
             let seen = if whole { seen_whole(seen, row) } else { after[row] };
             match want {
-                Want::Token { seed, index, logprobs } => {
+                Want::Token { among, seed, index, logprobs } => {
                     assert_eq!(
                         row + 1,
                         span.tokens.len(),
                         "only the last token has an unknown one behind it"
                     );
                     let token = seen.draw(place, seed, index);
+                    let token = match among {
+                        Among::All => token,
+                        Among::Listed => listed(token, &lists.next().unwrap()),
+                    };
                     place.history.add(token);
                     place.last = Some((token, n_steps));
                     let logprobs = logprobs.map(|n_top| seen.logprobs(token, n_top));
@@ -171,7 +177,7 @@ impl Fake {
                 Want::Logprobs { token, n_top } => Answer::Logprobs(seen.logprobs(token, n_top)),
             }
         };
-        span.outputs.iter().map(answer).collect()
+        span.outputs.iter().map(&mut answer).collect()
     }
 }
 
@@ -204,10 +210,25 @@ fn check_owners(step: &Step) {
     }
 }
 
+/// What must follow a token, unless each is looked at.
+fn go_on(constraint: &mut dyn Constraint, token: u32, each_is_looked_at: bool) -> Result<Vec<u32>, ()> {
+    constraint.take(token).map_err(drop)?;
+    if each_is_looked_at { Ok(Vec::new()) } else { constraint.force().map_err(drop) }
+}
+
+/// What is drawn among listed tokens where this one would be among all; 0 if there are none.
+fn listed(token: u32, bits: &[u32]) -> u32 {
+    let ids: Vec<u32> =
+        (0..bits.len() as u32 * 32).filter(|id| bits[*id as usize / 32] >> (id % 32) & 1 == 1).collect();
+    token.checked_rem(ids.len() as u32).map_or(0, |at| ids[at as usize])
+}
+
 /// What a request gives alone: tokens that are drawn, and values by row.
 #[derive(Debug, Default)]
 pub(crate) struct Alone {
     pub(crate) drawn: Vec<Sampled>,
+    /// What its constraint ends it with, if that does.
+    pub(crate) end: Option<End>,
     pub(crate) answers: Vec<(usize, Answer)>,
 }
 
@@ -221,18 +242,45 @@ pub(crate) fn alone(request: &Request, limits: &Limits, class: Class) -> Alone {
         after.push(seen);
     }
     match task {
-        Task::Generate { sampler, bias, logprobs, seed, max_tokens } => {
+        Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens } => {
             let history = History::of(&tokens[..*n_prompt], &tokens[*n_prompt..]);
             let mut place = Place { sampler: *sampler, bias: bias.clone(), history, last: None };
             let mut drawn = Vec::new();
+            let mut constraint = constraint.clone();
+            let mut forced = Vec::new().into_iter();
+            let mut end = None;
             for position in tokens.len()..(tokens.len() + max_tokens).min(limits.context_length + 1) {
-                let token = seen.draw(&place, *seed, (position - n_prompt) as u32);
+                if let Some(token) = forced.next() {
+                    drawn.push(Sampled { id: token, logprobs: None });
+                    seen = seen.and(seen.cell(position, token));
+                    continue;
+                }
+                if end.is_some() {
+                    break;
+                }
+                let mut token = seen.draw(&place, *seed, (position - n_prompt) as u32);
+                if let Some(constraint) = constraint.as_mut().filter(|constraint| constraint.is_limiting()) {
+                    let mut bits = vec![0; limits.vocab_size.div_ceil(32)];
+                    if constraint.allow(&mut bits).is_err() {
+                        end = Some(End::Broken);
+                        break;
+                    }
+                    token = listed(token, &bits);
+                }
                 place.history.add(token);
-                let logprobs = logprobs.map(|n_top| seen.logprobs(token, n_top));
-                drawn.push(Sampled { id: token, logprobs });
+                let told = logprobs.map(|n_top| seen.logprobs(token, n_top));
+                drawn.push(Sampled { id: token, logprobs: told });
                 seen = seen.and(seen.cell(position, token));
+                if let Some(constraint) = &mut constraint {
+                    let looks = logprobs.is_some() || sampler.has_penalties();
+                    match go_on(&mut **constraint, token, looks) {
+                        Ok(tokens) => forced = tokens.into_iter(),
+                        Err(()) => end = Some(End::Broken),
+                    }
+                    end = end.or(constraint.is_over().then_some(End::Complete));
+                }
             }
-            Alone { drawn, answers: Vec::new() }
+            Alone { drawn, end, answers: Vec::new() }
         }
         Task::Read { rows, want } => {
             let n_rows = tokens.len() - usize::from(matches!(want, Wanted::Logprobs(_)));
@@ -249,7 +297,7 @@ pub(crate) fn alone(request: &Request, limits: &Limits, class: Class) -> Alone {
                 Wanted::Logprobs(n_top) => Answer::Logprobs(seen_by(row).logprobs(tokens[row + 1], n_top)),
             };
             let answers = rows.into_iter().map(|row| (row, answer(row))).collect();
-            Alone { drawn: Vec::new(), answers }
+            Alone { drawn: Vec::new(), end: None, answers }
         }
     }
 }

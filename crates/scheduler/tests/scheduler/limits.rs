@@ -43,7 +43,7 @@ fn what_can_never_be_done_is_refused() {
     }
     for bias in [vec![(1, 0.5); 2], (0..1025).map(|id| (id, 0.5)).collect()] {
         let (n_biases, sampler) = (bias.len(), Sampler::greedy(9));
-        let task = Task::Generate { sampler, bias, logprobs: None, seed: 0, max_tokens: 1 };
+        let task = Task::Generate { sampler, bias, logprobs: None, constraint: None, seed: 0, max_tokens: 1 };
         let refused = refusal(limits, Request { task, ..generate(vec![1], 1) });
         assert_eq!(refused, Refused::Biases { n_biases });
     }
@@ -53,7 +53,14 @@ fn what_can_never_be_done_is_refused() {
 fn whole_texts_must_fit_a_step() {
     let limits = Limits { chunk: 20, reading: Reading::WholeText, ..roomy() };
     let sampler = Sampler::greedy(9);
-    let task = Task::Generate { sampler, bias: Vec::new(), logprobs: None, seed: 0, max_tokens: 1 };
+    let task = Task::Generate {
+        sampler,
+        bias: Vec::new(),
+        logprobs: None,
+        constraint: None,
+        seed: 0,
+        max_tokens: 1,
+    };
     assert_eq!(refusal(limits, Request { task, ..read(3, Rows::Last) }), Refused::CannotGenerate);
     let refused = refusal(limits, read(21, Rows::Last));
     assert_eq!(refused, Refused::LongerThanStep { n_tokens: 21, chunk: 20 });

@@ -1,9 +1,10 @@
 //! Random workloads: whatever happens, every text becomes what it would become alone.
 
 use qwill_models::step::{PAGE, Sampler};
-use qwill_scheduler::{Limits, Reading, Request, Rows, Task, Wanted};
+use qwill_scheduler::{Constraint, Limits, Reading, Request, Rows, Task, Wanted};
 
 use crate::fake::Class;
+use crate::limiter::Limiter;
 use crate::rig::Rig;
 use crate::rng::Rng;
 
@@ -102,8 +103,11 @@ impl World {
         }
         let bias = if rng.chance(30) { vec![(1, 2.0), (rng.within(2, 4) as u32, -1.0)] } else { Vec::new() };
         let logprobs = rng.chance(30).then(|| rng.below(3) as u8);
+        let limiter = |rng: &mut Rng| Limiter::new(rng.below(1000) as u64, limits.vocab_size);
+        let constraint: Option<Box<dyn Constraint>> =
+            if rng.chance(40) { Some(Box::new(limiter(rng))) } else { None };
         let (seed, max_tokens) = (rng.below(3) as u32, rng.within(1, MOST_DRAWN));
-        Task::Generate { sampler, bias, logprobs, seed, max_tokens }
+        Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens }
     }
 
     fn remember(&mut self, tokens: Vec<u32>, n_prompt: usize) {

@@ -108,7 +108,14 @@ fn going_back_is_reading_again() {
 fn a_fork_is_a_replay() {
     let mut sampler = Sampler::greedy(1000);
     sampler.frequency_penalty = 1.0;
-    let task = |max_tokens| Task::Generate { sampler, bias: Vec::new(), logprobs: None, seed: 9, max_tokens };
+    let task = |max_tokens| Task::Generate {
+        sampler,
+        bias: Vec::new(),
+        logprobs: None,
+        constraint: None,
+        seed: 9,
+        max_tokens,
+    };
     let mut rig = Rig::new(roomy());
     let request =
         Request { tokens: tokens(1, 50), n_prompt: 50, adapters: Vec::new(), chunk: None, task: task(40) };

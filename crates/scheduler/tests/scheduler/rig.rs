@@ -64,7 +64,8 @@ pub(crate) fn roomy() -> Limits {
 /// A prompt that gets `max_tokens`.
 pub(crate) fn generate(tokens: Vec<u32>, max_tokens: usize) -> Request {
     let sampler = Sampler::greedy(1000);
-    let task = Task::Generate { sampler, bias: Vec::new(), logprobs: None, seed: 3, max_tokens };
+    let task =
+        Task::Generate { sampler, bias: Vec::new(), logprobs: None, constraint: None, seed: 3, max_tokens };
     Request { n_prompt: tokens.len(), tokens, adapters: Vec::new(), chunk: None, task }
 }
 
@@ -105,7 +106,8 @@ impl Rig {
     /// Hands out a step, if there is one, and runs it.
     pub(crate) fn submit(&mut self) -> Option<Step> {
         let step = self.scheduler.next()?;
-        self.out.push_back(self.fake.run(&step));
+        let lists = self.scheduler.lists(self.limits.vocab_size.div_ceil(32));
+        self.out.push_back(self.fake.run(&step, lists));
         self.n_steps += 1;
         self.check();
         Some(step)
@@ -172,6 +174,7 @@ impl Rig {
             What::Scores { row, values } => job.note(*row, Answer::Scores(values.clone())),
             What::State { row, values } => job.note(*row, Answer::State(values.clone())),
             What::Logprobs { row, logprobs } => job.note(*row, Answer::Logprobs(logprobs.clone())),
+            What::Broken { .. } => assert_eq!(job.wanted.end, Some(End::Broken)),
             What::Finished(end) => {
                 let job = self.live.remove(id).unwrap();
                 assert_eq!(job.drawn.len(), job.wanted.drawn.len());
@@ -180,6 +183,7 @@ impl Rig {
                 let is_cut = matches!(job.request.task, Task::Generate { max_tokens, .. } if max_tokens > job.drawn.len());
                 match end {
                     End::Read => assert!(matches!(job.request.task, Task::Read { .. })),
+                    End::Complete | End::Broken => assert_eq!(job.wanted.end, Some(*end)),
                     End::Context => assert!(is_full && is_cut),
                     End::MaxTokens => assert!(!is_cut),
                 }

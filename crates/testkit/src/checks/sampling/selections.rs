@@ -218,7 +218,8 @@ fn try_ties(rig: &mut Rig, name: &str, logits: &[f32], class: DrawClass) -> f64 
     let n = logits.len();
     let plain = SamplerSettings { n_vocab: n as u32, ..OFF };
     let counts = vec![0; n];
-    let found = select(rig, Source { settings: &plain, logits, counts: &counts, biases: &[], allowed: None }, class);
+    let found =
+        select(rig, Source { settings: &plain, logits, counts: &counts, biases: &[], allowed: None }, class);
     let wanted = cpu::select_candidates(&plain, logits, &counts, &[], None, keep);
     assert_eq!(found.len(), wanted.len());
     for (at, (found, wanted)) in found.into_iter().zip(wanted).enumerate() {
