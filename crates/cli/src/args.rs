@@ -135,6 +135,26 @@ pub(crate) struct ReplyArgs {
     /// JSON file with tools in OpenAI's shape
     #[arg(long, value_name = "FILE")]
     pub(crate) tools: Option<PathBuf>,
+    /// Whether to call tools: auto, none, required, or the name of one
+    #[arg(long, value_name = "CHOICE", requires = "tools")]
+    pub(crate) tool_choice: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// What the text of a reply must be, behind its thoughts.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct FormatArgs {
+    /// Reply with JSON that this schema describes: a file, or the schema itself, "{}" for any
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) json_schema: Option<String>,
+    /// Reply with a text that this regular expression matches as a whole
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) regex: Option<String>,
+    /// Reply with a text of this grammar, in Lark's syntax from the rule "start" on, or in llama.cpp's (GBNF) from "root" on
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grammar: Option<PathBuf>,
 }
 
 fn thinking_budget(text: &str) -> Result<usize, String> {

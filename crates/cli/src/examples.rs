@@ -17,6 +17,7 @@ Examples:
   git diff | qwill run -m Qwen3-8B-Q4_K_M.gguf --system \"Review this.\" -
   qwill run -m ./Qwen3-0.6B --thinking-budget 200 --temperature 0 --json \"17 * 23?\" | jq -r .text
   qwill run -m Qwen2.5-Coder-1.5B.gguf --raw --suffix \"    return x\" \"def f(n):\"
+  qwill run --regex \"(blue|green|red)\" \"What colour is the sky?\"
   qwill run --context 32768 --kv-type q8 -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"";
 
 pub(crate) const CHAT: &str = "\

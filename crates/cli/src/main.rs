@@ -7,6 +7,7 @@ mod devices;
 mod eval;
 mod examples;
 mod failure;
+mod format;
 mod inspect;
 mod model;
 mod quantize;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ReplyArgs, RunArgs};
 use crate::failure::{Failure, about};
+use crate::format;
 
 /// The text of an argument, or standard input for "-".
 pub(crate) fn text_or_stdin(argument: &str) -> Result<String, Failure> {
@@ -34,6 +35,10 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
     };
     Ok(ChatRequest {
         tools,
+        tool_choice: args.tool_choice.as_deref().map(format::tool_choice),
+        response_format: format::response_format(&args.format)?,
+        regex: args.format.regex.clone(),
+        grammar: format::grammar(&args.format)?,
         sampling: args.sampling.options(),
         logit_bias: Some(args.logit_bias.iter().map(|arg| (arg.id, arg.bias)).collect()),
         max_tokens: args.max_tokens,

@@ -52,8 +52,8 @@ impl Grammar {
     }
 }
 
-/// A schema with limited white space, unless it says itself what white space there is.
-pub(crate) fn with_white_space(schema: &Value) -> Value {
+/// A schema with limited white space, unless it says itself what white space there is: for `%json` in Lark.
+pub fn with_white_space(schema: &Value) -> Value {
     let mut schema = match schema {
         Value::Bool(true) => json!({}),
         other => other.clone(),

@@ -24,9 +24,9 @@ mod grammar;
 mod matcher;
 mod vocabulary;
 
-pub use grammar::{Grammar, Grammars};
+pub use grammar::{Grammar, Grammars, with_white_space};
 pub use matcher::Matcher;
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{Encode, Vocabulary};
 
 /// A grammar that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

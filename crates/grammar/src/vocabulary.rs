@@ -2,6 +2,9 @@
 
 use llguidance::toktrie::{TokRxInfo, TokTrie, TokenId, TokenizerEnv};
 
+/// From bytes to tokens.
+pub type Encode = Box<dyn Fn(&[u8]) -> Vec<u32> + Send + Sync>;
+
 /// A model's tokens.
 pub struct Vocabulary {
     /// The bytes of each by its id; for tokens that stand for more than their name, what [`Self::special`] makes of it.
@@ -9,7 +12,7 @@ pub struct Vocabulary {
     /// Those that end a text; at least one.
     pub ends: Vec<u32>,
     /// The tokens that the model's tokenizer makes of bytes.
-    pub encode: Box<dyn Fn(&[u8]) -> Vec<u32> + Send + Sync>,
+    pub encode: Encode,
 }
 
 impl Vocabulary {
@@ -22,7 +25,7 @@ impl Vocabulary {
 /// A vocabulary as llguidance wants it.
 pub(crate) struct Environment {
     trie: TokTrie,
-    encode: Box<dyn Fn(&[u8]) -> Vec<u32> + Send + Sync>,
+    encode: Encode,
 }
 
 impl Environment {

@@ -3,6 +3,7 @@
 mod checks;
 mod choices;
 mod fields;
+mod format;
 mod logprobs;
 mod message;
 mod prompt;
@@ -16,10 +17,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::choices::{ChatChoices, ChoiceEvent};
+pub use self::format::{GrammarSyntax, GrammarText, NamedSchema, ResponseFormat, ToolChoice};
 pub use self::logprobs::{CompletionLogprobs, ReplyLogprobs, TokenLogprob, TopLogprob};
 pub use self::message::Message;
 use self::reader::ReplyReader;
 pub use self::stream::ChatStream;
+use crate::limits::Thoughts;
 use crate::requests::Generation;
 use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Timings};
 
@@ -48,8 +51,18 @@ use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Timings};
 pub struct ChatRequest {
     /// The conversation so far.
     pub messages: Vec<Message>,
-    /// Tools in OpenAI's shape.
+    /// Tools in OpenAI's shape. Calls of one that says `strict` obey its parameters' schema.
     pub tools: Option<Vec<Value>>,
+    /// Whether the reply calls tools; absent: as the model likes.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several; absent: yes.
+    pub parallel_tool_calls: Option<bool>,
+    /// What its text must be.
+    pub response_format: Option<ResponseFormat>,
+    /// Instead: a regular expression that its text matches as a whole.
+    pub regex: Option<String>,
+    /// Instead: a grammar that its text follows.
+    pub grammar: Option<GrammarText>,
     /// Instead of messages: text that goes to the model as it stands.
     pub prompt: Option<String>,
     /// With a prompt: the text after the gap that the model fills. Code models of Qwen2.5 and later can.
@@ -282,6 +295,10 @@ impl Model {
         let (logprobs, echoed) = (request.n_top()?, request.echoed()?);
         let adapters = self.resolve_adapters(request.adapters.as_deref())?;
         let prompt = self.prompt(request)?;
+        let thoughts = match request.prompt {
+            Some(_) => Thoughts::None,
+            None => Thoughts::behind(&prompt.text),
+        };
         let tokenizer = self.tokenizer()?;
         let config = self.generation_config();
         let sampler = request.sampling.resolve(config, tokenizer.n_tokens())?;
@@ -290,10 +307,12 @@ impl Model {
         let reader = ReplyReader::new(tokenizer, stop, prompt.form, request.thinking_budget);
         let max_tokens = request.max_tokens.unwrap_or(usize::MAX);
         let bias = request.biases(tokenizer.n_tokens())?;
-        let (prompt, constraint) = (prompt.ids, None);
+        let limits = self.limits(request, thoughts, &ends)?;
+        let (constraint, mask_times) = limits.map(|limits| (limits.constraint, limits.times)).unzip();
+        let prompt = prompt.ids;
         let generation =
             Generation { prompt, adapters, sampler, bias, logprobs, constraint, seed, max_tokens, ends };
-        ChatStream::start(self, generation, max_tokens, reader, echoed)
+        ChatStream::start(self, generation, max_tokens, reader, echoed, mask_times)
     }
 
     /// Answers a request, telling `on_event` about every piece of the reply; it may stop the reply.

@@ -79,6 +79,7 @@ mod gpus;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
 mod inspect;
+mod limits;
 mod load_options;
 mod lora;
 mod memory;
@@ -101,7 +102,8 @@ mod weight_format;
 pub use bench::{BenchReport, BenchRequest, BenchRun, ParallelRun};
 pub use chat::{
     ChatChoices, ChatEvent, ChatReply, ChatRequest, ChatStream, ChoiceEvent, CompletionLogprobs,
-    FinishReason, Message, ReplyLogprobs, TokenLogprob, ToolCall, TopLogprob, Usage,
+    FinishReason, GrammarSyntax, GrammarText, Message, NamedSchema, ReplyLogprobs, ResponseFormat,
+    TokenLogprob, ToolCall, ToolChoice, TopLogprob, Usage,
 };
 pub use device_memory::{DeviceMemory, Room};
 pub use error::Error;

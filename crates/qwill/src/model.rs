@@ -1,9 +1,13 @@
 //! A loaded model: the public face of the runtime.
 
+#[cfg(feature = "grammar")]
+use std::sync::OnceLock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qwill_engine::{WeightSource, layer_cache_bytes};
 use qwill_gpu::Gpu;
+#[cfg(feature = "grammar")]
+use qwill_grammar::Grammars;
 use qwill_kernels::self_test::Findings;
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use serde::Serialize;
@@ -61,13 +65,16 @@ pub struct ModelInfo {
 /// common is read once, and kept for later ones as long as there is room. The model is freed with the last handle and the
 /// last reply that is not done.
 #[derive(Clone)]
-pub struct Model(Arc<Shared>);
+pub struct Model(pub(crate) Arc<Shared>);
 
-struct Shared {
+pub(crate) struct Shared {
     handle: Handle,
     facts: Facts,
     load_ms: f64,
     adapters: Mutex<Adapters>,
+    /// Made when the first request needs them.
+    #[cfg(feature = "grammar")]
+    pub(crate) grammars: OnceLock<Result<Grammars, qwill_grammar::Error>>,
 }
 
 fn name_taken(name: &str) -> Error {
@@ -107,7 +114,14 @@ impl Model {
             target_arch = "wasm32",
             allow(clippy::arc_with_non_send_sync, reason = "it has one thread")
         )]
-        let shared = Arc::new(Shared { handle, facts, load_ms, adapters: Mutex::default() });
+        let shared = Arc::new(Shared {
+            handle,
+            facts,
+            load_ms,
+            adapters: Mutex::default(),
+            #[cfg(feature = "grammar")]
+            grammars: OnceLock::new(),
+        });
         Ok(Self(shared))
     }
 

@@ -16,6 +16,9 @@ pub struct Timings {
     pub decode_ms: f64,
     /// Tokens after the first a second.
     pub decode_tps: f64,
+    /// To list the tokens that may follow, where something limits them: the median over the reply's tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_ms: Option<f64>,
 }
 
 /// Notes when tokens come.
@@ -52,6 +55,7 @@ impl Clock {
             prefill_tps: rate(n_read, prefill_ms),
             decode_ms,
             decode_tps: rate(self.n_tokens - 1, decode_ms),
+            mask_ms: None,
         }
     }
 }

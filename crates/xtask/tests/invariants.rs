@@ -58,7 +58,7 @@ fn crates_know_only_what_they_may() {
     let ours = |package: &str| -> Vec<&str> {
         all[package].iter().map(String::as_str).filter(|d| d.starts_with("qwill")).collect()
     };
-    for package in ["qwill-weights", "qwill-text", "qwill-models", "qwill-scheduler"] {
+    for package in ["qwill-weights", "qwill-text", "qwill-models", "qwill-scheduler", "qwill-grammar"] {
         assert!(!all[package].contains("wgpu"), "{package} depends on wgpu");
     }
     assert_eq!(ours("qwill-weights"), [""; 0]);
@@ -67,6 +67,7 @@ fn crates_know_only_what_they_may() {
     assert_eq!(ours("qwill-scheduler"), ["qwill-models", "qwill-weights"]);
     assert_eq!(ours("qwill-engine"), ["qwill-gpu", "qwill-kernels", "qwill-models", "qwill-weights"]);
     assert_eq!(ours("qwill-gpu"), [""; 0]);
+    assert_eq!(ours("qwill-grammar"), [""; 0]);
     assert_eq!(ours("qwill-kernels"), ["qwill-gpu", "qwill-weights"]);
 }
 

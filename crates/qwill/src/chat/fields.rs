@@ -2,10 +2,10 @@
 //! silently ignored costs its user an evening.
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::checks::check_top;
-use super::{ChatRequest, Message};
+use super::{ChatRequest, Message, ToolChoice};
 use crate::{Error, SamplingOptions};
 
 /// Fields that say nothing about the reply, or nothing that a loaded model could follow.
@@ -20,14 +20,6 @@ impl Fields {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => read(name, value).map(Some),
-        }
-    }
-
-    /// Takes a field that says nothing as long as it has this value, the only one that is served.
-    fn take_only(&mut self, name: &str, served: &Value) -> Result<(), Error> {
-        match self.take::<Value>(name)? {
-            Some(value) if value != *served => not_yet(name, &value),
-            _ => Ok(()),
         }
     }
 
@@ -69,14 +61,16 @@ impl Fields {
         Ok((self.take("logprobs")?, self.take("top_logprobs")?))
     }
 
-    /// Tools, as far as the request lets the model see them.
-    fn take_tools(&mut self) -> Result<Option<Vec<Value>>, Error> {
-        let tools = self.take("tools")?;
-        match self.take::<Value>("tool_choice")? {
-            Some(choice) if choice == "none" => Ok(None),
-            Some(choice) if choice != "auto" => not_yet("tool_choice", &choice),
-            _ => Ok(tools),
-        }
+    fn take_tool_choice(&mut self) -> Result<Option<ToolChoice>, Error> {
+        let choice = |value: Value| {
+            ToolChoice::from_value(&value).ok_or_else(|| {
+                Error::Request(format!(
+                    "tool_choice: {value} is none of \"auto\", \"none\", \"required\" and {{\"type\": \"function\", \
+                     \"function\": {{\"name\": …}}}}"
+                ))
+            })
+        };
+        self.take::<Value>("tool_choice")?.map(choice).transpose()
     }
 
     /// Whether to think, where qwill's own clients say it or where other servers' do.
@@ -99,12 +93,16 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
     fn try_from(fields: Map<String, Value>) -> Result<Self, Error> {
         let mut fields = Fields(fields);
         fields.0.retain(|name, _| !IGNORED.contains(&name.as_str()));
-        fields.take_only("response_format", &json!({"type": "text"}))?;
         let older = fields.take("max_tokens")?;
         let (logprobs, top_logprobs) = fields.take_logprobs()?;
         let request = Self {
             messages: fields.take_messages()?,
-            tools: fields.take_tools()?,
+            tools: fields.take("tools")?,
+            tool_choice: fields.take_tool_choice()?,
+            parallel_tool_calls: fields.take("parallel_tool_calls")?,
+            response_format: fields.take("response_format")?,
+            regex: fields.take("regex")?,
+            grammar: fields.take("grammar")?,
             prompt: fields.take("prompt")?,
             suffix: fields.take("suffix")?,
             sampling: fields.take_sampling()?,
@@ -130,12 +128,11 @@ fn read<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| Error::Request(format!("{name}: {error}")))
 }
 
-fn not_yet<T>(name: &str, value: &Value) -> Result<T, Error> {
-    Err(Error::Request(format!("\"{name}\": {value} is not supported yet")))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::{GrammarText, ResponseFormat};
     use super::*;
 
     fn parsed(json: Value) -> Result<ChatRequest, String> {
@@ -152,6 +149,9 @@ mod tests {
         }));
         let expected = ChatRequest {
             stop: vec!["x".into()],
+            tools: Some(vec![json!({})]),
+            tool_choice: Some(ToolChoice::None),
+            response_format: Some(ResponseFormat::Text),
             n: Some(1),
             logprobs: Some(false),
             logit_bias: Some([(13, -100.0)].into()),
@@ -175,6 +175,11 @@ mod tests {
     fn what_is_written_is_read() {
         let request = ChatRequest {
             tools: Some(vec![json!({"type": "function"})]),
+            tool_choice: Some(ToolChoice::Named("f".into())),
+            parallel_tool_calls: Some(false),
+            response_format: Some(ResponseFormat::schema(json!({"type": "object"}))),
+            regex: Some("a+".into()),
+            grammar: Some(GrammarText::guess("root ::= \"a\"")),
             suffix: Some("s".into()),
             prompt: Some("p".into()),
             thinking_budget: Some(3),
@@ -208,8 +213,9 @@ mod tests {
             (json!({"prompt": "a", "logprobs": 21}), "logprobs is 21, but must be at most 20"),
             (json!({"prompt": "a", "logprobs": -1}), "logprobs: invalid value: integer `-1`"),
             (json!({"prompt": "a", "logprobs": 1, "top_logprobs": 1}), "\"top_logprobs\" is not known"),
-            (json!({"response_format": {"type": "json_object"}}), "is not supported yet"),
-            (json!({"tool_choice": "required"}), "\"tool_choice\": \"required\" is not supported yet"),
+            (json!({"response_format": {"type": "xml"}}), "response_format: unknown variant `xml`"),
+            (json!({"tool_choice": "must"}), "tool_choice: \"must\" is none of \"auto\""),
+            (json!({"grammar": {"syntax": "bnf"}}), "grammar: "),
             (json!({"chat_template_kwargs": {"x": 1}}), "\"x\" is not supported yet"),
             (json!({"adapters": [{"name": "a", "strength": 1}]}), "adapters: unknown field `strength`"),
         ] {

@@ -6,7 +6,7 @@ use qwill_text::{
     unguarded,
 };
 
-use super::{ChatRequest, Message};
+use super::{ChatRequest, Message, ToolChoice};
 use crate::{Error, Model};
 
 /// Tokens that Qwen1 keeps of earlier turns where its files do not say.
@@ -80,7 +80,8 @@ impl Model {
     }
 
     fn conversation(&self, request: &ChatRequest, tokenizer: &Tokenizer) -> Result<Prompt, Error> {
-        let tools = request.tools.clone().filter(|tools| !tools.is_empty());
+        let is_shown = request.tool_choice != Some(ToolChoice::None);
+        let tools = request.tools.clone().filter(|tools| is_shown && !tools.is_empty());
         let mut input = ChatInput {
             messages: request.messages.iter().map(Message::to_json).collect(),
             tools,

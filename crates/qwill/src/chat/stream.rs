@@ -12,7 +12,9 @@ use qwill_text::{Specials, THINKING_BUDGET_END, Tokenizer};
 use super::reader::{ReplyReader, Verdict};
 use super::{ChatEvent, ChatReply, FinishReason, ReplyLogprobs, TokenLogprob, Usage};
 use crate::driver::Signals;
+use crate::limits::MaskTimes;
 use crate::requests::{Generation, Reading};
+use crate::spread::median;
 use crate::timings::Clock;
 use crate::{Control, Error, Model, Timings};
 
@@ -35,6 +37,8 @@ pub struct ChatStream {
     finish_reason: FinishReason,
     /// The thoughts are as long as they may be, and the answer follows when all of them are told.
     has_thought_enough: bool,
+    /// How long the lists of allowed tokens took, if there are any.
+    mask_times: Option<MaskTimes>,
 }
 
 impl std::fmt::Debug for ChatStream {
@@ -51,6 +55,7 @@ impl ChatStream {
         max_tokens: usize,
         reader: ReplyReader,
         echoed: Option<&str>,
+        mask_times: Option<MaskTimes>,
     ) -> Result<Self, Error> {
         let mut stream = Self {
             model: model.clone(),
@@ -64,6 +69,7 @@ impl ChatStream {
             echo: echoed.map(|text| (text.to_owned(), Vec::new())),
             finish_reason: FinishReason::Length,
             has_thought_enough: false,
+            mask_times,
         };
         match (&stream.echo, stream.generation.logprobs) {
             (Some(_), Some(n_top)) => stream.read_prompt(n_top)?,
@@ -135,7 +141,7 @@ impl ChatStream {
     /// ```
     pub async fn reply(mut self) -> Result<ChatReply, Error> {
         while self.next().await.transpose()?.is_some() {}
-        let Self { model, clock, reader, generation, ids, n_cached, finish_reason, .. } = self;
+        let Self { model, clock, reader, generation, ids, n_cached, finish_reason, mask_times, .. } = self;
         let usage = Usage {
             prompt_tokens: generation.prompt.len(),
             completion_tokens: ids.len(),
@@ -151,7 +157,7 @@ impl ChatStream {
             usage,
             ids,
             logprobs: generation.logprobs.map(|_| ReplyLogprobs { content }),
-            timings: Timings { load_ms: model.load_ms(), ..timings },
+            timings: Timings { load_ms: model.load_ms(), mask_ms: mask_times.and_then(median_of), ..timings },
         })
     }
 
@@ -205,7 +211,7 @@ impl ChatStream {
                 }
             }
             What::Broken { reason } => {
-                return Err(Error::Request(format!("what limits the reply cannot go on: {reason}")));
+                return Err(broken(&reason));
             }
             What::Finished(_) if self.echo.is_some() => self.begin()?,
             What::Finished(End::Complete) => self.end(FinishReason::Stop)?,
@@ -225,8 +231,14 @@ impl ChatStream {
         if left == 0 || context.len() >= self.model.facts().engine.context_length {
             return self.end(FinishReason::Length);
         }
+        let mut constraint = self.generation.constraint.clone();
+        if let Some(constraint) = &mut constraint {
+            let taken = self.ids.iter().try_for_each(|&id| constraint.take(id));
+            taken.map_err(|reason| broken(&reason))?;
+        }
         let generation = Generation {
             prompt: context,
+            constraint,
             max_tokens: left,
             // the same seed would draw the same numbers again
             seed: self.generation.seed.wrapping_add(1),
@@ -262,6 +274,15 @@ impl Stream for ChatStream {
             }
         }
     }
+}
+
+fn broken(reason: &str) -> Error {
+    Error::Request(format!("what limits the reply cannot go on: {reason}"))
+}
+
+fn median_of(times: MaskTimes) -> Option<f64> {
+    let times = times.lock().ok()?.clone();
+    (!times.is_empty()).then(|| median(times.into_iter()))
 }
 
 /// Ends thoughts that have used up their budget: takes their last line breaks away, which may be a part of a token,

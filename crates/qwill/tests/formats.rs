@@ -1,0 +1,215 @@
+//! Replies that must have a form have it, whatever the model would rather write.
+#![cfg(feature = "grammar")]
+
+use std::path::Path;
+
+use pollster::block_on;
+use qwill::{
+    ChatReply, ChatRequest, Control, FinishReason, GrammarText, LoadOptions, Message, Model, ModelFiles,
+    ResponseFormat, SamplingOptions, ToolChoice,
+};
+use serde_json::{Value, json};
+
+fn load(name: &str) -> Model {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
+    let options = LoadOptions { context_length: Some(2048), ..LoadOptions::default() };
+    block_on(Model::load(ModelFiles::from_path(path).unwrap(), &options, &mut |_| Control::Continue)).unwrap()
+}
+
+/// Their weights are random: what comes out that makes sense was forced.
+fn models() -> Vec<Model> {
+    ["qwen2-tied", "qwen3-tied"].map(load).into()
+}
+
+fn reply(model: &Model, request: &ChatRequest) -> ChatReply {
+    block_on(model.chat(request).unwrap().reply()).unwrap_or_else(|error| panic!("{request:?}: {error}"))
+}
+
+fn ask(seed: u64) -> ChatRequest {
+    let sampling = SamplingOptions { temperature: Some(1.0), seed: Some(seed), ..SamplingOptions::default() };
+    ChatRequest { sampling, max_tokens: Some(600), enable_thinking: Some(false), ..ChatRequest::user("Hi") }
+}
+
+#[test]
+fn regular_expressions_are_matched_as_a_whole() {
+    for model in models() {
+        for seed in 0..4 {
+            let regex = Some("[a-f]{3}-[0-9]{2,4}|none".to_owned());
+            let reply = reply(&model, &ChatRequest { regex, ..ask(seed) });
+            let is_code = |text: &str| {
+                let (letters, digits) = text.split_once('-')?;
+                let are_letters = letters.len() == 3 && letters.bytes().all(|b| matches!(b, b'a'..=b'f'));
+                Some(
+                    are_letters
+                        && (2..=4).contains(&digits.len())
+                        && digits.bytes().all(|b| b.is_ascii_digit()),
+                )
+            };
+            assert!(reply.text == "none" || is_code(&reply.text) == Some(true), "{:?}", reply.text);
+            assert_eq!(reply.finish_reason, FinishReason::Stop);
+            assert!(reply.timings.mask_ms.is_some());
+        }
+    }
+}
+
+#[test]
+fn json_obeys_its_schema() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": 12},
+            "kind": {"enum": ["cat", "dog"]},
+            "legs": {"type": "integer", "minimum": 0, "maximum": 8},
+            "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}, "minItems": 1, "maxItems": 3}
+        },
+        "required": ["name", "kind", "legs", "tags"],
+        "additionalProperties": false,
+        "$defs": {"tag": {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": false}}
+    });
+    for model in models() {
+        for seed in 0..3 {
+            let request =
+                ChatRequest { response_format: Some(ResponseFormat::schema(schema.clone())), ..ask(seed) };
+            let reply = reply(&model, &request);
+            let value: Value =
+                serde_json::from_str(&reply.text).unwrap_or_else(|e| panic!("{}: {e}", reply.text));
+            assert!(matches!(value["kind"].as_str(), Some("cat" | "dog")), "{value}");
+            assert!(value["legs"].as_u64().is_some_and(|legs| legs <= 8), "{value}");
+            assert!(value["name"].as_str().is_some_and(|name| name.chars().count() <= 12), "{value}");
+            let tags = value["tags"].as_array().unwrap();
+            assert!(
+                (1..=3).contains(&tags.len()) && tags.iter().all(|tag| tag["ok"].is_boolean()),
+                "{value}"
+            );
+            assert_eq!(value.as_object().unwrap().len(), 4);
+        }
+        let format = Some(ResponseFormat::JsonObject);
+        let whole = reply(&model, &ChatRequest { response_format: format, max_tokens: Some(900), ..ask(7) });
+        match whole.finish_reason {
+            FinishReason::Stop => {
+                drop(serde_json::from_str::<serde_json::Map<String, Value>>(&whole.text).unwrap())
+            }
+            reason => assert_eq!(reason, FinishReason::Length),
+        }
+    }
+}
+
+#[test]
+fn grammars_of_both_syntaxes_are_followed() {
+    let gbnf = "root ::= \"yes\" | \"no\" (\", \" [a-z]{2,5})?";
+    let lark = "start: \"yes\" | \"no\" (\", \" WORD)?\nWORD: /[a-z]{2,5}/";
+    for model in models() {
+        for text in [gbnf, lark] {
+            let reply = reply(&model, &ChatRequest { grammar: Some(GrammarText::guess(text)), ..ask(1) });
+            let rest = reply.text.strip_prefix("no, ").unwrap_or("ab");
+            let is_word = (2..=5).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_lowercase());
+            let is_right = reply.text == "yes" || reply.text == "no" || reply.text.starts_with("no, ");
+            assert!(is_right && is_word, "{:?}", reply.text);
+        }
+    }
+}
+
+fn tools() -> Vec<Value> {
+    let tool = |name: &str, parameters: Value| json!({"type": "function", "function": {"name": name, "parameters": parameters}});
+    vec![
+        tool(
+            "weather",
+            json!({"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+                "required": ["city", "days"], "additionalProperties": false}),
+        ),
+        tool("now", json!({"type": "object", "properties": {}, "additionalProperties": false})),
+    ]
+}
+
+#[test]
+fn calls_are_made_when_they_must_be() {
+    for model in models() {
+        for (choice, names) in [
+            (ToolChoice::Required, &["weather", "now"][..]),
+            (ToolChoice::Named("weather".into()), &["weather"]),
+        ] {
+            for seed in 0..3 {
+                let request = ChatRequest {
+                    tools: Some(tools()),
+                    tool_choice: Some(choice.clone()),
+                    parallel_tool_calls: Some(false),
+                    ..ask(seed)
+                };
+                let reply = reply(&model, &request);
+                assert_eq!(
+                    (reply.finish_reason, reply.tool_calls.len()),
+                    (FinishReason::ToolCalls, 1),
+                    "{reply:?}"
+                );
+                let call = &reply.tool_calls[0];
+                assert!(names.contains(&&*call.name), "{call:?}");
+                let arguments: Value = serde_json::from_str(&call.arguments).unwrap();
+                if call.name == "weather" {
+                    assert!(matches!(arguments["city"].as_str(), Some("Paris" | "Rome")), "{arguments}");
+                    assert!(matches!(arguments["days"].as_u64(), Some(1..=9)), "{arguments}");
+                } else {
+                    assert_eq!(arguments, json!({}));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn thoughts_are_free_and_the_form_begins_behind_them() {
+    let model = load("qwen3-tied");
+    for (seed, budget) in [(1, 5), (2, 30)] {
+        let request = ChatRequest {
+            regex: Some("[0-9]{4}".into()),
+            enable_thinking: Some(true),
+            thinking_budget: Some(budget),
+            ..ask(seed)
+        };
+        let request = ChatRequest {
+            messages: vec![Message::user("Hi"), Message::assistant("<think>\n"), Message::user("go on")],
+            ..request
+        };
+        let reply = reply(&model, &request);
+        assert!(reply.text.len() == 4 && reply.text.bytes().all(|b| b.is_ascii_digit()), "{reply:?}");
+    }
+}
+
+#[test]
+fn others_do_not_notice() {
+    let model = load("qwen3-tied");
+    let free = ChatRequest { max_tokens: Some(40), ..ask(3) };
+    let alone = reply(&model, &free);
+    let limited =
+        ChatRequest { response_format: Some(ResponseFormat::JsonObject), max_tokens: Some(60), ..ask(4) };
+    let streams: Vec<_> =
+        [&limited, &free, &limited, &free].map(|request| model.chat(request).unwrap()).into();
+    let replies: Vec<ChatReply> =
+        streams.into_iter().map(|stream| block_on(stream.reply()).unwrap()).collect();
+    assert_eq!((&replies[1].ids, &replies[3].ids), (&alone.ids, &alone.ids));
+    assert_eq!(replies[0].ids, replies[2].ids);
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused_before_anything_is_generated() {
+    let model = load("qwen3-tied");
+    let schema =
+        |schema: Value| ChatRequest { response_format: Some(ResponseFormat::schema(schema)), ..ask(0) };
+    let with_tools = |choice| ChatRequest { tools: Some(tools()), tool_choice: Some(choice), ..ask(0) };
+    for (request, words) in [
+        (schema(json!({"type": "object", "dependentSchemas": {}})), "dependentSchemas"),
+        (schema(json!({"type": "nonsense"})), "nonsense"),
+        (schema(json!({"$ref": "#/$defs/nowhere"})), "nowhere"),
+        (ChatRequest { regex: Some("(a".into()), ..ask(0) }, "regular expression"),
+        (ChatRequest { regex: Some("a".into()), ..schema(json!({})) }, "exclude each other"),
+        (ChatRequest { grammar: Some(GrammarText::guess("start: missing")), ..ask(0) }, "missing"),
+        (ChatRequest { grammar: Some(GrammarText::guess("root ::= missing")), ..ask(0) }, "missing"),
+        (with_tools(ToolChoice::Named("fly".into())), "\"fly\", which is not among the tools: weather, now"),
+        (ChatRequest { tool_choice: Some(ToolChoice::Required), ..ask(0) }, "has no tools"),
+        (ChatRequest { regex: Some("a".into()), ..with_tools(ToolChoice::Auto) }, "no room for calls"),
+        (ChatRequest { regex: Some("a".into()), ..with_tools(ToolChoice::Required) }, "has no text"),
+    ] {
+        let error = model.chat(&request).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(words), "\"{words}\" is not in: {error}");
+        assert_eq!(error.code(), "invalid-request");
+    }
+}
