@@ -14,7 +14,7 @@
 //! matcher.allow(&mut bits)?;
 //! assert_eq!(bits[3], 1 << (b'y' - 96) | 1 << (b'n' - 96));
 //! matcher.take(b'y'.into())?;
-//! assert_eq!(matcher.force()?, [b'e'.into(), b's'.into()]);
+//! assert_eq!(matcher.force()?, [u32::from(b'e'), u32::from(b's')]);
 //! assert!(matcher.is_over());
 //! # Ok::<(), qwill_grammar::Error>(())
 //! ```

@@ -4,6 +4,7 @@ mod checks;
 mod choices;
 mod fields;
 mod format;
+mod limits;
 mod logprobs;
 mod message;
 mod prompt;
@@ -18,11 +19,11 @@ use serde_json::{Map, Value};
 
 pub use self::choices::{ChatChoices, ChoiceEvent};
 pub use self::format::{GrammarSyntax, GrammarText, NamedSchema, ResponseFormat, ToolChoice};
+use self::limits::Thoughts;
 pub use self::logprobs::{CompletionLogprobs, ReplyLogprobs, TokenLogprob, TopLogprob};
 pub use self::message::Message;
 use self::reader::ReplyReader;
 pub use self::stream::ChatStream;
-use crate::limits::Thoughts;
 use crate::requests::Generation;
 use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Timings};
 

@@ -79,7 +79,6 @@ mod gpus;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
 mod inspect;
-mod limits;
 mod load_options;
 mod lora;
 mod memory;

@@ -9,10 +9,10 @@ use qwill_models::step::Sampled;
 use qwill_scheduler::{End, Rows, Wanted, What};
 use qwill_text::{Specials, THINKING_BUDGET_END, Tokenizer};
 
+use super::limits::MaskTimes;
 use super::reader::{ReplyReader, Verdict};
 use super::{ChatEvent, ChatReply, FinishReason, ReplyLogprobs, TokenLogprob, Usage};
 use crate::driver::Signals;
-use crate::limits::MaskTimes;
 use crate::requests::{Generation, Reading};
 use crate::spread::median;
 use crate::timings::Clock;
