@@ -4,19 +4,10 @@ use qwill_grammar::{Grammar, Grammars, Matcher, Vocabulary};
 use qwill_text::{ChatTemplate, Family, Specials, Tokenizer};
 
 use super::calls;
-use super::reply::ReplyConstraint;
+use super::reply::{Form, ReplyConstraint};
 use super::{Limits, MaskTimes, Thoughts};
 use crate::chat::{GrammarSyntax, GrammarText, ResponseFormat, ToolChoice};
 use crate::{ChatRequest, Error, Model};
-
-/// What may follow where.
-#[derive(Debug, Clone)]
-pub(super) enum Form {
-    /// All of the reply behind its thoughts.
-    Whole(Matcher),
-    /// What follows a token that begins a call; everything else is free.
-    Calls { begin: u32, call: Matcher, most: usize },
-}
 
 impl From<qwill_grammar::Error> for Error {
     fn from(error: qwill_grammar::Error) -> Self {

@@ -5,8 +5,16 @@ use qwill_scheduler::Constraint;
 use qwill_text::{Specials, Tokenizer};
 use web_time::Instant;
 
-use super::compiled::Form;
 use super::{MaskTimes, Thoughts};
+
+/// What may follow where.
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    /// All of the reply behind its thoughts.
+    Whole(Matcher),
+    /// What follows a token that begins a call; everything else is free.
+    Calls { begin: u32, call: Matcher, most: usize },
+}
 
 /// Where a reply is.
 #[derive(Debug, Clone)]
