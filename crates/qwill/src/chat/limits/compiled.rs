@@ -1,6 +1,6 @@
 //! From what a request says to a constraint.
 
-use qwill_grammar::{Grammar, Grammars, Matcher, Vocabulary};
+use qwill_grammar::{Grammar, Grammars, Vocabulary};
 use qwill_text::{ChatTemplate, Family, Specials, Tokenizer};
 
 use super::calls;
