@@ -27,8 +27,10 @@ mod fields;
 mod message;
 mod request;
 
+use std::collections::VecDeque;
+
 use qwill_scheduler::{Rows, Wanted, What};
-use qwill_text::Specials;
+use qwill_text::{Specials, SpecialsOut};
 
 pub use self::answer::{Answer, ChoiceProbability, Decision, DecisionUsage, LevelProbability, Outcome};
 use self::message::{message, options};
@@ -44,11 +46,21 @@ const END: &str = "<|im_end|>";
 const THINK: &str = "<think>";
 const NO_THOUGHTS: &str = "\n\n</think>\n\n";
 
+/// Replies that are on their way at a time: more than run together, so that nothing waits, but not all of a long list.
+const MOST_AT_ONCE: usize = 64;
+
 /// A question as tokens.
 struct Asked {
     prompt: Vec<u32>,
     /// Every reply that is possible, with what ends it.
     replies: Vec<Vec<u32>>,
+}
+
+impl Asked {
+    /// The prompt with each of the replies.
+    fn texts(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
+        self.replies.iter().map(|reply| (&self.prompt[..], &reply[..]))
+    }
 }
 
 /// What was heard of a reply.
@@ -92,20 +104,7 @@ impl Model {
         let mut clock = Clock::start();
         let asked = request.questions.iter().map(|question| self.ask(&request.input, question));
         let asked: Vec<Asked> = asked.collect::<Result<_, _>>()?;
-        // All of them are on their way before the first is waited for: those behind it wait for what it reads.
-        let mut on_their_way = Vec::new();
-        for Asked { prompt, replies } in &asked {
-            for reply in replies {
-                let ids = [&prompt[..], reply].concat();
-                let rows = Rows::List((prompt.len() - 1..ids.len() - 1).collect());
-                let (adapters, want) = (adapters.clone(), Wanted::Logprobs(0));
-                on_their_way.push(self.start_reading(Reading { ids, adapters, chunk: None, rows, want })?);
-            }
-        }
-        let mut heard = Vec::with_capacity(on_their_way.len());
-        for signals in on_their_way {
-            heard.push(hear(signals).await?);
-        }
+        let heard = self.hear_all(&asked, &adapters).await?;
         clock.token();
         let usage = usage(&asked, &heard);
         let mut heard = heard.iter();
@@ -119,6 +118,27 @@ impl Model {
         Ok(Decision { model: self.facts().name.clone(), answers: answers.collect(), usage, timings })
     }
 
+    /// Reads all replies to all questions, in their order.
+    async fn hear_all(&self, asked: &[Asked], adapters: &[(u64, f32)]) -> Result<Vec<Heard>, Error> {
+        // Others are on their way before the first is waited for: they wait for what it reads and share it.
+        let (mut on_their_way, mut heard) = (VecDeque::new(), Vec::new());
+        for (prompt, reply) in asked.iter().flat_map(Asked::texts) {
+            if on_their_way.len() == MOST_AT_ONCE
+                && let Some(oldest) = on_their_way.pop_front()
+            {
+                heard.push(hear(oldest).await?);
+            }
+            let ids = [prompt, reply].concat();
+            let rows = Rows::List((prompt.len() - 1..ids.len() - 1).collect());
+            let (adapters, want) = (adapters.to_vec(), Wanted::Logprobs(0));
+            on_their_way.push_back(self.start_reading(Reading { ids, adapters, chunk: None, rows, want })?);
+        }
+        for signals in on_their_way {
+            heard.push(hear(signals).await?);
+        }
+        Ok(heard)
+    }
+
     fn ask(&self, input: &str, question: &Question) -> Result<Asked, Error> {
         let request =
             ChatRequest { enable_thinking: Some(false), ..ChatRequest::user(&message(input, question)) };
@@ -129,7 +149,7 @@ impl Model {
         })?;
         if let Some(think) = tokenizer.id_of(THINK)
             && let Some(at) = prompt.iter().rposition(|&id| id == think)
-            && tokenizer.decode(&prompt[at + 1..], qwill_text::SpecialsOut::Keep).trim().is_empty()
+            && tokenizer.decode(&prompt[at + 1..], SpecialsOut::Keep).trim().is_empty()
         {
             prompt.truncate(at + 1);
             prompt.extend(self.tokenize(NO_THOUGHTS, Specials::Parse)?);
@@ -161,8 +181,7 @@ fn usage(asked: &[Asked], heard: &[Heard]) -> DecisionUsage {
     let first = asked.first().map_or(&[][..], |asked| &asked.prompt);
     let in_common = |asked: &Asked| asked.prompt.iter().zip(first).take_while(|(a, b)| a == b).count();
     let n_shared = asked.iter().map(in_common).min().unwrap_or(0);
-    let lengths =
-        asked.iter().flat_map(|asked| asked.replies.iter().map(|reply| asked.prompt.len() + reply.len()));
+    let lengths = asked.iter().flat_map(Asked::texts).map(|(prompt, reply)| prompt.len() + reply.len());
     let n_replies = |asked: &Asked| asked.replies.iter().map(Vec::len).sum::<usize>();
     let of_question = |asked: &Asked| asked.prompt.len() - n_shared + n_replies(asked);
     DecisionUsage {

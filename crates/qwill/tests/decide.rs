@@ -69,7 +69,7 @@ struct Reference {
 }
 
 fn reference(name: &str) -> Reference {
-    serde_json::from_slice(&std::fs::read(golden(name).join("decisions.json")).unwrap()).unwrap()
+    serde_json::from_slice(&std::fs::read(golden(name).join("expected_decisions.json")).unwrap()).unwrap()
 }
 
 impl Reference {
@@ -222,6 +222,19 @@ fn thoughts_that_a_template_begins_are_ended() {
     assert!(model.render(&ChatRequest::user("x")).unwrap().ends_with("<think>\n"));
     let found = probabilities(&decide(&model, &reference.request));
     assert_close(&found, &reference.probabilities(), "a template that always thinks");
+}
+
+#[test]
+fn more_choices_than_are_read_at_a_time_are_all_answered() {
+    let model = model("qwen2-tied");
+    let values: Vec<String> = (0..100).map(|i| format!("{i:02}")).collect();
+    let decision =
+        decide(&model, &DecisionRequest::new("Two.", [Question::choice("Which?", values.clone())]));
+    let Outcome::Choice { probabilities, .. } = &decision.answers[0].outcome else { panic!() };
+    let found: Vec<String> = probabilities.iter().map(|choice| choice.value.to_string()).collect();
+    assert_eq!(found, values);
+    assert!((probabilities.iter().map(|choice| choice.probability).sum::<f64>() - 1.0).abs() < 1e-9);
+    assert!(decision.usage.read_tokens < 2 * decision.usage.input_tokens, "{:?}", decision.usage);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
   python make_decisions.py ../qwen2-tied ../qwen3-tied
 
-Takes checkpoints that are there already and writes decisions.json beside them. The messages are those that the module
-qwill::decide documents; template and tokenizer are transformers' own. Each option is one forward pass over all of its
+Takes checkpoints that are there already and writes expected_decisions.json beside them. The messages are those of
+crates/qwill/src/decide/message.rs; template and tokenizer are transformers' own. Each option is one forward pass over all of its
 tokens, in float32 and again in float64.
 """
 import json, sys
@@ -84,6 +84,6 @@ for folder in sys.argv[1:]:
             off = max(off, abs(logprobs[option] - logprob(exact, prompt, reply)))
         asked.append(logprobs)
     print(folder, f"float32 is off by {off:.1e}")
-    with open(f"{folder}/decisions.json", "w") as file:
+    with open(f"{folder}/expected_decisions.json", "w") as file:
         json.dump({"request": REQUEST, "logprobs": asked}, file, ensure_ascii=False, indent=1)
         file.write("\n")
