@@ -1,6 +1,7 @@
 // What the wasm module offers. crates/wasm implements these interfaces, the unit tests fake them.
 // Field names are those of the Rust side.
 
+import type { Decision, DecisionRequest } from "./decisions.ts";
 import type {
   EngineAdapterUse,
   EngineChatRequest,
@@ -123,6 +124,8 @@ export interface EngineRerankRequest {
   instruction?: string;
 }
 
+export type EngineDecisionRequest = Omit<DecisionRequest, "adapters"> & { adapters?: EngineAdapterUse[] };
+
 export type EngineScoreRequest = { messages: unknown[] } | { ids: number[] };
 
 export interface BenchRequest {
@@ -217,6 +220,7 @@ export interface EngineModel {
   /** Between 0 and 1. */
   rerank(request: EngineRerankRequest, signal: AbortSignal): Promise<number>;
   score(request: EngineScoreRequest, signal: AbortSignal): Promise<Scores>;
+  decide(request: EngineDecisionRequest, signal: AbortSignal): Promise<Decision>;
   bench(request: BenchRequest, signal: AbortSignal): Promise<BenchReport>;
   tokenize(text: string): Tokens;
   loadAdapter(files: EngineFile[], name: string): Promise<EngineAdapter>;

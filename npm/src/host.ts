@@ -133,6 +133,7 @@ export function host(port: Port, startEngine: StartEngine): void {
     embed: (texts, { signal }) => each(texts, AT_A_TIME, signal, (model, ...call) => model.embed(...call)),
     rerank: (pairs, { signal }) => each(pairs, AT_A_TIME, signal, (model, ...call) => model.rerank(...call)),
     score: (request, { signal }) => use((model) => model.score(request, signal)),
+    decide: (request, { signal }) => use((model) => model.decide(request, signal)),
     bench: (request, { signal }) => use((model) => model.bench(request, signal)),
     loadAdapter: ({ source, name, token }, { emit, signal }) =>
       use((model) =>

@@ -19,6 +19,7 @@ export type { AdapterInfo, AdapterLoadOptions, Adapters } from "./adapters.ts";
 export type { ChatCompletions, ChatStream } from "./chat.ts";
 export type { CompletionStream, Completions } from "./completions.ts";
 export type { WorkerOption } from "./connect.ts";
+export type * from "./decisions.ts";
 export { type DownloadOptions, downloads, type StorageEstimate, type StoredModel } from "./downloads.ts";
 export type {
   BenchReport,

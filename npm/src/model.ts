@@ -2,6 +2,8 @@ import { Adapters } from "./adapters.ts";
 import { ChatCompletions } from "./chat.ts";
 import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
+import { toDecisionRequest } from "./decide.ts";
+import type { Decision, DecisionQuestion, DecisionRequest } from "./decisions.ts";
 import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
 import type { CallOptions, SessionRequest } from "./openai.ts";
@@ -130,6 +132,19 @@ export class Model {
   /** What a reward or classification model says of a conversation, or of token ids. */
   async score(input: ScoreInput, { signal }: CallOptions = {}): Promise<Scores> {
     return this.#client.call("score", toScoreRequest(input), { signal });
+  }
+
+  /**
+   * Answers questions about a text with probabilities: yes or no, one of several choices, a place on a scale. The text is
+   * read once, whatever the number of questions, and nothing is drawn. Any chat model can.
+   */
+  async decide<const Questions extends readonly DecisionQuestion[]>(
+    request: DecisionRequest<Questions>,
+    { signal }: CallOptions = {},
+  ): Promise<Decision<Questions>> {
+    const decision: Decision = await this.#client.call("decide", toDecisionRequest(request), { signal });
+    // There is an answer for each question, of its kind.
+    return decision as Decision<Questions>;
   }
 
   /**

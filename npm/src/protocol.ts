@@ -1,10 +1,12 @@
 // What is said between the page and the worker that holds the model.
 
+import type { Decision } from "./decisions.ts";
 import type { Digest } from "./digest.ts";
 import type {
   BenchReport,
   BenchRequest,
   EngineAdapter,
+  EngineDecisionRequest,
   EngineEmbedRequest,
   EngineInfo,
   EngineInspection,
@@ -144,6 +146,7 @@ export type Protocol = {
   embed: { args: EngineEmbedRequest[]; result: Float32Array[]; event: never };
   rerank: { args: EngineRerankRequest[]; result: number[]; event: never };
   score: { args: EngineScoreRequest; result: Scores; event: never };
+  decide: { args: EngineDecisionRequest; result: Decision; event: never };
   bench: { args: BenchRequest; result: BenchReport; event: never };
   loadAdapter: { args: AdapterArgs; result: EngineAdapter; event: LoadProgress };
   unloadAdapter: { args: string; result: undefined; event: never };

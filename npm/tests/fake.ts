@@ -1,6 +1,7 @@
 // A GPU and an engine that exist only as far as the tests look.
 
 import { vi } from "vitest";
+import type { Decision } from "../src/decisions.ts";
 import type {
   BenchReport,
   Engine,
@@ -65,6 +66,8 @@ export class FakeEngine implements Engine {
   /** The most calls for numbers that ran at a time. */
   most = 0;
   #busy = 0;
+  /** What `decide` gives. */
+  decision: Pick<Decision, "answers"> = { answers: [] };
   /** The arguments of the calls for numbers. */
   requests: unknown[] = [];
   /** Reports a fault in the engine. */
@@ -240,6 +243,10 @@ export class FakeEngine implements Engine {
       score: async (request, signal) => {
         await this.#start("score", request, signal);
         return { last: [0.5], tokens: null, steps: [0.25, 0.75] };
+      },
+      decide: async (request, signal) => {
+        await this.#start("decide", request, signal);
+        return this.decision as Decision;
       },
       eval: async ({ name, ids, pooled }) => ({
         name,

@@ -1,5 +1,6 @@
 //! Arguments of every command.
 
+mod decide;
 mod setup;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use qwill::{Existing, SamplingOptions, WeightFormat};
 
+pub(crate) use self::decide::DecideArgs;
 pub(crate) use self::setup::{LoraArg, ModelArgs, SetupArgs};
 use crate::examples;
 
@@ -30,6 +32,9 @@ pub(crate) enum Command {
     /// Talk to a model
     #[command(after_help = examples::CHAT)]
     Chat(ChatArgs),
+    /// Answer questions about a text with probabilities: yes or no, one of several choices, a place on a scale
+    #[command(after_help = examples::DECIDE)]
+    Decide(DecideArgs),
     /// Evaluate prompts exactly: log-likelihoods, logits, greedy continuations
     #[command(after_help = examples::EVAL)]
     Eval(EvalArgs),

@@ -26,6 +26,18 @@ Examples:
   qwill chat -m Qwen/Qwen3-8B-GGUF:Q4_K_M --context 16384
   qwill chat -m ./Qwen3-0.6B --no-think --system \"Answer in one sentence.\"";
 
+pub(crate) const DECIDE: &str = "\
+The text is read once, whatever the number of questions, and nothing is drawn: the same text and questions give the same
+probabilities. Choices may stand in any order.
+
+Examples:
+  qwill decide \"Two parcels came, one is broken.\" --predicate \"Something is broken.\"
+  qwill decide -m ./Qwen3-0.6B - --choice \"Who should answer?=billing,technical,sales\" < mail.txt
+  qwill decide -m ./Qwen3-0.6B - --score \"How urgent is it?=not at all,somewhat,very\" --json < mail.txt | jq .answers[0].score
+  qwill decide -m ./Qwen3-0.6B --questions triage.json - < mail.txt   names and descriptions, in OpenAI's shape:
+    [{\"type\": \"choice\", \"name\": \"team\", \"instructions\": \"Who should answer?\",
+      \"choices\": [{\"value\": \"billing\", \"description\": \"Charges and refunds\"}, {\"value\": \"other\"}]}]";
+
 pub(crate) const EVAL: &str = "\
 Cases run together, 8 at a time; results are in the order of the input.
 

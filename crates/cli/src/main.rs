@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod chat;
+mod decide;
 mod devices;
 mod eval;
 mod examples;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Chat(args) => chat::chat(args),
+        Command::Decide(args) => decide::decide(args),
         Command::Eval(args) => eval::eval(args),
         Command::Bench(args) => bench::bench(args),
         Command::Inspect(args) => inspect::inspect(args),

@@ -82,6 +82,62 @@ fn run_gives_logprobs_and_choices() {
 }
 
 #[test]
+fn decide_prints_probabilities_or_an_object() {
+    let questions = scratch("questions.json");
+    let choices = json!([{"value": true, "description": "it does"}, {"value": "no"}]);
+    let question =
+        json!({"type": "choice", "name": "rain", "instructions": "Does it rain?", "choices": choices});
+    std::fs::write(&questions, json!([question]).to_string()).unwrap();
+    let path = questions.display().to_string();
+    let asked = [
+        &["decide", "The sky is blue.", "--score", "How blue is it?=not,somewhat,very"],
+        &["--questions", path.as_str(), "--predicate", "It is night."][..],
+    ]
+    .concat();
+    let decision = parsed(&[&asked[..], &["--json"]].concat());
+    let kinds: Vec<&str> = decision["answers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|answer| answer["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["choice", "predicate", "score"]);
+    let [rain, night, blue] = [0, 1, 2].map(|index| &decision["answers"][index]);
+    assert_eq!((&rain["name"], &night["name"]), (&json!("rain"), &Value::Null));
+    assert_eq!(rain["probabilities"][0]["value"], true);
+    assert!((0.0..=1.0).contains(&night["probability"].as_f64().unwrap()));
+    assert!((0.0..=2.0).contains(&blue["score"].as_f64().unwrap()));
+    assert_eq!(
+        (&blue["probabilities"][2]["label"], &blue["probabilities"][2]["value"]),
+        (&json!("very"), &json!(2))
+    );
+    assert_eq!(decision["usage"]["output_tokens"], 0);
+    let text = stdout(&asked);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[0], lines[2], lines[4]), ("Does it rain?", "It is night.", "How blue is it?"));
+    let share = format!("  yes {:.1}%", 100.0 * night["probability"].as_f64().unwrap());
+    assert_eq!(lines[3], share);
+    assert!(
+        lines[5].contains(" of 2: not ") && lines[1].contains("true ") && lines[1].contains("no "),
+        "{text}"
+    );
+
+    for (arguments, words) in [
+        (vec!["decide", "x"], "questions is empty"),
+        (vec!["decide", " ", "--predicate", "so?"], "input is empty"),
+        (vec!["decide", "x", "--choice", "which?=a"], "choices has 1 entries"),
+        (vec!["decide", "x", "--score", "how?=0,1,2,3,4,5,6,7,8,9,10"], "levels has 11 entries"),
+    ] {
+        let error = failure(&mut qwill(&arguments), 1);
+        assert!(error.contains(words), "\"{words}\" is not in: {error}");
+    }
+    assert!(failure(&mut qwill(&["decide", "x", "--choice", "which?"]), 2).contains("Which?=red,green"));
+    std::fs::write(&questions, "[{\"type\": \"guess\"}]").unwrap();
+    let error = failure(&mut qwill(&["decide", "x", "--questions", &path]), 1);
+    assert!(error.contains("questions.json: questions[0].type must be"), "{error}");
+}
+
+#[test]
 fn eval_writes_what_the_contract_says() {
     let expected: Value =
         serde_json::from_slice(&std::fs::read(golden("qwen3-f32/expected.json")).unwrap()).unwrap();

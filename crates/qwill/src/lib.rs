@@ -45,6 +45,11 @@
 //! [`ChatRequest::tools`] are JSON schemas in OpenAI's shape. Calls arrive as [`ChatEvent::ToolCall`] and in
 //! [`ChatReply::tool_calls`]; the conversation goes on with [`ChatReply::message`] and a [`Message::tool`] for each.
 //!
+//! # Decisions
+//!
+//! [`Model::decide`] answers questions about a text with probabilities: yes or no, one of several choices, a place on a scale.
+//! The text is read once, whatever the number of questions, and nothing is drawn. The module [`decide`] says how.
+//!
 //! # Embeddings, reranking, scores
 //!
 //! [`Model::embed`], [`Model::rerank`] and [`Model::score`], for the checkpoints that were trained for them. [`Model::eval`]
@@ -68,6 +73,7 @@ mod bench;
 #[cfg(not(target_arch = "wasm32"))]
 mod cache_folder;
 mod chat;
+pub mod decide;
 mod device_memory;
 mod driver;
 mod error;

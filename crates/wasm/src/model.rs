@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use js_sys::{Float32Array, Function, Reflect};
+use qwill::decide::DecisionRequest;
 use qwill::text::Specials;
 use qwill::weights::ByteSource;
 use qwill::{
@@ -12,7 +13,7 @@ use qwill::{
     RandomModel, SelfTest,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
 
 use crate::abort::{Abort, AbortSignal};
@@ -279,6 +280,13 @@ impl Model {
             }
         };
         to_js(&until(signal, scores).await?)
+    }
+
+    /// Answers questions about a text.
+    pub async fn decide(&self, request: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
+        let fields: Map<String, Value> = from_js(&request)?;
+        let request = DecisionRequest::try_from(fields).map_err(qwill_error)?;
+        to_js(&until(signal, self.0.decide(&request)).await?)
     }
 
     /// Loads a low-rank adapter under a name.
