@@ -1,10 +1,12 @@
 // `model.adapters`: low-rank adapters (LoRA) beside a loaded model.
 
-import { finite, invalid, refuseUnknown, text } from "./checks.ts";
+import { finite, isGiven, listOf, text } from "./checks.ts";
 import type { EngineAdapter } from "./engine.ts";
 import type { EngineAdapterUse } from "./engine-chat.ts";
 import { aborted, QwillError } from "./errors.ts";
+import { checkFields, objectOf, required } from "./fields.ts";
 import type { AdapterUse } from "./openai.ts";
+import { ADAPTER } from "./option-fields.ts";
 import type { LoadProgress, Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
 import { type HubOptions, type ModelSource, resolveToLoad, type StorageOptions } from "./source.ts";
@@ -40,13 +42,14 @@ export class Adapters {
    * GGUF file, from wherever `load` takes models. Requests that do not name it are as fast as before.
    */
   async load(source: ModelSource, options: AdapterLoadOptions = {}): Promise<AdapterInfo> {
+    checkFields(options, ADAPTER);
     const { signal, onProgress, token } = options;
     if (signal?.aborted) throw aborted(signal);
     const resolved = await resolveToLoad(source, options);
     if ("random" in resolved) {
       throw new QwillError("invalid-source", "An adapter comes from files; there are no random ones.");
     }
-    const name = options.name === undefined ? resolved.name : text("name", options.name);
+    const name = options.name ?? resolved.name;
     const args = { source: resolved, name, token };
     const events = onProgress && { onEvent: onProgress };
     return infoOf(await this.#client.call("loadAdapter", args, { signal, ...events }));
@@ -68,21 +71,12 @@ export class Adapters {
   }
 }
 
-const USE = new Set(["name", "scale"]);
+const use = required("name", text, objectOf({ name: text, scale: finite }));
 
 /** Checks the adapters of a request. */
 export function toAdapterUses(adapters: unknown): EngineAdapterUse[] {
-  if (!Array.isArray(adapters)) throw invalid("adapters must be a list of { name, scale }");
-  return adapters.map((use: AdapterUse, index) => {
-    if (typeof use !== "object" || use === null) {
-      throw invalid(`adapters[${index}] must be { name, scale }, not ${JSON.stringify(use)}`);
-    }
-    refuseUnknown(use, USE);
-    const name = text(`adapters[${index}].name`, use.name);
-    return use.scale === undefined
-      ? { name }
-      : { name, scale: finite(`adapters[${index}].scale`, use.scale) };
-  });
+  listOf(use)("adapters", adapters);
+  return (adapters as AdapterUse[]).map(({ name, scale }) => (isGiven(scale) ? { name, scale } : { name }));
 }
 
 function infoOf({ name, n_params, device_bytes }: EngineAdapter): AdapterInfo {

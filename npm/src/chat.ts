@@ -1,6 +1,7 @@
 // `model.chat.completions.create`: the engine's events and reply in the shapes of OpenAI's chat completions.
 
 import type { EngineLogprobs, EngineReply, EngineSaid, EngineToolCall } from "./engine-chat.ts";
+import { withOptions } from "./limits.ts";
 import type {
   ChatCompletion,
   ChatCompletionChoice,
@@ -12,6 +13,7 @@ import type {
   ChatLogprobs,
   ChatToolCall,
   FinishReason,
+  RequestOptions,
 } from "./openai.ts";
 import type { Protocol } from "./protocol.ts";
 import {
@@ -41,13 +43,16 @@ export class ChatCompletions {
     this.#modelName = modelName;
   }
 
-  create(request: ChatCompletionRequestStreaming): Promise<ChatStream>;
-  create(request: ChatCompletionRequestNonStreaming): Promise<ChatCompletion>;
-  create(request: ChatCompletionRequest): Promise<ChatCompletion | ChatStream>;
-  async create(request: ChatCompletionRequest): Promise<ChatCompletion | ChatStream> {
+  create(request: ChatCompletionRequestStreaming, options?: RequestOptions): Promise<ChatStream>;
+  create(request: ChatCompletionRequestNonStreaming, options?: RequestOptions): Promise<ChatCompletion>;
+  create(request: ChatCompletionRequest, options?: RequestOptions): Promise<ChatCompletion | ChatStream>;
+  async create(
+    request: ChatCompletionRequest,
+    options: RequestOptions = {},
+  ): Promise<ChatCompletion | ChatStream> {
     const args = toConversation(request);
     const form = chatForm(newHead("chatcmpl", this.#modelName));
-    return answer(request, form, (options) => this.#client.call("chat", args, options));
+    return answer(withOptions(request, options), form, (more) => this.#client.call("chat", args, more));
   }
 }
 

@@ -1,6 +1,7 @@
 // `model.completions.create`: text that goes to the model as it stands, in the shapes of OpenAI's completions.
 
 import type { CompletionLogprobs, EngineLogprobs } from "./engine-chat.ts";
+import { withOptions } from "./limits.ts";
 import type {
   Completion,
   CompletionChoice,
@@ -8,6 +9,7 @@ import type {
   CompletionRequest,
   CompletionRequestNonStreaming,
   CompletionRequestStreaming,
+  RequestOptions,
 } from "./openai.ts";
 import type { Protocol } from "./protocol.ts";
 import {
@@ -37,13 +39,16 @@ export class Completions {
     this.#modelName = modelName;
   }
 
-  create(request: CompletionRequestStreaming): Promise<CompletionStream>;
-  create(request: CompletionRequestNonStreaming): Promise<Completion>;
-  create(request: CompletionRequest): Promise<Completion | CompletionStream>;
-  async create(request: CompletionRequest): Promise<Completion | CompletionStream> {
+  create(request: CompletionRequestStreaming, options?: RequestOptions): Promise<CompletionStream>;
+  create(request: CompletionRequestNonStreaming, options?: RequestOptions): Promise<Completion>;
+  create(request: CompletionRequest, options?: RequestOptions): Promise<Completion | CompletionStream>;
+  async create(
+    request: CompletionRequest,
+    options: RequestOptions = {},
+  ): Promise<Completion | CompletionStream> {
     const args = toRawPrompt(request);
     const form = textForm(newHead("cmpl", this.#modelName));
-    return answer(request, form, (options) => this.#client.call("chat", args, options));
+    return answer(withOptions(request, options), form, (more) => this.#client.call("chat", args, more));
   }
 }
 

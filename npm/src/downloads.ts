@@ -1,8 +1,10 @@
 // The public face of what is stored.
 
 import { aborted, QwillError } from "./errors.ts";
+import { checkFields } from "./fields.ts";
 import { deleteModel, listModels, openModel, type StoredModel } from "./library.ts";
 import { progressReporter } from "./meter.ts";
+import { DOWNLOAD } from "./option-fields.ts";
 import type { LoadProgress } from "./protocol.ts";
 import { type HubOptions, type ModelSource, resolveSource } from "./source.ts";
 import { askToKeep, openStore } from "./store.ts";
@@ -42,7 +44,9 @@ export const downloads = {
 
   /** Downloads a model without loading it: a hub id, a URL, or the URLs of a checkpoint's files. */
   async add(source: ModelSource, options: DownloadOptions = {}): Promise<void> {
-    const { signal = new AbortController().signal, onProgress, token } = options;
+    checkFields(options, DOWNLOAD);
+    const { onProgress, token } = options;
+    const signal = options.signal ?? new AbortController().signal;
     if (signal.aborted) throw aborted(signal);
     const resolved = await resolveSource(source, options);
     if (!("remote" in resolved)) {

@@ -6,6 +6,9 @@ export interface EngineAdapterUse {
   scale?: number;
 }
 
+/** How much to think, from not at all to as much as the model likes. */
+export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
+
 export interface EngineSampling {
   max_tokens?: number;
   stop?: string[];
@@ -30,6 +33,8 @@ export interface EngineConversation extends EngineSampling {
   tools?: unknown[];
   enable_thinking?: boolean;
   thinking_budget?: number;
+  /** OpenAI's word for both; what they say themselves counts more. */
+  reasoning_effort?: ReasoningEffort;
   logprobs?: boolean;
   top_logprobs?: number;
 }
@@ -139,6 +144,7 @@ export interface EngineUsage {
   prompt_tokens: number;
   completion_tokens: number;
   cached_tokens: number;
+  reasoning_tokens: number;
 }
 
 export interface EngineReply {

@@ -269,6 +269,8 @@ export interface EngineInspection {
 }
 
 export interface Engine {
+  /** `listener` hears of a fault in the module, after which it must not be used, until what comes back is called. */
+  onPanic(listener: (message: string) => void): () => void;
   /** Size of the module's memory, which only grows. */
   memoryBytes(): number;
   /** What a model takes; reads headers only. */
@@ -283,8 +285,5 @@ export interface Engine {
   ): Promise<EngineModel>;
 }
 
-/** Fetches and starts the wasm module. `onPanic` hears of a fault in it, after which it must not be used. */
-export type StartEngine = (
-  wasmUrl: string | undefined,
-  onPanic: (message: string) => void,
-) => Promise<Engine>;
+/** Fetches and starts the wasm module. */
+export type StartEngine = (wasmUrl: string | undefined) => Promise<Engine>;

@@ -22,6 +22,7 @@ const CODES = [
   "checksum-mismatch",
   "quota-exceeded",
   "worker",
+  "timeout",
   "aborted",
   "disposed",
   "internal",
@@ -30,15 +31,15 @@ const CODES = [
 /**
  * The error that every function of this package throws or rejects with.
  *
- * `code` is for programs, `message` for people. An aborted call has `code: "aborted"` and, as web APIs do,
- * `name: "AbortError"`.
+ * `code` is for programs, `message` for people. As with web APIs the `name` is `"AbortError"` for `code: "aborted"` and
+ * `"TimeoutError"` for `code: "timeout"`.
  */
 export class QwillError extends Error {
   readonly code: QwillErrorCode;
 
   constructor(code: QwillErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = code === "aborted" ? "AbortError" : "QwillError";
+    this.name = code === "aborted" ? "AbortError" : code === "timeout" ? "TimeoutError" : "QwillError";
     this.code = code;
   }
 }
@@ -49,8 +50,9 @@ export interface ErrorMessage {
   message: string;
 }
 
-/** What a caller whose signal fired gets; the reason that they gave to `abort()` is the cause. */
+/** What a caller whose signal fired gets; the reason that they gave to `abort()` is the cause. Our own says it itself. */
 export function aborted(signal?: AbortSignal): QwillError {
+  if (signal?.reason instanceof QwillError) return signal.reason;
   return new QwillError("aborted", "The call was aborted.", { cause: signal?.reason });
 }
 

@@ -78,11 +78,11 @@ export function host(port: Port, startEngine: StartEngine): void {
   async function free(): Promise<void> {
     const old = model;
     model = undefined;
-    endWatch();
     // After a fault calls may never end.
     if (!failure) await Promise.allSettled(running);
     sessions.endAll();
     old?.free();
+    endWatch();
   }
 
   const notify = serve<Protocol>(port, {
@@ -101,7 +101,7 @@ export function host(port: Port, startEngine: StartEngine): void {
       }),
     async plan({ source, options, wasmUrl, token }, { signal }) {
       const adapter = await requireGpu();
-      const engine = await startEngine(wasmUrl, () => {});
+      const engine = await startEngine(wasmUrl);
       const inspect = async (files: EngineFile[], extra: EngineLoadOptions, downloadBytes: number) => {
         const inspection = named(adapter, await engine.inspect(files, { ...options, ...extra }));
         return { inspection, downloadBytes };

@@ -1,7 +1,10 @@
+import { isGiven } from "./checks.ts";
 import { connect, type WorkerOption } from "./connect.ts";
 import type { EngineLoadOptions } from "./engine.ts";
-import { aborted, QwillError } from "./errors.ts";
+import { aborted, type QwillError } from "./errors.ts";
+import { checkFields } from "./fields.ts";
 import { Model } from "./model.ts";
+import { LOAD } from "./option-fields.ts";
 import type { LoadArgs, LoadProgress, Protocol, SourceRef } from "./protocol.ts";
 import { Client } from "./rpc.ts";
 import { type HubOptions, type ModelSource, resolveToLoad, type StorageOptions } from "./source.ts";
@@ -61,11 +64,12 @@ export interface LoadOptions extends HubOptions, StorageOptions {
 
 /** Loads a model onto the GPU. See the README for what `source` may be. */
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const { signal, onProgress, onRebuild, worker = "auto" } = options;
+  checkFields(options, LOAD);
+  const { signal, onProgress, onRebuild } = options;
   if (signal?.aborted) throw aborted(signal);
   const resolved = await resolveToLoad(source, options);
   requireWebGpu();
-  const connection = await connect(worker);
+  const connection = await connect(options.worker ?? "auto");
   let reportLoss: (error: QwillError) => void = () => {};
   const lost = new Promise<QwillError>((resolve) => {
     reportLoss = resolve;
@@ -93,7 +97,12 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
 /** What the worker is told of a load, or of a plan for one. */
 export function loadArgs(source: SourceRef, options: LoadOptions): LoadArgs {
   const { wasmUrl, token } = options;
-  return { source, options: engineOptions(options), wasmUrl: wasmUrl && absolute(wasmUrl), token };
+  return {
+    source,
+    options: engineOptions(options),
+    wasmUrl: isGiven(wasmUrl) ? absolute(wasmUrl) : undefined,
+    token,
+  };
 }
 
 function absolute(url: string | URL): string {
@@ -103,21 +112,16 @@ function absolute(url: string | URL): string {
 function engineOptions(options: LoadOptions): EngineLoadOptions {
   const { contextLength, maxSequences, cacheTokens, prefillChunk } = options;
   const { quantize, ropeScaling, kvType, exact, selfTest, caps } = options;
-  const counts = { contextLength, maxSequences, cacheTokens, prefillChunk };
-  for (const [name, value] of Object.entries(counts)) {
-    if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
-    throw new QwillError("invalid-request", `${name} must be a positive whole number, not ${value}.`);
-  }
   return {
-    ...(contextLength !== undefined && { context_length: contextLength }),
-    ...(maxSequences !== undefined && { max_sequences: maxSequences }),
-    ...(cacheTokens !== undefined && { cache_tokens: cacheTokens }),
-    ...(prefillChunk !== undefined && { prefill_chunk: prefillChunk }),
-    ...(quantize !== undefined && { quantize }),
-    ...(ropeScaling !== undefined && { rope_scaling: ropeScaling }),
-    ...(kvType !== undefined && { kv_type: kvType }),
-    ...(exact !== undefined && { exact }),
+    ...(isGiven(contextLength) && { context_length: contextLength }),
+    ...(isGiven(maxSequences) && { max_sequences: maxSequences }),
+    ...(isGiven(cacheTokens) && { cache_tokens: cacheTokens }),
+    ...(isGiven(prefillChunk) && { prefill_chunk: prefillChunk }),
+    ...(isGiven(quantize) && { quantize }),
+    ...(isGiven(ropeScaling) && { rope_scaling: ropeScaling }),
+    ...(isGiven(kvType) && { kv_type: kvType }),
+    ...(isGiven(exact) && { exact }),
     ...(selfTest === false && { self_test: "off" as const }),
-    ...(caps !== undefined && { caps }),
+    ...(isGiven(caps) && { caps }),
   };
 }

@@ -31,7 +31,8 @@ export async function loadModel(
 ): Promise<LoadResult> {
   const adapter = await requireGpu();
   const subgroups = offeredSubgroups(adapter, options.caps);
-  const engine = await startEngine(wasmUrl, (message) =>
+  const engine = await startEngine(wasmUrl);
+  const endListening = engine.onPanic((message) =>
     owner.fail(
       new QwillError(
         "internal",
@@ -42,6 +43,10 @@ export async function loadModel(
   const kept = options.self_test === "off" ? undefined : await findingsFile(adapter, options.caps);
   const findings = kept && (await readFindings(kept));
   const watch = watchDevices({ subgroups: subgroups !== undefined, onLost: owner.lose });
+  const end = () => {
+    watch.end();
+    endListening();
+  };
   const all = {
     ...options,
     device_label: watch.label,
@@ -60,12 +65,12 @@ export async function loadModel(
         if (!isComing()) emit({ stage: "load", loaded, total });
         return !signal.aborted;
       });
-      owner.take(loaded, watch.end);
+      owner.take(loaded, end);
       return loaded;
     },
     undo: owner.giveUp,
   }).catch((error: unknown) => {
-    watch.end();
+    end();
     throw error;
   });
   if (kept) {

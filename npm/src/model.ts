@@ -1,12 +1,16 @@
 import { Adapters } from "./adapters.ts";
 import { ChatCompletions } from "./chat.ts";
+import { text } from "./checks.ts";
 import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
 import { toDecisionRequest } from "./decide.ts";
 import type { Decision, DecisionQuestion, DecisionRequest } from "./decisions.ts";
 import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
+import { checkFields } from "./fields.ts";
+import { toBenchRequest, toEvalCases } from "./measured.ts";
 import type { CallOptions, SessionRequest } from "./openai.ts";
+import { CALL } from "./option-fields.ts";
 import {
   type EmbedOptions,
   type RankedDocument,
@@ -97,12 +101,12 @@ export class Model {
   }
 
   /** Token ids of a text and the piece of text that each one stands for. */
-  tokenize(text: string, { signal }: CallOptions = {}): Promise<Tokens> {
-    return this.#client.call("tokenize", text, { signal });
+  async tokenize(input: string, options: CallOptions = {}): Promise<Tokens> {
+    return this.#client.call("tokenize", text("input", input), toSignal(options));
   }
 
   /** Starts a conversation that the model's side keeps. What the request says holds for every turn of it. */
-  session(request: SessionRequest = {}): Promise<Session> {
+  async session(request: SessionRequest = {}): Promise<Session> {
     return openSession(this.#client, this.info.name, request);
   }
 
@@ -110,7 +114,7 @@ export class Model {
    * A conversation that `session.save` saved, by its name in this browser or from its bytes. It goes on as if it had
    * never been interrupted, with the same weights, the same `kvType`, and the same adapters loaded under the same names.
    */
-  restoreSession(saved: string | Blob | BufferSource): Promise<Session> {
+  async restoreSession(saved: string | Blob | BufferSource): Promise<Session> {
     return restoreSession(this.#client, this.info.name, saved);
   }
 
@@ -118,20 +122,20 @@ export class Model {
    * Embeds texts: one vector of length 1 for each, in their order. A single text gives a list of one, as with OpenAI.
    */
   async embed(input: string | string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { signal } = options;
-    return this.#client.call("embed", toEmbedRequests(input, options), { signal });
+    const requests = toEmbedRequests(input, options);
+    return this.#client.call("embed", requests, { signal: options.signal });
   }
 
   /** Sorts documents by how well they answer a query, the best first. */
   async rerank(query: string, documents: string[], options: RerankOptions = {}): Promise<RankedDocument[]> {
-    const { signal } = options;
     const requests = toRerankRequests(query, documents, options);
-    return rank(documents, await this.#client.call("rerank", requests, { signal }), options);
+    const scores = await this.#client.call("rerank", requests, { signal: options.signal });
+    return rank(documents, scores, options);
   }
 
   /** What a reward or classification model says of a conversation, or of token ids. */
-  async score(input: ScoreInput, { signal }: CallOptions = {}): Promise<Scores> {
-    return this.#client.call("score", toScoreRequest(input), { signal });
+  async score(input: ScoreInput, options: CallOptions = {}): Promise<Scores> {
+    return this.#client.call("score", toScoreRequest(input), toSignal(options));
   }
 
   /**
@@ -151,13 +155,13 @@ export class Model {
    * Runs token ids through the model and returns numbers: likelihoods, logits, greedy continuations. Meant for
    * tests and research; the shapes are those of `qwill eval`.
    */
-  eval(cases: EvalCase[], { signal }: CallOptions = {}): Promise<EvalResult[]> {
-    return this.#client.call("eval", cases, { signal });
+  async eval(cases: EvalCase[], options: CallOptions = {}): Promise<EvalResult[]> {
+    return this.#client.call("eval", toEvalCases(cases), toSignal(options));
   }
 
   /** Measures prefill and decode speed, of one text at a time and, with `parallel`, of several at once. */
-  async bench(request: BenchRequest = {}, { signal }: CallOptions = {}): Promise<BenchResult> {
-    const report = await this.#client.call("bench", request, { signal });
+  async bench(request: BenchRequest = {}, options: CallOptions = {}): Promise<BenchResult> {
+    const report = await this.#client.call("bench", toBenchRequest(request), toSignal(options));
     const median = (of: "ttft_ms" | "prefill_tps" | "decode_tps") => report.results[0]?.[of].median ?? 0;
     return {
       ttft_ms: median("ttft_ms"),
@@ -178,4 +182,9 @@ export class Model {
     this.#client.close(error);
     this.#connection.close();
   }
+}
+
+function toSignal(options: CallOptions): CallOptions {
+  checkFields(options, CALL);
+  return { signal: options.signal };
 }

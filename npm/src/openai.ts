@@ -1,42 +1,11 @@
-// The shapes of OpenAI's chat completions and completions, as far as qwill speaks them, and what it adds to them.
+// The shapes of OpenAI's chat completions and completions, as far as qwill speaks them, and what it adds to them. What
+// OpenAI's clients send fits into them, too; what of it is not served is refused by name.
 
-import type { CompletionLogprobs, Timings, TokenLogprob } from "./engine-chat.ts";
+import type { CompletionLogprobs, ReasoningEffort, Timings, TokenLogprob } from "./engine-chat.ts";
+import type { ChatCustomTool, ChatMessage, ChatTool, ChatToolCall } from "./messages.ts";
 
-/** A function that the model may call, in OpenAI's shape. */
-export interface ChatTool {
-  type: "function";
-  function: {
-    name: string;
-    description?: string;
-    /** JSON Schema of the arguments. */
-    parameters?: Record<string, unknown>;
-  };
-}
-
-/** A call that the model made. `arguments` is JSON text, as the model wrote it. */
-export interface ChatToolCall {
-  id: string;
-  type: "function";
-  function: { name: string; arguments: string };
-}
-
-/** A part of a message's content; only text so far. */
-export interface ChatTextPart {
-  type: "text";
-  text: string;
-}
-
-/** A message of the conversation. */
-export type ChatMessage =
-  | { role: "system" | "developer" | "user"; content: string | ChatTextPart[] }
-  | {
-      role: "assistant";
-      content?: string | ChatTextPart[] | null;
-      /** What the model thought; the checkpoint's template decides what of it stays in the prompt. */
-      reasoning_content?: string | null;
-      tool_calls?: ChatToolCall[];
-    }
-  | { role: "tool"; content: string | ChatTextPart[]; tool_call_id?: string };
+export type * from "./messages.ts";
+export type { ReasoningEffort };
 
 /** How much of a long prompt the model has read. */
 export interface PromptProgress {
@@ -46,13 +15,30 @@ export interface PromptProgress {
   total: number;
 }
 
+/** What ends a call before its time. */
+export interface Limits {
+  /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
+  signal?: AbortSignal | null | undefined;
+  /**
+   * Milliseconds until the reply must be there, or the first piece of a streamed one; else the call rejects, or the
+   * stream throws, with code `"timeout"`. Without it a call takes as long as it takes.
+   */
+  timeout?: number | null | undefined;
+}
+
+/** OpenAI's second argument of `create`. */
+export interface RequestOptions extends Limits {
+  /** Accepted for the sake of OpenAI's clients, as what follows: there is no server. */
+  maxRetries?: number | undefined;
+  headers?: unknown;
+  idempotencyKey?: string | undefined;
+}
+
 /** Whether and how a reply is streamed. */
-export interface StreamRequest {
+export interface StreamRequest extends Limits {
   stream?: boolean | null;
   /** With `include_usage`, usage comes in a chunk of its own with empty `choices`, exactly as OpenAI sends it. */
-  stream_options?: { include_usage?: boolean } | null;
-  /** Stops the generation; the call rejects, or the stream throws, with code `"aborted"`. */
-  signal?: AbortSignal;
+  stream_options?: { include_usage?: boolean; include_obfuscation?: boolean } | null;
   /** qwill's: hears how much of the prompt was read, after each step of one that takes several. */
   onProgress?: (progress: PromptProgress) => void;
 }
@@ -96,25 +82,44 @@ export interface SamplingRequest {
   user?: string;
   metadata?: Record<string, unknown> | null;
   store?: boolean | null;
+  service_tier?: string | null;
+  safety_identifier?: string | null;
+  prompt_cache_key?: string | null;
+  prompt_cache_options?: object | null;
+  prompt_cache_retention?: string | null;
 }
 
+/** What OpenAI's clients may ask a conversation for and the model cannot do; or only what it does anyway. */
+type NotServed = Partial<
+  Record<
+    | ("audio" | "function_call" | "functions" | "modalities" | "moderation" | "parallel_tool_calls")
+    | ("prediction" | "response_format" | "verbosity" | "web_search_options"),
+    unknown
+  >
+>;
+
 /** What a conversation is answered with. */
-export interface ConversationRequest extends SamplingRequest {
-  tools?: ChatTool[];
-  /** `"auto"` lets the model decide, `"none"` hides the tools. */
-  tool_choice?: "auto" | "none";
+export interface ConversationRequest extends SamplingRequest, NotServed {
+  tools?: (ChatTool | ChatCustomTool)[] | null;
+  /** `"auto"` lets the model decide, `"none"` hides the tools. Nothing else is served yet. */
+  tool_choice?: "auto" | "none" | "required" | { type: "function" | "allowed_tools" | "custom" } | null;
   /** OpenAI's newer name for `max_tokens`. */
   max_completion_tokens?: number | null;
   /** Whether a model that can think does. */
   enable_thinking?: boolean | null;
   /** Most tokens of the thoughts, at least 1; longer ones are ended, and the answer follows. */
   thinking_budget?: number | null;
+  /**
+   * OpenAI's word for both: `"none"` does not think, `"minimal"`, `"low"`, `"medium"` and `"high"` have budgets of 256,
+   * 1024, 4096 and 16384 tokens, `"xhigh"` and `"max"` none. What the two fields above say counts more.
+   */
+  reasoning_effort?: ReasoningEffort | null;
   /** Whether to tell how likely each token was, under the softmax of the logits as the model gives them. */
   logprobs?: boolean | null;
   /** With `logprobs`: how many of the most likely tokens to tell in each place, up to 20. */
   top_logprobs?: number | null;
   /** Where other servers' clients put it. */
-  chat_template_kwargs?: { enable_thinking?: boolean };
+  chat_template_kwargs?: { enable_thinking?: boolean | null } | null;
 }
 
 /** What `chat.completions.create` takes. */
@@ -149,9 +154,9 @@ export type CompletionRequestNonStreaming = CompletionRequest & { stream?: false
 /** A request for a stream. */
 export type CompletionRequestStreaming = CompletionRequest & { stream: true };
 
-/** Per-call options of everything but completions, where `signal` stands in the request. */
+/** Per-call options of everything but completions. */
 export interface CallOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | null | undefined;
 }
 
 /** Why a reply ended. */
@@ -164,6 +169,8 @@ export interface Usage {
   total_tokens: number;
   /** `cached_tokens`: prompt tokens that were still in the cache from an earlier call. */
   prompt_tokens_details: { cached_tokens: number };
+  /** `reasoning_tokens`: those of `completion_tokens` that are thoughts, or begin or end them. */
+  completion_tokens_details: { reasoning_tokens: number };
 }
 
 /** How likely the tokens of a reply were: all that were drawn, thoughts included, but for one that ends the text. */

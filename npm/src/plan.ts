@@ -3,7 +3,9 @@
 import { connect } from "./connect.ts";
 import type { EngineMemory } from "./engine.ts";
 import { aborted, type QwillError } from "./errors.ts";
+import { checkFields } from "./fields.ts";
 import { type LoadOptions, loadArgs } from "./load.ts";
+import { LOAD } from "./option-fields.ts";
 import type { PlanResult, Protocol } from "./protocol.ts";
 import { Client } from "./rpc.ts";
 import { type ModelSource, resolveSource } from "./source.ts";
@@ -61,11 +63,12 @@ export interface ModelPlan {
 
 /** Says what a model would take and whether it fits, from the headers of its files. Downloads and keeps no weights. */
 export async function plan(source: ModelSource, options: PlanOptions = {}): Promise<ModelPlan> {
-  const { signal, worker = "auto" } = options;
+  checkFields(options, LOAD);
+  const { signal } = options;
   if (signal?.aborted) throw aborted(signal);
   const resolved = await resolveSource(source, options);
   requireWebGpu();
-  const connection = await connect(worker);
+  const connection = await connect(options.worker ?? "auto");
   const die = (error: QwillError) => client.close(error);
   const client = new Client<Protocol>(connection.port, die);
   connection.onDeath(die);

@@ -1,8 +1,10 @@
 // Numbers for whole texts: what `model.embed`, `model.rerank` and `model.score` take and give.
 
-import { count, invalid, refuseUnknown, text, texts } from "./checks.ts";
+import { count, isGiven, listOf, text, texts, whole, wrong } from "./checks.ts";
 import type { EngineEmbedRequest, EngineRerankRequest, EngineScoreRequest } from "./engine.ts";
+import { checkFields, type Fields } from "./fields.ts";
 import type { CallOptions, ChatMessage } from "./openai.ts";
+import { CALL } from "./option-fields.ts";
 import { toEngineMessages } from "./request.ts";
 
 export interface EmbedOptions extends CallOptions {
@@ -34,17 +36,14 @@ export type ScoredMessage = ChatMessage | { role: "assistant"; content: string[]
 /** A conversation, or its token ids. */
 export type ScoreInput = ScoredMessage[] | { ids: number[] };
 
-const EMBED = new Set(["instruction", "dimensions", "signal"]);
-const RERANK = new Set(["instruction", "topN", "signal"]);
-const SCORE = new Set(["ids"]);
+const EMBED: Fields = { ...CALL, instruction: text, dimensions: count };
+const RERANK: Fields = { ...CALL, instruction: text, topN: count };
+const SCORE: Fields = { ids: listOf(whole) };
 
 export function toEmbedRequests(input: unknown, options: EmbedOptions): EngineEmbedRequest[] {
-  refuseUnknown(options, EMBED);
+  checkFields(options, EMBED);
   const { dimensions } = options;
-  const shared = {
-    ...toInstruction(options),
-    ...(dimensions !== undefined && { dimensions: count("dimensions", dimensions) }),
-  };
+  const shared = { ...toInstruction(options), ...(isGiven(dimensions) && { dimensions }) };
   const all = typeof input === "string" ? [input] : texts("input", input);
   return all.map((text) => ({ text, ...shared }));
 }
@@ -54,8 +53,7 @@ export function toRerankRequests(
   documents: unknown,
   options: RerankOptions,
 ): EngineRerankRequest[] {
-  refuseUnknown(options, RERANK);
-  if (options.topN !== undefined) count("topN", options.topN);
+  checkFields(options, RERANK);
   const shared = { query: text("query", query), ...toInstruction(options) };
   return texts("documents", documents).map((document) => ({ document, ...shared }));
 }
@@ -63,20 +61,17 @@ export function toRerankRequests(
 /** The best first; equal ones in the order in which they were given. */
 export function rank(documents: string[], scores: number[], { topN }: RerankOptions): RankedDocument[] {
   const ranked = scores.map((score, index) => ({ index, score, document: documents[index] ?? "" }));
-  return ranked.sort((a, b) => b.score - a.score).slice(0, topN);
+  return ranked.sort((a, b) => b.score - a.score).slice(0, topN ?? undefined);
 }
 
 export function toScoreRequest(input: ScoreInput): EngineScoreRequest {
   if (Array.isArray(input)) return { messages: toScoredMessages(input) };
   if (typeof input !== "object" || input === null) {
-    throw invalid("score takes a list of messages, or { ids } with a list of token ids");
+    throw wrong("what is scored", "a list of messages, or { ids } with a list of token ids", input);
   }
-  refuseUnknown(input, SCORE);
-  const { ids } = input;
-  if (!Array.isArray(ids) || !ids.every((id) => Number.isSafeInteger(id) && id >= 0)) {
-    throw invalid("ids must be a list of token ids, whole numbers from 0 on");
-  }
-  return { ids };
+  checkFields(input, SCORE);
+  if (!isGiven(input.ids)) throw wrong("ids", "a list of token ids", input.ids);
+  return { ids: input.ids };
 }
 
 /** Steps stay a list: the engine marks the end of each. */
@@ -95,5 +90,5 @@ function toScoredMessages(messages: ScoredMessage[]): unknown[] {
 }
 
 function toInstruction({ instruction }: EmbedOptions | RerankOptions): { instruction?: string } {
-  return instruction === undefined ? {} : { instruction: text("instruction", instruction) };
+  return isGiven(instruction) ? { instruction } : {};
 }

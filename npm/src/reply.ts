@@ -2,6 +2,7 @@
 
 import type { EngineChoiceEvent, EngineReplies, EngineReply, EngineUsage, Timings } from "./engine-chat.ts";
 import { aborted, toQwillError } from "./errors.ts";
+import { startDeadline } from "./limits.ts";
 import type { FinishReason, StreamRequest, Usage } from "./openai.ts";
 import type { Call } from "./rpc.ts";
 import { ReplyStream } from "./stream.ts";
@@ -46,12 +47,13 @@ export async function answer<Whole, Chunk extends AnyChunk>(
   form: Form<Whole, Chunk>,
   ask: Ask,
 ): Promise<Whole | ReplyStream<Chunk>> {
-  const { signal, onProgress } = request;
+  const { onProgress } = request;
+  if (request.signal?.aborted) throw aborted(request.signal);
+  const { signal, keep } = startDeadline(request);
   const onPrompt = (event: EngineChoiceEvent) => {
     if (event.type === "progress") onProgress?.({ read: event.n_read, total: event.n_tokens });
   };
-  if (signal?.aborted) throw aborted(signal);
-  if (!request.stream) return form.whole(await ask({ signal, onEvent: onPrompt }));
+  if (!request.stream) return form.whole(await ask({ signal, onEvent: onPrompt }).finally(keep));
 
   const separateUsage = request.stream_options?.include_usage === true;
   return new ReplyStream<Chunk>((sink) => {
@@ -65,11 +67,12 @@ export async function answer<Whole, Chunk extends AnyChunk>(
       onPrompt(event);
       const chunk = form.piece(event);
       if (!chunk) return;
+      keep();
       start(event.index);
       push(chunk);
     };
     const call = ask({ signal, onEvent });
-    call.then(
+    call.finally(keep).then(
       (replies) => {
         const counts = { usage: toUsage(replies), timings: toTimings(replies) };
         for (const [index, reply] of replies.choices.entries()) {
@@ -96,9 +99,14 @@ export function toChoices<Choice>(
 }
 
 export function toUsage({ usage }: { usage: EngineUsage }): Usage {
-  const { prompt_tokens, completion_tokens, cached_tokens } = usage;
-  const total_tokens = prompt_tokens + completion_tokens;
-  return { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: { cached_tokens } };
+  const { prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens } = usage;
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    prompt_tokens_details: { cached_tokens },
+    completion_tokens_details: { reasoning_tokens },
+  };
 }
 
 /** Those of the first choice: the others were made beside it. */

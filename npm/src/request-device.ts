@@ -23,21 +23,26 @@ export interface DeviceWatch {
   onLost: (reason: string) => void;
 }
 
-/** By the label of their devices. */
-const watches = new Map<string, DeviceWatch>();
+/** By the label of their devices, and with those that were opened. */
+const watches = new Map<string, DeviceWatch & { devices: GPUDevice[] }>();
 let lastLabel = 0;
 let unwrapped: GPUAdapter["requestDevice"] | undefined;
 
-/** Watches the devices that are opened with the label that it returns, until `end` is called. */
+/**
+ * Watches the devices that are opened with the label that it returns, until `end` is called. That frees what they hold:
+ * browsers wait with it for the garbage collector, which knows nothing of the GPU's memory.
+ */
 export function watchDevices(watch: DeviceWatch): { label: string; end: () => void } {
   const label = `qwill ${++lastLabel}`;
-  watches.set(label, watch);
+  const devices: GPUDevice[] = [];
+  watches.set(label, { ...watch, devices });
   if (!unwrapped) {
     unwrapped = GPUAdapter.prototype.requestDevice;
     GPUAdapter.prototype.requestDevice = wrap(unwrapped);
   }
   const end = () => {
     watches.delete(label);
+    for (const device of devices.splice(0)) device.destroy();
     if (watches.size > 0 || !unwrapped) return;
     GPUAdapter.prototype.requestDevice = unwrapped;
     unwrapped = undefined;
@@ -53,6 +58,7 @@ function wrap(original: GPUAdapter["requestDevice"]): GPUAdapter["requestDevice"
     const features = new Set(descriptor?.requiredFeatures);
     if (watch.subgroups && this.features.has("subgroups")) features.add("subgroups");
     const device = await original.call(this, { ...descriptor, requiredFeatures: [...features] });
+    watch.devices.push(device);
     void device.lost.then(({ reason, message }) => {
       // A model that was disposed of has no use for its device.
       if (watches.has(label)) watch.onLost(message || reason || "no reason was given");

@@ -61,12 +61,13 @@ export class Client<M extends Methods> {
     args: M[K]["args"],
     options: {
       onEvent?: (event: M[K]["event"]) => void;
-      signal?: AbortSignal | undefined;
+      signal?: AbortSignal | null | undefined;
       whenAborted?: "leave" | "wait";
     } = {},
   ): Call<M[K]["result"]> {
     const id = ++this.#lastId;
-    const { signal, whenAborted = "leave" } = options;
+    const { whenAborted = "leave" } = options;
+    const signal = options.signal ?? undefined;
     const end = (cancel: Ending) => {
       if (this.#pending.has(id)) this.#port.postMessage({ id, cancel } satisfies Request);
     };
@@ -89,7 +90,14 @@ export class Client<M extends Methods> {
       const fail = (error: QwillError) =>
         reject(error.code === "aborted" && signal?.aborted ? aborted(signal) : error);
       this.#pending.set(id, { resolve: settle(resolve), reject: settle(fail), onEvent: options.onEvent });
-      this.#port.postMessage({ id, method, args } satisfies Request);
+      try {
+        this.#port.postMessage({ id, method, args } satisfies Request);
+      } catch (error) {
+        const why = (error as Error).message;
+        const message = `The request cannot be served: it holds what cannot be sent to a worker (${why}).`;
+        this.#pending.get(id)?.reject(new QwillError("invalid-request", message, { cause: error }));
+        this.#pending.delete(id);
+      }
     });
     return Object.assign(result, { cancel: () => end("stop") });
   }

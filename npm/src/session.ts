@@ -1,12 +1,14 @@
 // `model.session`: a conversation that the model's side keeps, so that it can be forked, rewound, saved and restored.
 
 import { type ChatStream, chatForm } from "./chat.ts";
-import { refuseUnknown, text, whole } from "./checks.ts";
+import { text, whole } from "./checks.ts";
 import { QwillError } from "./errors.ts";
+import { checkFields } from "./fields.ts";
 import type { ChatCompletion, ChatMessage, SessionRequest, StreamRequest } from "./openai.ts";
 import type { Protocol, SessionState } from "./protocol.ts";
 import { type Ask, answer, newHead } from "./reply.ts";
-import { TURN, toEngineMessages, toSessionRequest } from "./request.ts";
+import { toEngineMessages, toSessionRequest } from "./request.ts";
+import { checkMessages, TURN } from "./request-fields.ts";
 import type { Client } from "./rpc.ts";
 import { fileOf, keepSession, openSaved } from "./saved-sessions.ts";
 
@@ -14,8 +16,6 @@ import { fileOf, keepSession, openSaved } from "./saved-sessions.ts";
 export type TurnNonStreaming = StreamRequest & { stream?: false | null };
 /** A turn whose reply is streamed. */
 export type TurnStreaming = StreamRequest & { stream: true };
-
-const OPTIONS = new Set(TURN);
 
 /** Ends what the worker holds for sessions that nobody holds any more. */
 const forgotten = new FinalizationRegistry<() => void>((end) => end());
@@ -69,6 +69,7 @@ export class Session {
 
   /** Adds messages without asking for a reply. */
   async push(...messages: ChatMessage[]): Promise<void> {
+    checkMessages("messages", messages);
     const added = toEngineMessages(messages);
     this.#note(await this.#open().call("pushToSession", { id: this.#id, added }));
   }
@@ -113,7 +114,7 @@ export class Session {
   }
 
   async #reply(added: unknown[], options: StreamRequest): Promise<ChatCompletion | ChatStream> {
-    refuseUnknown(options, OPTIONS);
+    checkFields(options, TURN);
     const client = this.#open();
     const args = { id: this.#id, added };
     const ask: Ask = (more) => {

@@ -7,7 +7,7 @@ import type { Engine, StartEngine } from "./engine.ts";
 import { QwillError } from "./errors.ts";
 
 interface Glue {
-  default: (options?: { module_or_path: string }) => Promise<{ memory: WebAssembly.Memory }>;
+  default: (options: { module_or_path: Response }) => Promise<{ memory: WebAssembly.Memory }>;
   onPanic: (callback: (message: string) => void) => void;
   Model: { load: Engine["load"] };
   inspect: Engine["inspect"];
@@ -19,8 +19,7 @@ const listeners = new Set<(message: string) => void>();
 let started: Promise<Engine> | undefined;
 
 /** Fetches, compiles and starts the module; later calls share the first one's. */
-export const startWasm: StartEngine = (wasmUrl, onPanic) => {
-  listeners.add(onPanic);
+export const startWasm: StartEngine = (wasmUrl) => {
   started ??= start(wasmUrl).catch((error: unknown) => {
     started = undefined;
     throw error;
@@ -28,18 +27,30 @@ export const startWasm: StartEngine = (wasmUrl, onPanic) => {
   return started;
 };
 
-async function start(wasmUrl: string | undefined): Promise<Engine> {
+/** Bundlers see this pattern and copy the file; others leave it beside the folder of this package's code. */
+const usualUrl = () => new URL("../wasm/qwill_wasm_bg.wasm", import.meta.url).href;
+
+async function start(wasmUrl = usualUrl()): Promise<Engine> {
   let memory: WebAssembly.Memory;
   try {
-    ({ memory } = await glue.default(wasmUrl === undefined ? undefined : { module_or_path: wasmUrl }));
+    const response = await fetch(wasmUrl);
+    if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
+    ({ memory } = await glue.default({ module_or_path: response }));
   } catch (error) {
-    const message = `qwill's WebAssembly module could not be started (${(error as Error).message}).`;
+    const message =
+      `qwill's WebAssembly module could not be started from ${wasmUrl} (${(error as Error).message}). It is the ` +
+      "file wasm/qwill_wasm_bg.wasm of the npm package: copy it to that address, or say where it lies with " +
+      'load(source, { wasmUrl }). The README\'s "Bundlers" has recipes.';
     throw new QwillError("network", message, { cause: error });
   }
   glue.onPanic((message) => {
     for (const listener of listeners) listener(message);
   });
   return {
+    onPanic(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     memoryBytes: () => memory.buffer.byteLength,
     inspect: glue.inspect,
     check: glue.check,

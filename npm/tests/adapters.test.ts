@@ -98,11 +98,11 @@ test("what names no adapter is refused before it reaches the engine", async () =
   const { engine, model } = await setUp();
   const chat = (adapters: unknown) =>
     model.chat.completions.create({ messages, adapters: adapters as AdapterUse[] });
-  await expect(chat("pirate")).rejects.toThrow(/adapters must be a list of/);
+  await expect(chat("pirate")).rejects.toThrow(/adapters must be a list, not "pirate"/);
   await expect(chat(["pirate"])).rejects.toThrow(/adapters\[0\] must be .* not "pirate"/);
   await expect(chat([{ scale: 1 }])).rejects.toThrow(/adapters\[0\]\.name must be a text/);
   await expect(chat([{ name: "a", scale: Number.NaN }])).rejects.toThrow(/scale must be a number, not NaN/);
-  await expect(chat([{ name: "a", weight: 2 }])).rejects.toThrow(/"weight" is not known/);
+  await expect(chat([{ name: "a", weight: 2 }])).rejects.toThrow(/"adapters\[0\]\.weight" is not known/);
   await expect(model.adapters.select(undefined as never)).rejects.toMatchObject({ code: "invalid-request" });
   expect(engine.last).not.toHaveProperty("request");
   await expect(model.adapters.load({ random: "qwen3-0.6b:q4_0" })).rejects.toMatchObject({

@@ -31,6 +31,7 @@ test("a whole completion in OpenAI's shape", async () => {
       completion_tokens: 2,
       total_tokens: 5,
       prompt_tokens_details: { cached_tokens: 1 },
+      completion_tokens_details: { reasoning_tokens: 0 },
     },
     timings: { prefill_ms: 1, prefill_tps: 3000, decode_ms: 2, decode_tps: 500 },
   });
@@ -113,7 +114,7 @@ test.each<[Record<string, unknown>, RegExp]>([
   [{ prompt: ["a", "b"] }, /prompt must be a text, not \["a","b"\]/],
   [{ prompt: "a", suffix: 7 }, /suffix must be a text, not 7/],
   [{ prompt: "a", best_of: 2 }, /"best_of": 2 is not supported yet/],
-  [{ prompt: "a", logprobs: true }, /logprobs must be a number, not true/],
+  [{ prompt: "a", logprobs: true }, /logprobs must be a whole number from 0 on, not true/],
   [{ prompt: "a", top_logprobs: 1 }, /"top_logprobs" is not known/],
   [{ prompt: "a", messages: [] }, /"messages" is not known/],
   [{ prompt: "a", thinking_budget: 9 }, /"thinking_budget" is not known/],

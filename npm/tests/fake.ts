@@ -31,9 +31,14 @@ export class FakeAdapter {
 
 export class FakeDevice {
   lose: (info: { reason: string; message: string }) => void = () => {};
+  destroyed = false;
   lost = new Promise<{ reason: string; message: string }>((resolve) => {
     this.lose = resolve;
   });
+
+  destroy(): void {
+    this.destroyed = true;
+  }
 }
 
 /** Puts a browser with WebGPU around the test. */
@@ -101,6 +106,13 @@ export class FakeEngine implements Engine {
     obstacle: null,
   };
   checkError: unknown;
+
+  onPanic(listener: (message: string) => void): () => void {
+    this.panic = listener;
+    return () => {
+      this.panic = () => {};
+    };
+  }
 
   memoryBytes(): number {
     return 1 << 20;
@@ -181,7 +193,8 @@ export class FakeEngine implements Engine {
       if (event.type === "tool_call") finish_reason = "tool_calls";
     }
     this.log.push(`chat ended after ${n}`);
-    const usage = { prompt_tokens: 3, completion_tokens: n, cached_tokens: 1 };
+    const reasoning_tokens = this.events.slice(0, n).filter(({ type }) => type === "reasoning").length;
+    const usage = { prompt_tokens: 3, completion_tokens: n, cached_tokens: 1, reasoning_tokens };
     const reply: EngineReply = {
       text: this.events
         .map((event) => ("text" in event && event.type !== "reasoning" ? event.text : ""))
@@ -289,10 +302,7 @@ export class FakeEngine implements Engine {
 /** A worker that hosts `engine`, as far as the package can tell. */
 export function fakeWorker(engine: Engine): Worker & { terminated: boolean } {
   const { port1, port2 } = new MessageChannel();
-  host(port2, async (_, onPanic) => {
-    if (engine instanceof FakeEngine) engine.panic = onPanic;
-    return engine;
-  });
+  host(port2, async () => engine);
   return Object.assign(port1, {
     terminated: false,
     onerror: null,

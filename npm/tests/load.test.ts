@@ -245,6 +245,18 @@ test("a worker that dies takes its calls with it", async () => {
   expect((await model.lost).message).toContain("out of stack");
 });
 
+test("a model in the page that is disposed of leaves no device behind", async () => {
+  const { adapter, engine, worker } = setUp();
+  const model = await load(gguf, { worker });
+  // What ends a worker ends its devices; in the page the host is told.
+  worker.postMessage({ id: 77, method: "dispose" });
+  await vi.waitFor(() => expect(adapter.devices[0]?.destroyed).toBe(true));
+  expect(engine.log.at(-1)).toBe("free");
+  // A fault in the module is the business of models that are there.
+  engine.panic("index out of bounds");
+  expect(await Promise.race([model.lost, "not lost"])).toBe("not lost");
+});
+
 test("dispose rejects what is pending and everything later", async () => {
   const { worker } = setUp();
   const model = await load(gguf, { worker });

@@ -133,7 +133,7 @@ test.each<[string, Call, RegExp]>([
   ["a stranger", (model) => model.score([wrong({ role: "bot", content: ["a"] })]), /messages\[0\]\.role/],
   ["a mixture", (model) => model.score([wrong({ role: "user", content: ["a", 1] })]), /only text/],
   ["no ids", (model) => model.score(wrong({})), /ids must be a list of token ids/],
-  ["broken ids", (model) => model.score({ ids: [1, 0.5] }), /ids must be a list of token ids/],
+  ["broken ids", (model) => model.score({ ids: [1, 0.5] }), /ids\[1\] must be a whole number/],
   ["ids and more", (model) => model.score(wrong({ ids: [1], text: "a" })), /"text" is not known/],
 ])("%s is refused by name", async (_, call, message) => {
   const { engine, model } = await setUp();

@@ -2,6 +2,8 @@
 
 mod checks;
 mod choices;
+mod effort;
+mod field;
 mod fields;
 mod format;
 mod limits;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::choices::{ChatChoices, ChoiceEvent};
+use self::effort::Effort;
 pub use self::format::{GrammarSyntax, GrammarText, NamedSchema, ResponseFormat, ToolChoice};
 use self::limits::Thoughts;
 pub use self::logprobs::{CompletionLogprobs, ReplyLogprobs, TokenLogprob, TopLogprob};
@@ -190,6 +193,8 @@ pub struct Usage {
     pub completion_tokens: usize,
     /// Prompt tokens that were in the cache already.
     pub cached_tokens: usize,
+    /// Tokens of the reply that are thoughts, or begin or end them.
+    pub reasoning_tokens: usize,
 }
 
 /// A whole reply.

@@ -171,7 +171,11 @@ async fn hear(mut signals: Signals) -> Result<Heard, Error> {
             What::Started { n_cached } => heard.n_cached = n_cached,
             What::Logprobs { logprobs, .. } => heard.logprob += f64::from(logprobs.logprob),
             What::Finished(_) => return Ok(heard),
-            What::Progress { .. } | What::Token(_) | What::Scores { .. } | What::State { .. } => {}
+            What::Progress { .. }
+            | What::Token(_)
+            | What::Scores { .. }
+            | What::State { .. }
+            | What::Broken { .. } => {}
         }
     }
     Err(Error::ended())

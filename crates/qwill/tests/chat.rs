@@ -89,6 +89,7 @@ fn thoughts_end_when_their_budget_is_spent() {
     let request = greedy(json!([{"role": "user", "content": "Hello"}]), 60);
     let free = chat(&model, &request);
     assert_eq!((free.finish_reason, free.ids.len(), free.text.as_str()), (FinishReason::Length, 60, ""));
+    assert_eq!(free.usage.reasoning_tokens, 60);
     let tokenizer = model.tokenizer().unwrap().clone();
     let ending = tokenizer.encode(THINKING_BUDGET_END, Specials::Parse).unwrap();
     for budget in [1, 7, 20] {
@@ -113,6 +114,7 @@ fn thoughts_end_when_their_budget_is_spent() {
         assert_eq!(reply.ids[..end], free.ids[..end]);
         assert!(!reply.text.is_empty() && reply.ids.len() > end + ending.len());
         assert_eq!((reply.usage.completion_tokens, reply.ids.len()), (200, 200));
+        assert_eq!(reply.usage.reasoning_tokens, end + ending.len());
         assert_eq!(reply.finish_reason, FinishReason::Length);
         let prompt = tokenizer.encode(&model.render(&request).unwrap(), Specials::Parse).unwrap();
         let answer = &reply.ids[end + ending.len()..];

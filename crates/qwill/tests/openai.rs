@@ -259,7 +259,8 @@ fn choices_are_what_their_seeds_give_alone() {
         let cached: Vec<usize> = replies.iter().map(|reply| reply.usage.cached_tokens).collect();
         assert_eq!(cached, [0, n_prompt - 1, n_prompt - 1, n_prompt - 1]);
         let completion_tokens = replies.iter().map(|reply| reply.ids.len()).sum();
-        let usage = Usage { prompt_tokens: n_prompt, completion_tokens, cached_tokens: 0 };
+        let usage =
+            Usage { prompt_tokens: n_prompt, completion_tokens, cached_tokens: 0, reasoning_tokens: 0 };
         assert_eq!(Usage::of_choices(&replies), usage);
     }
 }

@@ -3,6 +3,7 @@
 use js_sys::{JSON, Reflect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 /// A JavaScript `Error` with a `code`.
@@ -33,7 +34,13 @@ pub(crate) fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
 }
 
 pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsValue> {
-    let json = String::from(JSON::stringify(value)?);
-    serde_json::from_str(&json)
-        .map_err(|e| error("invalid-request", &format!("the arguments are not valid: {e}")))
+    let refused =
+        |reason: &str| error("invalid-request", &format!("The request cannot be served: {reason}."));
+    let json = JSON::stringify(value).map(String::from).map_err(|thrown| {
+        let thrown: js_sys::Error = thrown.unchecked_into();
+        refused(&format!("it holds what JSON cannot say ({})", String::from(thrown.message())))
+    })?;
+    // By way of a value: an error then names no line or column, of which JavaScript's callers have none.
+    let read = serde_json::from_str::<Value>(&json).and_then(serde_json::from_value);
+    read.map_err(|e| refused(&e.to_string()))
 }

@@ -101,7 +101,8 @@ impl Usage {
     /// Of all replies to one request: its prompt counts once.
     pub fn of_choices(replies: &[ChatReply]) -> Self {
         let completion_tokens = replies.iter().map(|reply| reply.usage.completion_tokens).sum();
+        let reasoning_tokens = replies.iter().map(|reply| reply.usage.reasoning_tokens).sum();
         let first = replies.first().map_or_else(Self::default, |reply| reply.usage);
-        Self { completion_tokens, ..first }
+        Self { completion_tokens, reasoning_tokens, ..first }
     }
 }

@@ -1,11 +1,11 @@
 //! Requests in OpenAI's shape, field by field. What is not known, or not served yet, is refused by name: a field that is
 //! silently ignored costs its user an evening.
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::checks::check_top;
-use super::{ChatRequest, Message, ToolChoice};
+use super::field::Field;
+use super::{ChatRequest, Effort, Message};
 use crate::{Error, SamplingOptions};
 
 /// Fields that say nothing about the reply, or nothing that a loaded model could follow.
@@ -16,10 +16,10 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     /// Takes a field out; null says nothing.
-    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Error> {
+    fn take<T: Field>(&mut self, name: &str) -> Result<Option<T>, Error> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => read(name, value).map(Some),
+            Some(value) => T::read(name, value).map(Some),
         }
     }
 
@@ -28,13 +28,13 @@ impl Fields {
         match self.take(name)? {
             None => Ok(Vec::new()),
             Some(Value::String(text)) => Ok(vec![text]),
-            Some(list) => read(name, list),
+            Some(list) => Field::read(name, list),
         }
     }
 
     fn take_messages(&mut self) -> Result<Vec<Message>, Error> {
         let messages = self.take::<Vec<Value>>("messages")?.unwrap_or_default().into_iter().enumerate();
-        messages.map(|(index, message)| read(&format!("messages[{index}]"), message)).collect()
+        messages.map(|(index, message)| Message::read(&format!("messages[{index}]"), message)).collect()
     }
 
     fn take_sampling(&mut self) -> Result<SamplingOptions, Error> {
@@ -61,29 +61,18 @@ impl Fields {
         Ok((self.take("logprobs")?, self.take("top_logprobs")?))
     }
 
-    fn take_tool_choice(&mut self) -> Result<Option<ToolChoice>, Error> {
-        let choice = |value: Value| {
-            ToolChoice::from_value(&value).ok_or_else(|| {
-                Error::Request(format!(
-                    "tool_choice: {value} is none of \"auto\", \"none\", \"required\" and {{\"type\": \"function\", \
-                     \"function\": {{\"name\": …}}}}"
-                ))
-            })
-        };
-        self.take::<Value>("tool_choice")?.map(choice).transpose()
-    }
-
-    /// Whether to think, where qwill's own clients say it or where other servers' do.
-    fn take_thinking(&mut self) -> Result<Option<bool>, Error> {
-        let own = self.take("enable_thinking")?;
+    /// Whether to think and how much, where qwill's own clients say it, where other servers' do, or in OpenAI's one word for
+    /// both.
+    fn take_thinking(&mut self) -> Result<(Option<bool>, Option<usize>), Error> {
+        let (own, own_budget) = (self.take("enable_thinking")?, self.take("thinking_budget")?);
         let mut others = Self(self.take("chat_template_kwargs")?.unwrap_or_default());
         let other = others.take("enable_thinking")?;
-        match others.0.keys().next() {
-            Some(key) => {
-                Err(Error::Request(format!("\"chat_template_kwargs\": \"{key}\" is not supported yet")))
-            }
-            None => Ok(own.or(other)),
+        if let Some(key) = others.0.keys().next() {
+            return Err(Error::Request(format!("\"chat_template_kwargs\": \"{key}\" is not supported yet")));
         }
+        let effort = self.take::<Effort>("reasoning_effort")?;
+        let thinks = own.or(other).or(effort.map(Effort::thinks));
+        Ok((thinks, own_budget.or(effort.and_then(Effort::budget))))
     }
 }
 
@@ -95,10 +84,11 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
         fields.0.retain(|name, _| !IGNORED.contains(&name.as_str()));
         let older = fields.take("max_tokens")?;
         let (logprobs, top_logprobs) = fields.take_logprobs()?;
+        let (enable_thinking, thinking_budget) = fields.take_thinking()?;
         let request = Self {
             messages: fields.take_messages()?,
             tools: fields.take("tools")?,
-            tool_choice: fields.take_tool_choice()?,
+            tool_choice: fields.take("tool_choice")?,
             parallel_tool_calls: fields.take("parallel_tool_calls")?,
             response_format: fields.take("response_format")?,
             regex: fields.take("regex")?,
@@ -113,8 +103,8 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
             echo: fields.take("echo")?,
             max_tokens: fields.take("max_completion_tokens")?.or(older),
             stop: fields.take_texts("stop")?,
-            enable_thinking: fields.take_thinking()?,
-            thinking_budget: fields.take("thinking_budget")?,
+            enable_thinking,
+            thinking_budget,
             adapters: fields.take("adapters")?,
         };
         match fields.0.into_iter().find(|(_, value)| !value.is_null()) {
@@ -124,15 +114,11 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
     }
 }
 
-fn read<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|error| Error::Request(format!("{name}: {error}")))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::{GrammarText, ResponseFormat};
+    use super::super::{GrammarText, ResponseFormat, ToolChoice};
     use super::*;
 
     fn parsed(json: Value) -> Result<ChatRequest, String> {
@@ -196,31 +182,66 @@ mod tests {
     }
 
     #[test]
+    fn effort_is_whether_and_how_much_to_think() {
+        let thinking =
+            |json| parsed(json).map(|request| (request.enable_thinking, request.thinking_budget)).unwrap();
+        let effort = |word: &str| thinking(json!({"reasoning_effort": word}));
+        assert_eq!(effort("none"), (Some(false), None));
+        assert_eq!(effort("minimal"), (Some(true), Some(256)));
+        assert_eq!(effort("low"), (Some(true), Some(1024)));
+        assert_eq!(effort("medium"), (Some(true), Some(4096)));
+        assert_eq!(effort("high"), (Some(true), Some(16_384)));
+        assert_eq!((effort("xhigh"), effort("max")), ((Some(true), None), (Some(true), None)));
+        assert_eq!(thinking(json!({"reasoning_effort": null})), (None, None));
+        // what says more wins
+        let both = json!({"reasoning_effort": "low", "enable_thinking": false, "thinking_budget": 9});
+        assert_eq!(thinking(both), (Some(false), Some(9)));
+    }
+
+    #[test]
     fn what_cannot_be_served_is_named() {
         for (request, words) in [
             (json!({"temp": 1}), "the field \"temp\" is not known"),
-            (json!({"temperature": "warm"}), "temperature: invalid type: string \"warm\""),
-            (json!({"max_tokens": -1}), "max_tokens: invalid value"),
-            (json!({"stop": [1]}), "stop: invalid type"),
-            (json!({"messages": "Hi"}), "messages: invalid type"),
+            (json!({"temperature": "warm"}), "temperature must be a number, not \"warm\""),
+            (json!({"max_tokens": -1}), "max_tokens must be a whole number from 0 on, not -1"),
+            (json!({"stop": [1]}), "stop must be a text or a list of texts, not [1]"),
+            (json!({"messages": "Hi"}), "messages must be a list, not \"Hi\""),
             (
                 json!({"messages": [{"role": "user", "content": "a"}, {"role": "x"}]}),
                 "messages[1]: role must be one of",
             ),
-            (json!({"n": "two"}), "n: invalid type"),
-            (json!({"logit_bias": {"a": 1}}), "logit_bias: invalid"),
-            (json!({"messages": [], "logprobs": 2}), "logprobs: invalid type: integer `2`"),
+            (
+                json!({"messages": ["Hi"]}),
+                "messages[0] must be an object with a role and a content, not \"Hi\"",
+            ),
+            (json!({"max_tokens": 1.5}), "max_tokens must be a whole number from 0 on, not 1.5"),
+            (json!({"enable_thinking": "no"}), "enable_thinking must be true or false, not \"no\""),
+            (json!({"tools": {}}), "tools must be a list, not {}"),
+            (json!({"prompt": 7}), "prompt must be a text, not 7"),
+            (json!({"reasoning_effort": "huge"}), "reasoning_effort must be one of none, minimal, low"),
+            (json!({"n": "two"}), "n must be a whole number from 0 on, not \"two\""),
+            (
+                json!({"logit_bias": {"a": 1}}),
+                "logit_bias must be an object of token ids, each with a number, not {\"a\":1}",
+            ),
+            (json!({"messages": [], "logprobs": 2}), "logprobs must be true or false, not 2"),
             (json!({"prompt": "a", "logprobs": 21}), "logprobs is 21, but must be at most 20"),
-            (json!({"prompt": "a", "logprobs": -1}), "logprobs: invalid value: integer `-1`"),
+            (json!({"prompt": "a", "logprobs": -1}), "logprobs must be a whole number from 0 on, not -1"),
             (json!({"prompt": "a", "logprobs": 1, "top_logprobs": 1}), "\"top_logprobs\" is not known"),
-            (json!({"response_format": {"type": "xml"}}), "response_format: unknown variant `xml`"),
-            (json!({"tool_choice": "must"}), "tool_choice: \"must\" is none of \"auto\""),
-            (json!({"grammar": {"syntax": "bnf"}}), "grammar: "),
+            (json!({"response_format": {"type": "xml"}}), "response_format must be {\"type\": \"text\"}"),
+            (json!({"tool_choice": "must"}), "tool_choice must be one of \"auto\""),
+            (json!({"grammar": {"syntax": "bnf"}}), "grammar must be a grammar's text"),
             (json!({"chat_template_kwargs": {"x": 1}}), "\"x\" is not supported yet"),
-            (json!({"adapters": [{"name": "a", "strength": 1}]}), "adapters: unknown field `strength`"),
+            (
+                json!({"adapters": [{"name": "a", "strength": 1}]}),
+                "adapters must be a list of objects with a name and, if wanted, a scale",
+            ),
         ] {
             let error = parsed(request.clone()).unwrap_err();
             assert!(error.contains(words), "{request}: \"{words}\" is not in: {error}");
+            for serdes in ["invalid", "expected", "line", "column", "`"] {
+                assert!(!error.contains(serdes), "{request}: {error}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a request says of its reply's form.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// What the text of a reply must be, in the shape of OpenAI's `response_format`. Thoughts before it are free.
 ///
@@ -103,8 +103,8 @@ impl GrammarText {
 }
 
 /// Whether a reply calls tools.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(into = "Value")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
 pub enum ToolChoice {
     /// As the model likes.
     #[default]
@@ -128,22 +128,18 @@ impl From<ToolChoice> for Value {
     }
 }
 
-impl ToolChoice {
+impl TryFrom<Value> for ToolChoice {
+    type Error = &'static str;
+
     /// In OpenAI's shape: a word, or the function's name in an object.
-    pub(super) fn from_value(value: &Value) -> Option<Self> {
-        let named = |fields: &Map<String, Value>| {
-            let function = fields.get("function").and_then(Value::as_object).unwrap_or(fields);
-            function.get("name").and_then(Value::as_str).map(|name| Self::Named(name.to_owned()))
-        };
-        match value {
-            Value::String(word) => match word.as_str() {
-                "auto" => Some(Self::Auto),
-                "none" => Some(Self::None),
-                "required" | "any" => Some(Self::Required),
-                _ => None,
-            },
-            Value::Object(fields) => named(fields),
-            _ => None,
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        let name = value.pointer("/function/name").or(value.get("name")).and_then(Value::as_str);
+        match (value.as_str(), name) {
+            (Some("auto"), _) => Ok(Self::Auto),
+            (Some("none"), _) => Ok(Self::None),
+            (Some("required" | "any"), _) => Ok(Self::Required),
+            (None, Some(name)) => Ok(Self::Named(name.to_owned())),
+            _ => Err("neither a choice nor a function's name"),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct ReplyReader {
     form: ReplyForm,
     /// Tokens that the thoughts may still have.
     thinking_left: usize,
+    /// Tokens that are thoughts, or begin or end them.
+    pub(super) n_thought: usize,
     pub(super) text: String,
     pub(super) reasoning: String,
     pub(super) tool_calls: Vec<ToolCall>,
@@ -45,6 +47,7 @@ impl ReplyReader {
             stop,
             form,
             thinking_left: thinking_budget.unwrap_or(usize::MAX),
+            n_thought: 0,
             text: String::new(),
             reasoning: String::new(),
             tool_calls: Vec::new(),
@@ -64,9 +67,11 @@ impl ReplyReader {
         if self.stop.is_eos(id) {
             return Verdict::Ends;
         }
+        let was_thinking = self.is_thinking();
         let text = self.decoder.push(id);
         let step = self.stop.push(&text);
         self.push(&step.emit);
+        self.n_thought += usize::from(was_thinking || self.is_thinking());
         self.logprobs.extend(logprobs.clone());
         self.events.push_back(ChatEvent::Token { logprobs });
         if step.stopped.is_some() {

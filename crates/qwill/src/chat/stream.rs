@@ -146,6 +146,7 @@ impl ChatStream {
             prompt_tokens: generation.prompt.len(),
             completion_tokens: ids.len(),
             cached_tokens: n_cached.unwrap_or(0),
+            reasoning_tokens: reader.n_thought,
         };
         let timings = clock.timings(usage.prompt_tokens - usage.cached_tokens);
         let content = reader.logprobs;
@@ -226,6 +227,7 @@ impl ChatStream {
         let tokenizer = self.model.tokenizer()?;
         self.reader.end_thoughts(tokenizer);
         end_thoughts(tokenizer, &mut self.ids)?;
+        self.reader.n_thought = self.ids.len();
         let context = [&self.generation.prompt[..], &self.ids].concat();
         let left = self.max_tokens.saturating_sub(self.ids.len());
         if left == 0 || context.len() >= self.model.facts().engine.context_length {
