@@ -31,11 +31,13 @@ fn local_files(model: &str) -> Result<ModelFiles, Failure> {
     if model == "demo" { Ok(ModelFiles::demo()) } else { Ok(ModelFiles::from_path(model)?) }
 }
 
-/// The id that `--model` is, unless it is a name on the disk.
+/// The id that `--model` is, or the address of its page, unless it is a name on the disk.
 fn hub_id(model: &str) -> Option<HubId> {
     let is_file_name = [".gguf", ".safetensors", ".json"].iter().any(|ending| model.ends_with(ending));
-    let id = model.parse().ok()?;
-    (model != "demo" && !is_file_name && !Path::new(model).exists()).then_some(id)
+    let is_address =
+        model.contains("://") || model.starts_with("hf.co/") || model.starts_with("huggingface.co/");
+    let is_name = model == "demo" || (is_file_name && !is_address) || Path::new(model).exists();
+    if is_name { None } else { HubOptions::from_env().id(model).ok() }
 }
 
 /// Shows a download.

@@ -1,14 +1,16 @@
 //! The files of a model, wherever they lie.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use qwill_models::{Config, config_from_gguf};
-use qwill_text::{ChatTemplate, GenerationConfig, GgufTokenizer, TemplateUse, Tokenizer};
+use qwill_text::{GenerationConfig, GgufTokenizer, Tokenizer};
 use qwill_weights::{ByteSource, Checkpoint, Metadata};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::templates::{DEFAULT, Templates};
+use crate::{Error, lfs};
 
 /// Files that together are a model: one GGUF (or its parts), or a Hugging Face directory's.
 #[derive(Clone)]
@@ -27,6 +29,11 @@ impl std::fmt::Debug for ModelFiles {
 /// The last part of a path or URL.
 pub(crate) fn base_name(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// The folder of a file, without those above it.
+fn folder(name: &str) -> &str {
+    name.rsplit(['/', '\\']).nth(1).unwrap_or_default()
 }
 
 /// Everything about a model but its weights in GPU memory.
@@ -66,12 +73,14 @@ impl Opened {
     }
 }
 
-/// A checkpoint's chat templates.
-#[derive(Clone, Default)]
-pub(crate) struct Templates {
-    pub(crate) plain: Option<ChatTemplate>,
-    pub(crate) tools: Option<ChatTemplate>,
-}
+/// The weights of a model, in one file.
+const SINGLE: &str = "model.safetensors";
+/// The folder of templates beside the usual one.
+const TEMPLATES: &str = "additional_chat_templates";
+/// The folder that says how an embedding is made of the states of tokens.
+const POOLING: &str = "1_Pooling";
+/// Where our GGUF files keep the names of special tokens as templates print them, since GGUF's own keys mean other things.
+pub(crate) const NAMES_KEY: &str = "qwill.special_tokens";
 
 impl ModelFiles {
     /// Files that somebody else reads; `name` is for people.
@@ -98,15 +107,23 @@ impl ModelFiles {
                 "there is no file or directory \"{shown}\"; give a GGUF file, a Hugging Face directory, or \"demo\""
             )));
         }
-        let io = |e: std::io::Error| Error::Files(format!("{shown}: {e}"));
         let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(io)? {
-            let file = entry.map_err(io)?.path();
-            let wanted = ["json", "safetensors", "gguf", "txt", "tiktoken", "jinja"];
-            if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e))
-                && file.is_file()
-            {
-                files.push(Arc::new(FileSource::open(&file)?));
+        for (folder, wanted) in [
+            (path.to_owned(), &["json", "safetensors", "gguf", "txt", "tiktoken", "jinja"][..]),
+            (path.join(TEMPLATES), &["jinja"]),
+            (path.join(POOLING), &["json"]),
+        ] {
+            let io = |e: std::io::Error| Error::Files(format!("{}: {e}", folder.display()));
+            if folder != path && !folder.is_dir() {
+                continue;
+            }
+            for entry in std::fs::read_dir(&folder).map_err(io)? {
+                let file = entry.map_err(io)?.path();
+                if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e))
+                    && file.is_file()
+                {
+                    files.push(Arc::new(FileSource::open(&file)?));
+                }
             }
         }
         Ok(Self { name, files })
@@ -119,8 +136,27 @@ impl ModelFiles {
         Self { name: "demo".into(), files: vec![Arc::new(source)] }
     }
 
+    /// The file of that name, the one at the top before those in folders.
     fn find(&self, name: &str) -> Option<&Arc<dyn ByteSource>> {
-        self.files.iter().find(|file| base_name(file.name()) == name)
+        let mut found = self.files.iter().filter(|file| base_name(file.name()) == name);
+        let is_at_top = |file: &&Arc<dyn ByteSource>| ![TEMPLATES, POOLING].contains(&folder(file.name()));
+        let first = found.clone().find(is_at_top);
+        first.or_else(|| found.next())
+    }
+
+    /// Files that lie in a folder of that name.
+    fn in_folder(&self, name: &str) -> impl Iterator<Item = &Arc<dyn ByteSource>> {
+        self.files.iter().filter(move |file| folder(file.name()) == name)
+    }
+
+    /// Refuses files that are not here.
+    pub(crate) async fn check_whole(&self) -> Result<(), Error> {
+        for file in &self.files {
+            if let Some(reason) = lfs::explain(&**file).await? {
+                return Err(Error::Files(reason));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -153,6 +189,7 @@ impl ModelFiles {
 
     /// Only the tokenizer: no weights, no GPU.
     pub async fn tokenizer(self) -> Result<Tokenizer, Error> {
+        self.check_whole().await?;
         let tokenizer = match self.read("config.json").await? {
             Some(config_json) if self.with_extension(".gguf").is_empty() => {
                 let config = parse_config(&config_json)?;
@@ -165,6 +202,7 @@ impl ModelFiles {
     }
 
     pub(crate) async fn open(self) -> Result<Opened, Error> {
+        self.check_whole().await?;
         let gguf = self.with_extension(".gguf");
         if !gguf.is_empty() {
             return self.open_gguf(gguf).await;
@@ -206,13 +244,8 @@ impl ModelFiles {
         let metadata = checkpoint.metadata();
         let tokenizer = gguf_tokenizer(metadata)?;
         let generation = gguf_generation(metadata, tokenizer.as_ref())?;
-        let template = |key: &str| -> Result<Option<ChatTemplate>, Error> {
-            Ok(metadata.get_str(key)?.map(ChatTemplate::new).transpose()?)
-        };
-        let plain = template("tokenizer.chat_template")?;
-        let tools = template("tokenizer.chat_template.tool_use")?.or_else(|| plain.clone());
+        let templates = gguf_templates(metadata)?;
         let name = metadata.get_str("general.name")?.unwrap_or(&self.name).to_owned();
-        let templates = Templates { plain, tools };
         Ok(Opened { name, config, tokenizer, templates, generation, config_file, checkpoint })
     }
 
@@ -221,7 +254,7 @@ impl ModelFiles {
         shards: Vec<Arc<dyn ByteSource>>,
         config_json: Vec<u8>,
     ) -> Result<Opened, Error> {
-        let index = self.read("model.safetensors.index.json").await?;
+        let (shards, index) = self.choose_shards(shards).await?;
         let checkpoint = Checkpoint::open_safetensors(shards, index.as_deref()).await?;
         let parsed = parse_config(&config_json)?;
         let tokenizer_config = self.read("tokenizer_config.json").await?;
@@ -232,14 +265,8 @@ impl ModelFiles {
             Some(&config_json),
             tokenizer.as_ref(),
         )?;
-        let own =
-            self.read("chat_template.jinja").await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let template = |for_tools| -> Result<Option<ChatTemplate>, Error> {
-            let configured = tokenizer.as_ref().and_then(|t| t.config().chat_template(for_tools));
-            Ok(own.as_deref().or(configured).map(ChatTemplate::new).transpose()?)
-        };
-        let templates =
-            Templates { plain: template(TemplateUse::Plain)?, tools: template(TemplateUse::Tools)? };
+        let templates = self.templates(tokenizer.as_ref()).await?;
+        self.check_pooling().await?;
         Ok(Opened {
             name: self.name,
             checkpoint,
@@ -249,6 +276,66 @@ impl ModelFiles {
             generation,
             config_file: "config.json".into(),
         })
+    }
+
+    /// The files of the weights, and the index that says what is in which: one whole file before any parts, whatever was
+    /// left beside it. What is not of the model (`consolidated.safetensors` is the same weights for other programs) is
+    /// left out.
+    async fn choose_shards(
+        &self,
+        mut shards: Vec<Arc<dyn ByteSource>>,
+    ) -> Result<(Vec<Arc<dyn ByteSource>>, Option<Vec<u8>>), Error> {
+        let is_single = |file: &Arc<dyn ByteSource>| base_name(file.name()) == SINGLE;
+        if shards.iter().any(is_single) {
+            shards.retain(is_single);
+            return Ok((shards, None));
+        }
+        let is_foreign = |file: &Arc<dyn ByteSource>| base_name(file.name()).starts_with("consolidated");
+        if !shards.iter().all(is_foreign) {
+            shards.retain(|file| !is_foreign(file));
+        }
+        Ok((shards, self.read("model.safetensors.index.json").await?))
+    }
+
+    /// Those of the tokenizer's configuration; a template in a file of its own goes before all of them, and those of the
+    /// folder come on top.
+    async fn templates(&self, tokenizer: Option<&Tokenizer>) -> Result<Templates, Error> {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let mut sources: Vec<(String, String)> = Vec::new();
+        match self.read("chat_template.jinja").await? {
+            Some(own) => sources.push((DEFAULT.to_owned(), text(own))),
+            None => sources.extend(tokenizer.into_iter().flat_map(|tokenizer| {
+                let named = tokenizer.config().chat_templates();
+                named.map(|(name, source)| (name.to_owned(), source.to_owned()))
+            })),
+        }
+        for file in self.in_folder(TEMPLATES) {
+            if let Some(name) = base_name(file.name()).strip_suffix(".jinja") {
+                sources.push((name.to_owned(), text(file.read(0..file.len()).await?)));
+            }
+        }
+        Templates::new(sources)
+    }
+
+    /// Refuses embeddings that are not the last token's state, which is what every Qwen was trained for.
+    async fn check_pooling(&self) -> Result<(), Error> {
+        let Some(file) = self.in_folder(POOLING).find(|file| base_name(file.name()) == "config.json") else {
+            return Ok(());
+        };
+        let config: Value = serde_json::from_slice(&file.read(0..file.len()).await?).unwrap_or_default();
+        let modes = config.as_object().into_iter().flatten();
+        let mut other = modes.filter(|(key, on)| {
+            key.starts_with("pooling_mode_")
+                && key.as_str() != "pooling_mode_lasttoken"
+                && **on == json!(true)
+        });
+        match other.next() {
+            None => Ok(()),
+            Some((key, _)) => Err(Error::Files(format!(
+                "{} says \"{key}\": true, but only the last token's state (pooling_mode_lasttoken) is supported",
+                file.name()
+            ))),
+        }
     }
 
     /// The tokenizer in whichever form the repository has it, the newest first.
@@ -285,13 +372,58 @@ fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, Error> {
         Ok(metadata.get_strings(key)?.unwrap_or_default().into_iter().map(str::to_owned).collect())
     };
     let Some(model) = metadata.get_str("tokenizer.ggml.model")? else { return Ok(None) };
+    let tokens = strings("tokenizer.ggml.tokens")?;
     Ok(Some(Tokenizer::from_gguf(GgufTokenizer {
         model: model.to_owned(),
         pre: metadata.get_str("tokenizer.ggml.pre")?.unwrap_or_default().to_owned(),
-        tokens: strings("tokenizer.ggml.tokens")?,
+        special_names: special_names(metadata, &tokens)?,
+        tokens,
         token_types: metadata.get_i32s("tokenizer.ggml.token_type")?.unwrap_or_default(),
         merges: strings("tokenizer.ggml.merges")?,
     })?))
+}
+
+/// What templates print as `bos_token` and the like: the names of the tokens that the file counts as such.
+fn special_names(metadata: &Metadata, tokens: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    if let Some(own) = metadata.get_str(NAMES_KEY)?
+        && let Ok(names) = serde_json::from_str(own)
+    {
+        return Ok(names);
+    }
+    let keys = [
+        ("bos_token", "bos"),
+        ("eos_token", "eos"),
+        ("pad_token", "padding"),
+        ("unk_token", "unknown"),
+        ("sep_token", "seperator"),
+        ("cls_token", "cls"),
+        ("mask_token", "mask"),
+    ];
+    let mut names = BTreeMap::new();
+    for (name, key) in keys {
+        let id = metadata.get_u64(&format!("tokenizer.ggml.{key}_token_id"))?;
+        let token = id.and_then(|id| tokens.get(usize::try_from(id).ok()?));
+        names.extend(token.map(|token| (name.to_owned(), token.clone())));
+    }
+    Ok(names)
+}
+
+/// `tokenizer.chat_template`, and those that have their name behind it.
+fn gguf_templates(metadata: &Metadata) -> Result<Templates, Error> {
+    const KEY: &str = "tokenizer.chat_template";
+    let mut sources = Vec::new();
+    for (key, _) in metadata.iter() {
+        let name = match key.strip_prefix(KEY) {
+            Some("") => DEFAULT,
+            Some(rest) => match rest.strip_prefix('.') {
+                Some(name) => name,
+                None => continue,
+            },
+            None => continue,
+        };
+        sources.extend(metadata.get_str(key)?.map(|source| (name.to_owned(), source.to_owned())));
+    }
+    Templates::new(sources)
 }
 
 /// Sampling defaults of a GGUF file: `general.sampling.*` where present, else transformers'; the ids that end a turn.

@@ -79,6 +79,7 @@ mod gpus;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
 mod inspect;
+mod lfs;
 mod load_options;
 mod lora;
 mod memory;
@@ -95,6 +96,7 @@ mod session;
 mod settings;
 mod setup;
 mod spread;
+mod templates;
 mod timings;
 mod weight_format;
 

@@ -58,7 +58,8 @@ fn whatever_clients_send_is_what_they_mean() {
             );
             compared += 1;
             if ours != *expected {
-                writeln!(report, "{name} {presets:?} / {case}:\n  python {expected}\n  ours   {ours:?}").unwrap();
+                writeln!(report, "{name} {presets:?} / {case}:\n  python {expected}\n  ours   {ours:?}")
+                    .unwrap();
             }
         }
     }
@@ -86,9 +87,7 @@ fn built_in_formats_need_no_preparation_for_nulls_and_developers() {
             template.render(&chat).unwrap()
         };
         let call = json!([{"id": "1", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}]);
-        let with = |content: Value| {
-            json!([{"role": "user", "content": "x"}, content, {"role": "tool", "content": "y", "tool_call_id": "1"}])
-        };
+        let with = |content: Value| json!([{"role": "user", "content": "x"}, content, {"role": "tool", "content": "y", "tool_call_id": "1"}]);
         let empty = render(with(json!({"role": "assistant", "content": "", "tool_calls": call})));
         for message in [
             json!({"role": "assistant", "content": null, "tool_calls": call}),

@@ -117,7 +117,8 @@ fn what_the_model_said_keeps_its_tags() {
         );
         assert_eq!(thought, turn(&["<think>", "</think>", "<tool_call>", "</tool_call>"]));
         // A tag cannot stand inside thoughts that it would have ended.
-        let quoted = said(json!({"role": "assistant", "content": "b", "reasoning": "say </think> <tool_call>"}));
+        let quoted =
+            said(json!({"role": "assistant", "content": "b", "reasoning": "say </think> <tool_call>"}));
         assert_eq!(quoted, turn(&["<think>", "<tool_call>", "</think>"]));
     }
 }

@@ -34,6 +34,8 @@ pub(crate) fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
 
 pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsValue> {
     let json = String::from(JSON::stringify(value)?);
-    serde_json::from_str(&json)
+    // By way of a value: what a field says of itself has no line and column.
+    serde_json::from_str::<serde_json::Value>(&json)
+        .and_then(serde_json::from_value)
         .map_err(|e| error("invalid-request", &format!("the arguments are not valid: {e}")))
 }

@@ -41,8 +41,7 @@ impl Fields {
     }
 
     fn take_messages(&mut self) -> Result<Vec<Message>, Error> {
-        let messages = self.take::<Vec<Value>>("messages")?.unwrap_or_default().into_iter().enumerate();
-        messages.map(|(index, message)| read(&format!("messages[{index}]"), message)).collect()
+        Message::list(self.take("messages")?.unwrap_or_default())
     }
 
     fn take_sampling(&mut self) -> Result<SamplingOptions, Error> {
@@ -117,6 +116,8 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
             stop: fields.take_texts("stop")?,
             enable_thinking: fields.take_thinking()?,
             thinking_budget: fields.take("thinking_budget")?,
+            split_special_tokens: fields.take("split_special_tokens")?,
+            chat_template: fields.take("chat_template")?,
             adapters: fields.take("adapters")?,
         };
         match fields.0.into_iter().find(|(_, value)| !value.is_null()) {
@@ -178,6 +179,8 @@ mod tests {
             suffix: Some("s".into()),
             prompt: Some("p".into()),
             thinking_budget: Some(3),
+            split_special_tokens: Some(false),
+            chat_template: Some("rag".into()),
             logit_bias: Some([(3, 0.5), (7, -100.0)].into()),
             logprobs: Some(true),
             top_logprobs: Some(4),
@@ -200,7 +203,7 @@ mod tests {
             (json!({"messages": "Hi"}), "messages: invalid type"),
             (
                 json!({"messages": [{"role": "user", "content": "a"}, {"role": "x"}]}),
-                "messages[1]: role must be one of",
+                "messages[1].role must be one of",
             ),
             (json!({"n": "two"}), "n: invalid type"),
             (json!({"logit_bias": {"a": 1}}), "logit_bias: invalid"),
