@@ -409,6 +409,18 @@ fn a_hub_id_is_taken_from_the_cache_when_the_hub_may_not_be_asked() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tokens: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(!tokens["ids"].as_array().unwrap().is_empty());
+    for address in [
+        "hf.co/Qwen/Tiny-GGUF:Q8_0",
+        "https://huggingface.co/Qwen/Tiny-GGUF",
+        "https://huggingface.co/Qwen/Tiny-GGUF/blob/main/tiny-Q8_0.gguf",
+    ] {
+        let same = with_home(address).output().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&same.stdout),
+            String::from_utf8_lossy(&output.stdout),
+            "{address}"
+        );
+    }
     let message = failure(&mut with_home("Qwen/Tiny-GGUF:Q4_K_M"), 1);
     assert!(message.contains("there are Q8_0"), "{message}");
     std::fs::remove_dir_all(&home).unwrap();
