@@ -30,6 +30,8 @@ export interface EngineConversation extends EngineSampling {
   tools?: unknown[];
   enable_thinking?: boolean;
   thinking_budget?: number;
+  chat_template?: string;
+  split_special_tokens?: boolean;
   logprobs?: boolean;
   top_logprobs?: number;
 }

@@ -3,7 +3,7 @@
 import { count, invalid, refuseUnknown, text, texts } from "./checks.ts";
 import type { EngineEmbedRequest, EngineRerankRequest, EngineScoreRequest } from "./engine.ts";
 import type { CallOptions, ChatMessage } from "./openai.ts";
-import { toEngineMessages } from "./request.ts";
+import { someMessages } from "./request.ts";
 
 export interface EmbedOptions extends CallOptions {
   /** What the search is for. Makes the texts queries; documents go without one. */
@@ -67,7 +67,7 @@ export function rank(documents: string[], scores: number[], { topN }: RerankOpti
 }
 
 export function toScoreRequest(input: ScoreInput): EngineScoreRequest {
-  if (Array.isArray(input)) return { messages: toScoredMessages(input) };
+  if (Array.isArray(input)) return { messages: someMessages(input) };
   if (typeof input !== "object" || input === null) {
     throw invalid("score takes a list of messages, or { ids } with a list of token ids");
   }
@@ -77,21 +77,6 @@ export function toScoreRequest(input: ScoreInput): EngineScoreRequest {
     throw invalid("ids must be a list of token ids, whole numbers from 0 on");
   }
   return { ids };
-}
-
-/** Steps stay a list: the engine marks the end of each. */
-function toScoredMessages(messages: ScoredMessage[]): unknown[] {
-  const steps = messages.map((message) => {
-    const content: unknown = message?.content;
-    return Array.isArray(content) && content.length > 0 && content.every((step) => typeof step === "string")
-      ? (content as string[])
-      : undefined;
-  });
-  const plain = messages.map((message, index) => (steps[index] ? { ...message, content: "" } : message));
-  return toEngineMessages(plain as ChatMessage[]).map((message, index) => ({
-    ...message,
-    content: steps[index] ?? message.content,
-  }));
 }
 
 function toInstruction({ instruction }: EmbedOptions | RerankOptions): { instruction?: string } {

@@ -3,13 +3,7 @@
 import { toAdapterUses } from "./adapters.ts";
 import { count, finite, invalid, type NotYet, refuseUnknown, text } from "./checks.ts";
 import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine-chat.ts";
-import type {
-  ChatCompletionRequest,
-  ChatMessage,
-  CompletionRequest,
-  SamplingRequest,
-  SessionRequest,
-} from "./openai.ts";
+import type { ChatCompletionRequest, CompletionRequest, SamplingRequest, SessionRequest } from "./openai.ts";
 
 /** How a reply is given. */
 export const TURN = ["stream", "stream_options", "signal", "onProgress"];
@@ -33,6 +27,7 @@ const CHAT = new Set([
   ...SHARED,
   ...["messages", "tools", "tool_choice", "max_completion_tokens", "top_logprobs"],
   ...["enable_thinking", "thinking_budget", "chat_template_kwargs"],
+  ...["chat_template", "split_special_tokens"],
 ]);
 
 /** What says how one reply is given is said turn by turn. */
@@ -51,19 +46,19 @@ const COMPLETION_NOT_YET: NotYet = {
 /** The engine's form of a conversation to continue. */
 export function toConversation(request: ChatCompletionRequest): EngineConversation {
   refuseUnknown(request, CHAT, CHAT_NOT_YET);
-  return conversation(toEngineMessages(request.messages), request);
+  return conversation(someMessages(request.messages), request);
 }
 
 /** The engine's form of what holds for every turn of a session. */
 export function toSessionRequest(request: SessionRequest): EngineConversation {
   refuseUnknown(request, SESSION, CHAT_NOT_YET);
   const messages = request.messages ?? [];
-  return conversation(messages.length === 0 ? [] : toEngineMessages(messages), request);
+  return conversation(messages.length === 0 ? [] : someMessages(messages), request);
 }
 
 function conversation(messages: unknown[], request: SessionRequest): EngineConversation {
   const { tool_choice = "auto", tools = [], chat_template_kwargs = {}, thinking_budget } = request;
-  const { logprobs, top_logprobs } = request;
+  const { logprobs, top_logprobs, chat_template, split_special_tokens } = request;
   if (tool_choice !== "auto" && tool_choice !== "none") {
     throw invalid(
       `"tool_choice": ${JSON.stringify(tool_choice)} is not supported yet, only "auto" and "none"`,
@@ -80,6 +75,8 @@ function conversation(messages: unknown[], request: SessionRequest): EngineConve
     ...(tool_choice === "auto" && tools.length > 0 && { tools }),
     ...(typeof enable_thinking === "boolean" && { enable_thinking }),
     ...(isGiven(thinking_budget) && { thinking_budget: count("thinking_budget", thinking_budget) }),
+    ...(isGiven(chat_template) && { chat_template: text("chat_template", chat_template) }),
+    ...(isGiven(split_special_tokens) && { split_special_tokens }),
     ...(isGiven(logprobs) && { logprobs }),
     ...(isGiven(top_logprobs) && { top_logprobs: finite("top_logprobs", top_logprobs) }),
     ...toSampling({ ...request, max_tokens }),
@@ -118,33 +115,8 @@ function isGiven<T>(value: T | null | undefined): value is T {
   return value !== undefined && value !== null;
 }
 
-const ROLES = ["system", "developer", "user", "assistant", "tool"];
-
-/** Messages whose contents are text. */
-export function toEngineMessages(messages: ChatMessage[]): { role: string; content: string }[] {
-  if (!Array.isArray(messages) || messages.length === 0) {
-    throw invalid("messages must be a list of at least one message");
-  }
-  return messages.map((message, index) => {
-    if (!ROLES.includes(message?.role)) {
-      throw invalid(
-        `messages[${index}].role must be one of ${ROLES.join(", ")}, not ${JSON.stringify(message?.role)}`,
-      );
-    }
-    const role = message.role === "developer" ? "system" : message.role;
-    return { ...message, role, content: toText(message.content ?? "", index) };
-  });
-}
-
-function toText(content: unknown, index: number): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content))
-    throw invalid(`messages[${index}].content must be text or a list of text parts`);
-  const texts = content.map((part: { type?: unknown; text?: unknown }) => {
-    if (part?.type === "text" && typeof part.text === "string") return part.text;
-    throw invalid(
-      `messages[${index}].content has a part of type ${JSON.stringify(part?.type)}; only text is supported`,
-    );
-  });
-  return texts.join("");
+/** Messages as they are; the engine reads OpenAI's shape. */
+export function someMessages(messages: unknown): unknown[] {
+  if (Array.isArray(messages) && messages.length > 0) return messages;
+  throw invalid("messages must be a list of at least one message");
 }

@@ -6,7 +6,7 @@ import { QwillError } from "./errors.ts";
 import type { ChatCompletion, ChatMessage, SessionRequest, StreamRequest } from "./openai.ts";
 import type { Protocol, SessionState } from "./protocol.ts";
 import { type Ask, answer, newHead } from "./reply.ts";
-import { TURN, toEngineMessages, toSessionRequest } from "./request.ts";
+import { someMessages, TURN, toSessionRequest } from "./request.ts";
 import type { Client } from "./rpc.ts";
 import { fileOf, keepSession, openSaved } from "./saved-sessions.ts";
 
@@ -69,7 +69,7 @@ export class Session {
 
   /** Adds messages without asking for a reply. */
   async push(...messages: ChatMessage[]): Promise<void> {
-    const added = toEngineMessages(messages);
+    const added = someMessages(messages);
     this.#note(await this.#open().call("pushToSession", { id: this.#id, added }));
   }
 
