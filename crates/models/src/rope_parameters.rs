@@ -13,7 +13,7 @@ const UNSERVED: [&str; 6] =
 /// The description of positions, the same for all layers, if there is one.
 pub(crate) fn rope_parameters(config: &Config) -> Result<Option<Map<String, Value>>, Error> {
     let newer = table(config, "rope_parameters")?.map(|table| of_all_layers(config, table)).transpose()?;
-    let older = table(config, "rope_scaling")?;
+    let older = table(config, "rope_scaling")?.filter(|table| !table.is_empty());
     let found = match (newer, older) {
         (Some(newer), Some(older)) => {
             agree(&newer, older)?;

@@ -1,16 +1,15 @@
 //! The files of a model, wherever they lie.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use qwill_models::{Config, config_from_gguf};
-use qwill_text::{GenerationConfig, GgufTokenizer, Tokenizer};
-use qwill_weights::{ByteSource, Checkpoint, Metadata};
+use qwill_text::{GenerationConfig, Tokenizer};
+use qwill_weights::{ByteSource, Checkpoint};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::templates::{DEFAULT, Templates};
-use crate::{Error, lfs};
+use crate::{Error, gguf_metadata, lfs};
 
 /// Files that together are a model: one GGUF (or its parts), or a Hugging Face directory's.
 #[derive(Clone)]
@@ -79,9 +78,6 @@ const SINGLE: &str = "model.safetensors";
 const TEMPLATES: &str = "additional_chat_templates";
 /// The folder that says how an embedding is made of the states of tokens.
 const POOLING: &str = "1_Pooling";
-/// Where our GGUF files keep the names of special tokens as templates print them, since GGUF's own keys mean other things.
-pub(crate) const NAMES_KEY: &str = "qwill.special_tokens";
-
 impl ModelFiles {
     /// Files that somebody else reads; `name` is for people.
     pub fn from_sources(name: impl Into<String>, files: Vec<Arc<dyn ByteSource>>) -> Self {
@@ -242,9 +238,9 @@ impl ModelFiles {
         let checkpoint = Checkpoint::open_gguf(files).await?;
         let config = config_from_gguf(&checkpoint)?;
         let metadata = checkpoint.metadata();
-        let tokenizer = gguf_tokenizer(metadata)?;
-        let generation = gguf_generation(metadata, tokenizer.as_ref())?;
-        let templates = gguf_templates(metadata)?;
+        let tokenizer = gguf_metadata::tokenizer(metadata)?;
+        let generation = gguf_metadata::generation(metadata, tokenizer.as_ref())?;
+        let templates = gguf_metadata::templates(metadata)?;
         let name = metadata.get_str("general.name")?.unwrap_or(&self.name).to_owned();
         Ok(Opened { name, config, tokenizer, templates, generation, config_file, checkpoint })
     }
@@ -365,90 +361,6 @@ fn parse_config(json: &[u8]) -> Result<Value, Error> {
 /// Rows of the embedding.
 fn n_rows(config: &Value) -> Option<usize> {
     config["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok())
-}
-
-fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, Error> {
-    let strings = |key: &str| -> Result<Vec<String>, Error> {
-        Ok(metadata.get_strings(key)?.unwrap_or_default().into_iter().map(str::to_owned).collect())
-    };
-    let Some(model) = metadata.get_str("tokenizer.ggml.model")? else { return Ok(None) };
-    let tokens = strings("tokenizer.ggml.tokens")?;
-    Ok(Some(Tokenizer::from_gguf(GgufTokenizer {
-        model: model.to_owned(),
-        pre: metadata.get_str("tokenizer.ggml.pre")?.unwrap_or_default().to_owned(),
-        special_names: special_names(metadata, &tokens)?,
-        tokens,
-        token_types: metadata.get_i32s("tokenizer.ggml.token_type")?.unwrap_or_default(),
-        merges: strings("tokenizer.ggml.merges")?,
-    })?))
-}
-
-/// What templates print as `bos_token` and the like: the names of the tokens that the file counts as such.
-fn special_names(metadata: &Metadata, tokens: &[String]) -> Result<BTreeMap<String, String>, Error> {
-    if let Some(own) = metadata.get_str(NAMES_KEY)?
-        && let Ok(names) = serde_json::from_str(own)
-    {
-        return Ok(names);
-    }
-    let keys = [
-        ("bos_token", "bos"),
-        ("eos_token", "eos"),
-        ("pad_token", "padding"),
-        ("unk_token", "unknown"),
-        ("sep_token", "seperator"),
-        ("cls_token", "cls"),
-        ("mask_token", "mask"),
-    ];
-    let mut names = BTreeMap::new();
-    for (name, key) in keys {
-        let id = metadata.get_u64(&format!("tokenizer.ggml.{key}_token_id"))?;
-        let token = id.and_then(|id| tokens.get(usize::try_from(id).ok()?));
-        names.extend(token.map(|token| (name.to_owned(), token.clone())));
-    }
-    Ok(names)
-}
-
-/// `tokenizer.chat_template`, and those that have their name behind it.
-fn gguf_templates(metadata: &Metadata) -> Result<Templates, Error> {
-    const KEY: &str = "tokenizer.chat_template";
-    let mut sources = Vec::new();
-    for (key, _) in metadata.iter() {
-        let name = match key.strip_prefix(KEY) {
-            Some("") => DEFAULT,
-            Some(rest) => match rest.strip_prefix('.') {
-                Some(name) => name,
-                None => continue,
-            },
-            None => continue,
-        };
-        sources.extend(metadata.get_str(key)?.map(|source| (name.to_owned(), source.to_owned())));
-    }
-    Templates::new(sources)
-}
-
-/// Sampling defaults of a GGUF file: `general.sampling.*` where present, else transformers'; the ids that end a turn.
-fn gguf_generation(metadata: &Metadata, tokenizer: Option<&Tokenizer>) -> Result<GenerationConfig, Error> {
-    let mut json = serde_json::Map::new();
-    for (key, gguf) in [("temperature", "temp"), ("top_p", "top_p"), ("min_p", "min_p")] {
-        if let Some(value) = metadata.get_f64(&format!("general.sampling.{gguf}"))? {
-            json.insert(key.into(), json!(value as f32));
-            json.insert("do_sample".into(), json!(true));
-        }
-    }
-    if let Some(top_k) = metadata.get_u64("general.sampling.top_k")? {
-        json.insert("top_k".into(), json!(top_k));
-    }
-    let mut ends = Vec::new();
-    for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"] {
-        ends.extend(metadata.get_u64(key)?);
-    }
-    // Converters name one end; chat models stop at both.
-    if let Some(tokenizer) = tokenizer {
-        ends.extend(["<|im_end|>", "<|endoftext|>"].iter().filter_map(|t| tokenizer.id_of(t)).map(u64::from));
-    }
-    json.insert("eos_token_id".into(), json!(ends));
-    let bytes = serde_json::to_vec(&json).unwrap_or_default();
-    Ok(GenerationConfig::from_json(Some(&bytes), None, None)?)
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

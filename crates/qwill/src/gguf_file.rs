@@ -7,7 +7,7 @@ use qwill_text::GgufTokenizer;
 use qwill_weights::{Array, Value};
 use serde_json::json;
 
-use crate::files::NAMES_KEY;
+use crate::gguf_metadata::NAMES_KEY;
 
 /// A key of the header.
 pub(crate) type KeyValue = (String, Value);

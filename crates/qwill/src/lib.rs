@@ -75,6 +75,7 @@ mod eval;
 mod files;
 mod findings_file;
 mod gguf_file;
+mod gguf_metadata;
 mod gpus;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;

@@ -37,8 +37,9 @@ fn check_all_used(opened: &Opened, plan: &Plan) -> Result<(), Error> {
         return Ok(());
     }
     let used: HashSet<&str> = plan.tensors().into_iter().map(|part| part.gguf.as_str()).collect();
-    // an embedding model may bring the matrix that it does without
-    let is_used = |name: &str| used.contains(name) || name == "output.weight";
+    // An embedding model may bring the matrix that it does without, a reranker rows of its own a second time.
+    let copies = ["output.weight", "cls.output.weight"];
+    let is_used = |name: &str| used.contains(name) || copies.contains(&name);
     match checkpoint.tensors().find(|tensor| !is_used(&tensor.name)) {
         None => Ok(()),
         Some(tensor) => Err(qwill_weights::Error::Tensor {
