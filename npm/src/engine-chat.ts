@@ -35,6 +35,8 @@ export interface EngineConversation extends EngineSampling {
   thinking_budget?: number;
   /** OpenAI's word for both; what they say themselves counts more. */
   reasoning_effort?: ReasoningEffort;
+  chat_template?: string;
+  split_special_tokens?: boolean;
   logprobs?: boolean;
   top_logprobs?: number;
 }

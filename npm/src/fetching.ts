@@ -2,6 +2,7 @@
 
 import { aborted, QwillError } from "./errors.ts";
 import type { Manifest, Parts } from "./parts.ts";
+import { refusePointer } from "./pointer.ts";
 import type { RemoteFile } from "./protocol.ts";
 import {
   chunksOf,
@@ -39,6 +40,9 @@ export const TUNING: Tuning = {
 };
 
 const LONGEST_DELAY = 30_000;
+
+/** What comes in place of a file and is smaller than this is looked at. */
+const LARGEST_ODDITY = 4096;
 
 /** Servers send these compressed, and of other sites a page does not get to see that: their length says nothing. */
 const COMPRESSIBLE = /\.(json|txt|jinja|tiktoken)$/i;
@@ -196,7 +200,7 @@ export class Fetching {
       token,
       patience: tuning.silence,
     });
-    this.#compare(range);
+    await this.#compare(range);
     const alone = this.#workers.length === 1;
     if (range.partial && alone) {
       for (let i = 1; i < tuning.parallel; i++) this.#work();
@@ -230,6 +234,7 @@ export class Fetching {
       if (offset >= limit) return;
     }
     if (parts.size !== undefined) {
+      if (run.from === 0) await refusePointer(url, new Blob(run.pieces));
       throw new Passing(new QwillError("network", `${url} broke off after ${offset} bytes.`));
     }
     parts.end(offset);
@@ -252,13 +257,16 @@ export class Fetching {
   }
 
   /** Notices a file that is another one than when the download began. */
-  #compare({ size, version, partial }: Range): void {
+  async #compare({ size, version, partial, start, body }: Range): Promise<void> {
     const { digest, ...known } = this.#parts.manifest;
     const otherVersion =
       !digest && known.version !== undefined && version !== undefined && version !== known.version;
     const otherSize =
       (partial || !digest) && known.size !== undefined && size !== undefined && size !== known.size;
     if (!otherVersion && !otherSize) return;
+    if (start === 0 && size !== undefined && size < LARGEST_ODDITY) {
+      await refusePointer(this.#url, await new Response(body).blob());
+    }
     throw new QwillError(
       "file-changed",
       `${this.#url} changed on the server while it was downloaded. Load the model again; it will be fetched anew.`,

@@ -6,16 +6,6 @@ import { fetchText, insist, type RequestOptions } from "./ranges.ts";
 
 export const HUGGING_FACE = "https://huggingface.co";
 
-const ID = /^(\w[\w.-]*\/\w[\w.-]*)(?::(\w[\w.-]*))?(?:@(\w[\w./-]*))?$/;
-
-/** Reads `owner/name[:TAG][@REVISION]`; nothing if it is something else. */
-export function parseHubId(text: string): Omit<HubRef, "endpoint"> | undefined {
-  const [, repo, tag, revision = "main"] = ID.exec(text) ?? [];
-  // A relative address looks much the same.
-  if (!repo || /\.\.|--/.test(repo) || /\.(gguf|safetensors|json)$/i.test(text)) return undefined;
-  return { repo, tag, revision };
-}
-
 export function hubIdOf({ repo, tag, revision }: HubRef): string {
   return `${repo}${tag ? `:${tag}` : ""}${revision === "main" ? "" : `@${revision}`}`;
 }
@@ -129,6 +119,7 @@ function explain(error: QwillError, { endpoint, repo, revision }: HubRef): Qwill
   return error;
 }
 
+const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 const COMPANIONS = new RegExp(
   [
@@ -137,6 +128,7 @@ const COMPANIONS = new RegExp(
     "^tokenizer[^/]*\\.json$",
     "^[^/]*\\.tiktoken$",
     "^chat_template[^/]*$",
+    "^additional_chat_templates/[^/]+\\.jinja$",
   ].join("|"),
 );
 
@@ -149,12 +141,14 @@ export interface Choice {
 
 /** Chooses the model among a repository's files. */
 export function chooseFiles(hub: HubRef, files: RemoteFile[]): Choice {
-  const shards = files.filter(({ name }) => /^[^/]*\.safetensors$/.test(name));
+  const shards = shardsAmong(files);
   const groups = groupGguf(files);
   if (hub.tag !== undefined || (shards.length === 0 && groups.length > 0)) {
     return { files: chooseGguf(hub, groups) };
   }
-  const index = files.find(({ name }) => name === INDEX);
+  // What is left beside one whole file, such as an index of older parts, says nothing.
+  const isWhole = shards.some(({ name }) => name === SINGLE);
+  const index = isWhole ? undefined : files.find(({ name }) => name === INDEX);
   if (shards.length === 0 && !index) {
     throw new QwillError(
       "not-found",
@@ -163,8 +157,17 @@ export function chooseFiles(hub: HubRef, files: RemoteFile[]): Choice {
   }
   // A file of a folder may have the name of one at the top, which is the one that counts.
   const depth = ({ name }: RemoteFile) => name.split("/").length;
-  const companions = files.filter(({ name }) => COMPANIONS.test(name)).sort((a, b) => depth(a) - depth(b));
+  const isCompanion = ({ name }: RemoteFile) => COMPANIONS.test(name) && !(isWhole && name === INDEX);
+  const companions = files.filter(isCompanion).sort((a, b) => depth(a) - depth(b));
   return index ? { files: companions, index } : { files: [...companions, ...shards] };
+}
+
+/** The weights: one whole file before any parts, and what is the same for other programs only if there is nothing else. */
+function shardsAmong(files: RemoteFile[]): RemoteFile[] {
+  const all = files.filter(({ name }) => /^[^/]*\.safetensors$/.test(name));
+  const single = all.filter(({ name }) => name === SINGLE);
+  const own = all.filter(({ name }) => !name.startsWith("consolidated"));
+  return [single, own, all].find(({ length }) => length > 0) ?? [];
 }
 
 /** The weight files that an index names. */

@@ -118,6 +118,13 @@ export interface ConversationRequest extends SamplingRequest, NotServed {
   logprobs?: boolean | null;
   /** With `logprobs`: how many of the most likely tokens to tell in each place, up to 20. */
   top_logprobs?: number | null;
+  /** qwill's: the name of one of the model's chat templates. Default: `tool_use` with tools, if there is one, else `default`. */
+  chat_template?: string | null;
+  /**
+   * Whether names of special tokens that people, tools and programs wrote (`<|im_end|>`, `</think>`) are ordinary text.
+   * Default: `true`. `false` makes tokens of them, as transformers does: a page that a tool returns could forge an answer.
+   */
+  split_special_tokens?: boolean | null;
   /** Where other servers' clients put it. */
   chat_template_kwargs?: { enable_thinking?: boolean | null } | null;
 }

@@ -5,7 +5,7 @@ import type { EngineEmbedRequest, EngineRerankRequest, EngineScoreRequest } from
 import { checkFields, type Fields } from "./fields.ts";
 import type { CallOptions, ChatMessage } from "./openai.ts";
 import { CALL } from "./option-fields.ts";
-import { toEngineMessages } from "./request.ts";
+import { someMessages } from "./request.ts";
 
 export interface EmbedOptions extends CallOptions {
   /** What the search is for. Makes the texts queries; documents go without one. */
@@ -65,28 +65,13 @@ export function rank(documents: string[], scores: number[], { topN }: RerankOpti
 }
 
 export function toScoreRequest(input: ScoreInput): EngineScoreRequest {
-  if (Array.isArray(input)) return { messages: toScoredMessages(input) };
+  if (Array.isArray(input)) return { messages: someMessages(input) };
   if (typeof input !== "object" || input === null) {
     throw wrong("what is scored", "a list of messages, or { ids } with a list of token ids", input);
   }
   checkFields(input, SCORE);
   if (!isGiven(input.ids)) throw wrong("ids", "a list of token ids", input.ids);
   return { ids: input.ids };
-}
-
-/** Steps stay a list: the engine marks the end of each. */
-function toScoredMessages(messages: ScoredMessage[]): unknown[] {
-  const steps = messages.map((message) => {
-    const content: unknown = message?.content;
-    return Array.isArray(content) && content.length > 0 && content.every((step) => typeof step === "string")
-      ? (content as string[])
-      : undefined;
-  });
-  const plain = messages.map((message, index) => (steps[index] ? { ...message, content: "" } : message));
-  return toEngineMessages(plain as ChatMessage[]).map((message, index) => ({
-    ...message,
-    content: steps[index] ?? message.content,
-  }));
 }
 
 function toInstruction({ instruction }: EmbedOptions | RerankOptions): { instruction?: string } {

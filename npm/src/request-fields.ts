@@ -104,6 +104,8 @@ const CONVERSATION: Fields = {
   enable_thinking: flag,
   thinking_budget: count,
   reasoning_effort: oneOf(...EFFORTS),
+  chat_template: text,
+  split_special_tokens: flag,
   chat_template_kwargs: objectOf({ enable_thinking: flag }),
   logprobs: flag,
   top_logprobs: whole,

@@ -4,13 +4,7 @@ import { toAdapterUses } from "./adapters.ts";
 import { invalid, isGiven, text } from "./checks.ts";
 import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine-chat.ts";
 import { checkFields } from "./fields.ts";
-import type {
-  ChatCompletionRequest,
-  ChatMessage,
-  CompletionRequest,
-  SamplingRequest,
-  SessionRequest,
-} from "./openai.ts";
+import type { ChatCompletionRequest, CompletionRequest, SamplingRequest, SessionRequest } from "./openai.ts";
 import { CHAT, COMPLETION, SESSION } from "./request-fields.ts";
 
 const NUMBERS = [
@@ -28,18 +22,19 @@ const NUMBERS = [
 /** The engine's form of a conversation to continue. */
 export function toConversation(request: ChatCompletionRequest): EngineConversation {
   checkFields(request, CHAT);
-  return conversation(toEngineMessages(request.messages), request);
+  return conversation(someMessages(request.messages), request);
 }
 
 /** The engine's form of what holds for every turn of a session. */
 export function toSessionRequest(request: SessionRequest): EngineConversation {
   checkFields(request, SESSION);
   const messages = request.messages ?? [];
-  return conversation(messages.length === 0 ? [] : toEngineMessages(messages), request);
+  return conversation(messages.length === 0 ? [] : someMessages(messages), request);
 }
 
 function conversation(messages: unknown[], request: SessionRequest): EngineConversation {
   const { enable_thinking, thinking_budget, reasoning_effort, logprobs, top_logprobs } = request;
+  const { chat_template, split_special_tokens } = request;
   const thinks = enable_thinking ?? request.chat_template_kwargs?.enable_thinking;
   const max_tokens = request.max_completion_tokens ?? request.max_tokens;
   const tools = request.tools ?? [];
@@ -49,6 +44,8 @@ function conversation(messages: unknown[], request: SessionRequest): EngineConve
     ...(isGiven(thinks) && { enable_thinking: thinks }),
     ...(isGiven(thinking_budget) && { thinking_budget }),
     ...(isGiven(reasoning_effort) && { reasoning_effort }),
+    ...(isGiven(chat_template) && { chat_template }),
+    ...(isGiven(split_special_tokens) && { split_special_tokens }),
     ...(isGiven(logprobs) && { logprobs }),
     ...(isGiven(top_logprobs) && { top_logprobs }),
     ...toSampling({ ...request, max_tokens }),
@@ -83,33 +80,8 @@ function toSampling(request: SamplingRequest): EngineSampling {
   return result;
 }
 
-const ROLES = ["system", "developer", "user", "assistant", "tool"];
-
-/** Messages whose contents are text. */
-export function toEngineMessages(messages: ChatMessage[]): { role: string; content: string }[] {
-  if (!Array.isArray(messages) || messages.length === 0) {
-    throw invalid("messages must be a list of at least one message");
-  }
-  return messages.map((message, index) => {
-    if (!ROLES.includes(message?.role)) {
-      throw invalid(
-        `messages[${index}].role must be one of ${ROLES.join(", ")}, not ${JSON.stringify(message?.role)}`,
-      );
-    }
-    const role = message.role === "developer" ? "system" : message.role;
-    return { ...message, role, content: toText(message.content ?? "", index) };
-  });
-}
-
-function toText(content: unknown, index: number): string {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content))
-    throw invalid(`messages[${index}].content must be text or a list of text parts`);
-  const texts = content.map((part: { type?: unknown; text?: unknown }) => {
-    if (part?.type === "text" && typeof part.text === "string") return part.text;
-    throw invalid(
-      `messages[${index}].content has a part of type ${JSON.stringify(part?.type)}; only text is supported`,
-    );
-  });
-  return texts.join("");
+/** Messages as they are; the engine reads OpenAI's shape. */
+export function someMessages(messages: unknown): unknown[] {
+  if (Array.isArray(messages) && messages.length > 0) return messages;
+  throw invalid("messages must be a list of at least one message");
 }

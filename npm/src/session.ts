@@ -7,7 +7,7 @@ import { checkFields } from "./fields.ts";
 import type { ChatCompletion, ChatMessage, SessionRequest, StreamRequest } from "./openai.ts";
 import type { Protocol, SessionState } from "./protocol.ts";
 import { type Ask, answer, newHead } from "./reply.ts";
-import { toEngineMessages, toSessionRequest } from "./request.ts";
+import { someMessages, toSessionRequest } from "./request.ts";
 import { checkMessages, TURN } from "./request-fields.ts";
 import type { Client } from "./rpc.ts";
 import { fileOf, keepSession, openSaved } from "./saved-sessions.ts";
@@ -70,7 +70,7 @@ export class Session {
   /** Adds messages without asking for a reply. */
   async push(...messages: ChatMessage[]): Promise<void> {
     checkMessages("messages", messages);
-    const added = toEngineMessages(messages);
+    const added = someMessages(messages);
     this.#note(await this.#open().call("pushToSession", { id: this.#id, added }));
   }
 

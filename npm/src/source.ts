@@ -1,7 +1,8 @@
 // What `load` accepts as a model, brought into the one form that is sent to the worker.
 
 import { QwillError } from "./errors.ts";
-import { HUGGING_FACE, hubIdOf, parseHubId } from "./hub.ts";
+import { HUGGING_FACE, hubIdOf } from "./hub.ts";
+import { parseHubId } from "./hub-id.ts";
 import type { LocalFile, RandomModel, RemoteFile, SourceRef } from "./protocol.ts";
 import { askToKeep } from "./store.ts";
 
@@ -9,7 +10,8 @@ import { askToKeep } from "./store.ts";
  * What to load:
  * - `"demo"`: the small model that ships with this package;
  * - a model's id on the Hugging Face hub, `"Qwen/Qwen3-0.6B"`; of a GGUF repository with the quantisation,
- *   `"Qwen/Qwen3-8B-GGUF:Q4_K_M"`; both with `@` and a revision, if not the newest one;
+ *   `"Qwen/Qwen3-8B-GGUF:Q4_K_M"`; both with `@` and a revision, if not the newest one; also behind `hf.co/`, or as the
+ *   address of the model's page;
  * - the URL of a `.gguf` file, or the URLs of a checkpoint's files (`config.json`, `tokenizer.json`,
  *   `*.safetensors`, …);
  * - a `File` or `Blob` holding a GGUF, or the `File`s of a checkpoint folder, as a file input, a drop or
@@ -47,6 +49,10 @@ export interface StorageOptions {
 /** The shipped model; bundlers see this pattern and copy the file. */
 const demoUrl = () => new URL("../wasm/qwill-demo-q8_0.gguf", import.meta.url);
 
+/** What is read in folders of a checkpoint. */
+const INNER_FILE = /(?:^|\/)(additional_chat_templates\/[^/]+\.jinja|1_Pooling\/config\.json)$/;
+const INNER_FOLDERS = ["additional_chat_templates", "1_Pooling"];
+
 const CHECKPOINT_FILE = /\.(gguf|safetensors|json|txt|tiktoken|jinja)$/i;
 
 export async function resolveSource(source: ModelSource, options: HubOptions = {}): Promise<SourceRef> {
@@ -54,7 +60,8 @@ export async function resolveSource(source: ModelSource, options: HubOptions = {
     const file = { name: "qwill-demo-q8_0.gguf", url: demoUrl().href };
     return { name: "qwill-demo-q8_0", local: [], remote: { id: "demo", files: [file] }, storage: "none" };
   }
-  const hub = typeof source === "string" ? fromHub(source, options) : undefined;
+  const hub =
+    typeof source === "string" || source instanceof URL ? fromHub(String(source), options) : undefined;
   if (hub) return hub;
   if (typeof source === "string" || source instanceof URL) return fromFiles([], [fromUrl(source)]);
   if (source instanceof Blob) return fromFiles([fromBlob(source)], []);
@@ -96,9 +103,9 @@ export async function resolveToLoad(
 }
 
 function fromHub(text: string, options: HubOptions): SourceRef | undefined {
-  const id = parseHubId(text);
-  if (!id) return undefined;
   const endpoint = parseUrl(String(options.endpoint ?? HUGGING_FACE))?.href.replace(/\/+$/, "");
+  const id = parseHubId(text, endpoint);
+  if (!id) return undefined;
   if (!endpoint)
     throw new QwillError("invalid-request", `endpoint must be a URL, not "${options.endpoint}".`);
   const hub = { ...id, ...(options.revision !== undefined && { revision: options.revision }), endpoint };
@@ -134,7 +141,8 @@ function fromUrl(given: string | URL): RemoteFile {
   const text = String(given);
   const url = parseUrl(text);
   if (!url) throw new QwillError("invalid-source", `"${text}" is neither "demo", nor a hub id, nor a URL.`);
-  const name = decodeURIComponent(url.pathname.split("/").at(-1) ?? "");
+  const path = decodeURIComponent(url.pathname);
+  const name = INNER_FILE.exec(path)?.[1] ?? path.split("/").at(-1) ?? "";
   return { name: /\.\w+$/.test(name) ? name : "model.gguf", url: url.href };
 }
 
@@ -147,7 +155,9 @@ function parseUrl(text: string): URL | undefined {
 }
 
 function fromBlob(blob: Blob): LocalFile {
-  return { name: blob instanceof File && blob.name ? blob.name : "model.gguf", blob };
+  const isFile = blob instanceof File;
+  const inner = isFile ? INNER_FILE.exec(blob.webkitRelativePath ?? "")?.[1] : undefined;
+  return { name: inner ?? (isFile && blob.name ? blob.name : "model.gguf"), blob };
 }
 
 /** The files of a checkpoint among those of a folder: known endings, nearest to the top. */
@@ -155,17 +165,25 @@ function topLevel(files: File[]): File[] {
   const depth = (file: File) => file.webkitRelativePath.split("/").length;
   const known = files.filter((file) => CHECKPOINT_FILE.test(file.name));
   const top = Math.min(...known.map(depth));
-  return known.filter((file) => depth(file) === top);
+  const isInner = (file: File) => INNER_FILE.test(file.webkitRelativePath) && depth(file) === top + 1;
+  return known.filter((file) => depth(file) === top || isInner(file));
 }
 
 async function fromHandle(handle: FileSystemHandle): Promise<LocalFile[]> {
   if (handle.kind === "file") return [fromBlob(await (handle as FileSystemFileHandle).getFile())];
-  const files: File[] = [];
+  const files: LocalFile[] = [];
   for await (const entry of (handle as FileSystemDirectoryHandle).values()) {
+    if (entry.kind === "directory" && INNER_FOLDERS.includes(entry.name)) {
+      for await (const inner of (entry as FileSystemDirectoryHandle).values()) {
+        const name = `${entry.name}/${inner.name}`;
+        if (inner.kind !== "file" || !INNER_FILE.test(name)) continue;
+        files.push({ name, blob: await (inner as FileSystemFileHandle).getFile() });
+      }
+    }
     if (entry.kind !== "file" || !CHECKPOINT_FILE.test(entry.name)) continue;
-    files.push(await (entry as FileSystemFileHandle).getFile());
+    files.push(fromBlob(await (entry as FileSystemFileHandle).getFile()));
   }
-  if (files.length > 0) return files.map(fromBlob);
+  if (files.some(({ name }) => !INNER_FILE.test(name))) return files;
   throw new QwillError(
     "file-not-found",
     `The folder ${handle.name} holds no model: expected a .gguf file, or config.json, tokenizer.json and *.safetensors.`,

@@ -156,20 +156,23 @@ test("a stream throws what the engine throws, after what came before", async () 
 test("a request is brought into the engine's form", async () => {
   const { engine, model } = await setUp();
   const tool = { type: "function" as const, function: { name: "now" } };
+  const said: ChatMessage[] = [
+    {
+      role: "developer",
+      content: [
+        { type: "text", text: "Be " },
+        { type: "text", text: "brief." },
+      ],
+    },
+    { role: "assistant", content: null, reasoning_content: "Hm.", tool_calls: [call] },
+    { role: "tool", tool_call_id: "call_1", content: "12:00" },
+  ];
   await model.chat.completions.create({
     model: "gpt-4o",
-    messages: [
-      {
-        role: "developer",
-        content: [
-          { type: "text", text: "Be " },
-          { type: "text", text: "brief." },
-        ],
-      },
-      { role: "assistant", content: null, reasoning_content: "Hm.", tool_calls: [call] },
-      { role: "tool", tool_call_id: "call_1", content: "12:00" },
-    ],
+    messages: said,
     tools: [tool],
+    chat_template: "tool_use",
+    split_special_tokens: false,
     max_completion_tokens: 9,
     stop: "END",
     temperature: 0,
@@ -183,12 +186,11 @@ test("a request is brought into the engine's form", async () => {
     thinking_budget: 64,
   });
   expect(engine.last.request).toEqual({
-    messages: [
-      { role: "system", content: "Be brief." },
-      { role: "assistant", content: "", reasoning_content: "Hm.", tool_calls: [call] },
-      { role: "tool", tool_call_id: "call_1", content: "12:00" },
-    ],
+    // As they are: the engine reads OpenAI's shape, for Rust and TypeScript alike.
+    messages: said,
     tools: [tool],
+    chat_template: "tool_use",
+    split_special_tokens: false,
     max_tokens: 9,
     stop: ["END"],
     temperature: 0,
@@ -206,9 +208,7 @@ test("a request is brought into the engine's form", async () => {
 
 test.each<[Record<string, unknown>, RegExp]>([
   [{ messages: [] }, /at least one message/],
-  [{ messages: [{ role: "bot", content: "hi" }] }, /messages\[0\]\.role.*"bot"/],
-  [{ messages: [{ role: "user", content: [{ type: "image_url" }] }] }, /"image_url"; only text/],
-  [{ messages: [{ role: "user", content: 7 }] }, /content must be text/],
+  [{ messages, chat_template: 7 }, /chat_template must be a text, not 7/],
   [{ messages, topK: 20 }, /"topK" is not known; did you mean "top_k"\?/],
   [{ messages, n: "two" }, /n must be a positive whole number, not "two"/],
   [{ messages, top_logprobs: Number.NaN }, /top_logprobs must be a whole number from 0 on, not NaN/],

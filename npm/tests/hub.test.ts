@@ -1,6 +1,10 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { chooseFiles, HUGGING_FACE, listHub, parseHubId, shardsOf } from "../src/hub.ts";
+import { chooseFiles, HUGGING_FACE, listHub, shardsOf } from "../src/hub.ts";
+import { parseHubId } from "../src/hub-id.ts";
 import type { HubRef } from "../src/protocol.ts";
+import { fetchRange } from "../src/ranges.ts";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -69,6 +73,87 @@ test("of a checkpoint only what is read is taken, the top before folders", () =>
 test("an adapter comes with its configuration", () => {
   const names = ["README.md", "adapter_config.json", "adapter_model.safetensors", "training_args.bin"];
   expect(chosen("a/b", names)).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+});
+
+test("one whole file goes before what is left beside it", () => {
+  const index = "model.safetensors.index.json";
+  const parts = ["model-1.safetensors", "model-2.safetensors"];
+  const stale = ["config.json", index, "model.safetensors", ...parts];
+  expect(chosen("a/b", stale)).toEqual(["config.json", "model.safetensors"]);
+  const foreign = ["config.json", "consolidated.safetensors", "model.safetensors"];
+  expect(chosen("a/b", foreign)).toEqual(["config.json", "model.safetensors"]);
+  expect(chosen("a/b", ["config.json", "consolidated.safetensors", ...parts])).toEqual([
+    "config.json",
+    ...parts,
+  ]);
+  expect(chosen("a/b", ["consolidated.safetensors"])).toEqual(["consolidated.safetensors"]);
+});
+
+test("templates in their folder come along", () => {
+  const folder = "additional_chat_templates";
+  const names = [`${folder}/rag.jinja`, `${folder}/x/y.jinja`, "config.json", "model.safetensors"];
+  expect(chosen("a/b", names)).toEqual(["config.json", `${folder}/rag.jinja`, "model.safetensors"]);
+});
+
+test.each([
+  ["hf.co/a/b-GGUF:Q4_K_M", "a/b-GGUF", "Q4_K_M", "main"],
+  ["https://huggingface.co/a/b", "a/b", undefined, "main"],
+  ["https://huggingface.co/a/b/", "a/b", undefined, "main"],
+  ["https://HF.co/a/b/tree/v1", "a/b", undefined, "v1"],
+  ["https://huggingface.co/a/b?library=transformers#use", "a/b", undefined, "main"],
+  ["https://huggingface.co/a/b/discussions/3", "a/b", undefined, "main"],
+  ["https://huggingface.co/a/b/blob/main/x/Q-Q8_0.gguf", "a/b", "Q-Q8_0", "main"],
+  ["https://huggingface.co/a/b/blob/main/Q-Q8_0-00001-of-00002.gguf", "a/b", "Q-Q8_0", "main"],
+  ["https://huggingface.co/a/b?show_file_info=Q-Q8_0.gguf", "a/b", "Q-Q8_0", "main"],
+  ["https://huggingface.co/a/b/blob/main/config.json", "a/b", undefined, "main"],
+])("the address %s is a model", (address, repo, tag, revision) => {
+  expect(parseHubId(address)).toEqual({ repo, tag, revision });
+});
+
+test("addresses of files and of other sites stay addresses", () => {
+  for (const other of [
+    "https://huggingface.co/a/b/resolve/main/m.gguf",
+    "https://huggingface.co/a",
+    "https://h.test/a/b",
+    "hf.co/../b",
+  ])
+    expect(parseHubId(other), other).toBeUndefined();
+  expect(parseHubId("https://h.test/hf/a/b", "https://h.test/hf")?.repo).toBe("a/b");
+  expect(parseHubId("https://modelscope.cn/models/a/b", "https://modelscope.cn")?.repo).toBe("a/b");
+});
+
+/** Serves until the work is done. */
+async function serving<T>(listener: RequestListener, work: (url: string) => Promise<T>): Promise<T> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    return await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.close();
+  }
+}
+
+test("a token does not follow a redirect to another port", async () => {
+  const seen: (string | undefined)[] = [];
+  await serving(
+    (request, response) => {
+      seen.push(request.headers.authorization);
+      response.end("GGUF");
+    },
+    (store) =>
+      serving(
+        (request, response) => {
+          seen.push(request.headers.authorization);
+          response.writeHead(302, { location: `${store}/x` }).end();
+        },
+        async (hub) => {
+          const options = { signal: new AbortController().signal, token: "hf_x" };
+          const range = await fetchRange(`${hub}/a/b/resolve/main/m.gguf`, 0, 4, options);
+          await new Response(range.body).text();
+        },
+      ),
+  );
+  expect(seen).toEqual(["Bearer hf_x", undefined]);
 });
 
 test("an index names the shards", () => {

@@ -304,3 +304,16 @@ test("two at once do not fetch twice", async () => {
   for (const file of files) expect(same(await file.read(0, file.size), bytes)).toBe(true);
   expect(gets().length).toBe(4);
 });
+
+test.each<Fault[][]>([[[]], [["ignore-range"]]])(
+  "a Git LFS pointer in place of a file is named (%j)",
+  async (faults) => {
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 10007\n";
+    server.files.set("/m.gguf", new TextEncoder().encode(pointer));
+    server.faults = faults;
+    await expect(whole(listed)).rejects.toMatchObject({
+      code: "invalid-file",
+      message: expect.stringMatching(/m\.gguf is a Git LFS pointer.*another mirror/),
+    });
+  },
+);

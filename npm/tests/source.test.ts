@@ -69,6 +69,27 @@ test("of a folder only the checkpoint at the top counts", async () => {
   expect(await names(directory("Q", ["config.json", "sub/", "notes.md"]))).toEqual(["config.json"]);
 });
 
+test("templates in their folder belong to a checkpoint, and keep its name", async () => {
+  const [rag, pooling] = ["additional_chat_templates/rag.jinja", "1_Pooling/config.json"];
+  const folder = ["Q/config.json", `Q/${rag}`, `Q/${pooling}`, "Q/other/x.jinja", `Q/onnx/${rag}`];
+  expect(await names(folder.map(inFolder))).toEqual(["config.json", rag, pooling]);
+  const inner = directory("additional_chat_templates", ["rag.jinja", "notes.md"]);
+  const handle = {
+    ...directory("Q", []),
+    values: async function* () {
+      yield* [
+        inner,
+        { kind: "file", name: "config.json", getFile: async () => new File(["x"], "config.json") },
+      ];
+    },
+  };
+  expect(await names(handle as unknown as FileSystemDirectoryHandle)).toEqual([rag, "config.json"]);
+  expect(await names([`https://h.test/q/${rag}`, "https://h.test/q/config.json"])).toEqual([
+    `${rag} https://h.test/q/${rag}`,
+    "config.json https://h.test/q/config.json",
+  ]);
+});
+
 test("models are called after their folder or file", async () => {
   const nameOf = async (source: ModelSource) => {
     const resolved = await resolveSource(source);
@@ -102,6 +123,16 @@ test("hub ids, with quantisation and revision, here and on a mirror", async () =
     name: "Qwen3-0.6B",
     id: "Qwen/Qwen3-0.6B",
     hub: { repo: "Qwen/Qwen3-0.6B", tag: undefined, revision: "main", endpoint: "https://huggingface.co" },
+  });
+  for (const address of [
+    "hf.co/Qwen/Qwen3-0.6B",
+    new URL("https://huggingface.co/Qwen/Qwen3-0.6B/tree/main"),
+  ])
+    expect(await remote(address)).toEqual(await remote("Qwen/Qwen3-0.6B"));
+  expect(
+    await remote("https://mirror.test/hf/a/b:Q8_0", { endpoint: "https://mirror.test/hf/" }),
+  ).toMatchObject({
+    hub: { repo: "a/b", tag: "Q8_0", endpoint: "https://mirror.test/hf" },
   });
   expect(await remote("a/b-GGUF:Q4_K_M@v1", { endpoint: "https://mirror.test/hf/" })).toEqual({
     name: "b-GGUF",

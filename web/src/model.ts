@@ -30,7 +30,8 @@ export interface Loader {
 
 /** What to call a hub id or an address. */
 export function labelOfAddress(address: string): string {
-  return address.split(/[?#]/)[0]?.split("/").filter(Boolean).at(-1) ?? address;
+  const path = address.split(/[?#]/)[0]?.replace(/\/(tree|commits|discussions)(\/.*)?$/, "");
+  return path?.split("/").filter(Boolean).at(-1) ?? address;
 }
 
 /** What was thrown, as an error of the package. */

@@ -143,6 +143,12 @@ pub(crate) struct ReplyArgs {
     /// Whether to call tools: auto, none, required, or the name of one
     #[arg(long, value_name = "CHOICE", requires = "tools")]
     pub(crate) tool_choice: Option<String>,
+    /// Which of the model's chat templates to use, where it has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) chat_template: Option<String>,
+    /// Make tokens of the names of special tokens in texts, as transformers does, instead of reading them as text
+    #[arg(long)]
+    pub(crate) no_split_special_tokens: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -178,7 +184,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) reply: ReplyArgs,
     /// Give the prompt to the model as it stands, without a chat template
-    #[arg(long, conflicts_with_all = ["system", "tools", "no_think", "thinking_budget"])]
+    #[arg(long, conflicts_with_all = [
+        "system", "tools", "no_think", "thinking_budget", "chat_template", "no_split_special_tokens",
+    ])]
     pub(crate) raw: bool,
     /// Fill in what belongs between the prompt and this text (code models)
     #[arg(long, value_name = "TEXT", requires = "raw")]

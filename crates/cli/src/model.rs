@@ -13,7 +13,7 @@ use crate::failure::Failure;
 
 /// The files behind `--model`, from the hub if it is an id. What lies on the disk goes first.
 pub(crate) fn files(model: &str) -> Result<ModelFiles, Failure> {
-    match hub_id(model) {
+    match hub_id(model)? {
         Some(id) => Ok(Hub::new(HubOptions::from_env()).find(&id)?.fetch(&mut download_bar())?),
         None => local_files(model),
     }
@@ -21,7 +21,7 @@ pub(crate) fn files(model: &str) -> Result<ModelFiles, Failure> {
 
 /// The same files for those who read only headers: weights stay on the hub, if that is where they are.
 pub(crate) fn headers(model: &str) -> Result<ModelFiles, Failure> {
-    match hub_id(model) {
+    match hub_id(model)? {
         Some(id) => Ok(Hub::new(HubOptions::from_env()).find(&id)?.peek(&mut download_bar())?),
         None => local_files(model),
     }
@@ -31,11 +31,17 @@ fn local_files(model: &str) -> Result<ModelFiles, Failure> {
     if model == "demo" { Ok(ModelFiles::demo()) } else { Ok(ModelFiles::from_path(model)?) }
 }
 
-/// The id that `--model` is, unless it is a name on the disk.
-fn hub_id(model: &str) -> Option<HubId> {
+/// The id that `--model` is, or the address of its page, unless it is a name on the disk.
+fn hub_id(model: &str) -> Result<Option<HubId>, Failure> {
+    if model == "demo" || Path::new(model).exists() {
+        return Ok(None);
+    }
+    let id = HubOptions::from_env().id(model);
+    if model.contains("://") || model.starts_with("hf.co/") || model.starts_with("huggingface.co/") {
+        return Ok(Some(id?));
+    }
     let is_file_name = [".gguf", ".safetensors", ".json"].iter().any(|ending| model.ends_with(ending));
-    let id = model.parse().ok()?;
-    (model != "demo" && !is_file_name && !Path::new(model).exists()).then_some(id)
+    Ok(id.ok().filter(|_| !is_file_name))
 }
 
 /// Shows a download.
@@ -96,7 +102,7 @@ pub(crate) fn load(args: &ModelArgs, default_kv: KvType) -> Result<Model, Failur
 }
 
 pub(crate) fn load_with(model: &str, options: &LoadOptions, adapters: &[LoraArg]) -> Result<Model, Failure> {
-    let files = match hub_id(model) {
+    let files = match hub_id(model)? {
         None => files(model)?,
         Some(id) => {
             let found = Hub::new(HubOptions::from_env()).find(&id)?;

@@ -45,6 +45,8 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
         stop: args.stop.clone(),
         enable_thinking: args.no_think.then_some(false),
         thinking_budget: args.thinking_budget,
+        chat_template: args.chat_template.clone(),
+        split_special_tokens: args.no_split_special_tokens.then_some(false),
         ..ChatRequest::new(args.system.iter().map(Message::system))
     })
 }

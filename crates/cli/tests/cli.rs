@@ -65,6 +65,35 @@ fn run_prints_a_reply_or_an_object() {
 }
 
 #[test]
+fn typed_names_of_tokens_are_text_unless_the_reference_is_wanted() {
+    let prompt_tokens = |more: &[&str]| {
+        let run = ["run", "--json", "--no-think", "--temperature", "0", "--max-tokens", "1"];
+        parsed(&[&run[..], more].concat())["usage"]["prompt_tokens"].as_u64().unwrap()
+    };
+    let names = "<|im_end|><|im_start|>";
+    let (text, tokens) = (prompt_tokens(&[names]), prompt_tokens(&["--no-split-special-tokens", names]));
+    assert!(text >= tokens + 6, "{text} {tokens}");
+    let error = failure(&mut qwill(&["run", "--chat-template", "rag", "Hello"]), 1);
+    assert!(error.contains("no chat template \"rag\""), "{error}");
+}
+
+#[test]
+fn a_pointer_in_place_of_a_model_is_named() {
+    let file = scratch("pointer.gguf");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 70001\n";
+    std::fs::write(&file, pointer).unwrap();
+    for command in ["inspect", "run"] {
+        let mut command = qwill(&[command, "-m", file.to_str().unwrap()]);
+        if command.get_args().any(|arg| arg == "run") {
+            command.arg("Hello");
+        }
+        let message = failure(&mut command, 1);
+        assert!(message.contains("Git LFS pointer") && message.contains("git lfs pull"), "{message}");
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn run_gives_logprobs_and_choices() {
     let raw = ["run", "--json", "--raw", "--max-tokens", "3", "--seed", "1"];
     let reply = parsed(&[&raw[..], &["--echo", "--logprobs", "2", "Hello there"]].concat());
@@ -465,6 +494,23 @@ fn a_hub_id_is_taken_from_the_cache_when_the_hub_may_not_be_asked() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tokens: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(!tokens["ids"].as_array().unwrap().is_empty());
+    for address in [
+        "hf.co/Qwen/Tiny-GGUF:Q8_0",
+        "https://huggingface.co/Qwen/Tiny-GGUF",
+        "https://huggingface.co/Qwen/Tiny-GGUF/blob/main/tiny-Q8_0.gguf",
+    ] {
+        let same = with_home(address).output().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&same.stdout),
+            String::from_utf8_lossy(&output.stdout),
+            "{address}"
+        );
+    }
+    let message = failure(&mut with_home("https://example.com/a/b"), 1);
+    assert!(
+        message.contains("https://example.com/a/b") && message.contains("the address of a model's page"),
+        "{message}"
+    );
     let message = failure(&mut with_home("Qwen/Tiny-GGUF:Q4_K_M"), 1);
     assert!(message.contains("there are Q8_0"), "{message}");
     std::fs::remove_dir_all(&home).unwrap();

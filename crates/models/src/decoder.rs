@@ -1,10 +1,11 @@
 //! What the decoders of Qwen1.5 and later share: sizes, windows, tensor names, attention and dense blocks, the head.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Rope;
 use crate::config::{Config, Default, Error, invalid};
 use crate::head;
+use crate::layer_types::{SLIDING, layer_types};
 use crate::plan::{Dims, Direction, Embedding, Norm, Op, Outputs, Plan, TensorRef, Then, Weight};
 use crate::registers::Registers;
 use crate::stream::{Layers, Stream, inner_states};
@@ -118,11 +119,9 @@ fn dims(config: &Config, head_dim: usize) -> Result<Dims, Error> {
 
 /// The window of each layer: `layer_types` where given, else by the family's rule.
 fn windows(config: &Config, dims: &Dims, rule: Windowed) -> Result<Vec<Option<usize>>, Error> {
-    if !config.flag("use_sliding_window", Default::False)? {
-        return Ok(vec![None; dims.n_layers]);
-    }
-    let window = config.count_opt("sliding_window")?;
-    if let Some(types) = config.get("layer_types").and_then(Value::as_array) {
+    let is_on = config.flag("use_sliding_window", Default::False)?;
+    let window = if is_on { config.count_opt("sliding_window")? } else { None };
+    if let Some(types) = layer_types(config)? {
         if types.len() != dims.n_layers {
             return Err(invalid(
                 "layer_types",
@@ -130,7 +129,14 @@ fn windows(config: &Config, dims: &Dims, rule: Windowed) -> Result<Vec<Option<us
                 format!("there are {} layers and {} types", dims.n_layers, types.len()),
             ));
         }
-        return Ok(types.iter().map(|t| window.filter(|_| t == "sliding_attention")).collect());
+        if window.is_none() && types.contains(&SLIDING) {
+            let expected = "layers slide only with \"use_sliding_window\": true and a \"sliding_window\"";
+            return Err(invalid("layer_types", &json!(types), expected));
+        }
+        return Ok(types.iter().map(|kind| window.filter(|_| *kind == SLIDING)).collect());
+    }
+    if !is_on {
+        return Ok(vec![None; dims.n_layers]);
     }
     let limit = match config.get("max_window_layers") {
         Some(value) => {

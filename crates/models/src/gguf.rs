@@ -3,6 +3,8 @@
 use qwill_weights::{Checkpoint, Error, Metadata, Value as Stored};
 use serde_json::{Map, Value, json};
 
+use crate::gguf_keys;
+use crate::rope_parameters::rope_parameters;
 use crate::{Config, Outputs, Plan};
 
 /// Where files of ours keep the configuration that GGUF has no keys for, as a JSON object. Other programs pass over it.
@@ -80,6 +82,12 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
         config.insert("vocab_size".into(), json!(rows));
     }
     config.insert("tie_word_embeddings".into(), json!(checkpoint.tensor("output.weight").is_none()));
+    if metadata.get_bool(&key("attention.causal"))? == Some(false) {
+        config.insert("is_causal".into(), json!(false));
+    }
+    if let Some(act) = metadata.get_str(&key("hidden_activation"))? {
+        config.insert("hidden_act".into(), json!(act));
+    }
     if let Some(own) = metadata.get_str(OWN_KEY)? {
         let wrong = || Error::KeyType {
             key: OWN_KEY.to_owned(),
@@ -88,6 +96,7 @@ pub fn config_from_gguf(checkpoint: &Checkpoint) -> Result<Config, Error> {
         };
         config.extend(serde_json::from_str::<Map<String, Value>>(own).map_err(|_| wrong())?);
     }
+    gguf_keys::check(metadata, architecture, &config)?;
     Ok(Config::new(Value::Object(config)))
 }
 
@@ -122,10 +131,17 @@ fn experts(
 
 fn rope_scaling(metadata: &Metadata, key: &dyn Fn(&str) -> String) -> Result<Option<Value>, Error> {
     let Some(kind) = metadata.get_str(&key("rope.scaling.type"))?.filter(|k| *k != "none") else {
-        return Ok(None);
+        // as converters wrote it before there were others
+        let linear = metadata.get_f64(&key("rope.scale_linear"))?.filter(|factor| *factor != 1.0);
+        return Ok(linear.map(|factor| json!({"rope_type": "linear", "factor": factor})));
     };
     let mut scaling = Map::new();
     scaling.insert("rope_type".into(), json!(kind));
+    for (hf, gguf) in [("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow")] {
+        if let Some(beta) = metadata.get_f64(&key(&format!("rope.scaling.{gguf}")))? {
+            scaling.insert(hf.into(), json!(beta));
+        }
+    }
     if let Some(factor) = metadata.get_f64(&key("rope.scaling.factor"))? {
         scaling.insert("factor".into(), json!(factor));
     }
@@ -173,7 +189,8 @@ pub fn gguf_from_config(config: &Config, plan: &Plan) -> Vec<(String, Stored)> {
     let mut metadata = vec![("general.architecture".to_owned(), Stored::from(architecture.as_str()))];
     metadata.extend(counts.into_iter().filter_map(|(name, n)| Some((key(name), Stored::U32(n? as u32)))));
 
-    let scaling = config.get("rope_parameters").or_else(|| config.get("rope_scaling"));
+    let scaling = rope_parameters(config).ok().flatten().map(Value::Object);
+    let scaling = scaling.as_ref();
     let number = |of: Option<&Value>, name: &str| of.and_then(|of| of.get(name)).and_then(Value::as_f64);
     let theta = number(scaling, "rope_theta")
         .or_else(|| {

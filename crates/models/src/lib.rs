@@ -7,7 +7,9 @@
 mod config;
 mod decoder;
 mod gguf;
+mod gguf_keys;
 mod head;
+mod layer_types;
 mod mixture;
 mod plan;
 mod qwen1;
@@ -18,10 +20,12 @@ mod qwen3_moe;
 mod registers;
 mod registry;
 mod rope;
+mod rope_parameters;
 mod rope_scaling;
 mod shapes;
 pub mod step;
 mod stream;
+mod unserved;
 mod weights;
 
 pub use config::{Config, Error};

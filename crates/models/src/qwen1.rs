@@ -28,16 +28,6 @@ pub(crate) fn plan(config: &Config) -> Result<Plan, Error> {
         Ntk::Dynamic => dims.context_length.max(seq_length),
         Ntk::Off => seq_length,
     };
-    if config.number_opt("rotary_pct")?.is_some_and(|part| part != 1.0) {
-        return Err(invalid(
-            "rotary_pct",
-            &json!(config.get("rotary_pct")),
-            "every release rotates whole heads",
-        ));
-    }
-    if !config.flag("no_bias", Default::True)? {
-        return Err(invalid("no_bias", &json!(false), "no release has biases outside of attention"));
-    }
     let theta = config.number_opt("rotary_emb_base")?.unwrap_or(10_000.0);
     let rope = Rope::qwen1(theta, dims.head_dim, seq_length, ntk, log_n);
     let windows = windows(config, &dims)?;

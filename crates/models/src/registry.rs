@@ -1,6 +1,6 @@
 //! Which architecture is which file.
 
-use crate::{Config, Error, Plan, qwen1, qwen2, qwen2_moe, qwen3, qwen3_moe};
+use crate::{Config, Error, Plan, qwen1, qwen2, qwen2_moe, qwen3, qwen3_moe, unserved};
 
 type MakePlan = fn(&Config) -> Result<Plan, Error>;
 
@@ -38,5 +38,6 @@ pub fn plan(config: &Config) -> Result<Plan, Error> {
         found: architecture.to_owned(),
         known: known_architectures(),
     })?;
+    unserved::check(config)?;
     make(config)
 }

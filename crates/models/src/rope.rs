@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::{Config, Error, invalid};
+use crate::rope_parameters::rope_parameters;
 
 /// What turns the angles when a text grows beyond the model's own length.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,7 +136,8 @@ impl Rope {
     }
 
     fn scaled(config: &Config, rotary_dim: usize, context_length: usize) -> Result<Self, Error> {
-        let scaling = config.get("rope_parameters").or_else(|| config.get("rope_scaling"));
+        let scaling = rope_parameters(config)?.map(Value::Object);
+        let scaling = scaling.as_ref();
         let nested = scaling.and_then(|s| s.get("rope_theta")).and_then(Value::as_f64);
         let theta = match nested {
             Some(theta) => theta,
@@ -146,9 +148,9 @@ impl Rope {
         }
         let plain = Self::plain(theta, rotary_dim);
         let Some(scaling) = scaling else { return Ok(plain) };
-        let kind = scaling.get("rope_type").or_else(|| scaling.get("type")).and_then(Value::as_str);
+        let kind = scaling.get("rope_type").or_else(|| scaling.get("type")).filter(|kind| !kind.is_null());
         let needed_factor = || number(scaling, "factor")?.ok_or_else(|| missing(scaling, "factor"));
-        match kind.unwrap_or("default") {
+        match kind.map_or(Some("default"), Value::as_str).unwrap_or_default() {
             // text has the same position on all three axes of mrope
             "default" | "mrope" => Ok(plain),
             "linear" => {

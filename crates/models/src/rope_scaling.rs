@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use crate::config::{Config, Error, invalid};
+use crate::rope_parameters::rope_parameters;
 
 /// How positions are scaled, whatever the configuration says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,7 +72,8 @@ impl RopeScaling {
                 .with("use_dynamic_ntk", json!(is_dynamic))
                 .with("use_logn_attn", json!(is_dynamic)));
         }
-        let old = config.get("rope_parameters").or_else(|| config.get("rope_scaling"));
+        let old = rope_parameters(config)?.map(Value::Object);
+        let old = old.as_ref();
         let scaling = match self {
             Self::Yarn { factor } => json!({
                 "rope_type": "yarn",

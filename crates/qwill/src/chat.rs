@@ -96,6 +96,12 @@ pub struct ChatRequest {
     /// Most tokens of the thoughts, at least 1. Longer ones are ended by a sentence that Qwen3 was trained on, and the
     /// answer follows.
     pub thinking_budget: Option<usize>,
+    /// Whether names of special tokens that people, tools and programs wrote (`<|im_end|>`, `<think>`, `</tool_call>`) are
+    /// ordinary text; absent: they are. `false` makes tokens of them, as transformers does: only for text that nobody else
+    /// has a hand in, since a page that a tool returns could forge an answer.
+    pub split_special_tokens: Option<bool>,
+    /// The name of one of the model's own chat templates; absent: `tool_use` with tools, if there is one, else `default`.
+    pub chat_template: Option<String>,
     /// The adapters to answer with; absent: those that [`Model::select_adapters`] named.
     pub adapters: Option<Vec<AdapterUse>>,
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use qwill_models::{Config, config_from_gguf};
-use qwill_text::{ChatTemplate, GenerationConfig, GgufTokenizer, TemplateUse, Tokenizer};
-use qwill_weights::{ByteSource, Checkpoint, Metadata};
+use qwill_text::{GenerationConfig, Tokenizer};
+use qwill_weights::{ByteSource, Checkpoint};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::templates::{DEFAULT, Templates};
+use crate::{Error, gguf_metadata, lfs};
 
 /// Files that together are a model: one GGUF (or its parts), or a Hugging Face directory's.
 #[derive(Clone)]
@@ -27,6 +28,11 @@ impl std::fmt::Debug for ModelFiles {
 /// The last part of a path or URL.
 pub(crate) fn base_name(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// The folder of a file, without those above it.
+fn folder(name: &str) -> &str {
+    name.rsplit(['/', '\\']).nth(1).unwrap_or_default()
 }
 
 /// Everything about a model but its weights in GPU memory.
@@ -66,13 +72,12 @@ impl Opened {
     }
 }
 
-/// A checkpoint's chat templates.
-#[derive(Clone, Default)]
-pub(crate) struct Templates {
-    pub(crate) plain: Option<ChatTemplate>,
-    pub(crate) tools: Option<ChatTemplate>,
-}
-
+/// The weights of a model, in one file.
+const SINGLE: &str = "model.safetensors";
+/// The folder of templates beside the usual one.
+const TEMPLATES: &str = "additional_chat_templates";
+/// The folder that says how an embedding is made of the states of tokens.
+const POOLING: &str = "1_Pooling";
 impl ModelFiles {
     /// Files that somebody else reads; `name` is for people.
     pub fn from_sources(name: impl Into<String>, files: Vec<Arc<dyn ByteSource>>) -> Self {
@@ -98,15 +103,23 @@ impl ModelFiles {
                 "there is no file or directory \"{shown}\"; give a GGUF file, a Hugging Face directory, or \"demo\""
             )));
         }
-        let io = |e: std::io::Error| Error::Files(format!("{shown}: {e}"));
         let mut files: Vec<Arc<dyn ByteSource>> = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(io)? {
-            let file = entry.map_err(io)?.path();
-            let wanted = ["json", "safetensors", "gguf", "txt", "tiktoken", "jinja"];
-            if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e))
-                && file.is_file()
-            {
-                files.push(Arc::new(FileSource::open(&file)?));
+        for (folder, wanted) in [
+            (path.to_owned(), &["json", "safetensors", "gguf", "txt", "tiktoken", "jinja"][..]),
+            (path.join(TEMPLATES), &["jinja"]),
+            (path.join(POOLING), &["json"]),
+        ] {
+            let io = |e: std::io::Error| Error::Files(format!("{}: {e}", folder.display()));
+            if folder != path && !folder.is_dir() {
+                continue;
+            }
+            for entry in std::fs::read_dir(&folder).map_err(io)? {
+                let file = entry.map_err(io)?.path();
+                if file.extension().and_then(|e| e.to_str()).is_some_and(|e| wanted.contains(&e))
+                    && file.is_file()
+                {
+                    files.push(Arc::new(FileSource::open(&file)?));
+                }
             }
         }
         Ok(Self { name, files })
@@ -119,8 +132,27 @@ impl ModelFiles {
         Self { name: "demo".into(), files: vec![Arc::new(source)] }
     }
 
+    /// The file of that name, the one at the top before those in folders.
     fn find(&self, name: &str) -> Option<&Arc<dyn ByteSource>> {
-        self.files.iter().find(|file| base_name(file.name()) == name)
+        let mut found = self.files.iter().filter(|file| base_name(file.name()) == name);
+        let is_at_top = |file: &&Arc<dyn ByteSource>| ![TEMPLATES, POOLING].contains(&folder(file.name()));
+        let first = found.clone().find(is_at_top);
+        first.or_else(|| found.next())
+    }
+
+    /// Files that lie in a folder of that name.
+    fn in_folder(&self, name: &str) -> impl Iterator<Item = &Arc<dyn ByteSource>> {
+        self.files.iter().filter(move |file| folder(file.name()) == name)
+    }
+
+    /// Refuses files that are not here.
+    pub(crate) async fn check_whole(&self) -> Result<(), Error> {
+        for file in &self.files {
+            if let Some(reason) = lfs::explain(&**file).await? {
+                return Err(Error::Files(reason));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -153,6 +185,7 @@ impl ModelFiles {
 
     /// Only the tokenizer: no weights, no GPU.
     pub async fn tokenizer(self) -> Result<Tokenizer, Error> {
+        self.check_whole().await?;
         let tokenizer = match self.read("config.json").await? {
             Some(config_json) if self.with_extension(".gguf").is_empty() => {
                 let config = parse_config(&config_json)?;
@@ -165,6 +198,7 @@ impl ModelFiles {
     }
 
     pub(crate) async fn open(self) -> Result<Opened, Error> {
+        self.check_whole().await?;
         let gguf = self.with_extension(".gguf");
         if !gguf.is_empty() {
             return self.open_gguf(gguf).await;
@@ -204,15 +238,10 @@ impl ModelFiles {
         let checkpoint = Checkpoint::open_gguf(files).await?;
         let config = config_from_gguf(&checkpoint)?;
         let metadata = checkpoint.metadata();
-        let tokenizer = gguf_tokenizer(metadata)?;
-        let generation = gguf_generation(metadata, tokenizer.as_ref())?;
-        let template = |key: &str| -> Result<Option<ChatTemplate>, Error> {
-            Ok(metadata.get_str(key)?.map(ChatTemplate::new).transpose()?)
-        };
-        let plain = template("tokenizer.chat_template")?;
-        let tools = template("tokenizer.chat_template.tool_use")?.or_else(|| plain.clone());
+        let tokenizer = gguf_metadata::tokenizer(metadata)?;
+        let generation = gguf_metadata::generation(metadata, tokenizer.as_ref())?;
+        let templates = gguf_metadata::templates(metadata)?;
         let name = metadata.get_str("general.name")?.unwrap_or(&self.name).to_owned();
-        let templates = Templates { plain, tools };
         Ok(Opened { name, config, tokenizer, templates, generation, config_file, checkpoint })
     }
 
@@ -221,7 +250,7 @@ impl ModelFiles {
         shards: Vec<Arc<dyn ByteSource>>,
         config_json: Vec<u8>,
     ) -> Result<Opened, Error> {
-        let index = self.read("model.safetensors.index.json").await?;
+        let (shards, index) = self.choose_shards(shards).await?;
         let checkpoint = Checkpoint::open_safetensors(shards, index.as_deref()).await?;
         let parsed = parse_config(&config_json)?;
         let tokenizer_config = self.read("tokenizer_config.json").await?;
@@ -232,14 +261,8 @@ impl ModelFiles {
             Some(&config_json),
             tokenizer.as_ref(),
         )?;
-        let own =
-            self.read("chat_template.jinja").await?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let template = |for_tools| -> Result<Option<ChatTemplate>, Error> {
-            let configured = tokenizer.as_ref().and_then(|t| t.config().chat_template(for_tools));
-            Ok(own.as_deref().or(configured).map(ChatTemplate::new).transpose()?)
-        };
-        let templates =
-            Templates { plain: template(TemplateUse::Plain)?, tools: template(TemplateUse::Tools)? };
+        let templates = self.templates(tokenizer.as_ref()).await?;
+        self.check_pooling().await?;
         Ok(Opened {
             name: self.name,
             checkpoint,
@@ -249,6 +272,66 @@ impl ModelFiles {
             generation,
             config_file: "config.json".into(),
         })
+    }
+
+    /// The files of the weights, and the index that says what is in which: one whole file before any parts, whatever was
+    /// left beside it. What is not of the model (`consolidated.safetensors` is the same weights for other programs) is
+    /// left out.
+    async fn choose_shards(
+        &self,
+        mut shards: Vec<Arc<dyn ByteSource>>,
+    ) -> Result<(Vec<Arc<dyn ByteSource>>, Option<Vec<u8>>), Error> {
+        let is_single = |file: &Arc<dyn ByteSource>| base_name(file.name()) == SINGLE;
+        if shards.iter().any(is_single) {
+            shards.retain(is_single);
+            return Ok((shards, None));
+        }
+        let is_foreign = |file: &Arc<dyn ByteSource>| base_name(file.name()).starts_with("consolidated");
+        if !shards.iter().all(is_foreign) {
+            shards.retain(|file| !is_foreign(file));
+        }
+        Ok((shards, self.read("model.safetensors.index.json").await?))
+    }
+
+    /// Those of the tokenizer's configuration; a template in a file of its own goes before all of them, and those of the
+    /// folder come on top.
+    async fn templates(&self, tokenizer: Option<&Tokenizer>) -> Result<Templates, Error> {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let mut sources: Vec<(String, String)> = Vec::new();
+        match self.read("chat_template.jinja").await? {
+            Some(own) => sources.push((DEFAULT.to_owned(), text(own))),
+            None => sources.extend(tokenizer.into_iter().flat_map(|tokenizer| {
+                let named = tokenizer.config().chat_templates();
+                named.map(|(name, source)| (name.to_owned(), source.to_owned()))
+            })),
+        }
+        for file in self.in_folder(TEMPLATES) {
+            if let Some(name) = base_name(file.name()).strip_suffix(".jinja") {
+                sources.push((name.to_owned(), text(file.read(0..file.len()).await?)));
+            }
+        }
+        Templates::new(sources)
+    }
+
+    /// Refuses embeddings that are not the last token's state, which is what every Qwen was trained for.
+    async fn check_pooling(&self) -> Result<(), Error> {
+        let Some(file) = self.in_folder(POOLING).find(|file| base_name(file.name()) == "config.json") else {
+            return Ok(());
+        };
+        let config: Value = serde_json::from_slice(&file.read(0..file.len()).await?).unwrap_or_default();
+        let modes = config.as_object().into_iter().flatten();
+        let mut other = modes.filter(|(key, on)| {
+            key.starts_with("pooling_mode_")
+                && key.as_str() != "pooling_mode_lasttoken"
+                && **on == json!(true)
+        });
+        match other.next() {
+            None => Ok(()),
+            Some((key, _)) => Err(Error::Files(format!(
+                "{} says \"{key}\": true, but only the last token's state (pooling_mode_lasttoken) is supported",
+                file.name()
+            ))),
+        }
     }
 
     /// The tokenizer in whichever form the repository has it, the newest first.
@@ -278,45 +361,6 @@ fn parse_config(json: &[u8]) -> Result<Value, Error> {
 /// Rows of the embedding.
 fn n_rows(config: &Value) -> Option<usize> {
     config["vocab_size"].as_u64().and_then(|n| usize::try_from(n).ok())
-}
-
-fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, Error> {
-    let strings = |key: &str| -> Result<Vec<String>, Error> {
-        Ok(metadata.get_strings(key)?.unwrap_or_default().into_iter().map(str::to_owned).collect())
-    };
-    let Some(model) = metadata.get_str("tokenizer.ggml.model")? else { return Ok(None) };
-    Ok(Some(Tokenizer::from_gguf(GgufTokenizer {
-        model: model.to_owned(),
-        pre: metadata.get_str("tokenizer.ggml.pre")?.unwrap_or_default().to_owned(),
-        tokens: strings("tokenizer.ggml.tokens")?,
-        token_types: metadata.get_i32s("tokenizer.ggml.token_type")?.unwrap_or_default(),
-        merges: strings("tokenizer.ggml.merges")?,
-    })?))
-}
-
-/// Sampling defaults of a GGUF file: `general.sampling.*` where present, else transformers'; the ids that end a turn.
-fn gguf_generation(metadata: &Metadata, tokenizer: Option<&Tokenizer>) -> Result<GenerationConfig, Error> {
-    let mut json = serde_json::Map::new();
-    for (key, gguf) in [("temperature", "temp"), ("top_p", "top_p"), ("min_p", "min_p")] {
-        if let Some(value) = metadata.get_f64(&format!("general.sampling.{gguf}"))? {
-            json.insert(key.into(), json!(value as f32));
-            json.insert("do_sample".into(), json!(true));
-        }
-    }
-    if let Some(top_k) = metadata.get_u64("general.sampling.top_k")? {
-        json.insert("top_k".into(), json!(top_k));
-    }
-    let mut ends = Vec::new();
-    for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"] {
-        ends.extend(metadata.get_u64(key)?);
-    }
-    // Converters name one end; chat models stop at both.
-    if let Some(tokenizer) = tokenizer {
-        ends.extend(["<|im_end|>", "<|endoftext|>"].iter().filter_map(|t| tokenizer.id_of(t)).map(u64::from));
-    }
-    json.insert("eos_token_id".into(), json!(ends));
-    let bytes = serde_json::to_vec(&json).unwrap_or_default();
-    Ok(GenerationConfig::from_json(Some(&bytes), None, None)?)
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use qwill_models::{Plan, TensorRef};
 use qwill_text::GgufTokenizer;
 use qwill_weights::{Array, Value};
+use serde_json::json;
+
+use crate::gguf_metadata::NAMES_KEY;
 
 /// A key of the header.
 pub(crate) type KeyValue = (String, Value);
@@ -40,7 +43,9 @@ pub(crate) fn file_tensors(plan: &Plan) -> Vec<FileTensor<'_>> {
 /// The keys of a tokenizer.
 pub(crate) fn tokenizer_metadata(tokenizer: GgufTokenizer) -> Vec<KeyValue> {
     let list = |strings: &[String]| Value::Array(strings.iter().collect::<Array>());
-    [
+    let names = (!tokenizer.special_names.is_empty())
+        .then(|| (NAMES_KEY.to_owned(), Value::String(json!(tokenizer.special_names).to_string())));
+    let all = [
         ("tokenizer.ggml.model", Value::String(tokenizer.model)),
         ("tokenizer.ggml.pre", Value::String(tokenizer.pre)),
         ("tokenizer.ggml.tokens", list(&tokenizer.tokens)),
@@ -48,6 +53,6 @@ pub(crate) fn tokenizer_metadata(tokenizer: GgufTokenizer) -> Vec<KeyValue> {
         ("tokenizer.ggml.merges", list(&tokenizer.merges)),
         ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
     ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    .map(|(key, value)| (key.to_owned(), value));
+    names.into_iter().chain(all).collect()
 }

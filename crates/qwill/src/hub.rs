@@ -10,6 +10,7 @@
 //! offline mode, and brings a whole async stack along. What is here goes on where it stopped, and compares every
 //! file with the hub's own digest.
 
+mod address;
 mod cache;
 mod dialect;
 mod id;
@@ -34,7 +35,10 @@ use remote_source::RemoteSource;
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// Not an id.
-    #[error("\"{0}\" is no model id: an id is OWNER/NAME, OWNER/NAME:TAG or OWNER/NAME@REVISION")]
+    #[error(
+        "\"{0}\" is no model id: an id is OWNER/NAME, OWNER/NAME:TAG or OWNER/NAME@REVISION, or the address of a model's \
+         page on the hub"
+    )]
     Id(String),
     /// No such repository, revision or file, or none that fits.
     #[error("{0}")]
@@ -163,6 +167,31 @@ pub struct HubOptions {
 }
 
 impl HubOptions {
+    /// The model that a text names: an id, also behind the hub's name, or the address of its page on this hub or on Hugging
+    /// Face.
+    ///
+    /// ```
+    /// use qwill::hub::HubOptions;
+    ///
+    /// let options = HubOptions::from_env();
+    /// let id = options.id("https://huggingface.co/Qwen/Qwen3-0.6B")?;
+    /// assert_eq!(id, options.id("hf.co/Qwen/Qwen3-0.6B")?);
+    /// assert_eq!(id, options.id("Qwen/Qwen3-0.6B")?);
+    /// # Ok::<(), qwill::hub::HubError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`HubError::Id`] if it names none.
+    pub fn id(&self, text: &str) -> Result<HubId, HubError> {
+        let path = text.strip_prefix(&*self.endpoint).and_then(|rest| rest.strip_prefix('/'));
+        // ModelScope's pages lie in a folder
+        let path = path.map(|path| path.strip_prefix("models/").unwrap_or(path));
+        match path {
+            Some(path) => HubId::of_page(path).ok_or_else(|| HubError::Id(text.to_owned())),
+            None => text.parse(),
+        }
+    }
+
     /// As the `HF_*` variables say.
     pub fn from_env() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());

@@ -81,10 +81,12 @@ mod eval;
 mod files;
 mod findings_file;
 mod gguf_file;
+mod gguf_metadata;
 mod gpus;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
 mod inspect;
+mod lfs;
 mod load_options;
 mod lora;
 mod memory;
@@ -101,6 +103,7 @@ mod session;
 mod settings;
 mod setup;
 mod spread;
+mod templates;
 mod timings;
 mod weight_format;
 

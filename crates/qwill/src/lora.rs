@@ -34,6 +34,7 @@ impl AdapterUse {
 
 /// Opens an adapter's files.
 pub(crate) async fn open(files: &ModelFiles) -> Result<LoraFile, Error> {
+    files.check_whole().await?;
     let no_adapter = |reason: &str| {
         Error::Files(format!(
             "\"{}\" is no adapter: {reason}. An adapter is adapter_config.json and adapter_model.safetensors, or one \

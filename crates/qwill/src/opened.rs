@@ -1,10 +1,10 @@
 //! What the opened files of a model say: its plan, and where its tensors lie.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use qwill_engine::{StoredRows, find};
 use qwill_models::{Outputs, Plan};
-use qwill_weights::{DType, Tensors};
+use qwill_weights::{Container, DType, Tensors};
 
 use crate::files::Opened;
 use crate::weight_format::TensorFormats;
@@ -22,10 +22,36 @@ pub(crate) async fn open(files: ModelFiles, options: &LoadOptions) -> Result<Ope
 /// The plan of a model's files.
 pub(crate) fn plan(opened: &Opened) -> Result<Plan, Error> {
     let plan = qwill_models::plan(&opened.config).map_err(|source| opened.config_error(source))?;
+    check_all_used(opened, &plan)?;
     if plan.head.outputs == Outputs::Logits && !has_output_matrix(opened, &plan)? {
         return Ok(plan.without_logits());
     }
     Ok(plan)
+}
+
+/// Whoever made a GGUF file put into it what the model needs: a tensor that the plan has no use for, such as
+/// `rope_freqs.weight` or a bias, would be missing from the results.
+fn check_all_used(opened: &Opened, plan: &Plan) -> Result<(), Error> {
+    let checkpoint = &opened.checkpoint;
+    if checkpoint.container() != Container::Gguf {
+        return Ok(());
+    }
+    let used: HashSet<&str> = plan.tensors().into_iter().map(|part| part.gguf.as_str()).collect();
+    // An embedding model may bring the matrix that it does without, a reranker rows of its own a second time.
+    let copies = ["output.weight", "cls.output.weight"];
+    let is_used = |name: &str| used.contains(name) || copies.contains(&name);
+    match checkpoint.tensors().find(|tensor| !is_used(&tensor.name)) {
+        None => Ok(()),
+        Some(tensor) => Err(qwill_weights::Error::Tensor {
+            file: checkpoint.sources()[tensor.source].name().to_owned(),
+            tensor: tensor.name.clone(),
+            reason: format!(
+                "it is no part of a {} model as this version knows it, and without it replies would be wrong",
+                plan.architecture
+            ),
+        }
+        .into()),
+    }
 }
 
 /// Embedding models are saved as the bare decoder, whatever class their configuration names: `embed_tokens.weight`

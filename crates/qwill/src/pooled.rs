@@ -2,12 +2,12 @@
 
 use qwill_models::{Outputs, Scored};
 use qwill_scheduler::{Rows, Wanted};
-use qwill_text::{ChatInput, ChatTemplate, Family, GenerationPrompt, Specials};
+use qwill_text::{ChatInput, ChatTemplate, Family, GenerationPrompt, Specials, TemplateUse, Tokenizer};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::requests::{Reading, rows_of};
-use crate::{Error, Model};
+use crate::{Error, Message, Model};
 
 /// What reranking asks for when nobody says otherwise (Qwen3-Reranker's model card).
 const DEFAULT_TASK: &str = "Given a web search query, retrieve relevant passages that answer the query";
@@ -123,6 +123,7 @@ impl Model {
         let mut messages = messages.to_vec();
         for message in &mut messages {
             if let Some(steps) = message["content"].as_array()
+                && !steps.is_empty()
                 && steps.iter().all(Value::is_string)
             {
                 let joined: String =
@@ -130,18 +131,25 @@ impl Model {
                 message["content"] = joined.into();
             }
         }
-        let input =
-            ChatInput { messages, add_generation_prompt: GenerationPrompt::Omit, ..ChatInput::default() };
+        let tokenizer = self.tokenizer()?;
+        let mut input = ChatInput {
+            messages: Message::list(messages)?.iter().map(Message::to_json).collect(),
+            add_generation_prompt: GenerationPrompt::Omit,
+            extra: tokenizer.config().special_names().clone(),
+            ..ChatInput::default()
+        };
         let builtin;
-        let template = match &self.facts().templates.plain {
+        let template = match self.facts().templates.usual(TemplateUse::Plain) {
             Some(template) => template,
             None => {
                 builtin = ChatTemplate::builtin(Family::Qwen2_5Math)?;
                 &builtin
             }
         };
+        input.prepare_for(template);
+        guard_steps(&mut input, tokenizer);
         let text = template.render(&input)?;
-        let ids = self.tokenize(&text, Specials::Parse)?;
+        let ids = self.tokenize(&text, Specials::ParseUnguarded)?;
         self.score_ids(&ids).await
     }
 
@@ -213,6 +221,24 @@ impl Model {
                 "this model embeds texts and cannot rerank them; compare embeddings, or load a reranker"
                     .into(),
             )),
+        }
+    }
+}
+
+/// Marks names of special tokens as text, except those that end the steps of a solution.
+fn guard_steps(input: &mut ChatInput, tokenizer: &Tokenizer) {
+    let solution = |message: &&mut Value| message["role"] == "assistant";
+    for message in input.messages.iter_mut().filter(solution) {
+        if let Some(text) = message["content"].as_str() {
+            let steps = text.split(STEP).map(|step| json!({"type": "text", "text": step}));
+            message["content"] = steps.collect();
+        }
+    }
+    input.guard_specials(tokenizer);
+    for message in input.messages.iter_mut().filter(solution) {
+        if let Some(steps) = message["content"].as_array() {
+            let steps: Vec<&str> = steps.iter().filter_map(|step| step["text"].as_str()).collect();
+            message["content"] = steps.join(STEP).into();
         }
     }
 }

@@ -10,6 +10,7 @@ use qwill_weights::{ByteSource, Container, DType, Tensors, Value, gguf};
 use crate::files::Opened;
 use crate::gguf_file::{KeyValue, file_tensors, tokenizer_metadata};
 use crate::new_file::{Existing, NewFile, failed};
+use crate::templates::DEFAULT;
 use crate::weight_format::{TensorFormats, WeightFormat};
 use crate::{Control, Error, LoadProgress, ModelFiles, RandomModel, RandomTokenizer};
 
@@ -150,14 +151,9 @@ fn metadata(opened: &Opened, plan: &Plan) -> Result<Vec<KeyValue>, Error> {
         put("general.sampling.top_p", Value::F32(generation.top_p));
         put("general.sampling.min_p", Value::F32(generation.min_p));
     }
-    let source =
-        |template: &Option<qwill_text::ChatTemplate>| template.as_ref().map(|t| t.source().to_owned());
-    let (plain, tools) = (source(&opened.templates.plain), source(&opened.templates.tools));
-    if let Some(tools) = tools.filter(|tools| Some(tools) != plain.as_ref()) {
-        put("tokenizer.chat_template.tool_use", Value::String(tools));
-    }
-    if let Some(plain) = plain {
-        put("tokenizer.chat_template", Value::String(plain));
+    for (name, source) in opened.templates.sources() {
+        let name = if name == DEFAULT { String::new() } else { format!(".{name}") };
+        put(&format!("tokenizer.chat_template{name}"), Value::from(source));
     }
     Ok(all)
 }

@@ -42,6 +42,8 @@ struct Files {
     listing_status: Option<u16>,
     /// Path and first byte of every file asked for, the token if there was one.
     log: Vec<String>,
+    /// Address of another server, to which files are redirected.
+    store: Option<String>,
 }
 
 struct Server {
@@ -129,7 +131,8 @@ fn answer(stream: &TcpStream, files: &Mutex<Files>) {
             return respond(stream, 302, &format!("{commit}location: /elsewhere\r\n"), 0, b"");
         }
         // as the real hub sends one to its store
-        let location = format!("location: /store/{name}\r\n");
+        let store = state.store.clone().unwrap_or_default();
+        let location = format!("location: {store}/store/{name}\r\n");
         return respond(stream, 302, &location, 0, b"");
     }
     let name = path.strip_prefix("/store/").unwrap_or(&path).to_owned();
@@ -516,4 +519,60 @@ fn a_token_goes_to_the_hub_and_refusals_say_what_to_do() {
     let error = fetch(with_token, "a/nothing").unwrap_err();
     assert_eq!(error.code(), "not-found");
     assert!(error.to_string().contains("a/nothing"), "{error}");
+}
+
+/// Stores of mirrors often are another port of the same host; that is another server all the same.
+#[test]
+fn a_token_never_leaves_the_hub() {
+    let (hub, store, cache) = (
+        Server::start(&[("Q-Q8_0.gguf", gguf())]),
+        Server::start(&[("Q-Q8_0.gguf", gguf())]),
+        Scratch::new(),
+    );
+    hub.files.lock().unwrap().store = Some(store.url.clone());
+    let with_token = HubOptions { token: Some("hf_x".into()), ..options(&hub.url, &cache) };
+    fetch(with_token, "a/b").unwrap();
+    assert_eq!((hub.take_log(), store.take_log()), (vec![], vec!["Q-Q8_0.gguf 0".to_owned()]));
+    assert!(snapshot(&cache, "Q-Q8_0.gguf") == gguf());
+    // A circle ends, too.
+    let looped = Scratch::new();
+    hub.files.lock().unwrap().store = Some(format!("{}/a/b/resolve/main", hub.url));
+    assert_eq!(fetch(options(&hub.url, &looped), "a/b").unwrap_err().code(), "network");
+}
+
+#[test]
+fn a_pointer_from_the_hub_is_named() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 70001\n".to_vec();
+    // A listing that knows the size of the file, and a store that has the pointer only.
+    let (hub, store, cache) = (
+        Server::start(&[("Q-Q8_0.gguf", gguf())]),
+        Server::start(&[("Q-Q8_0.gguf", pointer.clone())]),
+        Scratch::new(),
+    );
+    hub.files.lock().unwrap().store = Some(store.url.clone());
+    let error = fetch(options(&hub.url, &cache), "a/b").unwrap_err().to_string();
+    assert!(error.contains("Git LFS pointer") && error.contains("mirror"), "{error}");
+    // A listing that does not know better.
+    let (hub, cache) = (Server::start(&[("Q-Q8_0.gguf", pointer)]), Scratch::new());
+    let files = fetch(options(&hub.url, &cache), "a/b").unwrap();
+    let error = block_on(Inspection::of_files(files, &LoadOptions::default())).err().unwrap().to_string();
+    assert!(error.contains("Git LFS pointer") && error.contains("70001"), "{error}");
+}
+
+#[test]
+fn the_address_of_a_page_is_a_model() {
+    let (server, cache) =
+        (Server::start(&[("Q-Q8_0.gguf", gguf()), ("Q-Q4_0.gguf", vec![1; 2000])]), Scratch::new());
+    let options = options(&server.url, &cache);
+    for address in [
+        "hf.co/a/b:Q8_0".to_owned(),
+        "https://huggingface.co/a/b:Q8_0".to_owned(),
+        format!("{}/a/b/blob/main/Q-Q8_0.gguf", server.url),
+        format!("{}/a/b:Q8_0", server.url),
+    ] {
+        let id = options.id(&address).unwrap();
+        let files = Hub::new(options.clone()).fetch(&id, &mut |_| Control::Continue).unwrap();
+        assert!(format!("{files:?}").contains("Q-Q8_0.gguf"), "{address}");
+    }
+    assert!(options.id(&format!("{}/a", server.url)).is_err());
 }

@@ -28,6 +28,8 @@ mod error;
 mod fim;
 mod generation_config;
 mod guard;
+mod messages;
+mod probe;
 mod qwen1;
 mod react;
 mod reply;

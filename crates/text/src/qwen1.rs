@@ -22,11 +22,11 @@ pub fn qwen1_prompt(
 ) -> Result<Vec<u32>, Error> {
     let writer = Writer::new(tokenizer)?;
     let Flat { messages, generation_prompt } = react::flatten(chat)?;
-    let (system, messages) = match messages.split_first() {
-        Some((first, rest)) if first.role == "system" => (first.text.as_str(), rest),
-        _ => (DEFAULT_SYSTEM, messages.as_slice()),
-    };
-    let system = writer.turn("system", system)?;
+    let n_systems = messages.iter().take_while(|message| message.role == "system").count();
+    let (systems, messages) = messages.split_at(n_systems);
+    let system: Vec<&str> = systems.iter().map(|message| message.text.as_str()).collect();
+    let system = if system.is_empty() { DEFAULT_SYSTEM.to_owned() } else { system.join("\n\n") };
+    let system = writer.turn("system", &system)?;
     // A turn is a user message and what follows it; the last one is always kept.
     let mut turns: Vec<Vec<u32>> = Vec::new();
     for (at, Message { role, text }) in messages.iter().enumerate() {

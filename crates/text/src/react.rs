@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+use crate::messages::joined_text;
 use crate::template::python_json;
 use crate::{ChatInput, Error, GenerationPrompt};
 
@@ -38,6 +39,7 @@ pub(crate) fn flatten(chat: &ChatInput) -> Result<Flat, Error> {
             Some("user") if Some(at) == question && !tools.is_empty() => {
                 writer.push("user", instructions(tools)? + &text);
             }
+            Some("developer") => writer.push("system", text),
             Some(role) => writer.push(role, text),
             None => return Err(Error::Conversation(format!("message {at} has no role"))),
         }
@@ -181,7 +183,7 @@ fn text_of(message: &Value) -> Result<String, Error> {
     match &message["content"] {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
-        content => crate::template::joined_text(content)
+        content => joined_text(content)
             .ok_or_else(|| Error::Conversation("Qwen1 needs messages whose content is text".to_owned())),
     }
 }

@@ -59,53 +59,6 @@ pub struct ChatInput {
     pub extra: Map<String, Json>,
 }
 
-impl ChatInput {
-    /// Makes up for what OpenAI's interface and a template disagree on: tool arguments that are
-    /// JSON text become values, because most templates print them as JSON themselves, thoughts
-    /// under another name get the one that templates read, and texts in parts become one text for a
-    /// template that knows no parts.
-    pub fn prepare_for(&mut self, template: &ChatTemplate) {
-        let in_parts = self.messages.iter().any(|message| message["content"].is_array());
-        let flatten = in_parts && !template.reads_parts();
-        for message in &mut self.messages {
-            let thoughts =
-                ["reasoning_content", "thinking", "reasoning"].into_iter().map(|key| &message[key]);
-            if let Some(thoughts) = thoughts.into_iter().find(|thoughts| !thoughts.is_null()).cloned()
-                && let Some(message) = message.as_object_mut()
-            {
-                message.insert("reasoning_content".to_owned(), thoughts);
-            }
-            let calls = message.get_mut("tool_calls").and_then(Json::as_array_mut);
-            for call in calls.into_iter().flatten() {
-                let Some(arguments) = call.pointer_mut("/function/arguments") else {
-                    continue;
-                };
-                if let Some(value) =
-                    arguments.as_str().and_then(|text| serde_json::from_str::<Map<_, _>>(text).ok())
-                {
-                    *arguments = Json::Object(value);
-                }
-            }
-            if flatten
-                && let Some(content) = message.get_mut("content")
-                && let Some(text) = joined_text(content)
-            {
-                *content = Json::String(text);
-            }
-        }
-    }
-}
-
-/// The text of a content that is a list of nothing but texts.
-pub(crate) fn joined_text(content: &Json) -> Option<String> {
-    let texts: Option<Vec<&str>> = content
-        .as_array()?
-        .iter()
-        .map(|part| (part["type"] == "text").then(|| part["text"].as_str()).flatten())
-        .collect();
-    texts.map(|texts| texts.join("\n"))
-}
-
 /// A value as Python's `json.dumps` with `ensure_ascii=False` writes it.
 pub(crate) fn python_json(value: &Json) -> Result<String, Error> {
     tojson::python_json(&python::value_of(value)).map_err(|e| describe(&e))
@@ -188,23 +141,6 @@ impl ChatTemplate {
             return cut_after_last_message(text, chat);
         }
         Ok(text)
-    }
-
-    /// Whether the template prints the texts of a content that comes in parts, found by trying.
-    #[must_use]
-    pub fn reads_parts(&self) -> bool {
-        const NEEDLE: &str = "qwill-needle";
-        let content = serde_json::json!([{"type": "text", "text": NEEDLE}]);
-        let probe = ChatInput {
-            messages: vec![serde_json::json!({"role": "user", "content": content})],
-            ..ChatInput::default()
-        };
-        // A template that knows no parts prints the list as Python or JSON would, or leaves it out.
-        self.render(&probe).is_ok_and(|text| {
-            text.contains(NEEDLE)
-                && !text.contains(&format!("'{NEEDLE}'"))
-                && !text.contains(&format!("\"{NEEDLE}\""))
-        })
     }
 }
 

@@ -6,6 +6,7 @@ mod chunks;
 mod config;
 mod gguf;
 mod json;
+mod names;
 mod parts;
 mod tiktoken;
 
@@ -18,6 +19,7 @@ use tokenizers::{
 use self::chunks::Chunks;
 pub use self::config::{TemplateUse, TokenizerConfig};
 pub use self::gguf::GgufTokenizer;
+pub(crate) use self::names::{GUARD, Names, TypedNames};
 use self::parts::Parts;
 use crate::Error;
 
@@ -32,10 +34,6 @@ pub enum Specials {
     /// They are ordinary characters: for text that somebody else wrote.
     AsText,
 }
-
-/// Stands inside names of tokens that are to be taken for text. Unicode keeps this character for such uses and promises that no text
-/// has it; one that has it all the same loses it.
-pub(crate) const GUARD: char = '\u{FDD0}';
 
 /// What happens to special tokens when ids become text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +62,7 @@ struct Inner {
     n_tokens: usize,
     /// How text is cut into words.
     pattern: &'static str,
+    typed_names: TypedNames,
     config: TokenizerConfig,
 }
 
@@ -172,10 +171,9 @@ impl Tokenizer {
         self.added(id).is_some_and(|token| token.special)
     }
 
-    /// The names of the tokens that [`SpecialsOut::Skip`] leaves out.
-    pub(crate) fn special_names(&self) -> impl Iterator<Item = &str> {
-        let added = self.inner.library.get_added_vocabulary().get_added_tokens_decoder().values();
-        added.filter(|token| token.special).map(|token| token.content.as_str())
+    /// The names of added tokens, to be found in what somebody typed.
+    pub(crate) fn typed_names(&self) -> &TypedNames {
+        &self.inner.typed_names
     }
 
     /// Whether the id is a token that is matched as a whole string, special or not.

@@ -137,20 +137,6 @@ fn typed_names_of_special_tokens_stay_text_in_a_chat() {
             }
         }
     }
-    // In parts too; system messages are the program's own.
-    let (_, tokenizer) = &both()[0];
-    let parts = json!([{"type": "text", "text": "<|im_end|>"}, {"type": "image", "image": "<|im_end|>"}]);
-    let mut chat = ChatInput {
-        messages: vec![
-            json!({"role": "system", "content": "<|im_end|>"}),
-            json!({"role": "user", "content": parts}),
-        ],
-        ..ChatInput::default()
-    };
-    chat.guard_specials(tokenizer);
-    assert_eq!(chat.messages[0]["content"], "<|im_end|>");
-    assert_ne!(chat.messages[1]["content"][0]["text"], "<|im_end|>");
-    assert_eq!(chat.messages[1]["content"][1]["image"], "<|im_end|>");
 }
 
 /// Vocabularies of the sizes of the releases; which tokens they hold is of no matter here.

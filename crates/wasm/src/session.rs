@@ -21,7 +21,7 @@ impl Session {
 
     /// Adds messages.
     pub fn push(&mut self, messages: JsValue) -> Result<(), JsValue> {
-        let messages: Vec<Message> = from_js(&messages)?;
+        let messages = Message::list(from_js(&messages)?).map_err(qwill_error)?;
         messages.into_iter().for_each(|message| self.0.push(message));
         Ok(())
     }

@@ -33,8 +33,7 @@ impl Fields {
     }
 
     fn take_messages(&mut self) -> Result<Vec<Message>, Error> {
-        let messages = self.take::<Vec<Value>>("messages")?.unwrap_or_default().into_iter().enumerate();
-        messages.map(|(index, message)| Message::read(&format!("messages[{index}]"), message)).collect()
+        Message::list(self.take("messages")?.unwrap_or_default())
     }
 
     fn take_sampling(&mut self) -> Result<SamplingOptions, Error> {
@@ -105,6 +104,8 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
             stop: fields.take_texts("stop")?,
             enable_thinking,
             thinking_budget,
+            split_special_tokens: fields.take("split_special_tokens")?,
+            chat_template: fields.take("chat_template")?,
             adapters: fields.take("adapters")?,
         };
         match fields.0.into_iter().find(|(_, value)| !value.is_null()) {
@@ -169,6 +170,8 @@ mod tests {
             suffix: Some("s".into()),
             prompt: Some("p".into()),
             thinking_budget: Some(3),
+            split_special_tokens: Some(false),
+            chat_template: Some("rag".into()),
             logit_bias: Some([(3, 0.5), (7, -100.0)].into()),
             logprobs: Some(true),
             top_logprobs: Some(4),
@@ -208,7 +211,7 @@ mod tests {
             (json!({"messages": "Hi"}), "messages must be a list, not \"Hi\""),
             (
                 json!({"messages": [{"role": "user", "content": "a"}, {"role": "x"}]}),
-                "messages[1]: role must be one of",
+                "messages[1].role must be one of",
             ),
             (
                 json!({"messages": ["Hi"]}),

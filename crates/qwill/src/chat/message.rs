@@ -52,7 +52,33 @@ impl Message {
         Self(fields)
     }
 
-    /// Who says it: `system`, `user`, `assistant` or `tool`.
+    /// Reads messages in OpenAI's shape.
+    ///
+    /// ```
+    /// use qwill::Message;
+    /// use serde_json::json;
+    ///
+    /// let messages = Message::list(vec![json!({"role": "developer", "content": "Be brief."})])?;
+    /// assert_eq!(messages[0].role(), "developer");
+    /// let error = Message::list(vec![json!({"role": "robot"})]).unwrap_err();
+    /// assert!(error.to_string().starts_with("messages[0].role must be one of"));
+    /// # Ok::<(), qwill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If one of them is none, with its place in the list.
+    pub fn list(messages: Vec<Value>) -> Result<Vec<Self>, Error> {
+        let read = |(index, message): (usize, Value)| {
+            let wrong = |what: String| Error::Request(format!("messages[{index}]{what}"));
+            match message {
+                Value::Object(fields) => Self::read(fields).map_err(|what| wrong(format!(".{what}"))),
+                other => Err(wrong(format!(" must be an object with a role and a content, not {other}"))),
+            }
+        };
+        messages.into_iter().enumerate().map(read).collect()
+    }
+
+    /// Who says it: `system`, `developer`, `user`, `assistant` or `tool`.
     pub fn role(&self) -> &str {
         self.0.get("role").and_then(Value::as_str).unwrap_or_default()
     }
@@ -79,7 +105,7 @@ impl Message {
     }
 
     /// What templates read.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.0.clone())
     }
 }
@@ -87,31 +113,60 @@ impl Message {
 impl TryFrom<Map<String, Value>> for Message {
     type Error = Error;
 
-    fn try_from(mut fields: Map<String, Value>) -> Result<Self, Error> {
+    fn try_from(fields: Map<String, Value>) -> Result<Self, Error> {
+        Self::read(fields).map_err(Error::Request)
+    }
+}
+
+impl Message {
+    /// Reads one, or says what is wrong with which of its fields.
+    fn read(mut fields: Map<String, Value>) -> Result<Self, String> {
         let role = fields.get("role").unwrap_or(&Value::Null);
         if !role.as_str().is_some_and(|role| ROLES.contains(&role)) {
-            return Err(Error::Request(format!("role must be one of {}, not {role}", ROLES.join(", "))));
-        }
-        if role == "developer" {
-            fields.insert("role".into(), "system".into());
+            return Err(format!("role must be one of {}, not {role}", ROLES.join(", ")));
         }
         match fields.get("content") {
             None | Some(Value::Null) => drop(fields.insert("content".into(), "".into())),
             Some(Value::String(_)) => {}
             Some(Value::Array(parts)) => parts.iter().try_for_each(check_part)?,
-            Some(_) => {
-                return Err(Error::Request("content must be a text or a list of text parts".into()));
-            }
+            Some(other) => return Err(format!("content must be text or a list of text parts, not {other}")),
         }
+        check_calls(&fields)?;
         Ok(Self(fields))
     }
 }
 
-fn check_part(part: &Value) -> Result<(), Error> {
-    if part["type"] == "text" && part["text"].is_string() {
-        return Ok(());
+fn check_part(part: &Value) -> Result<(), String> {
+    match part["type"].as_str() {
+        Some(kind @ ("text" | "refusal")) if part[kind].is_string() => Ok(()),
+        Some("text") => Err(format!("content has a part whose text is {}, not a text", part["text"])),
+        _ => Err(format!("content has a part of type {}; only text is supported", part["type"])),
     }
-    Err(Error::Request(format!("content has a part of type {}; only text is supported", part["type"])))
+}
+
+/// What a template would stumble over.
+fn check_calls(fields: &Map<String, Value>) -> Result<(), String> {
+    let calls = match fields.get("tool_calls") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(calls)) => calls,
+        Some(other) => return Err(format!("tool_calls must be a list of calls, not {other}")),
+    };
+    for (index, call) in calls.iter().enumerate() {
+        let function = call.get("function").unwrap_or(call);
+        if !function["name"].is_string() {
+            return Err(format!(
+                "tool_calls[{index}].function.name must be a text, not {}",
+                function["name"]
+            ));
+        }
+        let arguments = &function["arguments"];
+        if !(arguments.is_null() || arguments.is_string() || arguments.is_object()) {
+            return Err(format!(
+                "tool_calls[{index}].function.arguments must be JSON text or an object, not {arguments}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -124,7 +179,7 @@ mod tests {
 
     #[test]
     fn messages_are_what_openai_writes() {
-        assert_eq!(read(json!({"role": "developer", "content": "x"})).unwrap(), Message::system("x"));
+        assert_eq!(read(json!({"role": "developer", "content": "x"})).unwrap().role(), "developer");
         assert_eq!(read(json!({"role": "assistant", "content": null})).unwrap(), Message::assistant(""));
         let parts = json!({"role": "user", "content": [{"type": "text", "text": "a"}], "name": "Ann"});
         assert_eq!(read(parts.clone()).unwrap().role(), "user");
@@ -132,9 +187,15 @@ mod tests {
         for (message, word) in [
             (json!({"content": "x"}), "role must be one of system"),
             (json!({"role": "robot", "content": "x"}), "\"robot\""),
-            (json!({"role": "user", "content": 3}), "content must be a text"),
+            (json!({"role": "user", "content": 3}), "content must be text or a list of text parts, not 3"),
             (json!({"role": "user", "content": [{"type": "image_url"}]}), "\"image_url\""),
-            (json!({"role": "user", "content": [{"type": "text", "text": 1}]}), "only text"),
+            (json!({"role": "user", "content": [{"type": "text", "text": 1}]}), "text is 1"),
+            (json!({"role": "assistant", "tool_calls": {}}), "tool_calls must be a list"),
+            (json!({"role": "assistant", "tool_calls": [{"function": {}}]}), "tool_calls[0].function.name"),
+            (
+                json!({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": [1]}}]}),
+                "arguments must be JSON text or an object, not [1]",
+            ),
             (json!("x"), "expected a map"),
         ] {
             let error = read(message).unwrap_err();

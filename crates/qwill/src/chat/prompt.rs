@@ -2,8 +2,8 @@
 
 use qwill_text::{
     ChatInput, ChatTemplate, FIM_STOP_TOKENS, Family, GenerationPrompt, REACT_STOP, ReactParser, ReplyEvent,
-    ReplyParser, ReplyStart, Specials, SpecialsOut, Thinking, Tokenizer, fim_ids, fim_prompt, qwen1_prompt,
-    unguarded,
+    ReplyParser, ReplyStart, Specials, SpecialsOut, TemplateUse, Thinking, Tokenizer, fim_ids, fim_prompt,
+    qwen1_prompt, unguarded,
 };
 
 use super::{ChatRequest, Message, ToolChoice};
@@ -93,29 +93,38 @@ impl Model {
             },
             extra: tokenizer.config().special_names().clone(),
         };
-        let own =
-            if input.tools.is_some() { &self.facts().templates.tools } else { &self.facts().templates.plain };
-        let builtin;
-        let template = match own {
-            Some(template) => template,
-            None => match Family::of(self.facts().plan.architecture, &self.facts().name, tokenizer)? {
-                Family::Qwen1 => return self.qwen1_conversation(&input, tokenizer),
-                family => {
-                    builtin = ChatTemplate::builtin(family)?;
-                    &builtin
+        let for_what = if input.tools.is_some() { TemplateUse::Tools } else { TemplateUse::Plain };
+        let templates = &self.facts().templates;
+        let other;
+        let template = match (&request.chat_template, templates.usual(for_what)) {
+            (Some(name), _) => {
+                other = templates.named(name)?;
+                &other
+            }
+            (None, Some(template)) => template,
+            (None, None) => {
+                match Family::of(self.facts().plan.architecture, &self.facts().name, tokenizer)? {
+                    Family::Qwen1 => return self.qwen1_conversation(&input, tokenizer),
+                    family => {
+                        other = ChatTemplate::builtin(family)?;
+                        &other
+                    }
                 }
-            },
+            }
         };
         input.prepare_for(template);
-        input.guard_specials(tokenizer);
+        let tools = input.tools.clone();
+        if request.split_special_tokens.unwrap_or(true) {
+            input.guard_specials(tokenizer);
+        }
         let guarded = template.render(&input)?;
         let ids = tokenizer.encode(&guarded, Specials::ParseUnguarded)?;
         let text = unguarded(&guarded);
-        let start = match text.trim_end().ends_with("<think>") {
+        let start = match guarded.trim_end().ends_with("<think>") {
             true => ReplyStart::Thinking,
             false => ReplyStart::Content,
         };
-        let parser = ReplyParser::new(start).with_tools(input.tools.as_deref().unwrap_or_default());
+        let parser = ReplyParser::new(start).with_tools(tools.as_deref().unwrap_or_default());
         Ok(Prompt { text, ids, form: ReplyForm::Tags(parser), eos_ids: vec![], stop: vec![] })
     }
 

@@ -11,9 +11,10 @@ use qwill_text::{GenerationConfig, Tokenizer};
 use qwill_weights::ReadAhead;
 
 use super::trial::Trial;
-use crate::files::{Opened, Templates};
+use crate::files::Opened;
 use crate::memory::plan_memory;
 use crate::opened::{conversions, open, plan, stored_rows, tensors, total_bytes};
+use crate::templates::Templates;
 use crate::{AdapterInfo, Control, DeviceMemory, Error, LoadOptions, LoadProgress, ModelFiles, lora};
 
 /// All that an engine is made from, kept as long as the model lives.

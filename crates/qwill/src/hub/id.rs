@@ -1,9 +1,10 @@
-//! Ids: `owner/name[:TAG][@REVISION]`.
+//! Ids: `owner/name[:TAG][@REVISION]`, also behind the hub's name, or as the address of a model's page.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::HubError;
+use super::listing::split_part;
 
 /// A model on a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,9 @@ impl FromStr for HubId {
 
     fn from_str(text: &str) -> Result<Self, HubError> {
         let error = || HubError::Id(text.to_owned());
+        if let Some(path) = path_of_address(text) {
+            return Self::of_page(path).ok_or_else(error);
+        }
         let (rest, revision) = text.split_once('@').unwrap_or((text, "main"));
         let (repo, tag) = match rest.split_once(':') {
             Some((repo, tag)) => (repo, Some(tag)),
@@ -63,6 +67,60 @@ impl FromStr for HubId {
     }
 }
 
+/// Hosts whose pages and ids are those of the Hugging Face hub.
+const HOSTS: [&str; 4] = ["hf.co", "huggingface.co", "www.huggingface.co", "hf-mirror.com"];
+
+/// What stands behind the host, if a text is an address of the hub.
+fn path_of_address(text: &str) -> Option<&str> {
+    let address = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
+    let (host, path) = address.split_once('/')?;
+    HOSTS.iter().any(|known| host.eq_ignore_ascii_case(known)).then_some(path)
+}
+
+impl HubId {
+    /// The id behind the path of a page: `owner/name:TAG` as Ollama and llama.cpp have it, the page of a model, of its files,
+    /// or of one GGUF file, which its name then stands for.
+    pub(crate) fn of_page(path: &str) -> Option<Self> {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let path = path.split('#').next()?.trim_matches('/');
+        let parts: Vec<&str> = path.split('/').collect();
+        let (mut id, file): (Self, Option<&str>) = match parts[..] {
+            [owner, name] | [owner, name, "discussions" | "commits" | "tree" | "blob", ..]
+                if parts.len() < 4 =>
+            {
+                (format!("{owner}/{name}").parse().ok()?, None)
+            }
+            [owner, name, "tree" | "commits", revision, ..] => {
+                (format!("{owner}/{name}@{}", decoded(revision)).parse().ok()?, None)
+            }
+            [owner, name, "blob" | "resolve" | "raw", revision, .., file] => {
+                (format!("{owner}/{name}@{}", decoded(revision)).parse().ok()?, Some(file))
+            }
+            [owner, name, "discussions", ..] => (format!("{owner}/{name}").parse().ok()?, None),
+            _ => return None,
+        };
+        let shown = query.split('&').find_map(|pair| pair.strip_prefix("show_file_info="));
+        if let Some(file) = file.or(shown)
+            && let Some(tag) = tag_of_file(&decoded(file))
+        {
+            id.tag = Some(tag).filter(|tag| is_plain(tag, ""));
+        }
+        Some(id)
+    }
+}
+
+fn decoded(part: &str) -> String {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
+}
+
+/// What names a GGUF file among others: its own name, without ending and part number.
+fn tag_of_file(path: &str) -> Option<String> {
+    let name = path.rsplit('/').next()?;
+    let stem = name.get(..name.len().checked_sub(5)?)?;
+    let is_gguf = name[stem.len()..].eq_ignore_ascii_case(".gguf");
+    is_gguf.then(|| split_part(stem).map_or(stem, |(base, _)| base).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +132,47 @@ mod tests {
         }
         let id: HubId = "Qwen/Qwen3-8B-GGUF:Q4_K_M@main".parse().unwrap();
         assert_eq!((id.name(), id.tag.as_deref()), ("Qwen3-8B-GGUF", Some("Q4_K_M")));
+    }
+
+    #[test]
+    fn addresses_of_pages_are_ids() {
+        let base = "Qwen/Qwen3-8B-GGUF";
+        for (address, id) in [
+            ("hf.co/Qwen/Qwen3-8B-GGUF:Q4_K_M", format!("{base}:Q4_K_M")),
+            ("huggingface.co/Qwen/Qwen3-8B-GGUF", base.into()),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF", base.into()),
+            ("https://HF.co/Qwen/Qwen3-8B-GGUF/", base.into()),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF:Q8_0@v1", format!("{base}:Q8_0@v1")),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF/tree/main", base.into()),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF/tree/refs%2Fpr%2F1", format!("{base}@refs/pr/1")),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF?library=transformers", base.into()),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF#usage", base.into()),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF/discussions/3", base.into()),
+            (
+                "https://huggingface.co/Qwen/Qwen3-8B-GGUF/blob/main/Qwen3-8B-Q4_K_M.gguf",
+                format!("{base}:Qwen3-8B-Q4_K_M"),
+            ),
+            (
+                "https://huggingface.co/Qwen/Qwen3-8B-GGUF/resolve/v2/x/Q-Q6_K-00001-of-00002.gguf?download=true",
+                format!("{base}:Q-Q6_K@v2"),
+            ),
+            (
+                "https://huggingface.co/Qwen/Qwen3-8B-GGUF?show_file_info=Qwen3-8B-Q8_0.gguf",
+                format!("{base}:Qwen3-8B-Q8_0"),
+            ),
+            ("https://huggingface.co/Qwen/Qwen3-8B-GGUF/blob/main/config.json", base.into()),
+        ] {
+            assert_eq!(address.parse::<HubId>().map(|id| id.to_string()).ok(), Some(id), "{address}");
+        }
+        for text in [
+            "hf.co/a",
+            "https://huggingface.co/",
+            "hf.co/../b",
+            "https://huggingface.co/a/b/x/y",
+            "hf.co/a/b:",
+        ] {
+            assert!(text.parse::<HubId>().is_err(), "{text}");
+        }
     }
 
     #[test]

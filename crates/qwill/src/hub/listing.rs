@@ -68,6 +68,7 @@ pub(crate) enum Choice {
 }
 
 const INDEX: &str = "model.safetensors.index.json";
+const SINGLE: &str = "model.safetensors";
 
 /// Small files of a checkpoint that are read.
 fn is_companion(path: &str) -> bool {
@@ -82,6 +83,9 @@ fn is_companion(path: &str) -> bool {
     ];
     exact.contains(&path)
         || path == "1_Pooling/config.json"
+        || path
+            .strip_prefix("additional_chat_templates/")
+            .is_some_and(|name| !name.contains('/') && name.ends_with(".jinja"))
         || (!path.contains('/')
             && ((path.starts_with("tokenizer") && path.ends_with(".json"))
                 || path.starts_with("chat_template")
@@ -103,10 +107,22 @@ pub(crate) fn choose(id: &HubId, names: &[&str]) -> Result<Choice, HubError> {
             "{id} holds no model that qwill reads: neither .safetensors nor .gguf files"
         )));
     }
+    // One whole file goes before any parts, and what is left beside it (an index of older parts) says nothing.
+    if names.contains(&SINGLE) {
+        let files = names.iter().filter(|name| is_companion(name) && **name != INDEX);
+        let shards = vec![SINGLE.to_owned()];
+        return Ok(Choice::Checkpoint { files: owned(&mut { files }), index: None, shards });
+    }
+    let mut shards = owned(&mut names.iter().filter(top(".safetensors")));
+    // the same weights for other programs
+    let is_foreign = |name: &String| name.starts_with("consolidated");
+    if !shards.iter().all(is_foreign) {
+        shards.retain(|name| !is_foreign(name));
+    }
     Ok(Choice::Checkpoint {
         files: owned(&mut names.iter().filter(|name| is_companion(name))),
         index: names.contains(&INDEX).then(|| INDEX.to_owned()),
-        shards: owned(&mut names.iter().filter(top(".safetensors"))),
+        shards,
     })
 }
 
@@ -203,9 +219,9 @@ impl Gguf {
     }
 }
 
-/// `(X, 3)` of `X-00001-OF-00003`.
-fn split_part(stem: &str) -> Option<(&str, usize)> {
-    let (rest, of) = stem.rsplit_once("-OF-")?;
+/// `(X, 3)` of `X-00001-of-00003`, in either case.
+pub(super) fn split_part(stem: &str) -> Option<(&str, usize)> {
+    let (rest, of) = stem.rsplit_once("-of-").or_else(|| stem.rsplit_once("-OF-"))?;
     let (base, part) = rest.rsplit_once('-')?;
     let is_number = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
     (is_number(part) && is_number(of)).then(|| Some((base, of.parse().ok()?)))?
@@ -302,6 +318,29 @@ mod tests {
                 .contains("neither .safetensors")
         );
         assert!(chosen("a/b:Q8_0", &repo).unwrap_err().contains("no .gguf files"));
+    }
+
+    #[test]
+    fn one_whole_file_goes_before_what_is_left_beside_it() {
+        let stale = [INDEX, "config.json", "model.safetensors", "model-00001-of-00002.safetensors"];
+        assert_eq!(chosen("a/b", &stale).unwrap(), ["config.json", "model.safetensors"]);
+        let foreign = ["config.json", "consolidated.safetensors", "model.safetensors"];
+        assert_eq!(chosen("a/b", &foreign).unwrap(), ["config.json", "model.safetensors"]);
+        let parts = ["config.json", "consolidated-1.safetensors", "m-1.safetensors", "m-2.safetensors"];
+        assert_eq!(chosen("a/b", &parts).unwrap(), ["config.json", "m-1.safetensors", "m-2.safetensors"]);
+    }
+
+    #[test]
+    fn templates_in_their_folder_come_along() {
+        let repo = [
+            "additional_chat_templates/rag.jinja",
+            "additional_chat_templates/x/y.jinja",
+            "config.json",
+            "model.safetensors",
+            "other/z.jinja",
+        ];
+        let expected = ["additional_chat_templates/rag.jinja", "config.json", "model.safetensors"];
+        assert_eq!(chosen("a/b", &repo).unwrap(), expected);
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
-use ureq::config::RedirectAuthHeaders;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
+use super::address::{join, same_origin};
 use super::cache::{RepoCache, create_parent, is_commit};
 use super::dialect::Dialect;
 use super::listing::{Digest, RepoFile};
@@ -22,6 +22,8 @@ use crate::Control;
 const ATTEMPTS: u32 = 5;
 /// No server may make us wait longer than this.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// A file is at most so many servers away.
+const MAX_REDIRECTS: usize = 10;
 /// Listings beyond this are not believed.
 const LISTING_BYTES: u64 = 64 << 20;
 
@@ -60,7 +62,8 @@ impl Remote {
     pub(crate) fn new(options: &HubOptions) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // Followed here: the token is for the hub alone.
+            .max_redirects(0)
             .user_agent(concat!("qwill/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(options.silence))
             .timeout_recv_response(Some(options.silence))
@@ -80,17 +83,34 @@ impl Remote {
 
     /// Asks for bytes from `range.start` on, up to `range.end` if there is an end.
     fn get(&self, url: &str, range: (u64, Option<u64>)) -> Result<Response<Body>, ureq::Error> {
-        // Compressed bytes could neither be counted nor gone on with.
-        let mut request = self.agent.get(url).header("accept-encoding", "identity");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
+        let mut url = url.to_owned();
+        for _ in 0..MAX_REDIRECTS {
+            // Compressed bytes could neither be counted nor gone on with.
+            let mut request = self.agent.get(&url).header("accept-encoding", "identity");
+            if let Some(token) = self.token_for(&url) {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request = match range {
+                (0, None) => request,
+                (from, None) => request.header("range", format!("bytes={from}-")),
+                (from, Some(end)) => request.header("range", format!("bytes={from}-{}", end - 1)),
+            };
+            let response = request.call()?;
+            let target =
+                header(response.headers(), "location").filter(|_| response.status().is_redirection());
+            match target {
+                None => return Ok(response),
+                Some(target) => {
+                    url = join(&url, target).ok_or_else(|| ureq::Error::BadUri(target.to_owned()))?;
+                }
+            }
         }
-        request = match range {
-            (0, None) => request,
-            (from, None) => request.header("range", format!("bytes={from}-")),
-            (from, Some(end)) => request.header("range", format!("bytes={from}-{}", end - 1)),
-        };
-        request.call()
+        Err(ureq::Error::TooManyRedirects)
+    }
+
+    /// The token, if an address is of the hub itself.
+    fn token_for(&self, url: &str) -> Option<&str> {
+        self.token.as_deref().filter(|_| same_origin(&self.endpoint, url))
     }
 
     fn delay(&self, attempt: u32, wait: Option<Duration>) -> Duration {
@@ -239,7 +259,7 @@ impl Remote {
         }
         let url = self.dialect.file_url(&self.endpoint, id, &id.revision, &files.first()?.path);
         // Large files are redirected to servers that do not know it.
-        let mut request = self.agent.head(&url).config().max_redirects(0).build();
+        let mut request = self.agent.head(&url);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -381,6 +401,11 @@ impl Remote {
         loop {
             let n = match body.read(&mut buffer) {
                 Ok(0) if partial.len == size => return Ok(Attempt::Complete),
+                Ok(0) if partial.is_pointer() => {
+                    let reason = "the hub sent the Git LFS pointer in place of the file; its store may have lost it, or it is \
+                                  a mirror without one: try another mirror";
+                    return Err(HubError::Network { url: url.to_owned(), reason: reason.into() });
+                }
                 Ok(0) => return again(format!("the answer ended after {} of {size} bytes", partial.len)),
                 Ok(n) => n,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -514,6 +539,11 @@ impl<'a> Partial<'a> {
         self.hasher.update(bytes);
         self.len += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Whether all that is there is a pointer of Git LFS.
+    fn is_pointer(&self) -> bool {
+        self.len < 1024 && std::fs::read(self.path).is_ok_and(|bytes| crate::lfs::is_pointer(&bytes))
     }
 
     fn clear(&mut self) -> Result<(), HubError> {

@@ -5,6 +5,7 @@ use minijinja::value::ValueKind;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::{is_list, numbers};
+use crate::tokenizer::GUARD;
 
 /// How deeply values that are printed may be nested; a template can nest them without end.
 pub(super) const MAX_DEPTH: usize = 500;
@@ -81,7 +82,8 @@ fn repr_text(text: &str, out: &mut String) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             _ if c == quote => out.extend(['\\', c]),
-            _ if is_printable(c) => out.push(c),
+            // a mark goes again
+            _ if is_printable(c) || c == GUARD => out.push(c),
             _ => {
                 let code = c as u32;
                 out.push_str(&match code {

@@ -6,6 +6,7 @@ use minijinja::{Error, ErrorKind, Value};
 
 use super::print::MAX_DEPTH;
 use super::{is_list, numbers};
+use crate::tokenizer::GUARD;
 
 /// `tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`
 pub(super) fn tojson(
@@ -145,7 +146,8 @@ impl Writer {
                 '\t' => out.push_str("\\t"),
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
-                _ if c < ' ' || (self.ascii && !matches!(c, ' '..='~')) => {
+                // a mark goes again
+                _ if c < ' ' || (self.ascii && !matches!(c, ' '..='~' | GUARD)) => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         out.push_str(&format!("\\u{unit:04x}"));
                     }

@@ -14,7 +14,7 @@ pub struct TokenizerConfig {
     /// Chat templates by name; the usual single one is called `default`.
     templates: Vec<(String, String)>,
     /// `bos_token`, `eos_token`, `pad_token`, `unk_token` and the like, as templates see them.
-    special_names: Map<String, Value>,
+    pub(super) special_names: Map<String, Value>,
     pub(super) added: Vec<Added>,
     pub(super) pretokenize_regex: Option<String>,
 }
@@ -79,6 +79,11 @@ impl TokenizerConfig {
             TemplateUse::Tools => named("tool_use").or_else(|| named("default")),
             TemplateUse::Plain => named("default"),
         }
+    }
+
+    /// All chat templates with their names; the usual single one is called `default`.
+    pub fn chat_templates(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.templates.iter().map(|(name, source)| (name.as_str(), source.as_str()))
     }
 
     /// `bos_token`, `eos_token` and so on, for [`ChatInput::extra`](crate::ChatInput::extra).

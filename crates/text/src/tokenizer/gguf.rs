@@ -1,6 +1,9 @@
 //! The tokenizer inside a GGUF file.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::added::Added;
 use super::parts::{self, Parts};
@@ -28,6 +31,8 @@ pub struct GgufTokenizer {
     pub token_types: Vec<i32>,
     /// `tokenizer.ggml.merges`
     pub merges: Vec<String>,
+    /// Names of tokens as templates print them: `bos_token`, `eos_token` and the like
+    pub special_names: BTreeMap<String, String>,
 }
 
 /// Takes the values over.
@@ -64,6 +69,8 @@ pub(super) fn from_gguf(file: GgufTokenizer) -> Result<Parts, Error> {
         }
         parts.vocab.insert(token, id);
     }
+    parts.config.special_names =
+        file.special_names.into_iter().map(|(key, name)| (key, Value::from(name))).collect();
     Ok(parts)
 }
 
@@ -83,6 +90,7 @@ pub(super) fn to_gguf(tokenizer: &Tokenizer, n_rows: usize) -> Result<GgufTokeni
         model: "gpt2".to_owned(),
         pre: if tokenizer.inner.pattern == parts::LETTERS { "qwen2" } else { "qwen35" }.to_owned(),
         merges: pairs.merges.iter().map(|(left, right)| format!("{left} {right}")).collect(),
+        special_names: names_of(tokenizer),
         ..GgufTokenizer::default()
     };
     for id in 0..n_rows.max(tokenizer.n_tokens()) as u32 {
@@ -96,6 +104,11 @@ pub(super) fn to_gguf(tokenizer: &Tokenizer, n_rows: usize) -> Result<GgufTokeni
         file.token_types.push(kind);
     }
     Ok(file)
+}
+
+fn names_of(tokenizer: &Tokenizer) -> BTreeMap<String, String> {
+    let names = tokenizer.config().special_names().iter();
+    names.filter_map(|(key, name)| Some((key.clone(), name.as_str()?.to_owned()))).collect()
 }
 
 fn model_token(tokenizer: &Tokenizer, id: u32) -> Option<String> {
@@ -112,7 +125,7 @@ impl GgufTokenizer {
         let used = 256 + control_tokens.len();
         let padding = (used..n_rows).map(|id| (format!("[PAD{id}]"), UNUSED));
         let (tokens, token_types) = bytes.chain(control).chain(padding).unzip();
-        Self { model: "gpt2".to_owned(), pre: "qwen2".to_owned(), tokens, token_types, merges: Vec::new() }
+        Self { model: "gpt2".to_owned(), pre: "qwen2".to_owned(), tokens, token_types, ..Self::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{PostProcessorWrapper, SplitDelimiterBehavior};
 
 use super::added::Added;
-use super::{Inner, TokenizerConfig, alphabet};
+use super::{Inner, TokenizerConfig, TypedNames, alphabet};
 use crate::Error;
 
 /// How Qwen1 to Qwen3-Next cut text into words, inside which byte pairs may merge.
@@ -74,8 +74,12 @@ impl Parts {
             self.vocab.entry(token.content.clone()).or_insert(*id);
         }
         let n_tokens = self.end()? as usize;
+        let names: Vec<(&str, bool)> =
+            self.added.iter().map(|Added { token, .. }| (token.content.as_str(), token.special)).collect();
+        let typed_names =
+            TypedNames::new(&names).map_err(|error| Error::tokenizer(self.file, error.to_string()))?;
         let library = self.library().map_err(|error| Error::tokenizer(self.file, error.to_string()))?;
-        Ok(Inner { library, n_tokens, pattern: self.pattern, config: self.config })
+        Ok(Inner { library, n_tokens, pattern: self.pattern, typed_names, config: self.config })
     }
 
     fn library(&mut self) -> tokenizers::Result<tokenizers::Tokenizer> {

@@ -1,7 +1,7 @@
 //! From what a request says to a constraint.
 
 use qwill_grammar::{Grammar, Grammars, Vocabulary};
-use qwill_text::{ChatTemplate, Family, Specials, Tokenizer};
+use qwill_text::{ChatTemplate, Family, Specials, TemplateUse, Tokenizer};
 
 use super::calls;
 use super::reply::{Form, ReplyConstraint};
@@ -94,7 +94,7 @@ impl Model {
             (Some(grammar), _) => Form::Whole(self.grammars(ends)?.compile(&grammar)?),
             (None, _) => {
                 let Some(calls) =
-                    calls::limited(request, tools, &choice, || self.template_text(), tokenizer)?
+                    calls::limited(request, tools, &choice, || self.template_text(request), tokenizer)?
                 else {
                     return Ok(None);
                 };
@@ -112,9 +112,12 @@ impl Model {
     }
 
     /// The chat template for tools, if there is one.
-    fn template_text(&self) -> Result<Option<String>, Error> {
+    fn template_text(&self, request: &ChatRequest) -> Result<Option<String>, Error> {
         let facts = self.facts();
-        if let Some(template) = &facts.templates.tools {
+        if let Some(name) = &request.chat_template {
+            return Ok(Some(facts.templates.named(name)?.source().to_owned()));
+        }
+        if let Some(template) = facts.templates.usual(TemplateUse::Tools) {
             return Ok(Some(template.source().to_owned()));
         }
         match Family::of(facts.plan.architecture, &facts.name, self.tokenizer()?)? {
