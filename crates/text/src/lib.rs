@@ -19,7 +19,7 @@
 //!
 //! let mut parser = ReplyParser::new(ReplyStart::Content);
 //! let events = parser.push("<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>");
-//! assert_eq!(events, [ReplyEvent::ToolCall { name: "now".into(), arguments: "{}".into() }]);
+//! assert_eq!(events.last(), Some(&ReplyEvent::ToolCall { name: "now".into(), arguments: "{}".into() }));
 //! # Ok::<(), qwill_text::Error>(())
 //! ```
 
@@ -42,7 +42,10 @@ pub use generation_config::GenerationConfig;
 pub use guard::unguarded;
 pub use qwen1::qwen1_prompt;
 pub use react::REACT_STOP;
-pub use reply::{ReactParser, ReplyEvent, ReplyParser, ReplyStart, THINKING_BUDGET_END};
+pub use reply::{
+    ReactParser, ReplyEvent, ReplyParser, ReplyStart, ReplyTag, THINKING_BUDGET_END, ThoughtsEnd,
+    ToolCallDelta, Visibility,
+};
 pub use stop::{StopRules, StopStep};
 pub use template::{ChatInput, ChatTemplate, Family, GenerationPrompt, Thinking};
 pub use tokenizer::{GgufTokenizer, Specials, SpecialsOut, TemplateUse, Tokenizer, TokenizerConfig};
