@@ -32,6 +32,7 @@ mod qwen1;
 mod react;
 mod reply;
 mod stop;
+mod tag_tokens;
 mod template;
 mod tokenizer;
 
@@ -47,5 +48,6 @@ pub use reply::{
     ToolCallDelta, Visibility,
 };
 pub use stop::{StopRules, StopStep};
+pub use tag_tokens::TagTokens;
 pub use template::{ChatInput, ChatTemplate, Family, GenerationPrompt, Thinking};
 pub use tokenizer::{GgufTokenizer, Specials, SpecialsOut, TemplateUse, Tokenizer, TokenizerConfig};
