@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 fn run(model: &Path, tools: &Path, more: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_qwill"))
-        .args(["run", "--temperature", "0", "--context-length", "1024", "-m"])
+        .args(["run", "--temperature", "0", "--context", "1024", "-m"])
         .arg(model)
         .arg("--tools")
         .arg(tools)
