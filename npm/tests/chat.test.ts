@@ -100,10 +100,7 @@ test("a stream: role, reasoning, content, tool calls, then finish_reason with us
     "tool_calls",
   ]);
   expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1);
-  expect(chunks.map((chunk) => "usage" in chunk)).toEqual([
-    ...Array(6).fill(false),
-    true,
-  ]);
+  expect(chunks.map((chunk) => "usage" in chunk)).toEqual([...Array(6).fill(false), true]);
   expect(chunks.at(-1)).toMatchObject({ object: "chat.completion.chunk", usage: { total_tokens: 6 } });
 });
 

@@ -23,8 +23,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 /** Whether no tag shows, as it is with control tokens, and line breaks around what does not show count for nothing. */
-const bare = (text, tags) =>
-  tags === "Control" ? text.replace(/<\/?(?:think|tool_call)>|\n/g, "") : text;
+const bare = (text, tags) => (tags === "Control" ? text.replace(/<\/?(?:think|tool_call)>|\n/g, "") : text);
 
 const read = (calls) => calls.map(({ name, arguments: args }) => [name, JSON.parse(args)]);
 
@@ -71,7 +70,8 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         assert.equal(streamed.finish_reason, finish_reason);
         // what was begun and broke off is text in the end
         if (finish_reason === "tool_calls") assert.deepEqual(read(streamed.calls), calls);
-        if (calls.length > 0 && tools.length > 0) assert.ok(streamed.parts > calls.length, `${streamed.parts}`);
+        if (calls.length > 0 && tools.length > 0)
+          assert.ok(streamed.parts > calls.length, `${streamed.parts}`);
       });
     }
   });
