@@ -58,8 +58,6 @@ export class ChatCompletions {
 
 /** How replies to a conversation look. */
 export function chatForm(head: Head): Form<ChatCompletion, ChatCompletionChunk> {
-  /** Calls of each choice so far. */
-  const calls = new Map<number, number>();
   const chunk = (
     index: number,
     delta: ChatCompletionDelta,
@@ -70,13 +68,13 @@ export function chatForm(head: Head): Form<ChatCompletion, ChatCompletionChunk> 
     object: "chat.completion.chunk",
     choices: [{ index, delta, logprobs: toLogprobs(logprobs), finish_reason }],
   });
-  const toDelta = (index: number, said: EngineSaid): ChatCompletionDelta | undefined => {
+  const toDelta = (said: EngineSaid): ChatCompletionDelta | undefined => {
     if (said.type === "content") return { content: said.text };
     if (said.type === "reasoning") return { reasoning_content: said.text };
-    if (said.type !== "tool_call") return said.logprobs && {};
-    const n = calls.get(index) ?? 0;
-    calls.set(index, n + 1);
-    return { tool_calls: [{ index: n, ...toToolCall(said) }] };
+    if (said.type !== "tool_call_delta") return said.logprobs && {};
+    const { call: index, name, arguments: more } = said;
+    const begun = name !== undefined && toToolCall({ name, arguments: more });
+    return { tool_calls: [{ index, ...(begun || { function: { arguments: more } }) }] };
   };
   return {
     whole: (replies) => ({
@@ -89,7 +87,7 @@ export function chatForm(head: Head): Form<ChatCompletion, ChatCompletionChunk> 
     start: (index) => [chunk(index, { role: "assistant", content: "" })],
     piece({ index, ...event }) {
       if (event.type === "progress") return undefined;
-      const delta = toDelta(index, event);
+      const delta = toDelta(event);
       return delta && chunk(index, delta, null, event.logprobs);
     },
     end: (reply, index) => chunk(index, {}, toFinishReason(reply)),

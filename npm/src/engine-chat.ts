@@ -103,6 +103,16 @@ export interface CompletionLogprobs {
 /** In the shape that OpenAI has for the kind of request. */
 export type EngineLogprobs = { content: TokenLogprob[] } | CompletionLogprobs;
 
+/** A part of a call of a tool while it is written. */
+export interface EngineToolCallDelta {
+  /** Which of the calls that the reply began, from 0. */
+  call: number;
+  /** In the first part. */
+  name?: string;
+  /** More of the JSON text. */
+  arguments: string;
+}
+
 /** A call of a tool; `arguments` is JSON text. */
 export interface EngineToolCall {
   name: string;
@@ -119,7 +129,7 @@ export type EngineSaid = (
   | { type: "content"; text: string }
   /** The prompt, which begins the reply. */
   | { type: "prompt"; text: string }
-  | ({ type: "tool_call" } & EngineToolCall)
+  | ({ type: "tool_call_delta" } & EngineToolCallDelta)
   /** A token was made, whether or not it shows yet. What it shows was said before. */
   | { type: "token" }
 ) & {

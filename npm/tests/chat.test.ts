@@ -55,7 +55,7 @@ test("a whole reply in OpenAI's shape", async () => {
 
 test("a tool call leaves the content null", async () => {
   const { engine, model } = await setUp();
-  engine.events = [{ type: "tool_call", ...call.function }];
+  engine.events = [{ type: "tool_call_delta", call: 0, ...call.function }];
   const { choices } = await model.chat.completions.create({ messages });
   expect(choices[0]).toMatchObject({
     message: { content: null, tool_calls: [{ ...call, id: expect.stringMatching(/^call_\w{24}$/) }] },
@@ -68,14 +68,27 @@ test("a stream: role, reasoning, content, tool calls, then finish_reason with us
   engine.events = [
     { type: "reasoning", text: "Hm." },
     { type: "content", text: "Hello" },
-    { type: "tool_call", ...call.function },
+    { type: "tool_call_delta", call: 0, name: "now", arguments: "" },
+    { type: "tool_call_delta", call: 0, arguments: "{" },
+    { type: "tool_call_delta", call: 0, arguments: "}" },
   ];
   const chunks = await collect(await model.chat.completions.create({ messages, stream: true }));
   expect(chunks.map((chunk) => chunk.choices[0]?.delta)).toEqual([
     { role: "assistant", content: "" },
     { reasoning_content: "Hm." },
     { content: "Hello" },
-    { tool_calls: [{ index: 0, ...call, id: expect.stringMatching(/^call_/) }] },
+    {
+      tool_calls: [
+        {
+          index: 0,
+          id: expect.stringMatching(/^call_/),
+          type: "function",
+          function: { name: "now", arguments: "" },
+        },
+      ],
+    },
+    { tool_calls: [{ index: 0, function: { arguments: "{" } }] },
+    { tool_calls: [{ index: 0, function: { arguments: "}" } }] },
     {},
   ]);
   expect(chunks.map((chunk) => chunk.choices[0]?.finish_reason)).toEqual([
@@ -83,10 +96,12 @@ test("a stream: role, reasoning, content, tool calls, then finish_reason with us
     null,
     null,
     null,
+    null,
+    null,
     "tool_calls",
   ]);
   expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1);
-  expect(chunks.map((chunk) => "usage" in chunk)).toEqual([false, false, false, false, true]);
+  expect(chunks.map((chunk) => "usage" in chunk)).toEqual([...Array(6).fill(false), true]);
   expect(chunks.at(-1)).toMatchObject({ object: "chat.completion.chunk", usage: { total_tokens: 6 } });
 });
 

@@ -57,8 +57,8 @@ test("chunks carry the index of their choice; each begins with its role, and usa
   const { engine, model } = await setUp();
   engine.events = [
     { type: "content", text: "Hi" },
-    { type: "tool_call", ...call },
-    { type: "tool_call", ...call },
+    { type: "tool_call_delta", call: 0, ...call },
+    { type: "tool_call_delta", call: 1, ...call },
   ];
   const chunks = await collect(await model.chat.completions.create({ messages, n: 2, stream: true }));
   for (const wanted of [0, 1]) {

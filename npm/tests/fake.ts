@@ -11,7 +11,13 @@ import type {
   EngineMemory,
   EngineModel,
 } from "../src/engine.ts";
-import type { EngineChatEvent, EngineReplies, EngineReply, EngineSession } from "../src/engine-chat.ts";
+import type {
+  EngineChatEvent,
+  EngineReplies,
+  EngineReply,
+  EngineSession,
+  EngineToolCall,
+} from "../src/engine-chat.ts";
 import { host } from "../src/host.ts";
 import { fakeSession, type Reporting } from "./fake-session.ts";
 
@@ -190,7 +196,7 @@ export class FakeEngine implements Engine {
       if (signal.aborted) break;
       n += 1;
       for (const index of indices) onEvent({ index, ...event });
-      if (event.type === "tool_call") finish_reason = "tool_calls";
+      if (event.type === "tool_call_delta") finish_reason = "tool_calls";
     }
     this.log.push(`chat ended after ${n}`);
     const reasoning_tokens = this.events.slice(0, n).filter(({ type }) => type === "reasoning").length;
@@ -200,7 +206,7 @@ export class FakeEngine implements Engine {
         .map((event) => ("text" in event && event.type !== "reasoning" ? event.text : ""))
         .join(""),
       reasoning: this.events.map((event) => (event.type === "reasoning" ? event.text : "")).join(""),
-      tool_calls: this.events.flatMap((event) => (event.type === "tool_call" ? [event] : [])),
+      tool_calls: this.#calls(),
       finish_reason,
       ids: [],
       usage,
@@ -209,6 +215,19 @@ export class FakeEngine implements Engine {
     };
     const others = indices.slice(1).map(() => reply);
     return { choices: [reply, ...others], usage: { ...usage, completion_tokens: n * indices.length } };
+  }
+
+  /** What the parts of calls come to. */
+  #calls(): EngineToolCall[] {
+    const calls: EngineToolCall[] = [];
+    for (const event of this.events) {
+      if (event.type !== "tool_call_delta") continue;
+      const { name, arguments: more } = event;
+      const last = calls.at(-1);
+      if (name !== undefined) calls.push({ name, arguments: more });
+      else if (last) last.arguments += more;
+    }
+    return calls;
   }
 
   #session(messages: unknown[]): EngineSession {

@@ -202,7 +202,7 @@ test("whatever a model writes is shown, never run", async (t) => {
       type: "content",
       text: "A [link](https://example.com) and\n\n```js\n1 < 2\n```\n\n| a |\n| - |\n| b |",
     },
-    { type: "tool_call", name: "now", arguments: "{}" },
+    { type: "tool_call_delta", call: 0, name: "now", arguments: "{}" },
   ]);
   const link = rich.locator(".prose a");
   assert.equal(await link.getAttribute("target"), "_blank");

@@ -1,7 +1,14 @@
 // The conversation: what was said, and the reply that is coming in.
 
 import { useCallback, useRef, useState } from "preact/hooks";
-import { type ChatMessage, type ChatStream, type ChatToolCall, type Model, QwillError } from "qwill";
+import {
+  type ChatCompletionChunk,
+  type ChatMessage,
+  type ChatStream,
+  type ChatToolCall,
+  type Model,
+  QwillError,
+} from "qwill";
 import type { Settings } from "./settings.ts";
 
 export interface UserTurn {
@@ -103,12 +110,8 @@ export function useChat(model: Model | undefined, settings: Settings): Chat {
           });
         }
         if (delta?.content) update({ state: "writing", content: answer.content + delta.content });
-        for (const {
-          id = "",
-          function: { name = "", arguments: args = "" },
-        } of delta?.tool_calls ?? []) {
-          const call: ChatToolCall = { id, type: "function", function: { name, arguments: args } };
-          update({ state: "writing", toolCalls: [...answer.toolCalls, call] });
+        for (const part of delta?.tool_calls ?? []) {
+          update({ state: "writing", toolCalls: withPart(answer.toolCalls, part) });
         }
         if (chunk.usage && chunk.timings) {
           update({
@@ -146,4 +149,15 @@ function messages(settings: Settings, turns: Turn[]): ChatMessage[] {
 
 function sampling({ thinking, temperature, top_p, top_k, min_p, max_tokens, seed }: Settings) {
   return { enable_thinking: thinking, temperature, top_p, top_k, min_p, max_tokens, seed };
+}
+
+type CallPart = NonNullable<ChatCompletionChunk["choices"][number]["delta"]["tool_calls"]>[number];
+
+/** The calls so far with one more part of one. */
+function withPart(calls: ChatToolCall[], part: CallPart): ChatToolCall[] {
+  const { name = "", arguments: more = "" } = part.function;
+  const before = calls[part.index]?.function ?? { name: "", arguments: "" };
+  const id = part.id ?? calls[part.index]?.id ?? "";
+  const whole = { name: before.name + name, arguments: before.arguments + more };
+  return calls.toSpliced(part.index, 1, { id, type: "function", function: whole });
 }

@@ -58,6 +58,7 @@ pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, 
     let mut reading = false;
     let mut out = std::io::stdout();
     let mut thinking = false;
+    let mut calling = false;
     let mut written = Ok(());
     let reply = block_on(model.chat_with(request, &mut |event| {
         if thinking
@@ -74,6 +75,10 @@ pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, 
             eprint!("\r\x1b[K");
             reading = false;
         }
+        if calling && matches!(event, ChatEvent::Reasoning { .. } | ChatEvent::Content { .. }) {
+            eprintln!("… is no call");
+            calling = false;
+        }
         match &event {
             ChatEvent::Progress { n_read, n_tokens } if is_shown => {
                 eprint!("\r{}{n_read} of {n_tokens} prompt tokens read{}", dim.0, dim.1);
@@ -86,8 +91,14 @@ pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, 
             ChatEvent::Content { text } | ChatEvent::Prompt { text, .. } => {
                 written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             }
-            ChatEvent::ToolCall(call) => {
-                eprintln!("{}calls {}({}){}", dim.0, call.name, call.arguments, dim.1)
+            ChatEvent::ToolCallDelta(delta) => {
+                let begin = delta.name.as_ref().map_or(String::new(), |name| format!("calls {name}("));
+                eprint!("{}{begin}{}{}", dim.0, delta.arguments, dim.1);
+                calling = true;
+            }
+            ChatEvent::ToolCall(_) => {
+                eprintln!("{}){}", dim.0, dim.1);
+                calling = false;
             }
             ChatEvent::Progress { .. } | ChatEvent::Token { .. } => {}
         }

@@ -12,6 +12,7 @@ mod message;
 mod prompt;
 mod reader;
 mod stream;
+mod tag_places;
 
 use std::collections::BTreeMap;
 
@@ -127,6 +128,22 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+/// A part of a call of a tool, as in OpenAI's chunks: its name first, then pieces of its arguments.
+///
+/// A call of a tool on offer is told while it is written, any other at once when it is complete: up to then it may be an
+/// example in the text. A call that was begun may still break off, at a limit or by a mistake of the model's; then there is
+/// no [`ChatEvent::ToolCall`] of it, and its text follows as content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ToolCallDelta {
+    /// Which of the calls that were begun, from 0.
+    pub call: usize,
+    /// The tool's name, in the first part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// More of the arguments, JSON text.
+    pub arguments: String,
+}
+
 /// Why a reply ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,7 +187,9 @@ pub enum ChatEvent {
         /// The text.
         text: String,
     },
-    /// A whole call of a tool.
+    /// A part of a call of a tool while it is written.
+    ToolCallDelta(ToolCallDelta),
+    /// A whole call of a tool, behind all its parts.
     ToolCall(ToolCall),
     /// A token was made, whether or not it shows yet: a chance to stop.
     Token {

@@ -42,8 +42,8 @@
 //!
 //! # Tools
 //!
-//! [`ChatRequest::tools`] are JSON schemas in OpenAI's shape. Calls arrive as [`ChatEvent::ToolCall`] and in
-//! [`ChatReply::tool_calls`]; the conversation goes on with [`ChatReply::message`] and a [`Message::tool`] for each.
+//! [`ChatRequest::tools`] are JSON schemas in OpenAI's shape. Calls arrive in parts as
+//! [`ChatEvent::ToolCallDelta`], whole as [`ChatEvent::ToolCall`], and in [`ChatReply::tool_calls`]; the conversation goes on with [`ChatReply::message`] and a [`Message::tool`] for each.
 //!
 //! # Decisions
 //!
@@ -111,7 +111,7 @@ pub use bench::{BenchReport, BenchRequest, BenchRun, ParallelRun};
 pub use chat::{
     ChatChoices, ChatEvent, ChatReply, ChatRequest, ChatStream, ChoiceEvent, CompletionLogprobs,
     FinishReason, GrammarSyntax, GrammarText, Message, NamedSchema, ReplyLogprobs, ResponseFormat,
-    TokenLogprob, ToolCall, ToolChoice, TopLogprob, Usage,
+    TokenLogprob, ToolCall, ToolCallDelta, ToolChoice, TopLogprob, Usage,
 };
 pub use device_memory::{DeviceMemory, Room};
 pub use error::Error;

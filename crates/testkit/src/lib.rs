@@ -11,7 +11,9 @@ mod compare;
 mod cores;
 pub mod golden;
 mod masks;
+pub mod replies;
 mod rig;
+pub mod scripted;
 mod step;
 mod upload;
 

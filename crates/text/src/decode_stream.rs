@@ -29,7 +29,12 @@ impl Tokenizer {
 impl DecodeStream {
     /// Takes the next id; returns the text that is now certain, which may be empty.
     pub fn push(&mut self, id: u32) -> String {
-        self.held.extend(self.tokenizer.output_bytes(id, self.specials));
+        self.push_as(id, self.specials)
+    }
+
+    /// The same for one id of which something else is wanted should it be a special token.
+    pub fn push_as(&mut self, id: u32, specials: SpecialsOut) -> String {
+        self.held.extend(self.tokenizer.output_bytes(id, specials));
         let mut text = String::new();
         let mut rest = self.held.as_slice();
         loop {

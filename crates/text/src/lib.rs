@@ -19,7 +19,7 @@
 //!
 //! let mut parser = ReplyParser::new(ReplyStart::Content);
 //! let events = parser.push("<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>");
-//! assert_eq!(events, [ReplyEvent::ToolCall { name: "now".into(), arguments: "{}".into() }]);
+//! assert_eq!(events.last(), Some(&ReplyEvent::ToolCall { name: "now".into(), arguments: "{}".into() }));
 //! # Ok::<(), qwill_text::Error>(())
 //! ```
 
@@ -34,6 +34,7 @@ mod qwen1;
 mod react;
 mod reply;
 mod stop;
+mod tag_tokens;
 mod template;
 mod tokenizer;
 
@@ -44,7 +45,11 @@ pub use generation_config::GenerationConfig;
 pub use guard::unguarded;
 pub use qwen1::qwen1_prompt;
 pub use react::REACT_STOP;
-pub use reply::{ReactParser, ReplyEvent, ReplyParser, ReplyStart, THINKING_BUDGET_END};
+pub use reply::{
+    ReactParser, ReplyEvent, ReplyParser, ReplyStart, ReplyTag, THINKING_BUDGET_END, ThoughtsEnd,
+    ToolCallDelta, Visibility,
+};
 pub use stop::{StopRules, StopStep};
+pub use tag_tokens::TagTokens;
 pub use template::{ChatInput, ChatTemplate, Family, GenerationPrompt, Thinking};
 pub use tokenizer::{GgufTokenizer, Specials, SpecialsOut, TemplateUse, Tokenizer, TokenizerConfig};

@@ -111,8 +111,11 @@ pub(crate) async fn wait_for(
             }
             Some(None) => break,
             Some(Some(event)) => {
-                let event = to_js(&shape.event(event.map_err(qwill_error)?))?;
-                on_event.call1(&JsValue::NULL, &event)?;
+                let event = event.map_err(qwill_error)?;
+                // told in parts already
+                if !matches!(event.event, ChatEvent::ToolCall(_)) {
+                    on_event.call1(&JsValue::NULL, &to_js(&shape.event(event))?)?;
+                }
             }
         }
     }

@@ -2,9 +2,9 @@
 
 import { servePackage } from "./site.mjs";
 
-/** Opens one in a browser of its own for the time of the test; `url` is that of its site. */
-export async function openPackagePage(t, launch) {
-  const server = await servePackage();
+/** Opens one in a browser of its own for the time of the test; `url` is that of its site, which may have more folders. */
+export async function openPackagePage(t, launch, folders = {}) {
+  const server = await servePackage(folders);
   t.after(() => server.close());
   const browser = await launch();
   t.after(() => browser.close());

@@ -9,9 +9,10 @@ export const ROOT = path.resolve(here, "../../..");
 export const GOLDEN = process.env.QWILL_GOLDEN ?? path.join(ROOT, "tests/golden");
 export const SCREENSHOTS = path.join(ROOT, "tests/browser/screenshots");
 
-/** Blank pages, the package as `npm pack` would ship it, unbundled, and the golden checkpoints. */
-export const servePackage = () =>
+/** Blank pages, the package as `npm pack` would ship it, unbundled, the golden checkpoints, and more folders. */
+export const servePackage = (more = {}) =>
   serve({
+    ...more,
     "/": path.join(here, "../pages"),
     "/npm/dist/": path.join(ROOT, "npm/dist"),
     "/npm/wasm/": path.join(ROOT, "npm/wasm"),

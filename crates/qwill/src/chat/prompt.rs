@@ -2,8 +2,8 @@
 
 use qwill_text::{
     ChatInput, ChatTemplate, FIM_STOP_TOKENS, Family, GenerationPrompt, REACT_STOP, ReactParser, ReplyEvent,
-    ReplyParser, ReplyStart, Specials, SpecialsOut, TemplateUse, Thinking, Tokenizer, fim_ids, fim_prompt,
-    qwen1_prompt, unguarded,
+    ReplyParser, ReplyStart, ReplyTag, Specials, SpecialsOut, TagTokens, TemplateUse, Thinking, Tokenizer,
+    Visibility, fim_ids, fim_prompt, qwen1_prompt, unguarded,
 };
 
 use super::{ChatRequest, Message, ToolChoice};
@@ -27,8 +27,8 @@ pub(super) struct Prompt {
 pub(super) enum ReplyForm {
     /// Text and nothing else.
     Text,
-    /// Thoughts and calls between tags.
-    Tags(ReplyParser),
+    /// Thoughts and calls between tags, some of which are tokens.
+    Tags(Box<ReplyParser>, TagTokens),
     /// Thoughts, actions and answers in prose, as Qwen1 writes them.
     React(ReactParser),
 }
@@ -38,17 +38,32 @@ impl ReplyForm {
         match self {
             Self::Text if text.is_empty() => vec![],
             Self::Text => vec![ReplyEvent::Content(text.to_owned())],
-            Self::Tags(parser) => parser.push(text),
+            Self::Tags(parser, _) => parser.push(text),
             Self::React(parser) => parser.push(text),
         }
     }
 
+    /// The tag that a token is.
+    pub(super) fn tag(&self, id: u32) -> Option<(ReplyTag, Visibility)> {
+        if let Self::Tags(_, tokens) = self { tokens.get(id) } else { None }
+    }
+
+    pub(super) fn push_tag(&mut self, tag: ReplyTag, visibility: Visibility) -> Vec<ReplyEvent> {
+        if let Self::Tags(parser, _) = self { parser.push_tag(tag, visibility) } else { vec![] }
+    }
+
+    /// The model ended the reply.
     pub(super) fn finish(&mut self) -> Vec<ReplyEvent> {
         match self {
             Self::Text => vec![],
-            Self::Tags(parser) => parser.finish(),
+            Self::Tags(parser, _) => parser.finish(),
             Self::React(parser) => parser.finish(),
         }
+    }
+
+    /// The reply was cut off.
+    pub(super) fn cut(&mut self) -> Vec<ReplyEvent> {
+        if let Self::Tags(parser, _) = self { parser.cut() } else { self.finish() }
     }
 }
 
@@ -124,8 +139,17 @@ impl Model {
             true => ReplyStart::Thinking,
             false => ReplyStart::Content,
         };
-        let parser = ReplyParser::new(start).with_tools(tools.as_deref().unwrap_or_default());
-        Ok(Prompt { text, ids, form: ReplyForm::Tags(parser), eos_ids: vec![], stop: vec![] })
+        let tokens = TagTokens::of(tokenizer);
+        let parser = ReplyParser::new(start)
+            .with_tools(tools.as_deref().unwrap_or_default())
+            .ending_thoughts_at(tokens.thoughts_end());
+        Ok(Prompt {
+            text,
+            ids,
+            form: ReplyForm::Tags(Box::new(parser), tokens),
+            eos_ids: vec![],
+            stop: vec![],
+        })
     }
 
     fn qwen1_conversation(&self, input: &ChatInput, tokenizer: &Tokenizer) -> Result<Prompt, Error> {

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use qwill_text::{DecodeStream, ReplyEvent, StopRules, THINKING_BUDGET_END, Tokenizer};
+use qwill_text::{DecodeStream, ReplyEvent, SpecialsOut, StopRules, Tokenizer};
 
 use super::prompt::ReplyForm;
-use super::{ChatEvent, TokenLogprob, ToolCall};
+use super::tag_places::{Part, TagPlaces};
+use super::{ChatEvent, TokenLogprob, ToolCall, ToolCallDelta};
 
 /// Whether a reply goes on behind a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +19,22 @@ pub(super) enum Verdict {
     ThoughtEnough,
 }
 
+/// Whether a reply is all that the model had to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// It is.
+    Whole,
+    /// Something else ended it.
+    CutOff,
+}
+
 /// What has come of a reply so far, and what of it was not told yet.
 pub(super) struct ReplyReader {
     decoder: DecodeStream,
     stop: StopRules,
     form: ReplyForm,
+    /// Tags that are tokens, on their way through the stop strings.
+    tags: TagPlaces,
     /// Tokens that the thoughts may still have.
     thinking_left: usize,
     /// Tokens that are thoughts, or begin or end them.
@@ -46,6 +58,7 @@ impl ReplyReader {
             decoder: tokenizer.stream(),
             stop,
             form,
+            tags: TagPlaces::default(),
             thinking_left: thinking_budget.unwrap_or(usize::MAX),
             n_thought: 0,
             text: String::new(),
@@ -68,7 +81,13 @@ impl ReplyReader {
             return Verdict::Ends;
         }
         let was_thinking = self.is_thinking();
-        let text = self.decoder.push(id);
+        let tag = self.form.tag(id);
+        let text = match tag {
+            // Some files count it as special, which would leave it out.
+            Some(_) => self.decoder.push_as(id, SpecialsOut::Keep),
+            None => self.decoder.push(id),
+        };
+        self.tags.note(&text, tag);
         let step = self.stop.push(&text);
         self.push(&step.emit);
         self.n_thought += usize::from(was_thinking || self.is_thinking());
@@ -87,23 +106,29 @@ impl ReplyReader {
     }
 
     fn is_thinking(&self) -> bool {
-        matches!(&self.form, ReplyForm::Tags(parser) if parser.is_thinking())
+        matches!(&self.form, ReplyForm::Tags(parser, _) if parser.is_thinking())
     }
 
     /// Ends the thoughts in the words that the model was trained on.
     pub(super) fn end_thoughts(&mut self, tokenizer: &Tokenizer) {
-        let decoder = std::mem::replace(&mut self.decoder, tokenizer.stream());
-        let held = self.stop.finish() + &decoder.finish();
+        let rest = std::mem::replace(&mut self.decoder, tokenizer.stream()).finish();
+        self.tags.note(&rest, None);
+        let held = self.stop.finish() + &rest;
         self.push(&held);
-        if let ReplyForm::Tags(parser) = &mut self.form {
-            parser.trim_thoughts();
+        if let ReplyForm::Tags(parser, _) = &mut self.form {
+            let events = parser.end_thoughts();
+            self.note(events);
         }
-        self.push(THINKING_BUDGET_END);
     }
 
     fn push(&mut self, text: &str) {
-        let events = self.form.push(text);
-        self.note(events);
+        for part in self.tags.split(text) {
+            let events = match part {
+                Part::Text(text) => self.form.push(&text),
+                Part::Tag(tag, visibility) => self.form.push_tag(tag, visibility),
+            };
+            self.note(events);
+        }
     }
 
     fn note(&mut self, events: Vec<ReplyEvent>) {
@@ -117,6 +142,10 @@ impl ReplyReader {
                     self.text.push_str(&text);
                     ChatEvent::Content { text }
                 }
+                ReplyEvent::ToolCallDelta(delta) => {
+                    let qwill_text::ToolCallDelta { call, name, arguments } = delta;
+                    ChatEvent::ToolCallDelta(ToolCallDelta { call, name, arguments })
+                }
                 ReplyEvent::ToolCall { name, arguments } => {
                     let call = ToolCall { name, arguments };
                     self.tool_calls.push(call.clone());
@@ -127,12 +156,18 @@ impl ReplyReader {
     }
 
     /// Nothing follows: what was held back counts.
-    pub(super) fn finish(&mut self, tokenizer: &Tokenizer) {
-        let decoder = std::mem::replace(&mut self.decoder, tokenizer.stream());
-        let step = self.stop.push(&decoder.finish());
+    pub(super) fn finish(&mut self, tokenizer: &Tokenizer, extent: Extent) {
+        let rest = std::mem::replace(&mut self.decoder, tokenizer.stream()).finish();
+        self.tags.note(&rest, None);
+        let step = self.stop.push(&rest);
         let held = step.emit + &self.stop.finish();
         self.push(&held);
-        let rest = self.form.finish();
+        let begun = self.tags.finish();
+        self.push(&begun);
+        let rest = match extent {
+            Extent::Whole => self.form.finish(),
+            Extent::CutOff => self.form.cut(),
+        };
         self.note(rest);
     }
 }

@@ -10,7 +10,7 @@ use qwill_scheduler::{End, Rows, Wanted, What};
 use qwill_text::{Specials, THINKING_BUDGET_END, Tokenizer};
 
 use super::limits::MaskTimes;
-use super::reader::{ReplyReader, Verdict};
+use super::reader::{Extent, ReplyReader, Verdict};
 use super::{ChatEvent, ChatReply, FinishReason, ReplyLogprobs, TokenLogprob, Usage};
 use crate::driver::Signals;
 use crate::requests::{Generation, Reading};
@@ -177,7 +177,8 @@ impl ChatStream {
 
     fn end(&mut self, reason: FinishReason) -> Result<(), Error> {
         self.signals = None;
-        self.reader.finish(self.model.tokenizer()?);
+        let extent = if reason == FinishReason::Stop { Extent::Whole } else { Extent::CutOff };
+        self.reader.finish(self.model.tokenizer()?, extent);
         self.finish_reason = match reason {
             FinishReason::Stop if !self.reader.tool_calls.is_empty() => FinishReason::ToolCalls,
             other => other,

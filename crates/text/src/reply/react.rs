@@ -1,8 +1,7 @@
 //! Replies of Qwen1 with tools: thoughts, an action and its input, or a final answer, each on a
 //! line that begins with its name.
 
-use serde_json::value::RawValue;
-
+use super::mender::Mender;
 use super::{ReplyEvent, ReplyStart};
 use crate::REACT_STOP;
 
@@ -64,7 +63,10 @@ impl ReactParser {
             Place::Done => {}
             Place::Thoughts => self.give(held.trim_end(), &mut events),
             Place::Start | Place::Content | Place::Answer => self.give(&held, &mut events),
-            Place::Call => events.push(call_of(&held).unwrap_or(ReplyEvent::Content(held))),
+            Place::Call => match call_of(&held) {
+                Some((name, arguments)) => events.extend(ReplyEvent::whole_call(name, arguments)),
+                None => events.push(ReplyEvent::Content(held)),
+            },
         }
         events
     }
@@ -152,20 +154,20 @@ impl ReactParser {
 }
 
 /// `Action: NAME\nAction Input: {…}`; what follows the object is ignored.
-fn call_of(text: &str) -> Option<ReplyEvent> {
+fn call_of(text: &str) -> Option<(String, String)> {
     let (name, input) = text.strip_prefix(ACTION)?.split_once(INPUT)?;
     let name = name.trim();
     if name.is_empty() || name.contains('\n') {
         return None;
     }
-    let arguments = if input.trim().is_empty() {
-        "{}"
-    } else {
-        let mut values = serde_json::Deserializer::from_str(input).into_iter::<&RawValue>();
-        values.next()?.ok()?.get()
-    };
-    let call = ReplyEvent::ToolCall { name: name.to_owned(), arguments: arguments.to_owned() };
-    arguments.starts_with('{').then_some(call)
+    let input = input.trim_start();
+    if input.is_empty() {
+        return Some((name.to_owned(), "{}".to_owned()));
+    }
+    let mut mender = Mender::new();
+    let is_object = input.starts_with('{');
+    let is_complete = is_object && input.chars().any(|c| mender.push(c).is_err() || mender.is_done());
+    (is_complete && mender.is_done()).then(|| (name.to_owned(), mender.out().to_owned()))
 }
 
 #[cfg(test)]
@@ -185,6 +187,7 @@ mod tests {
                 match event {
                     ReplyEvent::Reasoning(text) => thoughts += &text,
                     ReplyEvent::Content(text) => said += &text,
+                    ReplyEvent::ToolCallDelta(delta) => assert_eq!(delta.call, 0),
                     ReplyEvent::ToolCall { name, arguments } => called.push((name, arguments)),
                 }
             }
@@ -225,6 +228,8 @@ mod tests {
             call,
         );
         check(Thinking, "\nAction: now\nAction Input:", "", "", &[("now", "{}")]);
+        let slips = "Action: f\nAction Input: {'a': True,\n}";
+        check(Content, slips, "", "", &[("f", "{\"a\": true\n}")]);
     }
 
     #[test]

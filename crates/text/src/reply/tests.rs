@@ -12,12 +12,28 @@ fn run_with(mut parser: ReplyParser, text: &str, size: usize) -> (String, String
         events.extend(parser.push(&piece.iter().collect::<String>()));
     }
     events.extend(parser.finish());
+    collect(events)
+}
+
+/// Reasoning, content and calls. What was told of calls in parts must be what is told of them as a whole.
+fn collect(events: Vec<ReplyEvent>) -> (String, String, Vec<(String, String)>) {
     let (mut reasoning, mut content, mut calls) = (String::new(), String::new(), Vec::new());
+    let mut parts: Vec<(String, String)> = Vec::new();
     for event in events {
         match event {
             ReplyEvent::Reasoning(text) => reasoning += &text,
             ReplyEvent::Content(text) => content += &text,
-            ReplyEvent::ToolCall { name, arguments } => calls.push((name, arguments)),
+            ReplyEvent::ToolCallDelta(delta) => {
+                parts.extend(delta.name.map(|name| (name, String::new())));
+                assert_eq!(delta.call + 1, parts.len(), "parts of a call follow each other");
+                parts[delta.call].1 += &delta.arguments;
+            }
+            ReplyEvent::ToolCall { name, arguments } => {
+                let call = (name, arguments);
+                assert_eq!(parts.last(), Some(&call), "the parts of a call are the call");
+                assert!(serde_json::from_str::<serde_json::Map<_, _>>(&call.1).is_ok(), "{}", call.1);
+                calls.push(call);
+            }
         }
     }
     (reasoning, content, calls)
@@ -103,7 +119,7 @@ fn malformed_calls_are_content() {
 #[test]
 fn xml_calls_are_found() {
     let text = "Sure.\n\n<tool_call>\n<function=edit>\n<parameter=path>\n/a b\n</parameter>\n<parameter=n>\n3\n</parameter>\n<parameter=list>\n[1, \"x\"]\n</parameter>\n<parameter=body>\n\n  two\n</parameter>x\n\n</parameter>\n</function>\n</tool_call>";
-    let arguments = r#"{"path":"/a b","n":3,"list":[1,"x"],"body":"\n  two\n</parameter>x\n"}"#;
+    let arguments = r#"{"path":"/a b","n":3,"list":[1, "x"],"body":"\n  two\n</parameter>x\n"}"#;
     check(Content, text, "", "Sure.", &[("edit", arguments)]);
     let nested =
         "<tool_call>\n<function=w>\n<parameter=t>\n</tool_call>\n</parameter>\n</function>\n</tool_call>";
@@ -139,7 +155,7 @@ fn declared_types_decide_what_xml_values_are() {
         calls,
         [(
             "f".to_owned(),
-            r#"{"zip":"01234","n":5,"ok":true,"x":null,"o":{"a":1},"bad":"five","other":"7"}"#.to_owned()
+            r#"{"zip":"01234","n":5,"ok":true,"x":null,"o":{"a": 1},"bad":"five","other":"7"}"#.to_owned()
         )]
     );
 }
@@ -163,7 +179,12 @@ fn nothing_is_lost_whatever_the_model_writes() {
         "</tool_call>",
         "{\"name\": \"f\", \"arguments\": {\"a\": \"",
         "\"}}",
+        "{\"name\": \"f\", \"parameters\": {}}",
+        "[",
+        ", ",
+        "]",
         "<function=f>",
+        "<function=",
         "<parameter=k>",
         "</parameter>",
         "</function>",
@@ -181,13 +202,15 @@ fn nothing_is_lost_whatever_the_model_writes() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         ((state >> 8) as usize) % below
     };
+    let tools = [serde_json::json!({"name": "f", "parameters": {}})];
     let mut without_calls = 0;
     for _ in 0..4000 {
         let text: String = (0..1 + random(12)).map(|_| PIECES[random(PIECES.len())]).collect();
         for start in [Content, Thinking] {
-            let whole = run(start, &text, usize::MAX);
+            let run = |size| run_with(ReplyParser::new(start).with_tools(&tools), &text, size);
+            let whole = run(usize::MAX);
             for size in [1, 2, 3, 7] {
-                assert_eq!(run(start, &text, size), whole, "{text:?} by {size}");
+                assert_eq!(run(size), whole, "{text:?} by {size}");
             }
             if whole.2.is_empty() {
                 without_calls += 1;
@@ -204,28 +227,31 @@ fn nothing_is_lost_whatever_the_model_writes() {
 
 #[test]
 fn thoughts_can_be_cut_off() {
-    for (written, thoughts) in
-        [("hm\n\n", "hm\n\n"), ("hm", "hm\n\n"), ("<think>\n", ""), ("hm\n</th", "hm\n</th\n\n")]
-    {
+    for (written, thoughts) in [
+        ("hm\n\n", "hm\n\n"),
+        ("hm", "hm\n\n"),
+        ("<think>\n", ""),
+        ("hm\n</th", "hm\n</th\n\n"),
+        ("hm\n<tool_call>{\"na\n", "hm\n<tool_call>{\"na\n\n"),
+    ] {
         let mut parser = ReplyParser::new(Thinking);
         let mut events = parser.push(written);
         assert!(parser.is_thinking());
-        parser.trim_thoughts();
-        events.extend(parser.push(THINKING_BUDGET_END));
+        events.extend(parser.end_thoughts());
         assert!(!parser.is_thinking());
         events.extend(parser.push("Yes."));
         events.extend(parser.finish());
-        let reasoning: String = events
-            .iter()
-            .filter_map(|e| if let ReplyEvent::Reasoning(text) = e { Some(text.as_str()) } else { None })
-            .collect();
         let sentence = THINKING_BUDGET_END.trim_start().split_once("\n</think>").unwrap().0;
-        assert_eq!(reasoning, format!("{thoughts}{sentence}"), "{written:?}");
-        assert_eq!(events.last(), Some(&ReplyEvent::Content("Yes.".into())));
+        let (reasoning, content, calls) = collect(events);
+        assert_eq!(
+            (reasoning, content, calls),
+            (format!("{thoughts}{sentence}"), "Yes.".into(), vec![]),
+            "{written:?}"
+        );
     }
     // Content is left alone.
     let mut parser = ReplyParser::new(Content);
     parser.push("text\n\n");
-    parser.trim_thoughts();
+    assert_eq!(parser.end_thoughts(), []);
     assert_eq!(parser.finish(), [ReplyEvent::Content("\n\n".into())]);
 }
