@@ -15,6 +15,7 @@ mod cache;
 mod dialect;
 mod id;
 mod listing;
+mod parts;
 mod remote;
 mod remote_source;
 
