@@ -17,6 +17,7 @@ mod id;
 mod listing;
 mod remote;
 mod remote_source;
+mod split_name;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
