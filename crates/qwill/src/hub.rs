@@ -15,9 +15,9 @@ mod cache;
 mod dialect;
 mod id;
 mod listing;
-mod parts;
 mod remote;
 mod remote_source;
+mod split_name;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -63,7 +63,9 @@ export function ModelDialog({ isOpen, state, onClose, onOpen, onConsider }: Prop
           if (wanted) onConsider({ source: wanted, label: labelOfAddress(wanted) });
         }}
       >
-        <label for="model-address">Model on the Hugging Face hub or address of its page, or address of a GGUF file</label>
+        <label for="model-address">
+          Model on the Hugging Face hub or address of its page, or address of a GGUF file
+        </label>
         <div class="url-row">
           <input
             id="model-address"

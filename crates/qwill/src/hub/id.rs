@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::HubError;
-use super::parts::split_part;
+use super::split_name::split_part;
 
 /// A model on a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]

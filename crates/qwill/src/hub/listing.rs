@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::parts::split_part;
+use super::split_name::split_part;
 use super::{HubError, HubId};
 
 /// What a file's bytes must come to.

@@ -1,4 +1,4 @@
-//! Names of files that are split.
+//! Names of the parts of a split GGUF file.
 
 /// `(X, 3)` of `X-00001-of-00003`, in either case.
 pub(super) fn split_part(stem: &str) -> Option<(&str, usize)> {
