@@ -23,7 +23,10 @@ export async function connect(option: WorkerOption): Promise<Connection> {
     await ready(worker);
     return fromWorker(worker);
   } catch (error) {
-    console.warn(`qwill: ${(error as Error).message} The model runs in the page instead, which may stutter.`);
+    console.warn(
+      `qwill: ${(error as Error).message} The model runs in the page instead, which may stutter. If a bundler left the ` +
+        'worker out: the README\'s "Bundlers" has recipes.',
+    );
     return inline();
   }
 }

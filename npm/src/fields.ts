@@ -35,11 +35,11 @@ export function openObject(fields: Fields): Check {
   };
 }
 
-/** As `check`; null and undefined are wrong, too. */
-export function required(field: string, check: Check, inner: Check): Check {
+/** Such an object, in which one field must be given. */
+export function required(field: string, check: Check, object: Check): Check {
   return (name, value) => {
+    object(name, value);
     check(`${name}.${field}`, record(name, value)[field]);
-    inner(name, value);
   };
 }
 

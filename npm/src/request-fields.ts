@@ -78,6 +78,8 @@ const SAMPLING: Fields = {
   adapters: (_, value) => toAdapterUses(value),
 };
 
+const onlyFunction = onlyYet((type) => type === "function", '"function"');
+
 const tool = required(
   "function",
   required(
@@ -85,7 +87,7 @@ const tool = required(
     text,
     openObject({ description: text, parameters: record, strict: onlyYet(isOff, "false") }),
   ),
-  openObject({}),
+  openObject({ type: onlyFunction }),
 );
 
 const CHOICES = ["auto", "none"];
@@ -94,10 +96,7 @@ const EFFORTS: ReasoningEffort[] = ["none", "minimal", "low", "medium", "high", 
 const CONVERSATION: Fields = {
   ...SAMPLING,
   messages: checkMessages,
-  tools: listOf((name, value) => {
-    openObject({ type: onlyYet((type) => type === "function", '"function"') })(name, value);
-    tool(name, value);
-  }),
+  tools: listOf(tool),
   tool_choice: onlyYet((value) => CHOICES.includes(value as string), '"auto" and "none"'),
   parallel_tool_calls: onlyYet((value) => value === true, "true"),
   max_completion_tokens: whole,
@@ -135,7 +134,7 @@ export const COMPLETION: Fields = {
 export function checkMessages(name: string, messages: unknown): void {
   if (!Array.isArray(messages)) return;
   const none = onlyYet(() => false);
-  const call = openObject({ type: onlyYet((type) => type === "function", '"function"') });
+  const call = openObject({ type: onlyFunction });
   const message = openObject({ audio: none, function_call: none, tool_calls: listOf(call) });
   for (const [index, given] of messages.entries()) message(`${name}[${index}]`, given);
 }

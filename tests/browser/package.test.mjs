@@ -154,6 +154,20 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       },
     );
 
+    await t.test("how much to think, and OpenAI's second argument", async () => {
+      const { off, none, error } = await tab.evaluate(async () => {
+        const request = { messages: hello, max_tokens: 12, temperature: 0 };
+        const { completions } = model.chat;
+        const off = await completions.create({ ...request, enable_thinking: false });
+        const none = await completions.create({ ...request, reasoning_effort: "none" });
+        const error = await failure(completions.create({ ...request, max_tokens: 500 }, { timeout: 1 }));
+        return { off, none, error };
+      });
+      assert.equal(none.choices[0].message.content, off.choices[0].message.content);
+      assert.equal(none.usage.completion_tokens_details.reasoning_tokens, 0);
+      assert.deepEqual([error.code, error.name, error.isQwillError], ["timeout", "TimeoutError", true]);
+    });
+
     await t.test("requests that cannot be served", async () => {
       await expectFailure("invalid-request", /"topP" is not known/, () =>
         failure(model.chat.completions.create({ messages: hello, topP: 1 })),
@@ -199,6 +213,12 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
       assert.notEqual(middle.choices[0].text, plain.choices[0].text);
       const [{ message, finish_reason }] = thoughts.choices;
       assert.match(message.reasoning_content, /limited time by the user/);
+      const { completion_tokens, completion_tokens_details } = thoughts.usage;
+      const { reasoning_tokens } = completion_tokens_details;
+      assert.ok(
+        reasoning_tokens >= 7 && reasoning_tokens < completion_tokens,
+        JSON.stringify(thoughts.usage),
+      );
       assert.ok(message.content.length > 0);
       assert.equal(finish_reason, "length");
     });
