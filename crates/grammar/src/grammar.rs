@@ -58,10 +58,35 @@ pub fn with_white_space(schema: &Value) -> Value {
         Value::Bool(true) => json!({}),
         other => other.clone(),
     };
+    limit_formats(&mut schema);
     if let Some(fields) = schema.as_object_mut() {
         fields.entry("x-guidance").or_insert_with(|| json!({ "whitespace_pattern": WHITE_SPACE }));
     }
     schema
+}
+
+/// llguidance knows what an address is made of, not how long it may be, and has leap seconds in every minute.
+fn limit_formats(schema: &mut Value) {
+    const LONGEST: usize = 60;
+    const NO_LEAP_SECOND: &str = r"^.*:[0-9]{2}:[0-5][0-9].*$";
+    match schema {
+        Value::Object(fields) => {
+            if matches!(fields.get("format").and_then(Value::as_str), Some("email" | "hostname")) {
+                let given = fields.get("maxLength").and_then(Value::as_u64).unwrap_or(u64::MAX);
+                fields.insert("maxLength".into(), given.min(LONGEST as u64).into());
+            }
+            if matches!(fields.get("format").and_then(Value::as_str), Some("time" | "date-time")) {
+                fields.entry("pattern").or_insert_with(|| NO_LEAP_SECOND.into());
+            }
+            // what lies in these are values, not schemas
+            let schemas = fields
+                .iter_mut()
+                .filter(|(key, _)| !matches!(&***key, "const" | "enum" | "default" | "examples"));
+            schemas.for_each(|(_, value)| limit_formats(value));
+        }
+        Value::Array(items) => items.iter_mut().for_each(limit_formats),
+        _ => {}
+    }
 }
 
 /// Grammars over a vocabulary. Making it takes a while, compiling a grammar less.
