@@ -102,7 +102,7 @@ test("a stream: role, reasoning, content, tool calls, then finish_reason with us
   ]);
   expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1);
   expect(chunks.map((chunk) => "usage" in chunk)).toEqual([...Array(6).fill(false), true]);
-  expect(chunks.at(-1)).toMatchObject({ object: "chat.completion.chunk", usage: { total_tokens: 6 } });
+  expect(chunks.at(-1)).toMatchObject({ object: "chat.completion.chunk", usage: { total_tokens: 8 } });
 });
 
 test("with include_usage, usage comes as OpenAI sends it", async () => {

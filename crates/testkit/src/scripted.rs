@@ -18,6 +18,8 @@ pub enum TagKind {
     UserDefined,
     /// Control tokens, as in some converted files.
     Control,
+    /// Tokens that the model does not use: it spells them.
+    Unused,
 }
 
 /// What the model's prompts end in.
@@ -64,7 +66,7 @@ impl Vocabulary {
         let names: Vec<&str> =
             CONTROL.iter().chain(if tags == TagKind::Spelled { &[] } else { &TAGS[..] }).copied().collect();
         let mut file = GgufTokenizer::of_bytes(&names, 256 + names.len());
-        if tags == TagKind::UserDefined {
+        if matches!(tags, TagKind::UserDefined | TagKind::Unused) {
             file.token_types[256 + CONTROL.len()..].fill(4);
         }
         let bytes = (0..=255).map(|byte| (vec![byte], u32::from(byte)));
@@ -88,32 +90,41 @@ impl Vocabulary {
         (id != LINE_BREAK && !self.said.contains(&id)).then_some(id)
     }
 
-    /// Says a text in tokens of so many bytes, or more where one was said before.
-    fn say(&mut self, text: &str, piece: usize) {
-        let bytes = text.as_bytes();
-        let (mut from, mut to) = (0, 0);
-        while from < bytes.len() {
-            let tag = TAGS.iter().find(|tag| bytes[from..].starts_with(tag.as_bytes()));
-            let tag = tag.and_then(|tag| Some((tag.len(), *self.ids.get(tag.as_bytes())?)));
-            if let Some((len, id)) = tag.filter(|(_, id)| to == from && !self.said.contains(id)) {
-                self.said.push(id);
-                (from, to) = (from + len, from + len);
-                continue;
-            }
-            to = (to.max(from) + if to > from { 1 } else { piece }).min(bytes.len());
+    /// Says a reply: tags by their tokens, the first time each, and the text between.
+    fn say(&mut self, reply: &str, script: &Script<'_>) {
+        let token =
+            |tag: &&str| script.tags.is_token_said().then(|| self.ids.get(tag.as_bytes()).copied()).flatten();
+        let fresh = TAGS.iter().filter_map(|tag| Some((reply.find(tag)?, *tag, token(tag)?)));
+        let first = fresh.filter(|(.., id)| !self.said.contains(id)).min();
+        let Some((at, tag, id)) = first else { return self.spell(reply.as_bytes(), script.piece) };
+        self.spell(&reply.as_bytes()[..at], script.piece);
+        self.said.push(id);
+        self.say(&reply[at + tag.len()..], script);
+    }
+
+    /// Says bytes in pieces of so many, or more where one was said before.
+    fn spell(&mut self, bytes: &[u8], piece: usize) {
+        let mut ends = vec![0];
+        let mut to = 0;
+        while let Some(&from) = ends.last().filter(|&&from| from < bytes.len()) {
+            to = (if to > from { to + 1 } else { from + piece }).min(bytes.len());
             if let Some(id) = self.fresh(&bytes[from..to]) {
                 self.said.push(id);
-                from = to;
+                ends.push(to);
             } else if to == bytes.len() {
-                // The last piece was said: one that begins earlier was not.
-                let last = self.said.pop().expect("a text is no single token that came before");
-                from -= self.file_len(last);
+                // The last piece was said before; together with the one before it is another.
+                assert!(ends.len() > 1, "{:?} cannot be said again", String::from_utf8_lossy(bytes));
+                ends.pop();
+                self.said.pop();
+                to = bytes.len() - 1;
             }
         }
     }
+}
 
-    fn file_len(&self, id: u32) -> usize {
-        self.ids.iter().find(|(_, of)| **of == id).map_or(0, |(bytes, _)| bytes.len())
+impl TagKind {
+    fn is_token_said(self) -> bool {
+        matches!(self, Self::UserDefined | Self::Control)
     }
 }
 
@@ -123,7 +134,7 @@ impl Vocabulary {
 /// If there is no way to say it.
 pub fn scripted_gguf(script: &Script<'_>) -> Vec<u8> {
     let mut vocabulary = Vocabulary::new(script.tags);
-    vocabulary.say(script.reply, script.piece);
+    vocabulary.say(script.reply, script);
     let Vocabulary { file, said, .. } = vocabulary;
     let (n_tokens, hidden) = (file.tokens.len(), file.tokens.len().next_multiple_of(HEAD_DIM));
     let mut embeddings = vec![0f32; n_tokens * hidden];
