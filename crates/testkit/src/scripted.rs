@@ -128,6 +128,9 @@ impl TagKind {
     }
 }
 
+/// A tensor's name and shape, and its values where they are not all zero.
+type TensorOf = (&'static str, Vec<usize>, Option<Vec<f32>>);
+
 /// A GGUF file of a model whose greedy reply this is.
 ///
 /// # Panics
@@ -170,7 +173,7 @@ pub fn scripted_gguf(script: &Script<'_>) -> Vec<u8> {
         writer.metadata(key, value);
     }
     let zeros = |shape: &[usize]| vec![0f32; shape.iter().product()];
-    let tensors: Vec<(&str, Vec<usize>, Option<Vec<f32>>)> = vec![
+    let tensors: Vec<TensorOf> = vec![
         ("token_embd.weight", vec![n_tokens, hidden], Some(embeddings)),
         ("output.weight", vec![n_tokens, hidden], Some(head)),
         ("output_norm.weight", vec![hidden], Some(vec![1.0; hidden])),
