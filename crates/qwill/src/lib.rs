@@ -45,6 +45,13 @@
 //! [`ChatRequest::tools`] are JSON schemas in OpenAI's shape. Calls arrive in parts as
 //! [`ChatEvent::ToolCallDelta`], whole as [`ChatEvent::ToolCall`], and in [`ChatReply::tool_calls`]; the conversation goes on with [`ChatReply::message`] and a [`Message::tool`] for each.
 //!
+//! # Replies of a form
+//!
+//! [`ChatRequest::response_format`] asks for JSON that a schema describes, [`ChatRequest::regex`] and [`ChatRequest::grammar`]
+//! for other texts, [`ChatRequest::tool_choice`] for calls. Tokens that do not fit are never drawn, so that a reply which ends by
+//! itself ([`FinishReason::Stop`]) has the form; thoughts before it are free. What cannot be followed is refused before anything
+//! is generated.
+//!
 //! # Decisions
 //!
 //! [`Model::decide`] answers questions about a text with probabilities: yes or no, one of several choices, a place on a scale.
@@ -67,6 +74,7 @@
 //! # Cargo features
 //!
 //! - `demo` embeds the small model that ships with the project: `ModelFiles::demo`.
+//! - `grammar` (on by default) lets replies follow a form.
 //! - `hub` finds models by id and downloads them from the Hugging Face hub: the module `hub`, native only.
 
 mod bench;
