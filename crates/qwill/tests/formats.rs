@@ -1,19 +1,41 @@
 //! Replies that must have a form have it, whatever the model would rather write.
 #![cfg(feature = "grammar")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pollster::block_on;
+use qwill::weights::{ByteSource, MemorySource};
 use qwill::{
     ChatReply, ChatRequest, Control, FinishReason, GrammarText, LoadOptions, Message, Model, ModelFiles,
     ResponseFormat, SamplingOptions, ToolChoice,
 };
 use serde_json::{Value, json};
 
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+}
+
 fn load(name: &str) -> Model {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
+    load_files(ModelFiles::from_path(golden(name)).unwrap())
+}
+
+fn load_files(files: ModelFiles) -> Model {
     let options = LoadOptions { context_length: Some(2048), ..LoadOptions::default() };
-    block_on(Model::load(ModelFiles::from_path(path).unwrap(), &options, &mut |_| Control::Continue)).unwrap()
+    block_on(Model::load(files, &options, &mut |_| Control::Continue)).unwrap()
+}
+
+/// A model whose calls have a tag for each parameter.
+fn model_of_tags() -> Model {
+    let source = |path: PathBuf| -> Arc<dyn ByteSource> {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        Arc::new(MemorySource::new(name, std::fs::read(path).unwrap()))
+    };
+    let files = std::fs::read_dir(golden("qwen3-tied")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| !path.ends_with("expected.json")).map(source).collect();
+    let template = std::fs::read(golden("templates/xml.jinja")).unwrap();
+    files.push(Arc::new(MemorySource::new("chat_template.jinja", template)));
+    load_files(ModelFiles::from_sources("tags", files))
 }
 
 /// Their weights are random: what comes out that makes sense was forced.
@@ -153,6 +175,38 @@ fn calls_are_made_when_they_must_be() {
             }
         }
     }
+}
+
+#[test]
+fn calls_with_a_tag_for_each_parameter_obey_their_schema() {
+    let model = model_of_tags();
+    let parameters = json!({"type": "object", "required": ["note", "n", "tags"], "properties": {
+        "note": {"type": "string"}, "n": {"type": "integer", "minimum": 3, "maximum": 12},
+        "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2}, "extra": {"type": "boolean"}}});
+    let tool = json!({"type": "function", "function": {"name": "keep", "parameters": parameters}});
+    let mut n_whole = 0;
+    for seed in 0..6 {
+        let request = ChatRequest {
+            tools: Some(vec![tool.clone()]),
+            tool_choice: Some(ToolChoice::Named("keep".into())),
+            ..ask(seed)
+        };
+        let reply = reply(&model, &request);
+        // text may go on for as long as the model likes
+        if reply.finish_reason == FinishReason::Length {
+            continue;
+        }
+        n_whole += 1;
+        let [call] = &reply.tool_calls[..] else { panic!("{reply:?}") };
+        let arguments: Value = serde_json::from_str(&call.arguments).unwrap();
+        assert!(
+            arguments["note"].is_string() && (3..=12).contains(&arguments["n"].as_u64().unwrap()),
+            "{call:?}"
+        );
+        assert!(arguments["tags"].as_array().unwrap().len() <= 2, "{call:?}");
+        assert!(arguments.get("extra").is_none_or(Value::is_boolean), "{call:?}");
+    }
+    assert!(n_whole > 0);
 }
 
 #[test]
