@@ -30,8 +30,8 @@ use super::{ReplyEvent, ReplyStart, THINKING_BUDGET_END, ThoughtsEnd};
 /// use qwill_text::{ReplyEvent, ReplyParser, ReplyStart, ReplyTag, ThoughtsEnd, Visibility};
 ///
 /// let mut parser = ReplyParser::new(ReplyStart::Thinking).ending_thoughts_at(ThoughtsEnd::Token);
-/// assert_eq!(parser.push("It ends at </think>, "), [ReplyEvent::Reasoning("It ends at </think>,".into())]);
-/// assert_eq!(parser.push_tag(ReplyTag::EndThink, Visibility::Shown), [ReplyEvent::Reasoning(" ".into())]);
+/// assert_eq!(parser.push("It ends at </think>."), [ReplyEvent::Reasoning("It ends at </think>.".into())]);
+/// assert!(parser.push_tag(ReplyTag::EndThink, Visibility::Shown).is_empty());
 /// assert_eq!(parser.push("\n\nYes."), [ReplyEvent::Content("Yes.".into())]);
 /// ```
 #[derive(Clone, Debug)]
