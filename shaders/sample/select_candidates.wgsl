@@ -78,7 +78,7 @@ fn adjusted(source: Source, id: u32) -> f32 {
     if (id >= sampler.n_vocab) {
         return LOWEST;
     }
-    if (source.is_limited && (allowed[source.allowed + 1u + id / 32u] >> (id % 32u) & 1u) == 0u) {
+    if (source.is_limited && ((allowed[source.allowed + 1u + id / 32u] >> (id % 32u)) & 1u) == 0u) {
         return LOWEST;
     }
     var s = logits[source.logits + id];
