@@ -190,15 +190,15 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         ];
       });
       const words = [
-        /n is 0, but must be between 1 and 128/,
-        /n: invalid type/,
+        /n must be a positive whole number, not 0/,
+        /n must be a positive whole number, not 1\.5/,
         /top_logprobs needs logprobs: true/,
         /top_logprobs is 21, but must be at most 20/,
-        /logprobs: invalid type: integer `2`, expected a boolean/,
+        /logprobs must be true or false, not 2/,
         /logit_bias of token 5 is 101, but must be between -100 and 100/,
         /logit_bias names token 99999999, but the vocabulary has/,
-        /logit_bias: invalid/,
-        /logit_bias: invalid type: null/,
+        /logit_bias must have token ids for names, not "cat"/,
+        /logit_bias\["5"\] must be a number, not NaN/,
         /: logprobs is 21, but must be at most 20/,
         /echo and suffix exclude each other/,
         /"best_of": 2 is not supported yet/,
