@@ -328,7 +328,10 @@ impl Model {
         let prompt = self.prompt(request)?;
         let thoughts = match request.prompt {
             Some(_) => Thoughts::None,
-            None => Thoughts::behind(&prompt.text),
+            None => match (Thoughts::behind(&prompt.text), request.enable_thinking) {
+                (Thoughts::Possible, Some(false)) => Thoughts::None,
+                (thoughts, _) => thoughts,
+            },
         };
         let tokenizer = self.tokenizer()?;
         let config = self.generation_config();
