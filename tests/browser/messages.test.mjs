@@ -43,7 +43,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     const { tab } = await openPackagePage(t, launch);
     await tab.evaluate(async () => {
       const { load } = await import("/npm/dist/index.js");
-      globalThis.model = await load("demo", { exact: true, contextLength: 2048 });
+      globalThis.model = await load("demo", { exact: true, contextLength: 1024 });
       globalThis.tools = [{ type: "function", function: { name: "now", description: "Tells the time" } }];
       globalThis.ask = (messages, more) =>
         model.chat.completions
