@@ -185,7 +185,7 @@ fn calls_with_a_tag_for_each_parameter_obey_their_schema() {
     let model = model_of_tags();
     let parameters = json!({"type": "object", "required": ["n", "tags"], "properties": {
         "n": {"type": "integer", "minimum": 3, "maximum": 12},
-        "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2}, "extra": {"type": "boolean"}}});
+        "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2}, "RULE": {"type": "boolean"}}});
     let tool = json!({"type": "function", "function": {"name": "keep", "parameters": parameters}});
     for seed in 0..6 {
         let request = ChatRequest {
@@ -198,7 +198,9 @@ fn calls_with_a_tag_for_each_parameter_obey_their_schema() {
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap();
         assert!((3..=12).contains(&arguments["n"].as_u64().unwrap()), "{call:?}");
         assert!(arguments["tags"].as_array().unwrap().len() <= 2, "{call:?}");
-        assert!(arguments.get("extra").is_none_or(Value::is_boolean), "{call:?}");
+        assert!(arguments.get("RULE").is_none_or(Value::is_boolean), "{call:?}");
+        let mut names = arguments.as_object().unwrap().keys();
+        assert!(names.all(|name| ["n", "tags", "RULE"].contains(&&**name)), "{call:?}");
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn limited(
         ));
     };
     let bodies: Vec<String> = match template.contains("<function=") {
-        true => chosen.iter().map(|tool| xml_body(tool)).collect(),
+        true => chosen.iter().enumerate().map(|(index, tool)| xml_body(tool, index)).collect(),
         false => vec![json_body(&chosen)],
     };
     let begin = tokenizer.id_of(CALL);
@@ -86,7 +86,7 @@ pub(super) fn limited(
     let mut rules = String::new();
     let mut alternatives = Vec::new();
     for (index, body) in bodies.iter().enumerate() {
-        rules += &format!("body_{index}: {}\n", body.replace("RULE", &format!("body_{index}")));
+        rules += &format!("body_{index}: {body}\n");
         alternatives.push(format!("body_{index}"));
     }
     rules += &format!("body: {}\n", alternatives.join(" | "));
@@ -122,7 +122,7 @@ fn json_body(tools: &[&Signature<'_>]) -> String {
 }
 
 /// `<function=…>` with its parameters in the order of their declaration, each at most once, those that are required always.
-fn xml_body(tool: &Signature<'_>) -> String {
+fn xml_body(tool: &Signature<'_>, body_index: usize) -> String {
     let properties =
         tool.parameters.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let required: Vec<&str> = tool
@@ -136,7 +136,7 @@ fn xml_body(tool: &Signature<'_>) -> String {
     let mut body = text(&format!("<function={}>\n", tool.name));
     let mut rules = String::new();
     for (index, (key, schema)) in properties.iter().enumerate() {
-        let rule = format!("RULE_{index}");
+        let rule = format!("body_{body_index}_{index}");
         body += &match required.contains(&key.as_str()) {
             true => format!(" {rule}"),
             false => format!(" {rule}?"),
