@@ -29,6 +29,21 @@ pub struct SamplerSettings {
     pub n_biases: u32,
 }
 
+impl SamplerSettings {
+    /// Draws from the model's own probabilities, of any number of tokens.
+    pub const OFF: Self = Self {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        presence_penalty: 0.0,
+        frequency_penalty: 0.0,
+        n_vocab: u32::MAX,
+        n_biases: 0,
+    };
+}
+
 /// What is added to a logit of a slot, which has them by rising id.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, NoUninit)]

@@ -14,17 +14,7 @@ use crate::{
 const N_VOCAB: usize = 1500;
 /// Marks an id that is in the prompt.
 const IN_PROMPT: u32 = 1 << 31;
-const OFF: SamplerSettings = SamplerSettings {
-    temperature: 1.0,
-    top_k: 0,
-    top_p: 1.0,
-    min_p: 0.0,
-    repetition_penalty: 1.0,
-    presence_penalty: 0.0,
-    frequency_penalty: 0.0,
-    n_vocab: N_VOCAB as u32,
-    n_biases: 0,
-};
+const OFF: SamplerSettings = SamplerSettings { n_vocab: N_VOCAB as u32, ..SamplerSettings::OFF };
 
 /// A step of one token in each slot, of which these are wanted.
 fn step_of(outputs: &[StepOutput]) -> (Vec<u32>, StepShape) {

@@ -20,17 +20,7 @@ use crate::{TestSpan, TestStep};
 /// Marks an id that is in the prompt.
 const IN_PROMPT: u32 = 1 << 31;
 
-const OFF: SamplerSettings = SamplerSettings {
-    temperature: 1.0,
-    top_k: 0,
-    top_p: 1.0,
-    min_p: 0.0,
-    repetition_penalty: 1.0,
-    presence_penalty: 0.0,
-    frequency_penalty: 0.0,
-    n_vocab: u32::MAX,
-    n_biases: 0,
-};
+const OFF: SamplerSettings = SamplerSettings::OFF;
 
 /// A step of one token for each (slot, seed, index of the random number), from which a token is drawn.
 fn step_of(class: DrawClass, draws: &[(u32, u32, u32)]) -> TestStep {
