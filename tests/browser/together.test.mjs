@@ -160,7 +160,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         assert.ok(0 < decode_tps.min && decode_tps.min <= decode_tps.median);
         assert.ok(0 < ttft_ms.median && ttft_ms.median <= ttft_ms.p95);
       }
-      assert.match(refused, /0 texts at once/);
+      assert.match(refused, /parallel\[0\] must be a positive whole number, not 0/);
     });
 
     await t.test("a model in the page is disposed of while calls run", async () => {
