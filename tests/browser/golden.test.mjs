@@ -73,10 +73,16 @@ const LONG = [
   "qwen3moe-swa",
 ];
 
-// Every fallback on one checkpoint of each kind; natively they run on all. Software devices have kernels of their
+// Every fallback on checkpoints of two kinds; natively they run on all. Software devices have kernels of their
 // own, so `no-software` brings those of real GPUs in, with subgroups in Chromium.
-const MASKS = ["no-software", "no-software,no-subgroups,no-f16,no-dot4,max-binding=384KiB"];
-const MASKED = ["qwen2-untied", "qwen2moe-mix", "qwen3-tied", "g-qwen3-k-Q4_K_M"];
+const AS_ON_A_GPU = "no-software";
+const FALLBACKS = "no-software,no-subgroups,no-f16,no-dot4,max-binding=384KiB";
+const MASKED = {
+  "qwen2-untied": FALLBACKS,
+  "qwen2moe-mix": AS_ON_A_GPU,
+  "qwen3-tied": FALLBACKS,
+  "g-qwen3-k-Q4_K_M": AS_ON_A_GPU,
+};
 const SOME = { prompts: ["L33"], perplexity: false, together: false, contextLength: 96, cacheTokens: 96 };
 /** Their perplexities are compared, too. */
 const PERPLEXITY = ["qwen2-untied", "qwen3-tied"];
@@ -112,7 +118,7 @@ const goldens = [
 
 const runs = goldens.flatMap((golden) => [
   golden,
-  ...(MASKED.includes(golden.name) ? MASKS.map((caps) => ({ ...golden, ...SOME, caps })) : []),
+  ...(golden.name in MASKED ? [{ ...golden, ...SOME, caps: MASKED[golden.name] }] : []),
   ...(golden.name === "qwen3-tied"
     ? [{ ...golden, prompts: ["L130"], perplexity: false, together: false, chunk: 48 }]
     : []),

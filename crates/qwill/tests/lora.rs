@@ -153,11 +153,6 @@ fn exact_without_f16_and_dot4() {
 }
 
 #[test]
-fn exact_with_the_smallest_bindings_of_webgpu() {
-    check_goldens("max-binding=128MiB");
-}
-
-#[test]
 fn exact_with_sharded_matrices() {
     check_goldens("max-binding=384KiB");
 }

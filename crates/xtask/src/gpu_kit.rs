@@ -30,6 +30,28 @@ enum Loader {
     Packed,
 }
 
+/// How its programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Build {
+    /// To be fast.
+    Shipped,
+    /// To be there soon: what the parts do is tried, not how fast they are. It is larger, too.
+    Tried,
+}
+
+impl Build {
+    fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Shipped => &[],
+            Self::Tried => &[
+                ("CARGO_PROFILE_KIT_LTO", "off"),
+                ("CARGO_PROFILE_KIT_CODEGEN_UNITS", "16"),
+                ("CARGO_PROFILE_KIT_OPT_LEVEL", "1"),
+            ],
+        }
+    }
+}
+
 /// The loader, and what the libraries of NVIDIA's driver want to find beside it.
 const LOADER_PACKAGES: &[&str] =
     &["libvulkan1", "libegl1", "libglvnd0", "libopengl0", "libgl1", "libglx0", "libgles2"];
@@ -39,15 +61,16 @@ const MOST: u64 = 55 << 20;
 /// Makes the kit that the options name.
 pub(crate) fn run(ws: &Workspace, options: &Options) -> Result<()> {
     let loader = if options.with_loader { Loader::Packed } else { Loader::Found };
-    pack(ws, &options.dir, loader)?;
+    pack(ws, &options.dir, loader, Build::Shipped)?;
     println!("  there: {}/run.sh --help", options.dir.display());
     Ok(())
 }
 
-fn pack(ws: &Workspace, dir: &Path, loader: Loader) -> Result<()> {
+fn pack(ws: &Workspace, dir: &Path, loader: Loader, build: Build) -> Result<()> {
     let programs = ["qwill", "qwill-gpu-kit"];
-    let build = ["build", "--profile", "kit", "-p", "qwill-cli", "-p", "qwill-gpu-kit"];
-    Command::cargo(build).in_dir(ws.root()).run()?;
+    let cargo = Command::cargo(["build", "--profile", "kit", "-p", "qwill-cli", "-p", "qwill-gpu-kit"]);
+    let cargo = build.settings().iter().fold(cargo, |cargo, (name, value)| cargo.env(name, value));
+    cargo.in_dir(ws.root()).run()?;
     clear(dir)?;
     make_dir(dir)?;
     for program in programs {
@@ -113,7 +136,7 @@ fn described(ws: &Workspace) -> String {
 /// Makes a kit, takes it to an empty folder, and runs all parts of it there with tiny sizes and next to no environment.
 pub(crate) fn check(ws: &Workspace) -> Result<()> {
     let kit = ws.target().join("gpu-kit");
-    pack(ws, &kit, Loader::Found)?;
+    pack(ws, &kit, Loader::Found, Build::Tried)?;
     let away = env::temp_dir().join(format!("qwill-gpu-kit-{}", std::process::id()));
     let ended = run_away(ws, &kit, &away);
     remove_dir(&away)?;

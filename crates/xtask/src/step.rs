@@ -10,6 +10,7 @@ use crate::toolchain::Toolchain;
 use crate::tools::{self, Need};
 use crate::wasm;
 use crate::workspace::{Project, Workspace};
+use std::env::consts::EXE_EXTENSION;
 use std::time::Duration;
 
 /// One step: what it is called, what it needs, what must have passed before it, and what it runs.
@@ -128,9 +129,7 @@ impl Step {
             }
             Self::Tests => cargo(ws, test_args(Runner::detect())),
             Self::DocTests => cargo(ws, &["test", "--workspace", "--doc", "--no-fail-fast"]),
-            Self::Examples => EXAMPLES.iter().try_for_each(|name| {
-                cargo(ws, &["run", "--package", "qwill", "--features", "demo", "--example", name])
-            }),
+            Self::Examples => examples(ws),
             Self::Wasm => wasm::build(ws),
             Self::Package => npm::finish(ws),
             Self::Check(project) => script(ws, project, "check"),
@@ -165,6 +164,15 @@ fn cargo(ws: &Workspace, args: &[&str]) -> Result<()> {
 
 fn script(ws: &Workspace, project: Project, name: &str) -> Result<()> {
     project.script(ws, name).limit(LIMIT).run()
+}
+
+/// Of the whole workspace, as for the tests, which have built all of it then.
+fn examples(ws: &Workspace) -> Result<()> {
+    cargo(ws, &["build", "--workspace", "--examples"])?;
+    EXAMPLES.iter().try_for_each(|name| {
+        let program = ws.target().join("debug/examples").join(name).with_extension(EXE_EXTENSION);
+        Command::new::<&str>(program, []).in_dir(ws.root()).limit(LIMIT).run()
+    })
 }
 
 /// What runs the Rust tests.
