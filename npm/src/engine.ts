@@ -10,6 +10,7 @@ import type {
   EngineReplies,
   EngineSession,
 } from "./engine-chat.ts";
+import type { SystemOneReply, SystemOneRequest } from "./system-one.ts";
 
 /** Random access to one file, wherever its bytes lie. */
 export interface EngineFile {
@@ -221,6 +222,7 @@ export interface EngineModel {
   rerank(request: EngineRerankRequest, signal: AbortSignal): Promise<number>;
   score(request: EngineScoreRequest, signal: AbortSignal): Promise<Scores>;
   decide(request: EngineDecisionRequest, signal: AbortSignal): Promise<Decision>;
+  systemOne(request: SystemOneRequest, signal: AbortSignal): Promise<SystemOneReply>;
   bench(request: BenchRequest, signal: AbortSignal): Promise<BenchReport>;
   tokenize(text: string): Tokens;
   loadAdapter(files: EngineFile[], name: string): Promise<EngineAdapter>;

@@ -134,6 +134,7 @@ export function host(port: Port, startEngine: StartEngine): void {
     rerank: (pairs, { signal }) => each(pairs, AT_A_TIME, signal, (model, ...call) => model.rerank(...call)),
     score: (request, { signal }) => use((model) => model.score(request, signal)),
     decide: (request, { signal }) => use((model) => model.decide(request, signal)),
+    systemOne: (request, { signal }) => use((model) => model.systemOne(request, signal)),
     bench: (request, { signal }) => use((model) => model.bench(request, signal)),
     loadAdapter: ({ source, name, token }, { emit, signal }) =>
       use((model) =>

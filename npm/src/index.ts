@@ -50,3 +50,4 @@ export type { LoadProgress, RandomModel } from "./protocol.ts";
 export { type SavedSession, sessions } from "./saved-sessions.ts";
 export type { Session, TurnNonStreaming, TurnStreaming } from "./session.ts";
 export type { HubOptions, ModelSource, StorageOptions } from "./source.ts";
+export type * from "./system-one.ts";

@@ -3,7 +3,7 @@ import { ChatCompletions } from "./chat.ts";
 import { text } from "./checks.ts";
 import { Completions } from "./completions.ts";
 import type { Connection } from "./connect.ts";
-import { toDecisionRequest } from "./decide.ts";
+import { toDecisionRequest, toSystemOneRequest } from "./decide.ts";
 import type { Decision, DecisionQuestion, DecisionRequest } from "./decisions.ts";
 import type { BenchReport, BenchRequest, EvalCase, EvalResult, Scores, Tokens } from "./engine.ts";
 import { QwillError } from "./errors.ts";
@@ -24,6 +24,7 @@ import {
 import type { LoadResult, Protocol } from "./protocol.ts";
 import type { Client } from "./rpc.ts";
 import { openSession, restoreSession, type Session } from "./session.ts";
+import type { SystemOneQuestions, SystemOneReply, SystemOneRequest } from "./system-one.ts";
 
 /** Facts about a loaded model and the device that it is on. */
 export interface ModelInfo {
@@ -149,6 +150,17 @@ export class Model {
     const decision: Decision = await this.#client.call("decide", toDecisionRequest(request), { signal });
     // There is an answer for each question, of its kind.
     return decision as Decision<Questions>;
+  }
+
+  /** The same in the shape of TypeSafe's System One: questions and answers by name. */
+  async systemOne<const Questions extends SystemOneQuestions>(
+    request: SystemOneRequest<Questions>,
+    { signal }: CallOptions = {},
+  ): Promise<SystemOneReply<Questions>> {
+    const reply: SystemOneReply = await this.#client.call("systemOne", toSystemOneRequest(request), {
+      signal,
+    });
+    return reply as SystemOneReply<Questions>;
   }
 
   /**

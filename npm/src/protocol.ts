@@ -25,6 +25,7 @@ import type {
   EngineConversation,
   EngineReplies,
 } from "./engine-chat.ts";
+import type { SystemOneReply, SystemOneRequest } from "./system-one.ts";
 
 /** A shape and a format, such as `"qwen3-0.6b:q4_0"`, filled with random weights: for benchmarks. */
 export interface RandomModel {
@@ -147,6 +148,7 @@ export type Protocol = {
   rerank: { args: EngineRerankRequest[]; result: number[]; event: never };
   score: { args: EngineScoreRequest; result: Scores; event: never };
   decide: { args: EngineDecisionRequest; result: Decision; event: never };
+  systemOne: { args: SystemOneRequest; result: SystemOneReply; event: never };
   bench: { args: BenchRequest; result: BenchReport; event: never };
   loadAdapter: { args: AdapterArgs; result: EngineAdapter; event: LoadProgress };
   unloadAdapter: { args: string; result: undefined; event: never };

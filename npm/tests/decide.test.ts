@@ -1,5 +1,13 @@
 import { afterEach, expect, expectTypeOf, test, vi } from "vitest";
-import type { ChoiceAnswer, DecisionAnswer, DecisionQuestion, Model, PredicateAnswer } from "../src/index.ts";
+import type {
+  ChoiceAnswer,
+  DecisionAnswer,
+  DecisionQuestion,
+  Model,
+  NoulAnswer,
+  PredicateAnswer,
+  SystemOneScoreAnswer,
+} from "../src/index.ts";
 import { load } from "../src/index.ts";
 import { FakeEngine, fakeBrowser, fakeWorker } from "./fake.ts";
 
@@ -59,4 +67,26 @@ test("a signal ends it, and what cannot be sent is refused", async () => {
   expect(engine.requests).toEqual([]);
   engine.pooledError = Object.assign(new Error("questions is empty"), { code: "invalid-request" });
   await expect(model.decide(request)).rejects.toMatchObject({ message: "questions is empty" });
+});
+
+test("System One asks and answers by name", async () => {
+  const { engine, model } = await setUp();
+  const answers = {
+    late: { type: "noul" as const, noul: 0.75 },
+    how: { type: "score" as const, score: 0.5, legend: {}, probabilities: {}, confidence: 0 },
+  };
+  engine.systemOne = { ...engine.systemOne, answers };
+  const questions = {
+    late: { type: "noul", instructions: "They came late." },
+    how: { type: "score", instructions: { question: "How late?" }, criteria: ["a day", "a week"] },
+  } as const;
+  const reply = await model.systemOne({ state: { parcels: 2 }, questions });
+  expectTypeOf(reply.answers).toEqualTypeOf<{ late: NoulAnswer; how: SystemOneScoreAnswer }>();
+  expect(reply.answers.late.noul).toBe(0.75);
+  expect(engine.requests).toEqual([{ state: { parcels: 2 }, questions }]);
+  const refused = {
+    code: "invalid-request",
+    message: expect.stringMatching(/an object with state and questions/),
+  };
+  await expect(model.systemOne(null as never)).rejects.toMatchObject(refused);
 });

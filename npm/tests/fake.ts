@@ -19,6 +19,7 @@ import type {
   EngineToolCall,
 } from "../src/engine-chat.ts";
 import { host } from "../src/host.ts";
+import type { SystemOneReply } from "../src/system-one.ts";
 import { fakeSession, type Reporting } from "./fake-session.ts";
 
 export class FakeAdapter {
@@ -79,6 +80,8 @@ export class FakeEngine implements Engine {
   #busy = 0;
   /** What `decide` gives. */
   decision: Pick<Decision, "answers"> = { answers: [] };
+  /** What `systemOne` gives. */
+  systemOne: SystemOneReply = { model: "tiny", answers: {}, usage: { input_tokens: 0, output_tokens: 0 } };
   /** The arguments of the calls for numbers. */
   requests: unknown[] = [];
   /** Reports a fault in the engine. */
@@ -275,6 +278,10 @@ export class FakeEngine implements Engine {
       score: async (request, signal) => {
         await this.#start("score", request, signal);
         return { last: [0.5], tokens: null, steps: [0.25, 0.75] };
+      },
+      systemOne: async (request, signal) => {
+        await this.#start("systemOne", request, signal);
+        return this.systemOne;
       },
       decide: async (request, signal) => {
         await this.#start("decide", request, signal);

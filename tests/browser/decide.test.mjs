@@ -68,6 +68,18 @@ suite("decisions", { concurrency: true }, () => {
           assert.equal(again.answers[1].probabilities[0].value, choice.choices.at(-1).value);
           assert.ok(again.usage.input_tokens_details.cached_tokens > 0);
 
+          const reply = await tab.evaluate((request) => decisions.systemOne(request), {
+            state: { text: request.input },
+            questions: {
+              b: { type: "score", instructions: "How?", criteria: ["low", { is: "high" }] },
+              a: { type: "choice", instructions: ["Which?"], criteria: { x: null, y: "The last." } },
+            },
+          });
+          assert.deepEqual(Object.keys(reply.answers), ["b", "a"]);
+          assert.deepEqual(reply.answers.b.legend, { 0: "low", 1: '{"is":"high"}' });
+          const { x, y } = reply.answers.a.probabilities;
+          assert.ok(Math.abs(x + y - 1) < 1e-9 && reply.answers.a.choice === (x > y ? "x" : "y"));
+
           const input = "The quiet river repairs a machine. ".repeat(16);
           const ten = Array.from({ length: 10 }, (_, i) => ({
             type: "predicate",

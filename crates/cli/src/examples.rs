@@ -36,7 +36,10 @@ Examples:
   qwill decide -m ./Qwen3-0.6B - --score \"How urgent is it?=not at all,somewhat,very\" --json < mail.txt | jq .answers[0].score
   qwill decide -m ./Qwen3-0.6B --questions triage.json - < mail.txt   names and descriptions, in OpenAI's shape:
     [{\"type\": \"choice\", \"name\": \"team\", \"instructions\": \"Who should answer?\",
-      \"choices\": [{\"value\": \"billing\", \"description\": \"Charges and refunds\"}, {\"value\": \"other\"}]}]";
+      \"choices\": [{\"value\": \"billing\", \"description\": \"Charges and refunds\"}, {\"value\": \"other\"}]}]
+  qwill decide -m ./Qwen3-0.6B --questions named.json --json - < mail.txt   the same in System One's shape:
+    {\"team\": {\"type\": \"choice\", \"instructions\": \"Who should answer?\",
+      \"criteria\": {\"billing\": \"Charges and refunds\", \"other\": null}}}";
 
 pub(crate) const EVAL: &str = "\
 Cases run together, 8 at a time; results are in the order of the input.

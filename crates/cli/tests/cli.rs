@@ -151,6 +151,16 @@ fn decide_prints_probabilities_or_an_object() {
         "{text}"
     );
 
+    let named = json!({"blue": {"type": "score", "instructions": "How blue is it?", "criteria": ["not", "somewhat", "very"]}});
+    std::fs::write(&questions, named.to_string()).unwrap();
+    let asked = ["decide", "The sky is blue.", "--questions", path.as_str()];
+    let reply = parsed(&[&asked[..], &["--json"]].concat());
+    assert_eq!(reply["answers"]["blue"]["legend"]["2"], "very");
+    assert!((0.0..=2.0).contains(&reply["answers"]["blue"]["score"].as_f64().unwrap()), "{reply}");
+    assert!(stdout(&asked).starts_with("How blue is it?\n"));
+    let error = failure(qwill(&asked).args(["--predicate", "so?"]), 1);
+    assert!(error.contains("cannot be mixed"), "{error}");
+
     for (arguments, words) in [
         (vec!["decide", "x"], "questions is empty"),
         (vec!["decide", " ", "--predicate", "so?"], "input is empty"),

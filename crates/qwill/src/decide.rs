@@ -1,8 +1,9 @@
 //! Typed decisions: questions about an input, each answered by the probabilities of its options. Nothing is drawn.
 //!
 //! The shapes are those of OpenAI's Decisions interface: a [`DecisionRequest`] has an `input` and `questions` of the kinds
-//! predicate, choice and score, a [`Decision`] has an answer for each, in their order. `confidence` is that of TypeSafe's
-//! System One: how far the most likely option stands above chance, 0 where all are equally likely and 1 where one is sure.
+//! predicate, choice and score, a [`Decision`] has an answer for each, in their order. TypeSafe's System One asks the same by
+//! other names ([`SystemOneRequest`], [`Model::system_one`]). `confidence` is that of System One: how far the most likely option
+//! stands above chance, 0 where all are equally likely and 1 where one is sure.
 //!
 //! # What a probability is
 //!
@@ -25,7 +26,9 @@
 mod answer;
 mod fields;
 mod message;
+mod object;
 mod request;
+mod system_one;
 
 use std::collections::VecDeque;
 
@@ -35,6 +38,7 @@ use qwill_text::{Specials, SpecialsOut};
 pub use self::answer::{Answer, ChoiceProbability, Decision, DecisionUsage, LevelProbability, Outcome};
 use self::message::{message, options};
 pub use self::request::{Choice, ChoiceValue, DecisionRequest, Level, Question, QuestionKind};
+pub use self::system_one::SystemOneRequest;
 use crate::driver::Signals;
 use crate::requests::Reading;
 use crate::timings::Clock;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use js_sys::{Float32Array, Function, Reflect};
-use qwill::decide::DecisionRequest;
+use qwill::decide::{DecisionRequest, SystemOneRequest};
 use qwill::text::Specials;
 use qwill::weights::ByteSource;
 use qwill::{
@@ -287,6 +287,14 @@ impl Model {
         let fields: Map<String, Value> = from_js(&request)?;
         let request = DecisionRequest::try_from(fields).map_err(qwill_error)?;
         to_js(&until(signal, self.0.decide(&request)).await?)
+    }
+
+    /// The same in the shape of System One.
+    #[wasm_bindgen(js_name = systemOne)]
+    pub async fn system_one(&self, request: JsValue, signal: AbortSignal) -> Result<JsValue, JsValue> {
+        let fields: Map<String, Value> = from_js(&request)?;
+        let request = SystemOneRequest::try_from(fields).map_err(qwill_error)?;
+        to_js(&until(signal, self.0.system_one(&request)).await?)
     }
 
     /// Loads a low-rank adapter under a name.

@@ -15,6 +15,8 @@ export const close = () => model?.dispose();
 
 export const decide = (request) => model.decide(request);
 
+export const systemOne = (request) => model.systemOne(request);
+
 /** How a request is refused. */
 export const refusal = (request) =>
   model.decide(request).then(

@@ -41,10 +41,11 @@ pub(crate) struct DecideArgs {
     /// Ask where on a scale it is, of 2 to 10 levels, the lowest first (may be given several times)
     #[arg(long, value_name = "TEXT=LOW,…,HIGH")]
     pub(crate) score: Vec<OptionsArg>,
-    /// JSON file with a list of questions in the shape of OpenAI's Decisions; they come before those of the options above
+    /// JSON file with a list of questions in the shape of OpenAI's Decisions, which come before those of the options above, or
+    /// with an object of questions by name in the shape of TypeSafe's System One
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
-    /// Print one JSON object, in the shape of OpenAI's Decisions
+    /// Print one JSON object, in the shape that the questions have
     #[arg(long)]
     pub(crate) json: bool,
 }

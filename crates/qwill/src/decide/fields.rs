@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::object::{Fields, wrong};
 use super::request::{Choice, ChoiceValue, DecisionRequest, Level, Question, QuestionKind};
 use crate::{AdapterUse, Error};
 
@@ -10,83 +11,12 @@ const IGNORED: [&str; 4] = ["model", "user", "metadata", "safety_identifier"];
 /// What stands between messages that are read as one text.
 const GAP: &str = "\n\n";
 
-/// Fields of an object that were not taken yet, and where it is.
-struct Fields {
-    path: String,
-    left: Map<String, Value>,
-}
-
-fn wrong(path: &str, wanted: &str, found: &Value) -> Error {
-    Error::Request(format!("{path} must be {wanted}, not {found}"))
-}
-
-impl Fields {
-    fn of(path: String, value: Value) -> Result<Self, Error> {
-        match value {
-            Value::Object(left) => Ok(Self { path, left }),
-            other => Err(wrong(&path, "an object", &other)),
-        }
-    }
-
-    fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
-    }
-
-    /// Takes a field out; null says nothing.
-    fn take(&mut self, name: &str) -> Value {
-        self.left.remove(name).unwrap_or_default()
-    }
-
-    fn take_text(&mut self, name: &str) -> Result<Option<String>, Error> {
-        match self.take(name) {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(text)),
-            other => Err(wrong(&self.path_of(name), "a text", &other)),
-        }
-    }
-
-    fn take_needed_text(&mut self, name: &str) -> Result<String, Error> {
-        self.take_text(name)?.ok_or_else(|| Error::Request(format!("{} is missing", self.path_of(name))))
-    }
-
-    /// Takes a list of objects, each of which `read` takes apart.
-    fn take_list<T>(
-        &mut self,
-        name: &str,
-        read: impl Fn(&mut Fields) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        let path = self.path_of(name);
-        let items = match self.take(name) {
-            Value::Null => return Err(Error::Request(format!("{path} is missing"))),
-            Value::Array(items) => items,
-            other => return Err(wrong(&path, "a list", &other)),
-        };
-        let read = |(index, item)| {
-            let mut fields = Fields::of(format!("{path}[{index}]"), item)?;
-            let item = read(&mut fields)?;
-            fields.end()?;
-            Ok(item)
-        };
-        items.into_iter().enumerate().map(read).collect()
-    }
-
-    /// Refuses what was not taken.
-    fn end(&self) -> Result<(), Error> {
-        match self.left.iter().find(|(_, value)| !value.is_null()) {
-            Some((name, _)) => {
-                Err(Error::Request(format!("the field \"{}\" is not known", self.path_of(name))))
-            }
-            None => Ok(()),
-        }
-    }
-}
-
 impl TryFrom<Map<String, Value>> for DecisionRequest {
     type Error = Error;
 
     fn try_from(mut left: Map<String, Value>) -> Result<Self, Error> {
         left.retain(|name, _| !IGNORED.contains(&name.as_str()));
-        let mut fields = Fields { path: String::new(), left };
+        let mut fields = Fields::whole(left);
         let request = Self {
             input: read_input(&mut fields)?,
             questions: fields.take_list("questions", read_question)?,
@@ -104,7 +34,7 @@ fn read_adapters(fields: &mut Fields) -> Result<Option<Vec<AdapterUse>>, Error> 
 
 /// A text, or messages whose texts are one.
 fn read_input(fields: &mut Fields) -> Result<String, Error> {
-    match fields.left.get("input") {
+    match fields.peek("input") {
         Some(Value::Array(_)) => Ok(fields.take_list("input", read_message)?.join(GAP)),
         None | Some(Value::Null | Value::String(_)) => fields.take_needed_text("input"),
         Some(other) => Err(wrong("input", "a text or a list of messages", other)),
@@ -120,7 +50,7 @@ fn read_message(fields: &mut Fields) -> Result<String, Error> {
     if !kind.is_null() && kind != "message" {
         return Err(wrong(&fields.path_of("type"), "\"message\"", &kind));
     }
-    if matches!(fields.left.get("content"), Some(Value::Array(_))) {
+    if matches!(fields.peek("content"), Some(Value::Array(_))) {
         return Ok(fields.take_list("content", read_part)?.concat());
     }
     fields.take_needed_text("content")
