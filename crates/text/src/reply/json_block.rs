@@ -29,19 +29,18 @@ enum List {
 
 impl JsonBlock {
     pub(super) fn push(&mut self, c: char, tools: &Tools, pieces: &mut Vec<CallPiece>) -> Progress {
+        if !self.tag.is_empty() {
+            return self.end_tag(c, tools, pieces);
+        }
         if let Some(call) = &mut self.call {
+            if c == '<' && call.may_end() {
+                self.tag.push(c);
+                return Progress::More;
+            }
             if call.push(c, tools, pieces).is_err() {
                 return Progress::Failed(Failure::Mistake);
             }
-            if call.is_done() {
-                let Some(call) = self.call.take() else { return Progress::More };
-                let Ok(rest) = call.finish(tools) else { return Progress::Failed(Failure::Mistake) };
-                self.complete = Some(rest);
-            }
-            return Progress::More;
-        }
-        if !self.tag.is_empty() {
-            return self.end_tag(c, pieces);
+            return if call.is_done() { self.end_object(tools) } else { Progress::More };
         }
         match c {
             _ if c.is_whitespace() => {}
@@ -58,13 +57,23 @@ impl JsonBlock {
             ',' if self.list != List::Closed && self.complete.is_some() && !self.wants_call => {
                 self.wants_call = true
             }
-            '<' if self.complete.is_some() && self.list != List::Open && !self.wants_call => self.tag.push(c),
+            // One bracket too many closes nothing else.
+            '}' | ']' if self.complete.is_some() && !self.wants_call => {}
+            '<' if self.complete.is_some() && !self.wants_call => self.tag.push(c),
             _ => return Progress::Failed(Failure::Mistake),
         }
         Progress::More
     }
 
-    fn end_tag(&mut self, c: char, pieces: &mut Vec<CallPiece>) -> Progress {
+    /// The object of a call is complete.
+    fn end_object(&mut self, tools: &Tools) -> Progress {
+        let Some(call) = self.call.take() else { return Progress::More };
+        let Ok(rest) = call.finish(tools) else { return Progress::Failed(Failure::Mistake) };
+        self.complete = Some(rest);
+        Progress::More
+    }
+
+    fn end_tag(&mut self, c: char, tools: &Tools, pieces: &mut Vec<CallPiece>) -> Progress {
         self.tag.push(c);
         let progress = match self.tag.as_str() {
             END_CALL => Progress::Closed,
@@ -72,6 +81,11 @@ impl JsonBlock {
             tag if END_CALL.starts_with(tag) || CALL.starts_with(tag) => return Progress::More,
             _ => return Progress::Failed(Failure::Mistake),
         };
+        if let Some(call) = &mut self.call
+            && (call.end(pieces).is_err() || self.end_object(tools) != Progress::More)
+        {
+            return Progress::Failed(Failure::Mistake);
+        }
         self.end_call(pieces);
         progress
     }

@@ -45,6 +45,18 @@ impl JsonCall {
         Ok(())
     }
 
+    /// A tag may end the call here.
+    pub(super) fn may_end(&self) -> bool {
+        !self.mender.is_in_text()
+    }
+
+    /// Nothing follows: brackets that were not closed are.
+    pub(super) fn end(&mut self, pieces: &mut Vec<CallPiece>) -> Result<(), Malformed> {
+        self.mender.end()?;
+        self.tell(pieces);
+        Ok(())
+    }
+
     /// The name and the begin of the arguments, as soon as both are certain: the tool is on offer, and there is an argument.
     fn begun(&self, tools: &Tools) -> Option<(String, usize)> {
         let (last, before) = self.mender.members().split_last()?;
@@ -68,7 +80,7 @@ impl JsonCall {
 
     fn name(&self) -> Option<String> {
         let member = self.mender.members().iter().find(|member| member.key == "name")?;
-        text_of(self.value(member)).filter(|name| !name.trim().is_empty())
+        text_of(self.value(member)).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
     }
 
     /// A member's value, if it is complete.

@@ -3,7 +3,8 @@
 //! Crates that repair JSON take a whole text and print it anew. Here the text comes in pieces, what came is passed on at
 //! once, and what is right keeps the model's own spelling, so this is a reader of our own. It mends what can be meant in one
 //! way only: line breaks and other control characters in texts, backslashes that begin no escape, texts in single quotes,
-//! Python's `True`, `False` and `None`, and a comma behind the last element.
+//! Python's `True`, `False` and `None`, a comma behind the last element, and, where it is said that nothing follows, brackets
+//! that were not closed.
 
 /// Deeper nesting is refused; readers of JSON have limits about there.
 const MAX_DEPTH: usize = 100;
@@ -122,6 +123,22 @@ impl Mender {
             }
             _ => self.punctuation(c),
         }
+    }
+
+    /// Nothing follows: closes what is open, if an element or the end may stand here.
+    pub(super) fn end(&mut self) -> Result<(), Malformed> {
+        if self.state == State::Word {
+            self.end_word()?;
+        }
+        while let Some(bracket) = self.open.last() {
+            self.punctuation(if *bracket == '{' { '}' } else { ']' })?;
+        }
+        Ok(())
+    }
+
+    /// Whether what is read now may be anything, a tag among it.
+    pub(super) fn is_in_text(&self) -> bool {
+        matches!(self.state, State::Text { .. })
     }
 
     fn punctuation(&mut self, c: char) -> Result<(), Malformed> {

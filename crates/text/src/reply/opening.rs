@@ -3,7 +3,7 @@
 use super::progress::Opening;
 use super::tag::{CALL, FUNCTION, ReplyTag, Spelled, partial_tag};
 use super::tools::Tools;
-use super::xml_ends::{Unfinished, name_before_bracket};
+use super::xml_ends::{Unfinished, bare_name, name_before_bracket};
 
 /// What a text holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub(super) fn find_call(text: &str, tools: &Tools) -> Found {
         for (at, _) in text[..end].match_indices(FUNCTION) {
             let name = &text[at + FUNCTION.len()..];
             match name_before_bracket(name) {
-                Ok(Some(name)) if tools.is_declared(name.trim()) => {
+                Ok(Some(name)) if tools.is_declared(bare_name(name)) => {
                     return Found::Call { at, inside: at, opening: Opening::Bare };
                 }
-                Err(Unfinished) if tools.may_be_declared(name.trim()) => {
+                Err(Unfinished) if tools.may_be_declared(name.trim().trim_matches(['"', '\''])) => {
                     return Found::Nothing { certain: at };
                 }
                 _ => {}

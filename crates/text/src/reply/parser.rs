@@ -52,7 +52,7 @@ pub struct ReplyParser {
     searched: usize,
     /// Nothing but thoughts came so far, so that thoughts may (again) begin.
     may_think: bool,
-    /// A call without the tags came last; models may close the tag that they did not open.
+    /// A call came last; models may close a tag that they did not open, or twice.
     may_close: bool,
 }
 

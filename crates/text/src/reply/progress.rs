@@ -20,6 +20,8 @@ pub(super) enum Progress {
     Closed,
     /// The last call ended where the next `<tool_call>` stands.
     Reopened,
+    /// Nothing but `<tool_call>` was read, again.
+    Repeated,
     /// What was read behind the last complete call is none.
     Failed(Failure),
 }

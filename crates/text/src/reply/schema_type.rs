@@ -60,8 +60,8 @@ impl Admitted {
         match raw {
             "null" | "None" if self.names_null() => Some("null".to_owned()),
             _ if self.is_text() => None,
-            "true" | "True" if has(BOOLEAN) => Some("true".to_owned()),
-            "false" | "False" if has(BOOLEAN) => Some("false".to_owned()),
+            "true" | "True" | "TRUE" if has(BOOLEAN) => Some("true".to_owned()),
+            "false" | "False" | "FALSE" if has(BOOLEAN) => Some("false".to_owned()),
             _ if raw.starts_with('{') && has(OBJECT) || raw.starts_with('[') && has(LIST) => {
                 mend(raw).map(|mender| mender.out().to_owned())
             }

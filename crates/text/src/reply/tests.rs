@@ -102,7 +102,7 @@ fn a_missing_closing_tag_is_forgiven() {
 #[test]
 fn malformed_calls_are_content() {
     for text in [
-        "<tool_call>\n{\"name\": \"f\", \"arguments\": {}\n</tool_call>",
+        "<tool_call>\n{\"name\": \"f\", \"arguments\": {}\n",
         "<tool_call>{\"arguments\": {}}</tool_call>",
         "<tool_call>{\"name\": \"f\", \"arguments\": [1]}</tool_call>",
         "<tool_call></tool_call>",

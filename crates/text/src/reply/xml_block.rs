@@ -2,10 +2,12 @@
 //! while they are read.
 
 use super::progress::{CallPiece, Ending, Failure, Opening, Progress};
-use super::tag::FUNCTION;
+use super::tag::{CALL, FUNCTION};
 use super::tools::Tools;
 use super::xml_call::XmlCall;
-use super::xml_ends::{Follows, Found, Place, Unfinished, behind_parameter, name_before_bracket, value_end};
+use super::xml_ends::{
+    Follows, Found, Place, Unfinished, bare_name, behind_parameter, name_before_bracket, value_end,
+};
 
 /// Reads calls up to the tag behind them.
 #[derive(Clone, Debug)]
@@ -84,13 +86,17 @@ impl XmlBlock {
 
     fn read_name(&mut self, tools: &Tools) -> Progress {
         let Some(name) = self.rest.strip_prefix(FUNCTION) else {
-            let may_be = FUNCTION.starts_with(&self.rest);
-            return if may_be { Progress::More } else { Progress::Failed(Failure::Prose) };
+            let tags: &[&str] = if self.is_bare() { &[FUNCTION] } else { &[FUNCTION, CALL] };
+            return match tags.iter().any(|tag| tag.starts_with(&self.rest)) {
+                true if self.rest == CALL => Progress::Repeated,
+                true => Progress::More,
+                false => Progress::Failed(Failure::Prose),
+            };
         };
         let name = match name_before_bracket(name) {
             Err(Unfinished) => return Progress::More,
             Ok(None) => return Progress::Failed(self.failure()),
-            Ok(Some(name)) => name.trim(),
+            Ok(Some(name)) => bare_name(name),
         };
         if self.opening == Opening::Bare && !tools.is_declared(name) {
             return Progress::Failed(Failure::Prose);

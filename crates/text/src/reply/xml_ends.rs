@@ -68,6 +68,13 @@ fn choose<'t>(text: &'t str, tags: &[&'static str]) -> Choice<'t> {
 #[derive(Debug)]
 pub(super) struct Unfinished;
 
+/// A name without white space and quotes around it, which models add.
+pub(super) fn bare_name(text: &str) -> &str {
+    let text = text.trim();
+    let quoted = |quote| text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
+    quoted('"').or_else(|| quoted('\'')).filter(|name| !name.is_empty()).unwrap_or(text)
+}
+
 /// A name and what stands around it, up to `>`; nothing if this is no name.
 pub(super) fn name_before_bracket(text: &str) -> Result<Option<&str>, Unfinished> {
     match text.find(['>', '<', '\n']) {
@@ -108,7 +115,7 @@ pub(super) fn behind_parameter(text: &str, place: &Place<'_>) -> Found {
 }
 
 fn parameter(text: &str, place: &Place<'_>, may_begin: &dyn Fn(&str) -> bool) -> Found {
-    match name_before_bracket(text).map(|name| name.map(str::trim)) {
+    match name_before_bracket(text).map(|name| name.map(bare_name)) {
         Ok(Some(name)) if may_begin(name) => Found::End(Follows::Parameter(name.to_owned())),
         Ok(_) => Found::Text,
         Err(Unfinished) => place.unknown(),

@@ -35,12 +35,13 @@ impl ReplyParser {
     fn leave_call(&mut self, block: &Block, progress: Progress, events: &mut Vec<ReplyEvent>) {
         match progress {
             Progress::More => {}
-            Progress::Closed => self.may_close = block.is_bare(),
+            Progress::Closed => self.may_close = true,
             Progress::Reopened => {
                 let last = self.raw.chars().next_back().filter(|&c| name_of(c).is_some());
                 self.raw = last.map_or_else(|| CALL.to_owned(), String::from);
                 self.place = Place::Call(Block::new(Opening::Tagged));
             }
+            Progress::Repeated => self.place = Place::Call(Block::new(Opening::Tagged)),
             Progress::Failed(Failure::Mistake) => {
                 // The tag at its end may have begun.
                 let tag = self.raw.chars().next_back().filter(|&c| name_of(c).is_some()).map(char::len_utf8);

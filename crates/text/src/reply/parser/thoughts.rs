@@ -90,6 +90,7 @@ impl Draft {
                     return Some(held[..certain].trim_end_matches('\n').len());
                 }
                 // A call may begin behind the first character.
+                Progress::Repeated => self.block = Block::new(Opening::Tagged),
                 Progress::Failed(Failure::Prose) => return held.chars().next().map(char::len_utf8),
             }
         }
