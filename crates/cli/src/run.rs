@@ -47,6 +47,7 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
         thinking_budget: args.thinking_budget,
         chat_template: args.chat_template.clone(),
         split_special_tokens: args.no_split_special_tokens.then_some(false),
+        speculation: args.speculate.map(Into::into),
         ..ChatRequest::new(args.system.iter().map(Message::system))
     })
 }
@@ -113,8 +114,11 @@ pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, 
 
 /// One line of figures.
 pub(crate) fn summary(reply: &ChatReply) -> String {
+    let guesses = reply.timings.draft_n.map_or(String::new(), |n_guessed| {
+        format!(" ({} of {n_guessed} guessed right)", reply.timings.draft_n_accepted.unwrap_or(0))
+    });
     format!(
-        "{} prompt tokens ({} cached), first token after {:.0} ms; {} tokens at {:.1} a second; {}",
+        "{} prompt tokens ({} cached), first token after {:.0} ms; {} tokens at {:.1} a second{guesses}; {}",
         reply.usage.prompt_tokens,
         reply.usage.cached_tokens,
         reply.timings.prefill_ms,

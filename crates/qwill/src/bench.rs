@@ -5,7 +5,7 @@ mod parallel;
 use qwill_engine::Engine;
 use qwill_gpu::Usage;
 use qwill_kernels::PAGE;
-use qwill_models::step::{Among, Output, Sampler, Source, Step, Want};
+use qwill_models::step::{Among, Output, Source, Step, Want};
 use qwill_scheduler::{Rows, Wanted, What};
 use serde::Serialize;
 use web_time::Instant;
@@ -235,17 +235,8 @@ impl Model {
         };
         let before = submits().await?;
         let mut clock = Clock::start();
-        let mut signals = self.generate(Generation {
-            prompt,
-            adapters,
-            sampler: Sampler::greedy(n_vocab as u32),
-            bias: Vec::new(),
-            logprobs: None,
-            constraint: None,
-            seed: 0,
-            max_tokens: request.decode_tokens.max(1),
-            ends: Vec::new(),
-        })?;
+        let mut signals =
+            self.generate(Generation::greedy(prompt, adapters, n_vocab, request.decode_tokens.max(1)))?;
         while let Some(what) = signals.next().await.transpose()? {
             if let What::Token(_) = what {
                 clock.token();

@@ -28,6 +28,8 @@ pub use self::logprobs::{CompletionLogprobs, ReplyLogprobs, TokenLogprob, TopLog
 pub use self::message::Message;
 use self::reader::ReplyReader;
 pub use self::stream::ChatStream;
+pub use qwill_scheduler::Speculation;
+
 use crate::requests::Generation;
 use crate::{AdapterUse, Control, Error, Model, SamplingOptions, Timings};
 
@@ -105,6 +107,11 @@ pub struct ChatRequest {
     pub chat_template: Option<String>,
     /// The adapters to answer with; absent: those that [`Model::select_adapters`] named.
     pub adapters: Option<Vec<AdapterUse>>,
+    /// Whether tokens are guessed and then checked several a step, which changes how fast a reply comes and not what it is, up to
+    /// what [`Model::chat`] says of rounding; absent: they are not. Worth it where a reply repeats its prompt: code that is
+    /// edited, texts that are quoted. Nothing is guessed where something limits the reply (a format, strict tools) or where
+    /// penalties do, which some models have by default ([`Model::generation_config`]), nor while as many texts run as can.
+    pub speculation: Option<Speculation>,
 }
 
 impl ChatRequest {
@@ -344,8 +351,19 @@ impl Model {
         let limits = self.limits(request, thoughts, &ends)?;
         let (constraint, mask_times) = limits.map(|limits| (limits.constraint, limits.times)).unzip();
         let prompt = prompt.ids;
-        let generation =
-            Generation { prompt, adapters, sampler, bias, logprobs, constraint, seed, max_tokens, ends };
+        let speculation = request.speculation.unwrap_or_default();
+        let generation = Generation {
+            prompt,
+            adapters,
+            sampler,
+            bias,
+            logprobs,
+            constraint,
+            speculation,
+            seed,
+            max_tokens,
+            ends,
+        };
         ChatStream::start(self, generation, max_tokens, reader, echoed, mask_times)
     }
 

@@ -179,6 +179,7 @@ async fn hear(mut signals: Signals) -> Result<Heard, Error> {
             | What::Token(_)
             | What::Scores { .. }
             | What::State { .. }
+            | What::Guessed { .. }
             | What::Broken { .. } => {}
         }
     }

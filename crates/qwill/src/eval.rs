@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use qwill_models::Outputs;
-use qwill_models::step::Sampler;
 use qwill_scheduler::{Rows, Wanted};
 
 use crate::requests::{Generation, Reading, next_row, tokens_of};
@@ -175,18 +174,9 @@ impl Model {
             reply.logits = last;
         }
         if case.greedy > 0 {
-            reply.greedy = tokens_of(self.generate(Generation {
-                prompt: ids.clone(),
-                adapters,
-                sampler: Sampler::greedy(n_vocab as u32),
-                bias: Vec::new(),
-                logprobs: None,
-                constraint: None,
-                seed: 0,
-                max_tokens: case.greedy,
-                ends: Vec::new(),
-            })?)
-            .await?;
+            reply.greedy =
+                tokens_of(self.generate(Generation::greedy(ids.clone(), adapters, n_vocab, case.greedy))?)
+                    .await?;
         }
         Ok(reply)
     }

@@ -119,7 +119,7 @@ pub use bench::{BenchReport, BenchRequest, BenchRun, ParallelRun};
 pub use chat::{
     ChatChoices, ChatEvent, ChatReply, ChatRequest, ChatStream, ChoiceEvent, CompletionLogprobs,
     FinishReason, GrammarSyntax, GrammarText, Message, NamedSchema, ReplyLogprobs, ResponseFormat,
-    TokenLogprob, ToolCall, ToolCallDelta, ToolChoice, TopLogprob, Usage,
+    Speculation, TokenLogprob, ToolCall, ToolCallDelta, ToolChoice, TopLogprob, Usage,
 };
 pub use device_memory::{DeviceMemory, Room};
 pub use error::Error;

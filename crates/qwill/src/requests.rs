@@ -2,7 +2,7 @@
 
 use qwill_models::Outputs;
 use qwill_models::step::Sampler;
-use qwill_scheduler::{Constraint, Request, Rows, Task, Wanted, What};
+use qwill_scheduler::{Constraint, Request, Rows, Speculation, Task, Wanted, What};
 
 use crate::driver::Signals;
 use crate::{Error, Model};
@@ -19,11 +19,35 @@ pub(crate) struct Generation {
     pub(crate) logprobs: Option<u8>,
     /// What limits the tokens.
     pub(crate) constraint: Option<Box<dyn Constraint>>,
+    pub(crate) speculation: Speculation,
     pub(crate) seed: u64,
     /// At least 1.
     pub(crate) max_tokens: usize,
     /// Tokens that end it.
     pub(crate) ends: Vec<u32>,
+}
+
+impl Generation {
+    /// The most likely of `n_vocab` tokens, so many of them whatever they are.
+    pub(crate) fn greedy(
+        prompt: Vec<u32>,
+        adapters: Vec<(u64, f32)>,
+        n_vocab: usize,
+        max_tokens: usize,
+    ) -> Self {
+        Self {
+            prompt,
+            adapters,
+            sampler: Sampler::greedy(n_vocab as u32),
+            bias: Vec::new(),
+            logprobs: None,
+            constraint: None,
+            speculation: Speculation::Off,
+            seed: 0,
+            max_tokens,
+            ends: Vec::new(),
+        }
+    }
 }
 
 /// A text to be read.
@@ -76,8 +100,18 @@ impl Model {
 
     /// Starts to continue a text.
     pub(crate) fn generate(&self, generation: Generation) -> Result<Signals, Error> {
-        let Generation { prompt, adapters, sampler, bias, logprobs, constraint, seed, max_tokens, ends } =
-            generation;
+        let Generation {
+            prompt,
+            adapters,
+            sampler,
+            bias,
+            logprobs,
+            constraint,
+            speculation,
+            seed,
+            max_tokens,
+            ends,
+        } = generation;
         self.check_generates()?;
         if prompt.is_empty() {
             return Err(Error::Request("the prompt is empty".into()));
@@ -92,7 +126,7 @@ impl Model {
             });
         }
         let seed = (seed ^ (seed >> 32)) as u32;
-        let task = Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens };
+        let task = Task::Generate { sampler, bias, logprobs, constraint, speculation, seed, max_tokens };
         let n_prompt = prompt.len();
         self.handle().run(Request { tokens: prompt, n_prompt, adapters, chunk: None, task }, ends)
     }
@@ -119,6 +153,7 @@ pub(crate) async fn next_row(signals: &mut Signals) -> Result<Option<Vec<f32>>, 
             What::Started { .. }
             | What::Progress { .. }
             | What::Token(_)
+            | What::Guessed { .. }
             | What::Logprobs { .. }
             | What::Broken { .. } => {}
             What::Finished(_) => return Ok(None),

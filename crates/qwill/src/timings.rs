@@ -19,6 +19,12 @@ pub struct Timings {
     /// To list the tokens that may follow, where something limits them: the median over the reply's tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask_ms: Option<f64>,
+    /// Tokens that were guessed, where some were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_n: Option<usize>,
+    /// Those of them that were right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_n_accepted: Option<usize>,
 }
 
 /// Notes when tokens come.
@@ -28,11 +34,13 @@ pub(crate) struct Clock {
     first: Option<Instant>,
     last: Option<Instant>,
     n_tokens: usize,
+    /// Tokens that were guessed, and those of them that were right.
+    guessed: Option<(usize, usize)>,
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { started: Instant::now(), first: None, last: None, n_tokens: 0 }
+        Self { started: Instant::now(), first: None, last: None, n_tokens: 0, guessed: None }
     }
 
     /// A token is there.
@@ -41,6 +49,12 @@ impl Clock {
         self.first.get_or_insert(now);
         self.last = Some(now);
         self.n_tokens += 1;
+    }
+
+    /// Tokens were guessed.
+    pub(crate) fn guessed(&mut self, n_guessed: usize, n_right: usize) {
+        let (guessed, right) = self.guessed.unwrap_or_default();
+        self.guessed = Some((guessed + n_guessed, right + n_right));
     }
 
     /// What came of it, when `n_read` tokens of the prompt were not in the cache.
@@ -56,6 +70,8 @@ impl Clock {
             decode_ms,
             decode_tps: rate(self.n_tokens - 1, decode_ms),
             mask_ms: None,
+            draft_n: self.guessed.map(|(n_guessed, _)| n_guessed),
+            draft_n_accepted: self.guessed.map(|(_, n_right)| n_right),
         }
     }
 }

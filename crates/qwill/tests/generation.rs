@@ -1,12 +1,15 @@
 //! Generating: repeatable, stoppable, and the same whether the cache was warm or not.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use pollster::block_on;
+use qwill::weights::MemorySource;
 use qwill::{
     ChatEvent, ChatReply, ChatRequest, Control, FinishReason, KvType, LoadOptions, Message, Model,
-    ModelFiles, SamplingOptions,
+    ModelFiles, SamplingOptions, Speculation,
 };
+use qwill_testkit::scripted::{PromptEnd, Script, TagKind, scripted_gguf};
 
 fn model(name: &str, mask: &str) -> Model {
     model_with_cache(name, mask, KvType::F16)
@@ -176,4 +179,68 @@ fn events_add_up_to_the_reply() {
     .unwrap();
     assert_eq!((text, reasoning), (reply.text.clone(), reply.reasoning.clone()));
     assert!(reply.usage.prompt_tokens > 5 && reply.timings.decode_tps > 0.0);
+}
+
+/// Texts of random weights that choose between two tokens, often others than were guessed.
+#[test]
+fn wrong_guesses_change_nothing() {
+    let prompt = "one two three four, one two three four, one two three four, one two";
+    let unlikely = SamplingOptions { temperature: Some(0.2), ..sampled(5) };
+    for (name, mask) in [("qwen3-tied", ""), ("qwen2-untied", "no-software"), ("qwen2moe-mix", "")] {
+        let model = model_with_cache(name, mask, KvType::F32);
+        let mut n_guessed = 0;
+        for sampling in [SamplingOptions::greedy(), unlikely.clone(), sampled(3)] {
+            let two = Some([(65, 100.0), (66, 100.0)].into());
+            let plain = ChatRequest { logprobs: Some(true), logit_bias: two, ..raw(prompt, 100, sampling) };
+            let guessing = ChatRequest { speculation: Some(Speculation::Ngram), ..plain.clone() };
+            let (plain, reply) = (chat(&model, &plain), chat(&model, &guessing));
+            assert_eq!(reply.ids, plain.ids, "{name} [{mask}]");
+            assert_eq!((&reply.text, reply.finish_reason), (&plain.text, plain.finish_reason));
+            assert_eq!(reply.logprobs.unwrap().content.len(), plain.logprobs.unwrap().content.len());
+            assert_eq!(plain.timings.draft_n, None);
+            n_guessed += reply.timings.draft_n.unwrap_or(0);
+        }
+        assert!(n_guessed > 0, "{name} [{mask}]");
+    }
+}
+
+/// A model that says what it was told, as one does that edits a file.
+#[test]
+fn right_guesses_are_taken() {
+    let said = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let script = Script { reply: said, piece: 1, tags: TagKind::Spelled, prompt_end: PromptEnd::Reply };
+    let file = MemorySource::new("s.gguf", scripted_gguf(&script));
+    let files = ModelFiles::from_sources("scripted", vec![Arc::new(file)]);
+    let model = block_on(Model::load(files, &LoadOptions::default(), &mut |_| Control::Continue)).unwrap();
+    for sampling in [SamplingOptions::greedy(), SamplingOptions { temperature: Some(0.1), ..sampled(1) }] {
+        let plain = ChatRequest { sampling, ..ChatRequest::user(said) };
+        let guessing = ChatRequest { speculation: Some(Speculation::Ngram), ..plain.clone() };
+        let (plain, reply) = (chat(&model, &plain), chat(&model, &guessing));
+        assert_eq!((reply.text.as_str(), reply.finish_reason), (said, FinishReason::Stop));
+        assert_eq!(reply.ids, plain.ids);
+        let (n_guessed, n_right) = (reply.timings.draft_n.unwrap(), reply.timings.draft_n_accepted.unwrap());
+        assert!(n_right > said.len() / 2 && n_right <= n_guessed, "{n_right} of {n_guessed}");
+    }
+}
+
+#[test]
+fn nothing_is_guessed_where_each_token_changes_what_may_follow() {
+    let model = model("qwen3-tied", "");
+    let penalty = SamplingOptions { presence_penalty: Some(0.1), ..SamplingOptions::greedy() };
+    let guessing = |request: ChatRequest| ChatRequest { speculation: Some(Speculation::Ngram), ..request };
+    let limited =
+        ChatRequest { regex: Some("(ab)*".into()), ..raw("ababababab", 20, SamplingOptions::greedy()) };
+    for request in [raw("ababababab", 20, penalty), limited] {
+        assert_eq!(chat(&model, &guessing(request.clone())).ids, chat(&model, &request).ids);
+        assert_eq!(chat(&model, &guessing(request)).timings.draft_n, None);
+    }
+    // a text that ends in the middle of a guess
+    let stopped = |n| ChatRequest {
+        stop: vec!["\u{1}\u{2}".into()],
+        ..raw("aaaaaaaaaaaaaaa", n, SamplingOptions::greedy())
+    };
+    for n in 1..9 {
+        let reply = chat(&model, &guessing(stopped(n)));
+        assert_eq!((reply.ids.len(), reply.finish_reason), (n, FinishReason::Length));
+    }
 }

@@ -30,6 +30,13 @@ pub enum What {
     },
     /// A token was drawn.
     Token(Sampled),
+    /// Tokens were guessed; those that were right were drawn.
+    Guessed {
+        /// So many.
+        n_guessed: usize,
+        /// Of these.
+        n_right: usize,
+    },
     /// How likely a token was that was read.
     Logprobs {
         /// Position in the text of the token before it, after which it was likely or not.

@@ -7,6 +7,7 @@
 //! - `Pool` counts who uses which page, `PrefixIndex` knows what is in them, `Memory` is both: what a new text has in
 //!   common with what was read before is not read again.
 //! - `Sequence` is a text with what was drawn for it, `Running` one that has a slot and pages.
+//! - `Guesser` guesses tokens of texts that repeat themselves ([`Speculation`]).
 //! - `Scheduler` moves texts between waiting and running. Older requests go before younger ones wherever something is
 //!   scarce; therefore the oldest always gets on, and everyone is the oldest at some time.
 
@@ -20,9 +21,11 @@ mod request;
 mod running;
 mod scheduler;
 mod sequence;
+mod speculation;
 
 pub use constraint::Constraint;
 pub use event::{End, Event, Usage, What};
 pub use limits::{BadLimits, Limits, Reading};
 pub use request::{Refused, Request, RequestId, Rows, Task, Wanted};
 pub use scheduler::{Adopted, Scheduler, Text};
+pub use speculation::Speculation;

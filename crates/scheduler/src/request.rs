@@ -4,6 +4,7 @@ use qwill_models::step::{MAX_BIASES, Sampler};
 
 use crate::constraint::Constraint;
 use crate::limits::{Limits, Reading};
+use crate::speculation::Speculation;
 
 /// Names a request for as long as the scheduler lives. Earlier requests have lower ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +40,9 @@ pub enum Task {
         logprobs: Option<u8>,
         /// What limits the tokens, if anything does.
         constraint: Option<Box<dyn Constraint>>,
+        /// Whether tokens are guessed. Where there is a constraint or a penalty, none is: what may follow, and how likely it is,
+        /// then depends on each token.
+        speculation: Speculation,
         /// The random numbers' seed.
         seed: u32,
         /// How many at most; the context may end it before.

@@ -27,6 +27,8 @@ pub(crate) struct Running {
 pub(crate) struct Budget {
     pub(crate) n_tokens: usize,
     pub(crate) n_outputs: usize,
+    /// Tokens that are guessed: each takes the place of a text that could run.
+    pub(crate) n_guesses: usize,
 }
 
 impl Running {
@@ -62,23 +64,42 @@ impl Running {
         }
     }
 
-    /// What it does next, as far as the budget goes, which gets smaller.
-    pub(crate) fn span(&mut self, budget: &mut Budget) -> Option<(Span, Part)> {
+    /// Tokens were drawn: of those that were guessed, the wrong ones are not in the cache.
+    pub(crate) fn drop_wrong_guess(&mut self) {
+        self.n_read = self.n_read.min(self.sequence.tokens.len() - 1);
+    }
+
+    /// Tokens that may be read behind the one that is known.
+    pub(crate) fn guess(&mut self, budget: &Budget) -> Vec<u32> {
+        if self.n_unread() != 1 {
+            return Vec::new();
+        }
+        let room = budget.n_tokens.min(budget.n_outputs).min(self.sequence.chunk).saturating_sub(1);
+        self.sequence.guess(budget.n_guesses.min(room))
+    }
+
+    /// What it does next, with what is guessed behind it, as far as the budget goes, which gets smaller.
+    pub(crate) fn span(&mut self, budget: &mut Budget, guess: Vec<u32>) -> Option<(Span, Part)> {
         let (from, most) = (self.n_read, self.n_unread().min(budget.n_tokens).min(self.sequence.chunk));
         if most == 0 {
             return None;
         }
         let is_known = self.sequence.n_ahead() == 0;
-        let (outputs, to) = self.sequence.ask(from, from + most, budget.n_outputs);
+        let (mut outputs, to) = self.sequence.ask(from, from + most, budget.n_outputs);
         if to == from {
             return None;
         }
-        let tokens = if is_known {
+        let mut tokens: Vec<Source> = if is_known {
             self.sequence.tokens[from..to].iter().map(|&token| Source::Id(token)).collect()
         } else {
             vec![Source::Next]
         };
+        let behind = self.sequence.ask_behind(to - 1 - from, &guess);
+        tokens.extend(guess.iter().map(|&token| Source::Id(token)));
+        outputs.extend(behind);
+        let to = to + guess.len();
         budget.n_tokens -= to - from;
+        budget.n_guesses -= guess.len();
         budget.n_outputs -= outputs.len();
         self.n_read = to;
         let rows = outputs.iter().map(|output| from + output.row).collect();
@@ -93,7 +114,7 @@ impl Running {
             adapters: self.sequence.adapters.clone(),
             outputs,
         };
-        Some((span, Part { n_cached: self.n_cached, n_read: to, rows, among }))
+        Some((span, Part { n_cached: self.n_cached, n_read: to, rows, guess, among }))
     }
 
     /// Later texts can begin with what is known to be in its pages.

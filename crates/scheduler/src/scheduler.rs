@@ -91,7 +91,7 @@ impl Scheduler {
     /// What generates gets a token each, then what is to be read shares the rest in turns.
     #[expect(clippy::should_implement_trait, reason = "it is not over when there is nothing to do for now")]
     pub fn next(&mut self) -> Option<Step> {
-        let mut plan = Plan::new(&self.limits, self.turn);
+        let mut plan = Plan::new(&self.limits, self.turn, self.n_guesses());
         self.go_on(&mut plan);
         self.admit(&mut plan);
         self.read(&mut plan);
@@ -112,6 +112,7 @@ impl Scheduler {
     /// Takes the answers of the oldest step that is out, one for each of its outputs, and tells what came of them.
     pub fn take(&mut self, answers: Vec<Answer>) -> Vec<Event> {
         let parts = self.out.pop_front().unwrap_or_default();
+        let has_room = self.n_guesses() > 0;
         let n_asked: usize = parts.iter().map(|(_, part)| part.rows.len()).sum();
         debug_assert_eq!(n_asked, answers.len(), "answers of another step");
         let mut answers = answers.into_iter();
@@ -124,7 +125,13 @@ impl Scheduler {
             };
             events.extend(sequence.accept(&part, of_part).into_iter().map(|what| Event { id, what }));
             let end = sequence.end();
+            if has_room {
+                sequence.look_for_guess();
+            }
             if let Some(text) = self.running.get_mut(&id) {
+                if !part.guess.is_empty() {
+                    text.drop_wrong_guess();
+                }
                 text.index(&mut self.memory);
             }
             if let Some(end) = end {
@@ -158,6 +165,11 @@ impl Scheduler {
             n_waiting: self.waiting.len(),
             n_steps: self.out.len(),
         }
+    }
+
+    /// Tokens that may be guessed in a step: as many as texts could run that are not there.
+    fn n_guesses(&self) -> usize {
+        self.limits.n_slots.saturating_sub(self.running.len() + self.waiting.len())
     }
 
     fn sequence(&mut self, id: RequestId) -> Option<&mut Sequence> {

@@ -7,6 +7,7 @@ use crate::event::{End, What};
 use crate::limits::{Limits, Reading};
 use crate::prefix::Key;
 use crate::request::{Request, Rows, Task, Wanted};
+use crate::speculation::Guesser;
 
 /// What is left to be done with a text.
 #[derive(Debug)]
@@ -19,6 +20,9 @@ pub(crate) enum Work {
         constraint: Option<Box<dyn Constraint>>,
         /// Why the constraint has nothing more to say.
         broken: Option<String>,
+        guesser: Option<Guesser>,
+        /// Whether there is something to guess as soon as all that was asked for is known.
+        has_guess: bool,
         seed: u32,
         /// Tokens of the text when its last is drawn, and why it is the last.
         until: usize,
@@ -62,6 +66,8 @@ pub(crate) struct Part {
     pub(crate) n_read: usize,
     /// Positions of tokens for which there will be an answer.
     pub(crate) rows: Vec<usize>,
+    /// Tokens among those read that were guessed, the last ones.
+    pub(crate) guess: Vec<u32>,
     /// Among which tokens one is drawn, if one is.
     pub(crate) among: Among,
 }
@@ -73,12 +79,25 @@ impl Sequence {
         let key =
             Key { class, adapters: adapters.iter().map(|&(id, scale)| (id, scale.to_bits())).collect() };
         let work = match task {
-            Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens } => {
+            Task::Generate { sampler, bias, logprobs, constraint, speculation, seed, max_tokens } => {
                 // the last token is not read, so it needs no position
                 let (wanted, room) = (tokens.len().saturating_add(max_tokens), limits.context_length + 1);
                 let end = if wanted <= room { End::MaxTokens } else { End::Context };
-                let (until, broken, n_ahead) = (wanted.min(room), None, 0);
-                Work::Generate { sampler, bias, logprobs, constraint, broken, seed, until, end, n_ahead }
+                let depends_on_each = constraint.is_some() || sampler.has_penalties();
+                let guesser = Guesser::new(speculation).filter(|_| !depends_on_each);
+                Work::Generate {
+                    sampler,
+                    bias,
+                    logprobs,
+                    constraint,
+                    broken: None,
+                    guesser,
+                    has_guess: false,
+                    seed,
+                    until: wanted.min(room),
+                    end,
+                    n_ahead: 0,
+                }
             }
             Task::Read { rows, want } => {
                 if let (Reading::Causal, Rows::List(rows)) = (limits.reading, &rows) {
@@ -128,10 +147,47 @@ impl Sequence {
         match self.work {
             Work::Generate { until, n_ahead, .. } if self.tokens.len() + n_ahead >= until => 0,
             // what may follow is known when the last token is
-            Work::Generate { n_ahead: 1.., constraint: Some(_), .. } => 0,
+            Work::Generate { n_ahead: 1.., constraint: Some(_), .. }
+            | Work::Generate { n_ahead: 1.., has_guess: true, .. } => 0,
             Work::Generate { n_ahead: 1.., .. } => 1,
             _ => self.tokens.len() - n_read,
         }
+    }
+
+    /// Looks whether tokens can be guessed as soon as all that was asked for is known; nothing is drawn ahead until then.
+    pub(crate) fn look_for_guess(&mut self) {
+        if let Work::Generate { guesser: Some(guesser), has_guess, .. } = &mut self.work {
+            *has_guess |= guesser.has_guess(&self.tokens);
+        }
+    }
+
+    /// Guesses tokens behind those that are known, `most` at most.
+    pub(crate) fn guess(&mut self, most: usize) -> Vec<u32> {
+        match &mut self.work {
+            Work::Generate { guesser: Some(guesser), until, n_ahead: 0, .. } => {
+                // the last token that may be drawn is drawn behind the last of them
+                guesser.guess(&self.tokens, most.min((*until).saturating_sub(self.tokens.len() + 1)))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Asks for the tokens behind those that are guessed, which follow this row.
+    pub(crate) fn ask_behind(&mut self, row: usize, guess: &[u32]) -> Vec<Output> {
+        let Work::Generate { seed, n_ahead, logprobs, has_guess, .. } = &mut self.work else {
+            return Vec::new();
+        };
+        // nothing more is asked for until it is known what was right
+        *has_guess = !guess.is_empty();
+        let n_total = self.tokens.len() + *n_ahead - self.n_prompt;
+        *n_ahead += guess.len();
+        let want = |index: usize| Want::Token {
+            among: Among::All,
+            seed: *seed,
+            index: (n_total + index) as u32,
+            logprobs: *logprobs,
+        };
+        (0..guess.len()).map(|index| Output { row: row + index + 1, want: want(index) }).collect()
     }
 
     /// What is wanted of tokens `from..to` when they are read, by position, `most` at most: these count as asked for.
@@ -200,17 +256,32 @@ impl Sequence {
             happened.push(What::Progress { n_read, n_tokens: self.n_given });
         }
         self.n_told = Some(n_read);
+        let mut guess = part.guess.iter();
+        let (mut is_right, mut n_right) = (true, 0);
         for (&row, answer) in part.rows.iter().zip(answers) {
             match &mut self.work {
                 Work::Generate { n_ahead, .. } => *n_ahead -= 1,
                 Work::Read { n_answered, .. } => *n_answered += 1,
             }
             match answer {
-                Answer::Token(sampled) => self.accept_token(sampled, &mut happened),
+                // it was drawn behind a token that is none of the text
+                Answer::Token(_) if !is_right => {}
+                Answer::Token(sampled) => {
+                    is_right = guess.next() == Some(&sampled.id);
+                    n_right += usize::from(is_right);
+                    self.accept_token(sampled, &mut happened);
+                }
                 Answer::Logprobs(logprobs) => happened.push(What::Logprobs { row, logprobs }),
                 Answer::Scores(values) => happened.push(What::Scores { row, values }),
                 Answer::State(values) => happened.push(What::State { row, values }),
             }
+        }
+        if let Work::Generate { guesser: Some(guesser), .. } = &mut self.work
+            && !part.guess.is_empty()
+        {
+            let n_guessed = part.guess.len();
+            guesser.learn(n_guessed, n_right, self.tokens.len());
+            happened.push(What::Guessed { n_guessed, n_right });
         }
         happened
     }
@@ -274,7 +345,7 @@ impl Sequence {
     /// What was asked for will never be answered.
     pub(crate) fn forget_asked(&mut self) {
         match &mut self.work {
-            Work::Generate { n_ahead, .. } => *n_ahead = 0,
+            Work::Generate { n_ahead, has_guess, .. } => (*n_ahead, *has_guess) = (0, false),
             Work::Read { n_asked, n_answered, .. } => *n_asked = *n_answered,
         }
     }

@@ -2,7 +2,6 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::SelectAll;
-use qwill_models::step::Sampler;
 use qwill_scheduler::What;
 use serde::Serialize;
 use web_time::Instant;
@@ -54,17 +53,8 @@ impl Model {
         let started = Instant::now();
         let mut running = SelectAll::new();
         for (text, prompt) in prompts.iter().enumerate() {
-            let signals = self.generate(Generation {
-                prompt: prompt.clone(),
-                adapters: adapters.clone(),
-                sampler: Sampler::greedy(n_vocab as u32),
-                bias: Vec::new(),
-                logprobs: None,
-                constraint: None,
-                seed: 0,
-                max_tokens,
-                ends: Vec::new(),
-            })?;
+            let signals =
+                self.generate(Generation::greedy(prompt.clone(), adapters.clone(), n_vocab, max_tokens))?;
             running.push(signals.map(move |signal| (text, signal)));
         }
         let mut times = vec![Vec::new(); prompts.len()];

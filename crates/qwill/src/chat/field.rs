@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Effort, GrammarText, Message, ResponseFormat, ToolChoice};
+use super::{Effort, GrammarText, Message, ResponseFormat, Speculation, ToolChoice};
 use crate::{AdapterUse, Error};
 
 /// What a field of a request is read as.
@@ -85,6 +85,10 @@ impl Field for GrammarText {
 impl Field for ToolChoice {
     const RIGHT: &'static str =
         "one of \"auto\", \"none\", \"required\" and {\"type\": \"function\", \"function\": {\"name\": …}}";
+}
+
+impl Field for Speculation {
+    const RIGHT: &'static str = "\"off\" or \"ngram\"";
 }
 
 impl Field for Message {

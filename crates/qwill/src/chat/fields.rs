@@ -107,6 +107,7 @@ impl TryFrom<Map<String, Value>> for ChatRequest {
             split_special_tokens: fields.take("split_special_tokens")?,
             chat_template: fields.take("chat_template")?,
             adapters: fields.take("adapters")?,
+            speculation: fields.take("speculation")?,
         };
         match fields.0.into_iter().find(|(_, value)| !value.is_null()) {
             Some((name, _)) => Err(Error::Request(format!("the field \"{name}\" is not known"))),
@@ -178,6 +179,7 @@ mod tests {
             n: Some(2),
             echo: Some(false),
             adapters: Some(vec![crate::AdapterUse::new("a")]),
+            speculation: Some(crate::Speculation::Ngram),
             sampling: SamplingOptions { seed: Some(u64::MAX), ..SamplingOptions::greedy() },
             ..ChatRequest::new([Message::system("a"), Message::user("b")])
         };

@@ -212,6 +212,7 @@ impl ChatStream {
                     Verdict::ThoughtEnough => self.has_thought_enough = true,
                 }
             }
+            What::Guessed { n_guessed, n_right } => self.clock.guessed(n_guessed, n_right),
             What::Broken { reason } => {
                 return Err(broken(&reason));
             }

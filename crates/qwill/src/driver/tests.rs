@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 use qwill_kernels::KvType;
-use qwill_models::step::Sampler;
-use qwill_scheduler::{Rows, Wanted, What};
+use qwill_scheduler::{Rows, Speculation, Wanted, What};
 use qwill_testkit::golden::{CONTEXT, Expected, FLOATS, QUANTISED};
 
 use super::Signals;
@@ -49,19 +48,24 @@ fn prompts(path: &str) -> Vec<Vec<u32>> {
 }
 
 fn start(model: &Model, prompt: &[u32]) -> Signals {
-    let n_vocab = model.facts().plan.dims.vocab_size as u32;
-    let generation = Generation {
-        prompt: prompt.to_vec(),
-        adapters: Vec::new(),
-        sampler: Sampler::greedy(n_vocab),
-        bias: Vec::new(),
-        logprobs: None,
-        constraint: None,
-        seed: 0,
-        max_tokens: N_GREEDY,
-        ends: Vec::new(),
-    };
-    model.generate(generation).unwrap()
+    let n_vocab = model.facts().plan.dims.vocab_size;
+    model.generate(Generation::greedy(prompt.to_vec(), Vec::new(), n_vocab, N_GREEDY)).unwrap()
+}
+
+/// Continues a text with the likelier of two tokens, so that it repeats itself, with guesses or without; the tokens, and how
+/// many were guessed.
+fn continue_with_two(model: &Model, prompt: &[u32], speculation: Speculation) -> (Vec<u32>, usize) {
+    let generation = Generation::greedy(prompt.to_vec(), Vec::new(), 2, 4 * N_GREEDY);
+    let mut signals = model.generate(Generation { speculation, ..generation }).unwrap();
+    let (mut tokens, mut n) = (Vec::new(), 0);
+    while let Some(what) = block_on(signals.next()) {
+        match what.unwrap() {
+            What::Token(sampled) => tokens.push(sampled.id),
+            What::Guessed { n_guessed, .. } => n += n_guessed,
+            _ => {}
+        }
+    }
+    (tokens, n)
 }
 
 fn start_reading(model: &Model, prompt: &[u32]) -> Signals {
@@ -110,6 +114,12 @@ fn check_together(path: &str, tolerance: f32) {
     }
     println!("{path}: together, logits differ by {worst:e} at most");
     assert!(worst <= tolerance, "{path}: together, logits differ by {worst:e}");
+
+    let prompt = &prompts[prompts.len() - 1];
+    let (plain, none) = continue_with_two(&model, prompt, Speculation::Off);
+    let (tokens, n_guessed) = continue_with_two(&model, prompt, Speculation::Ngram);
+    assert_eq!(tokens, plain, "{path}: with guesses");
+    assert!(none == 0 && n_guessed > 0, "{path}: {n_guessed} tokens were guessed");
 
     // a device that goes away while the longest prompt is read, and one while tokens are drawn
     let is_half_read = |what: &What| matches!(what, What::Progress { n_read, n_tokens } if n_read < n_tokens);

@@ -40,7 +40,7 @@ impl Scheduler {
             plan.step.copies.extend(copy);
             self.running.insert(id, text);
             if self.reads_whole_texts() {
-                self.give_turn(id, plan);
+                self.give_turn(id, plan, Vec::new());
             }
         }
     }

@@ -19,8 +19,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(limits: &Limits, turn: u64) -> Self {
-        let budget = Budget { n_tokens: limits.chunk, n_outputs: limits.max_outputs };
+    pub(super) fn new(limits: &Limits, turn: u64, n_guesses: usize) -> Self {
+        let budget = Budget { n_tokens: limits.chunk, n_outputs: limits.max_outputs, n_guesses };
         Self { step: Step::default(), budget, parts: Vec::new(), turn }
     }
 }
@@ -34,7 +34,11 @@ impl Scheduler {
             while let Some(text) = self.running.get_mut(&id).filter(|text| text.goes_on()) {
                 let last = text.n_read + text.n_unread() - 1;
                 if self.memory.reserve(&mut text.table, last) {
-                    self.give_turn(id, plan);
+                    let mut guess = text.guess(&plan.budget);
+                    if !self.memory.reserve(&mut text.table, last + guess.len()) {
+                        guess.clear();
+                    }
+                    self.give_turn(id, plan, guess);
                     break;
                 }
                 self.displace_youngest();
@@ -60,14 +64,14 @@ impl Scheduler {
             .collect();
         turns.sort_unstable();
         for (_, id) in turns {
-            self.give_turn(id, plan);
+            self.give_turn(id, plan, Vec::new());
         }
     }
 
-    /// A text gets as much of the step as it needs and is left.
-    pub(super) fn give_turn(&mut self, id: RequestId, plan: &mut Plan) {
+    /// A text gets as much of the step as it needs and is left, and reads what is guessed behind that.
+    pub(super) fn give_turn(&mut self, id: RequestId, plan: &mut Plan, guess: Vec<u32>) {
         let Some(text) = self.running.get_mut(&id) else { return };
-        if let Some((span, part)) = text.span(&mut plan.budget) {
+        if let Some((span, part)) = text.span(&mut plan.budget, guess) {
             self.turn += 1;
             text.turn = self.turn;
             plan.step.spans.push(span);

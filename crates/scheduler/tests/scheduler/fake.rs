@@ -153,22 +153,21 @@ impl Fake {
         }
         assert!(span.outputs.is_sorted_by(|a, b| a.row < b.row), "rows do not rise");
         let whole = self.limits.reading == Reading::WholeText;
+        let n_drawn = span.outputs.iter().filter(|output| matches!(output.want, Want::Token { .. })).count();
         let mut answer = |&Output { row, want }: &Output| {
             let seen = if whole { seen_whole(seen, row) } else { after[row] };
             match want {
                 Want::Token { among, seed, index, logprobs } => {
-                    assert_eq!(
-                        row + 1,
-                        span.tokens.len(),
-                        "only the last token has an unknown one behind it"
-                    );
+                    let behind = &span.tokens[row + 1..];
+                    assert!(!behind.contains(&Source::Next), "what is drawn in a step is not read in it");
                     let token = seen.draw(place, seed, index);
                     let token = match among {
                         Among::All => token,
                         Among::Listed => listed(token, &lists.next().unwrap()),
                     };
                     place.history.add(token);
-                    place.last = Some((token, n_steps));
+                    // of several, it is not certain which is the last
+                    place.last = Some((token, n_steps)).filter(|_| n_drawn == 1);
                     let logprobs = logprobs.map(|n_top| seen.logprobs(token, n_top));
                     Answer::Token(Sampled { id: token, logprobs })
                 }
@@ -242,7 +241,7 @@ pub(crate) fn alone(request: &Request, limits: &Limits, class: Class) -> Alone {
         after.push(seen);
     }
     match task {
-        Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens } => {
+        Task::Generate { sampler, bias, logprobs, constraint, speculation: _, seed, max_tokens } => {
             let history = History::of(&tokens[..*n_prompt], &tokens[*n_prompt..]);
             let mut place = Place { sampler: *sampler, bias: bias.clone(), history, last: None };
             let mut drawn = Vec::new();

@@ -1,7 +1,9 @@
 //! What is refused.
 
 use qwill_models::step::{PAGE, Sampler};
-use qwill_scheduler::{BadLimits, Limits, Reading, Refused, Request, Rows, Scheduler, Task, Wanted};
+use qwill_scheduler::{
+    BadLimits, Limits, Reading, Refused, Request, Rows, Scheduler, Speculation, Task, Wanted,
+};
 
 use crate::rig::{generate, roomy};
 
@@ -43,7 +45,15 @@ fn what_can_never_be_done_is_refused() {
     }
     for bias in [vec![(1, 0.5); 2], (0..1025).map(|id| (id, 0.5)).collect()] {
         let (n_biases, sampler) = (bias.len(), Sampler::greedy(9));
-        let task = Task::Generate { sampler, bias, logprobs: None, constraint: None, seed: 0, max_tokens: 1 };
+        let task = Task::Generate {
+            sampler,
+            bias,
+            logprobs: None,
+            constraint: None,
+            speculation: Speculation::Off,
+            seed: 0,
+            max_tokens: 1,
+        };
         let refused = refusal(limits, Request { task, ..generate(vec![1], 1) });
         assert_eq!(refused, Refused::Biases { n_biases });
     }
@@ -58,6 +68,7 @@ fn whole_texts_must_fit_a_step() {
         bias: Vec::new(),
         logprobs: None,
         constraint: None,
+        speculation: Speculation::Off,
         seed: 0,
         max_tokens: 1,
     };

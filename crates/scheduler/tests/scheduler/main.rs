@@ -2,6 +2,7 @@
 
 mod fairness;
 mod fake;
+mod guesses;
 mod limiter;
 mod limits;
 mod random;

@@ -1,7 +1,7 @@
 //! Random workloads: whatever happens, every text becomes what it would become alone.
 
 use qwill_models::step::{PAGE, Sampler};
-use qwill_scheduler::{Constraint, Limits, Reading, Request, Rows, Task, Wanted};
+use qwill_scheduler::{Constraint, Limits, Reading, Request, Rows, Speculation, Task, Wanted};
 
 use crate::fake::Class;
 use crate::limiter::Limiter;
@@ -106,8 +106,9 @@ impl World {
         let limiter = |rng: &mut Rng| Limiter::new(rng.below(1000) as u64, limits.vocab_size);
         let constraint: Option<Box<dyn Constraint>> =
             if rng.chance(40) { Some(Box::new(limiter(rng))) } else { None };
+        let speculation = if rng.chance(50) { Speculation::Ngram } else { Speculation::Off };
         let (seed, max_tokens) = (rng.below(3) as u32, rng.within(1, MOST_DRAWN));
-        Task::Generate { sampler, bias, logprobs, constraint, seed, max_tokens }
+        Task::Generate { sampler, bias, logprobs, constraint, speculation, seed, max_tokens }
     }
 
     fn remember(&mut self, tokens: Vec<u32>, n_prompt: usize) {

@@ -1,7 +1,7 @@
 //! What is read once, and how it is shared.
 
 use qwill_models::step::{PAGE, Sampler};
-use qwill_scheduler::{Limits, Request, Rows, Task, Wanted};
+use qwill_scheduler::{Limits, Request, Rows, Speculation, Task, Wanted};
 
 use crate::rig::{Rig, generate, roomy};
 use crate::rng::Rng;
@@ -113,6 +113,7 @@ fn a_fork_is_a_replay() {
         bias: Vec::new(),
         logprobs: None,
         constraint: None,
+        speculation: Speculation::Off,
         seed: 9,
         max_tokens,
     };

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use qwill_models::step::{Answer, PAGE, Sampler, Step};
-use qwill_scheduler::{End, Event, Limits, Reading, Request, RequestId, Scheduler, Task, What};
+use qwill_scheduler::{End, Event, Limits, Reading, Request, RequestId, Scheduler, Speculation, Task, What};
 
 use crate::fake::{Alone, Class, Fake, alone};
+
+/// Tokens that are guessed at a time, at most.
+const MOST_GUESSED: usize = 7;
 
 /// A request, and what has come of it.
 pub(crate) struct Job {
@@ -44,6 +47,9 @@ pub(crate) struct Rig {
     pub(crate) live: BTreeMap<RequestId, Job>,
     pub(crate) done: Vec<(RequestId, Job, End)>,
     pub(crate) n_steps: usize,
+    /// Tokens that were guessed, and those of them that were right.
+    pub(crate) n_guessed: usize,
+    pub(crate) n_right: usize,
     /// Most steps that a request lived.
     pub(crate) longest: usize,
 }
@@ -64,8 +70,15 @@ pub(crate) fn roomy() -> Limits {
 /// A prompt that gets `max_tokens`.
 pub(crate) fn generate(tokens: Vec<u32>, max_tokens: usize) -> Request {
     let sampler = Sampler::greedy(1000);
-    let task =
-        Task::Generate { sampler, bias: Vec::new(), logprobs: None, constraint: None, seed: 3, max_tokens };
+    let task = Task::Generate {
+        sampler,
+        bias: Vec::new(),
+        logprobs: None,
+        constraint: None,
+        speculation: Speculation::Off,
+        seed: 3,
+        max_tokens,
+    };
     Request { n_prompt: tokens.len(), tokens, adapters: Vec::new(), chunk: None, task }
 }
 
@@ -84,6 +97,8 @@ impl Rig {
             live: BTreeMap::new(),
             done: Vec::new(),
             n_steps: 0,
+            n_guessed: 0,
+            n_right: 0,
             longest: 0,
         }
     }
@@ -174,6 +189,11 @@ impl Rig {
             What::Scores { row, values } => job.note(*row, Answer::Scores(values.clone())),
             What::State { row, values } => job.note(*row, Answer::State(values.clone())),
             What::Logprobs { row, logprobs } => job.note(*row, Answer::Logprobs(logprobs.clone())),
+            What::Guessed { n_guessed, n_right } => {
+                assert!(n_right <= n_guessed && (1..=MOST_GUESSED).contains(n_guessed));
+                self.n_guessed += n_guessed;
+                self.n_right += n_right;
+            }
             What::Broken { .. } => assert_eq!(job.wanted.end, Some(End::Broken)),
             What::Finished(end) => {
                 let job = self.live.remove(id).unwrap();
@@ -200,7 +220,7 @@ impl Rig {
         assert_eq!(usage.n_steps, self.out.len());
         assert!(usage.n_running <= self.limits.n_slots && usage.n_shared <= usage.n_used, "{usage:?}");
         assert!(usage.n_running + usage.n_waiting <= self.live.len(), "{usage:?}");
-        let pages_of = |job: &Job| (job.tokens().len() + self.out.len()).div_ceil(PAGE);
+        let pages_of = |job: &Job| (job.tokens().len() + self.out.len() + MOST_GUESSED).div_ceil(PAGE);
         let most: usize = self.live.values().map(pages_of).sum();
         assert!(usage.n_used <= most && (usage.n_running > 0 || usage.n_used == 0), "{usage:?}");
         let oldest = self.live.values().map(|job| self.n_steps - job.since).max();

@@ -1,7 +1,7 @@
 //! Pages run out, the device is lost, nobody waits any more.
 
 use qwill_models::step::{PAGE, Sampler};
-use qwill_scheduler::{End, Limits, Reading, Request, Rows, Task, Wanted};
+use qwill_scheduler::{End, Limits, Reading, Request, Rows, Speculation, Task, Wanted};
 
 use crate::rig::{Rig, generate, roomy};
 use crate::rng::Rng;
@@ -10,8 +10,15 @@ fn penalised(seed: u64, n: usize, max_tokens: usize) -> Request {
     let mut sampler = Sampler::greedy(1000);
     sampler.repetition_penalty = 1.5;
     let bias = vec![(3, 1.0), (7, -(seed as f32))];
-    let task =
-        Task::Generate { sampler, bias, logprobs: Some(2), constraint: None, seed: seed as u32, max_tokens };
+    let task = Task::Generate {
+        sampler,
+        bias,
+        logprobs: Some(2),
+        constraint: None,
+        speculation: Speculation::Off,
+        seed: seed as u32,
+        max_tokens,
+    };
     Request { task, ..generate(Rng::new(seed).tokens(n, 1000), max_tokens) }
 }
 
