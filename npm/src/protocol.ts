@@ -95,6 +95,7 @@ export interface LoadArgs {
   source: SourceRef;
   options: EngineLoadOptions;
   wasmUrl: string | undefined;
+  grammarUrl: string | undefined;
   /** For the hub. */
   token: string | undefined;
 }

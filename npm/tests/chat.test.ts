@@ -218,7 +218,7 @@ test("a request is brought into the engine's form", async () => {
     thinking_budget: 64,
   });
   await model.chat.completions.create({ messages, tools: [tool], tool_choice: "none" });
-  expect(engine.last.request).toEqual({ messages });
+  expect(engine.last.request).toEqual({ messages, tools: [tool], tool_choice: "none" });
 });
 
 test.each<[Record<string, unknown>, RegExp]>([
@@ -229,9 +229,9 @@ test.each<[Record<string, unknown>, RegExp]>([
   [{ messages, top_logprobs: Number.NaN }, /top_logprobs must be a whole number from 0 on, not NaN/],
   [{ messages, echo: true }, /"echo" is not known/],
   [{ messages, best_of: 2 }, /"best_of" is not known/],
-  [{ messages, response_format: { type: "json_object" } }, /"response_format"/],
+  [{ messages, response_format: { type: "json" } }, /response_format\.type must be one of/],
   [{ messages, chat_template_kwargs: { colour: "red" } }, /"chat_template_kwargs\.colour" is not known/],
-  [{ messages, tool_choice: "required" }, /"tool_choice": "required"/],
+  [{ messages, tool_choice: "always" }, /tool_choice must be one of/],
   [{ messages, temperature: "hot" }, /temperature must be a number, not "hot"/],
   [{ messages, max_tokens: Number.NaN }, /max_tokens must be a whole number from 0 on, not NaN/],
   [{ messages, thinking_budget: 0 }, /thinking_budget must be a positive whole number, not 0/],
