@@ -221,6 +221,39 @@ test("a request is brought into the engine's form", async () => {
   expect(engine.last.request).toEqual({ messages, tools: [tool], tool_choice: "none" });
 });
 
+test("what the reply must be goes to the engine as it is, and what it took comes back", async () => {
+  const { engine, model } = await setUp();
+  engine.reply = {
+    timings: { load_ms: 9, prefill_ms: 1, prefill_tps: 2, decode_ms: 3, decode_tps: 4, mask_ms: 0.5 },
+  };
+  const json_schema = { name: "a", schema: { type: "object" }, strict: true };
+  const calls = {
+    tool_choice: { type: "function", function: { name: "a" } },
+    parallel_tool_calls: false,
+  } as const;
+  for (const form of [
+    { response_format: { type: "json_schema", json_schema } },
+    { response_format: { type: "json_object" } },
+    { regex: "a|b" },
+    { grammar: "root ::= [a-z]" },
+    { grammar: { syntax: "lark", definition: "start: /a/" } },
+  ] as const) {
+    const whole = await model.chat.completions.create({ messages, ...form, ...calls });
+    expect(engine.last.request).toEqual({ messages, ...form, ...calls });
+    expect(whole.timings).toEqual({
+      prefill_ms: 1,
+      prefill_tps: 2,
+      decode_ms: 3,
+      decode_tps: 4,
+      mask_ms: 0.5,
+    });
+    await model.completions.create({ prompt: "a", ...form });
+    expect(engine.last.request).toEqual({ prompt: "a", ...form });
+    await model.session(form);
+    expect(engine.last.session).toEqual({ messages: [], ...form });
+  }
+});
+
 test.each<[Record<string, unknown>, RegExp]>([
   [{ messages: [] }, /at least one message/],
   [{ messages, chat_template: 7 }, /chat_template must be a text, not 7/],
