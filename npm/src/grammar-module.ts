@@ -4,6 +4,7 @@
 // @ts-ignore
 import * as generated from "../wasm/qwill_grammar_wasm.js";
 import type { EngineGrammarModule } from "./engine-grammars.ts";
+import { QwillError } from "./errors.ts";
 import { type GrammarGlue, Grammars, Instances } from "./grammars.ts";
 import { startModule } from "./start-module.ts";
 
@@ -30,6 +31,10 @@ export const grammarModule = (url: string | undefined): EngineGrammarModule => (
       throw error;
     });
     await started;
-    return new Grammars(instances, vocabulary);
+    try {
+      return new Grammars(instances, vocabulary);
+    } catch (error) {
+      throw new QwillError("invalid-request", (error as Error).message, { cause: error });
+    }
   },
 });

@@ -130,7 +130,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         const sum = /^[0-9]{1,3}( [+-] [0-9]{1,3}){1,2}$/;
         const gbnf = 'root ::= term (op term){1,2}\nterm ::= [0-9]{1,3}\nop ::= " " ("+" | "-") " "\n';
         assert.match((await replyTo({ grammar: gbnf })).text, sum);
-        const definition = 'start: TERM (OP TERM)~1..2\nTERM: /[0-9]{1,3}/\nOP: " + " | " - "\n';
+        const definition = 'start: TERM OP TERM (OP TERM)?\nTERM: /[0-9]{1,3}/\nOP: " + " | " - "\n';
         assert.match((await replyTo({ grammar: { syntax: "lark", definition } }, true)).text, sum);
       },
     );
@@ -150,10 +150,10 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     });
 
     await t.test("what cannot be followed is refused by name", async () => {
-      const schema = { type: "object", properties: { a: { type: "array", uniqueItems: true } } };
+      const schema = { type: "object", properties: { a: { type: "string" } }, dependentSchemas: {} };
       const json_schema = { name: "reply", schema };
       const refused = await failureOf({ response_format: { type: "json_schema", json_schema } });
-      assert.match(refused, /^invalid-request: the JSON schema cannot be followed: .*uniqueItems/);
+      assert.match(refused, /^invalid-request: the JSON schema cannot be followed: .*dependentSchemas/);
       assert.match(await failureOf({ regex: "(" }), /^invalid-request: the regular expression cannot be/);
       assert.match(await failureOf({ grammar: "root ::= other" }), /names "other", which is not there/);
       assert.match(await failureOf({ tool_choice: "required" }), /the request has no tools/);
@@ -197,19 +197,15 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         const abort = await failure(aborted);
         const afterAbort = await settled();
 
-        // The first list of this reply asks for more memory than there is: a panic in the module, in its midst.
-        const other = completions.create({ ...ask, regex: "([a-z]{1,9} ){9}" });
+        // The sixth list of these replies asks for more memory than there is: a panic in the module, in its midst.
         const { allow } = glue.Matcher.prototype;
-        await new Promise((go) => setTimeout(go, 100));
         let nLists = 0;
         glue.Matcher.prototype.allow = function (nWords) {
           nLists += 1;
           return allow.call(this, nLists === 6 ? 2 ** 30 : nWords);
         };
-        const both = await Promise.allSettled([
-          other,
-          completions.create({ ...ask, regex: "([0-9]{9}-){9}" }),
-        ]);
+        const forms = ["([a-z]{1,9} ){9}", "([0-9]{9}-){9}"];
+        const both = await Promise.allSettled(forms.map((regex) => completions.create({ ...ask, regex })));
         glue.Matcher.prototype.allow = allow;
         const after = await completions.create({ ...ask, regex: "[a-z]{3}" });
         const afterFault = await settled();
