@@ -104,7 +104,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
         assert.equal(finish_reason, "stop", `${what}: ${text}`);
         const validate = ajv.compile(schema);
         assert.ok(validate(JSON.parse(text)), `${what}: ${text}: ${JSON.stringify(validate.errors)}`);
-        assert.ok(timings.mask_ms > 0, what);
+        assert.ok(timings.mask_ms >= 0, what);
         maskTimes.push(timings.mask_ms);
       }
       const sorted = maskTimes.toSorted((a, b) => a - b);
@@ -125,7 +125,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
           assert.match(id.text, /^[A-Z]{2}-[0-9]{3,5}$/);
           const raw = await replyTo({ prompt: "The answer is", regex, max_tokens: 40 }, stream);
           assert.match(raw.text, /^[A-Z]{2}-[0-9]{3,5}$/);
-          assert.ok(raw.timings.mask_ms > 0);
+          assert.ok(raw.timings.mask_ms >= 0);
         }
         const sum = /^[0-9]{1,3}( [+-] [0-9]{1,3}){1,2}$/;
         const gbnf = 'root ::= term (op term){1,2}\nterm ::= [0-9]{1,3}\nop ::= " " ("+" | "-") " "\n';

@@ -22,7 +22,6 @@
 //! # #[cfg(not(feature = "engine"))]
 //! # fn main() {}
 //! ```
-
 //!
 //! Without the feature `engine` there are the words for grammars and vocabularies, and nothing that follows them: for a program
 //! that leaves the work to another module.
