@@ -27,10 +27,19 @@ export interface EngineSampling {
   adapters?: EngineAdapterUse[];
 }
 
+/** What the text of a reply must be. */
+export interface EngineForm {
+  response_format?: unknown;
+  regex?: string;
+  grammar?: unknown;
+}
+
 /** Messages, to be answered. */
-export interface EngineConversation extends EngineSampling {
+export interface EngineConversation extends EngineSampling, EngineForm {
   messages: unknown[];
   tools?: unknown[];
+  tool_choice?: unknown;
+  parallel_tool_calls?: boolean;
   enable_thinking?: boolean;
   thinking_budget?: number;
   /** OpenAI's word for both; what they say themselves counts more. */
@@ -62,7 +71,7 @@ export interface EngineSession {
 }
 
 /** Text, to be continued or, with a suffix, to be filled. */
-export interface EngineRawPrompt extends EngineSampling {
+export interface EngineRawPrompt extends EngineSampling, EngineForm {
   prompt: string;
   suffix?: string;
   echo?: boolean;
@@ -150,6 +159,8 @@ export interface Timings {
   decode_ms: number;
   /** Tokens per second while decoding. */
   decode_tps: number;
+  /** Of a reply that must have a form: milliseconds to list the tokens that may follow, the median over its tokens. */
+  mask_ms?: number;
 }
 
 export interface EngineUsage {

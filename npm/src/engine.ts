@@ -279,11 +279,15 @@ export interface Engine {
   inspect(files: EngineFile[], options: EngineLoadOptions): Promise<EngineInspection>;
   /** Rejects as `load` would for want of memory; reads headers only. */
   check(files: EngineFile[], options: EngineLoadOptions): Promise<void>;
-  /** `onProgress` returns whether to go on. `files` are read again when the device was lost. */
+  /**
+   * `onProgress` returns whether to go on. `files` are read again when the device was lost. `grammarUrl` is where the grammar
+   * module lies, if not in its usual place.
+   */
   load(
     files: EngineFile[],
     options: EngineLoadOptions,
     onProgress: (bytesDone: number, bytesTotal: number) => boolean,
+    grammarUrl?: string,
   ): Promise<EngineModel>;
 }
 

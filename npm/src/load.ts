@@ -40,6 +40,8 @@ export interface LoadOptions extends HubOptions, StorageOptions {
   worker?: WorkerOption;
   /** Where `qwill_wasm_bg.wasm` lies, if not beside this package. */
   wasmUrl?: string | URL;
+  /** Where `qwill_grammar_wasm_bg.wasm` lies, if not beside this package; it is fetched when a reply must first have a form. */
+  grammarUrl?: string | URL;
   /**
    * Convert weights that the files hold as floats while they are loaded, to take less of the GPU's memory. What is
    * quantised already stays as it is. Default: nothing is converted.
@@ -96,11 +98,12 @@ export async function load(source: ModelSource, options: LoadOptions = {}): Prom
 
 /** What the worker is told of a load, or of a plan for one. */
 export function loadArgs(source: SourceRef, options: LoadOptions): LoadArgs {
-  const { wasmUrl, token } = options;
+  const { wasmUrl, grammarUrl, token } = options;
   return {
     source,
     options: engineOptions(options),
     wasmUrl: isGiven(wasmUrl) ? absolute(wasmUrl) : undefined,
+    grammarUrl: isGiven(grammarUrl) ? absolute(grammarUrl) : undefined,
     token,
   };
 }

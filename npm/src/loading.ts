@@ -24,7 +24,7 @@ export interface Owner {
 
 /** Loads a model for its owner. */
 export async function loadModel(
-  { source, options, wasmUrl, token }: LoadArgs,
+  { source, options, wasmUrl, grammarUrl, token }: LoadArgs,
   { emit, signal }: CallContext<LoadProgress>,
   startEngine: StartEngine,
   owner: Owner,
@@ -60,11 +60,12 @@ export async function loadModel(
     find: (remote, from) => checkFirst(engine, remote, from, options),
     report: emit,
     async use(files, { isComing }) {
-      const loaded = await engine.load(files, all, (loaded, total) => {
+      const report = (loaded: number, total: number) => {
         // While files come in, their arrival is the progress; the upload keeps pace with it.
         if (!isComing()) emit({ stage: "load", loaded, total });
         return !signal.aborted;
-      });
+      };
+      const loaded = await engine.load(files, all, report, grammarUrl);
       owner.take(loaded, end);
       return loaded;
     },

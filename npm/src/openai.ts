@@ -92,17 +92,53 @@ export interface SamplingRequest {
 /** What OpenAI's clients may ask a conversation for and the model cannot do; or only what it does anyway. */
 type NotServed = Partial<
   Record<
-    | ("audio" | "function_call" | "functions" | "modalities" | "moderation" | "parallel_tool_calls")
-    | ("prediction" | "response_format" | "verbosity" | "web_search_options"),
+    | ("audio" | "function_call" | "functions" | "modalities" | "moderation")
+    | ("prediction" | "verbosity" | "web_search_options"),
     unknown
   >
 >;
 
+/**
+ * What the text of a reply must be, behind its thoughts; of the three one at most. Tokens that do not fit are never drawn, so
+ * that a reply which ends by itself (`finish_reason: "stop"`) has the form. What cannot be followed is refused before anything is
+ * generated.
+ */
+export interface FormRequest {
+  /** JSON: any object, or what a schema describes. */
+  response_format?:
+    | { type: "text" }
+    | { type: "json_object" }
+    | {
+        type: "json_schema";
+        json_schema: {
+          name: string;
+          description?: string;
+          schema?: Record<string, unknown>;
+          /** Every schema is followed strictly, whatever stands here. */
+          strict?: boolean | null;
+        };
+      }
+    | null;
+  /** qwill's: what matches this regular expression as a whole, in the syntax of Rust's `regex`. */
+  regex?: string | null;
+  /** qwill's: what follows this grammar: Lark's, from the rule `start` on, or llama.cpp's, which is known by its `::=`. */
+  grammar?: string | { syntax: "lark" | "gbnf"; definition: string } | null;
+}
+
+/** Whether a reply calls tools. */
+export type ToolChoice = "auto" | "none" | "required" | { type: "function"; function: { name: string } };
+
 /** What a conversation is answered with. */
-export interface ConversationRequest extends SamplingRequest, NotServed {
+export interface ConversationRequest extends SamplingRequest, FormRequest, NotServed {
+  /** The calls of tools that say `strict` obey their `parameters`. */
   tools?: (ChatTool | ChatCustomTool)[] | null;
-  /** `"auto"` lets the model decide, `"none"` hides the tools. Nothing else is served yet. */
-  tool_choice?: "auto" | "none" | "required" | { type: "function" | "allowed_tools" | "custom" } | null;
+  /**
+   * `"auto"` lets the model decide, `"none"` hides the tools. `"required"` and a tool's name have the reply be calls, which obey
+   * the tools' `parameters`. What else OpenAI has is not served.
+   */
+  tool_choice?: ToolChoice | { type: "allowed_tools" | "custom" } | null;
+  /** `false`: one call at most. */
+  parallel_tool_calls?: boolean | null;
   /** OpenAI's newer name for `max_tokens`. */
   max_completion_tokens?: number | null;
   /** Whether a model that can think does. */
@@ -141,7 +177,7 @@ export interface SessionRequest extends Omit<ConversationRequest, "n"> {
 }
 
 /** What `completions.create` takes. */
-export interface CompletionRequest extends StreamRequest, SamplingRequest {
+export interface CompletionRequest extends StreamRequest, SamplingRequest, FormRequest {
   /** Goes to the model as it stands: special tokens by their names, if there is no suffix. */
   prompt: string;
   /** The text after the gap that the model fills. Code models of Qwen2.5 and later can. */

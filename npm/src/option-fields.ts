@@ -38,6 +38,7 @@ export const LOAD: Fields = {
   onRebuild: callback,
   worker,
   wasmUrl: address,
+  grammarUrl: address,
   quantize: text,
   ropeScaling: text,
   kvType: oneOf("f32", "f16", "q8"),

@@ -96,6 +96,7 @@ export interface LoadArgs {
   source: SourceRef;
   options: EngineLoadOptions;
   wasmUrl: string | undefined;
+  grammarUrl: string | undefined;
   /** For the hub. */
   token: string | undefined;
 }

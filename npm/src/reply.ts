@@ -111,8 +111,8 @@ export function toUsage({ usage }: { usage: EngineUsage }): Usage {
 
 /** Those of the first choice: the others were made beside it. */
 export function toTimings({ choices: [{ timings }] }: EngineReplies): Timings {
-  const { prefill_ms, prefill_tps, decode_ms, decode_tps } = timings;
-  return { prefill_ms, prefill_tps, decode_ms, decode_tps };
+  const { load_ms: _, ...ofReply } = timings;
+  return ofReply;
 }
 
 /** OpenAI has no word for a reply that its reader ended; for them it is simply over. */

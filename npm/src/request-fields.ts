@@ -82,23 +82,52 @@ const onlyFunction = onlyYet((type) => type === "function", '"function"');
 
 const tool = required(
   "function",
-  required(
-    "name",
-    text,
-    openObject({ description: text, parameters: record, strict: onlyYet(isOff, "false") }),
-  ),
+  required("name", text, openObject({ description: text, parameters: record, strict: flag })),
   openObject({ type: onlyFunction }),
 );
 
-const CHOICES = ["auto", "none"];
+/** A word, or an object that names a function. */
+const choice: Check = (name, value) => {
+  if (typeof value === "string") return oneOf("auto", "none", "required")(name, value);
+  return required(
+    "function",
+    required("name", text, objectOf({ name: text })),
+    objectOf({ type: onlyFunction, function: record }),
+  )(name, value);
+};
+
+const schema = required(
+  "schema",
+  record,
+  objectOf({ name: text, description: text, schema: record, strict: flag }),
+);
+
+/** In OpenAI's shapes. */
+const format: Check = (name, value) => {
+  oneOf("text", "json_object", "json_schema")(`${name}.type`, record(name, value).type);
+  if (record(name, value).type !== "json_schema") return objectOf({ type: text })(name, value);
+  return required("json_schema", schema, objectOf({ type: text, json_schema: schema }))(name, value);
+};
+
+/** Text, whose syntax follows from it, or with its syntax. */
+const grammar: Check = (name, value) => {
+  if (typeof value === "string") return value;
+  const whole = objectOf({ syntax: oneOf("lark", "gbnf"), definition: text });
+  return required("definition", text, required("syntax", text, whole))(name, value);
+};
+
+/** What the text of a reply must be. */
+const FORM: Fields = { response_format: format, regex: text, grammar };
+
 const EFFORTS: ReasoningEffort[] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 const CONVERSATION: Fields = {
   ...SAMPLING,
+  ...FORM,
   messages: checkMessages,
   tools: listOf(tool),
-  tool_choice: onlyYet((value) => CHOICES.includes(value as string), '"auto" and "none"'),
-  parallel_tool_calls: onlyYet((value) => value === true, "true"),
+  tool_choice: choice,
+  parallel_tool_calls: flag,
   max_completion_tokens: whole,
   enable_thinking: flag,
   thinking_budget: count,
@@ -108,7 +137,6 @@ const CONVERSATION: Fields = {
   chat_template_kwargs: objectOf({ enable_thinking: flag }),
   logprobs: flag,
   top_logprobs: whole,
-  response_format: onlyYet((value) => (value as { type?: unknown }).type === "text", '{ type: "text" }'),
   modalities: onlyYet((value) => JSON.stringify(value) === '["text"]', '["text"]'),
 };
 
@@ -122,6 +150,7 @@ export const SESSION: Fields = HELD;
 /** Of `completions.create`. */
 export const COMPLETION: Fields = {
   ...SAMPLING,
+  ...FORM,
   ...TURN,
   prompt: text,
   suffix: text,

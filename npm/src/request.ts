@@ -2,9 +2,15 @@
 
 import { toAdapterUses } from "./adapters.ts";
 import { invalid, isGiven, text } from "./checks.ts";
-import type { EngineConversation, EngineRawPrompt, EngineSampling } from "./engine-chat.ts";
+import type { EngineConversation, EngineForm, EngineRawPrompt, EngineSampling } from "./engine-chat.ts";
 import { checkFields } from "./fields.ts";
-import type { ChatCompletionRequest, CompletionRequest, SamplingRequest, SessionRequest } from "./openai.ts";
+import type {
+  ChatCompletionRequest,
+  CompletionRequest,
+  FormRequest,
+  SamplingRequest,
+  SessionRequest,
+} from "./openai.ts";
 import { CHAT, COMPLETION, SESSION } from "./request-fields.ts";
 
 const NUMBERS = [
@@ -34,13 +40,15 @@ export function toSessionRequest(request: SessionRequest): EngineConversation {
 
 function conversation(messages: unknown[], request: SessionRequest): EngineConversation {
   const { enable_thinking, thinking_budget, reasoning_effort, logprobs, top_logprobs } = request;
-  const { chat_template, split_special_tokens } = request;
+  const { chat_template, split_special_tokens, tool_choice, parallel_tool_calls } = request;
   const thinks = enable_thinking ?? request.chat_template_kwargs?.enable_thinking;
   const max_tokens = request.max_completion_tokens ?? request.max_tokens;
   const tools = request.tools ?? [];
   return {
     messages,
-    ...(request.tool_choice !== "none" && tools.length > 0 && { tools }),
+    ...(tools.length > 0 && { tools }),
+    ...(isGiven(tool_choice) && { tool_choice }),
+    ...(isGiven(parallel_tool_calls) && { parallel_tool_calls }),
     ...(isGiven(thinks) && { enable_thinking: thinks }),
     ...(isGiven(thinking_budget) && { thinking_budget }),
     ...(isGiven(reasoning_effort) && { reasoning_effort }),
@@ -48,6 +56,7 @@ function conversation(messages: unknown[], request: SessionRequest): EngineConve
     ...(isGiven(split_special_tokens) && { split_special_tokens }),
     ...(isGiven(logprobs) && { logprobs }),
     ...(isGiven(top_logprobs) && { top_logprobs }),
+    ...toForm(request),
     ...toSampling({ ...request, max_tokens }),
   };
 }
@@ -61,7 +70,16 @@ export function toRawPrompt(request: CompletionRequest): EngineRawPrompt {
     ...(isGiven(suffix) && { suffix }),
     ...(isGiven(echo) && { echo }),
     ...(isGiven(logprobs) && { logprobs }),
+    ...toForm(request),
     ...toSampling(request),
+  };
+}
+
+function toForm({ response_format, regex, grammar }: FormRequest): EngineForm {
+  return {
+    ...(isGiven(response_format) && { response_format }),
+    ...(isGiven(regex) && { regex }),
+    ...(isGiven(grammar) && { grammar }),
   };
 }
 

@@ -218,7 +218,40 @@ test("a request is brought into the engine's form", async () => {
     thinking_budget: 64,
   });
   await model.chat.completions.create({ messages, tools: [tool], tool_choice: "none" });
-  expect(engine.last.request).toEqual({ messages });
+  expect(engine.last.request).toEqual({ messages, tools: [tool], tool_choice: "none" });
+});
+
+test("what the reply must be goes to the engine as it is, and what it took comes back", async () => {
+  const { engine, model } = await setUp();
+  engine.reply = {
+    timings: { load_ms: 9, prefill_ms: 1, prefill_tps: 2, decode_ms: 3, decode_tps: 4, mask_ms: 0.5 },
+  };
+  const json_schema = { name: "a", schema: { type: "object" }, strict: true };
+  const calls = {
+    tool_choice: { type: "function", function: { name: "a" } },
+    parallel_tool_calls: false,
+  } as const;
+  for (const form of [
+    { response_format: { type: "json_schema", json_schema } },
+    { response_format: { type: "json_object" } },
+    { regex: "a|b" },
+    { grammar: "root ::= [a-z]" },
+    { grammar: { syntax: "lark", definition: "start: /a/" } },
+  ] as const) {
+    const whole = await model.chat.completions.create({ messages, ...form, ...calls });
+    expect(engine.last.request).toEqual({ messages, ...form, ...calls });
+    expect(whole.timings).toEqual({
+      prefill_ms: 1,
+      prefill_tps: 2,
+      decode_ms: 3,
+      decode_tps: 4,
+      mask_ms: 0.5,
+    });
+    await model.completions.create({ prompt: "a", ...form });
+    expect(engine.last.request).toEqual({ prompt: "a", ...form });
+    await model.session(form);
+    expect(engine.last.session).toEqual({ messages: [], ...form });
+  }
 });
 
 test.each<[Record<string, unknown>, RegExp]>([
@@ -229,9 +262,9 @@ test.each<[Record<string, unknown>, RegExp]>([
   [{ messages, top_logprobs: Number.NaN }, /top_logprobs must be a whole number from 0 on, not NaN/],
   [{ messages, echo: true }, /"echo" is not known/],
   [{ messages, best_of: 2 }, /"best_of" is not known/],
-  [{ messages, response_format: { type: "json_object" } }, /"response_format"/],
+  [{ messages, response_format: { type: "json" } }, /response_format\.type must be one of/],
   [{ messages, chat_template_kwargs: { colour: "red" } }, /"chat_template_kwargs\.colour" is not known/],
-  [{ messages, tool_choice: "required" }, /"tool_choice": "required"/],
+  [{ messages, tool_choice: "always" }, /tool_choice must be one of/],
   [{ messages, temperature: "hot" }, /temperature must be a number, not "hot"/],
   [{ messages, max_tokens: Number.NaN }, /max_tokens must be a whole number from 0 on, not NaN/],
   [{ messages, thinking_budget: 0 }, /thinking_budget must be a positive whole number, not 0/],

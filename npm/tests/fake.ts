@@ -147,10 +147,11 @@ export class FakeEngine implements Engine {
     }
   }
 
-  async load(...[files, options, onProgress]: Parameters<Engine["load"]>): Promise<EngineModel> {
+  async load(...[files, options, onProgress, grammarUrl]: Parameters<Engine["load"]>): Promise<EngineModel> {
     this.log.push("load");
     this.last.files = files.map(({ name, size }) => ({ name, size }));
     this.last.options = options;
+    this.last.grammarUrl = grammarUrl;
     await (await navigator.gpu.requestAdapter())?.requestDevice({ label: options.device_label ?? "" });
     const total = files.reduce((sum, file) => sum + file.size, 0);
     let done = 0;

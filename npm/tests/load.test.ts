@@ -91,6 +91,12 @@ describe("load", () => {
     expect(model.info.contextExtension).toBe("YaRN, factor 4");
   });
 
+  test("passes on where the grammar module lies", async () => {
+    const { engine, worker } = setUp();
+    await load(gguf, { worker, grammarUrl: "../grammar.wasm" });
+    expect(engine.last.grammarUrl).toBe("https://example.test/grammar.wasm");
+  });
+
   test("passes a random shape on", async () => {
     const { engine, worker } = setUp();
     await load({ random: "qwen3-0.6b:q4_0" }, { worker });

@@ -20,6 +20,12 @@ export const message = (theirs: Messages): ChatMessage => theirs;
 export const replied = (theirs: OpenAI.ChatCompletionMessage): ChatMessage => theirs;
 export const tools = (theirs: Tools[]): NonNullable<ConversationRequest["tools"]> => theirs;
 export const request = (theirs: OpenAI.ChatCompletionCreateParams): ChatCompletionRequest => theirs;
+export const format = (
+  theirs: NonNullable<OpenAI.ChatCompletionCreateParams["response_format"]>,
+): NonNullable<ConversationRequest["response_format"]> => theirs;
+export const choice = (
+  theirs: OpenAI.ChatCompletionToolChoiceOption,
+): NonNullable<ConversationRequest["tool_choice"]> => theirs;
 export const options = (theirs: OpenAI.RequestOptions): RequestOptions => theirs;
 /** Ours takes one text. */
 export const text = (theirs: OpenAI.CompletionCreateParams & { prompt: string }): CompletionRequest => theirs;

@@ -100,7 +100,13 @@ test("a model is freed when nothing uses it any more", async () => {
   host(port2, async () => engine);
   const client = new Client<Protocol>(port1, () => {});
   const source = { name: "tiny", local: [{ name: "tiny.gguf", blob: gguf }] };
-  await client.call("load", { source, options: {}, wasmUrl: undefined, token: undefined });
+  await client.call("load", {
+    source,
+    options: {},
+    wasmUrl: undefined,
+    grammarUrl: undefined,
+    token: undefined,
+  });
   engine.log = [];
   const chat = client.call("chat", { messages: [] });
   await client.call("dispose", undefined);

@@ -21,6 +21,14 @@ const [BUNDLE, COPY] =
     .find(({ code }) => code.includes("esbuild"))
     ?.code.split("\n") ?? [];
 
+/** What needs the module that only replies of a form need. */
+const FORM = `import { load } from "qwill";
+const model = await load("demo");
+const messages = [{ role: "user" as const, content: "Is water wet?" }];
+const { choices } = await model.chat.completions.create({ messages, regex: "(yes|no)", enable_thinking: false });
+document.body.append(choices[0].message.content ?? "");
+`;
+
 /** A project with the package and esbuild, and nothing else. */
 function makeProject(t, files) {
   const folder = mkdtempSync(path.join(tmpdir(), "qwill-bundle-"));
@@ -86,6 +94,16 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     assert.deepEqual(warnings, []);
     assert.match(text, /H.*o/);
     assert.ok(!loaded.some((path) => path.endsWith(".wasm")), "the page leaves the module to the worker");
+  });
+
+  test(`${name}: a reply of a form`, async (t) => {
+    const folder = makeProject(t, { "app.ts": FORM });
+    run(folder, BUNDLE);
+    run(folder, COPY);
+    const { text, warnings, failure } = await open(t, launch, folder);
+    assert.equal(failure, undefined, JSON.stringify(failure));
+    assert.deepEqual(warnings, [], "it runs in a worker");
+    assert.match(text, /^(yes|no)$/);
   });
 
   test(`${name}: without the second line the message says what to do`, async (t) => {

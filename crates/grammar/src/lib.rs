@@ -2,6 +2,8 @@
 //! llguidance's; here is what a model's vocabulary looks like to it, and which grammars there are.
 //!
 //! ```
+//! # #[cfg(feature = "engine")]
+//! # fn main() -> Result<(), qwill_grammar::Error> {
 //! use qwill_grammar::{Grammar, Grammars, Vocabulary};
 //!
 //! // every byte is a token, and one ends the text
@@ -16,15 +18,29 @@
 //! matcher.take(b'y'.into())?;
 //! assert_eq!(matcher.force()?, [u32::from(b'e'), u32::from(b's')]);
 //! assert!(matcher.is_over());
-//! # Ok::<(), qwill_grammar::Error>(())
+//! # Ok(()) }
+//! # #[cfg(not(feature = "engine"))]
+//! # fn main() {}
 //! ```
+//!
+//! Without the feature `engine` there are the words for grammars and vocabularies, and nothing that follows them: for a program
+//! that leaves the work to another module.
 
+#[cfg(feature = "engine")]
+mod environment;
+#[cfg(feature = "engine")]
 mod gbnf;
 mod grammar;
+#[cfg(feature = "engine")]
+mod grammars;
+#[cfg(feature = "engine")]
 mod matcher;
 mod vocabulary;
 
-pub use grammar::{Grammar, Grammars, with_white_space};
+pub use grammar::{Grammar, with_white_space};
+#[cfg(feature = "engine")]
+pub use grammars::Grammars;
+#[cfg(feature = "engine")]
 pub use matcher::Matcher;
 pub use vocabulary::{Encode, Vocabulary};
 

@@ -74,7 +74,7 @@
 //! # Cargo features
 //!
 //! - `demo` embeds the small model that ships with the project: `ModelFiles::demo`.
-//! - `grammar` (on by default) lets replies follow a form.
+//! - `grammar` (on by default) lets replies follow a form; without it the module [`grammar`] says how to bring what does.
 //! - `hub` finds models by id and downloads them from the Hugging Face hub: the module `hub`, native only.
 
 mod bench;
@@ -91,6 +91,7 @@ mod findings_file;
 mod gguf_file;
 mod gguf_metadata;
 mod gpus;
+pub mod grammar;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
 mod inspect;

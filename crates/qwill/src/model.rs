@@ -1,19 +1,16 @@
 //! A loaded model: the public face of the runtime.
 
-#[cfg(feature = "grammar")]
-use std::sync::OnceLock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use qwill_engine::{WeightSource, layer_cache_bytes};
 use qwill_gpu::Gpu;
-#[cfg(feature = "grammar")]
-use qwill_grammar::Grammars;
 use qwill_kernels::self_test::Findings;
 use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use serde::Serialize;
 use web_time::Instant;
 
 use crate::driver::{Cache, Facts, Handle, spawn};
+use crate::grammar::Slot;
 use crate::lora::Adapters;
 use crate::memory::plan_memory;
 use crate::opened::{conversions, open, plan, tensors};
@@ -72,9 +69,8 @@ pub(crate) struct Shared {
     facts: Facts,
     load_ms: f64,
     adapters: Mutex<Adapters>,
-    /// Made when the first request needs them.
-    #[cfg(feature = "grammar")]
-    pub(crate) grammars: OnceLock<Result<Grammars, qwill_grammar::Error>>,
+    /// Made or set when the first request needs it.
+    pub(crate) grammar_engine: Slot,
 }
 
 fn name_taken(name: &str) -> Error {
@@ -119,8 +115,7 @@ impl Model {
             facts,
             load_ms,
             adapters: Mutex::default(),
-            #[cfg(feature = "grammar")]
-            grammars: OnceLock::new(),
+            grammar_engine: Slot::default(),
         });
         Ok(Self(shared))
     }

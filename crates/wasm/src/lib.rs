@@ -7,6 +7,7 @@
 mod abort;
 mod convert;
 mod file;
+mod grammars;
 mod model;
 mod panic;
 mod plan;
@@ -15,6 +16,7 @@ mod session;
 
 pub use abort::AbortSignal;
 pub use file::JsFile;
+pub use grammars::JsGrammarModule;
 pub use model::Model;
 pub use panic::on_panic;
 pub use plan::{check, inspect};

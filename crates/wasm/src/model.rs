@@ -19,12 +19,13 @@ use wasm_bindgen::prelude::*;
 use crate::abort::{Abort, AbortSignal};
 use crate::convert::{error, from_js, qwill_error, to_js};
 use crate::file::{JsFile, JsSource};
+use crate::grammars::{Grammars, JsGrammarModule};
 use crate::replies::{Shape, wait_for};
 use crate::session::Session;
 
 /// A model on the GPU.
 #[wasm_bindgen]
-pub struct Model(qwill::Model);
+pub struct Model(qwill::Model, Grammars);
 
 /// `EngineLoadOptions`
 #[derive(Default, Deserialize)]
@@ -191,8 +192,13 @@ async fn until<T>(
 
 #[wasm_bindgen]
 impl Model {
-    /// Loads the model that `files` are.
-    pub async fn load(files: Vec<JsFile>, options: JsValue, on_progress: Function) -> Result<Model, JsValue> {
+    /// Loads the model that `files` are. Replies that must have a form follow grammars by `module`.
+    pub async fn load(
+        files: Vec<JsFile>,
+        options: JsValue,
+        on_progress: Function,
+        module: JsGrammarModule,
+    ) -> Result<Model, JsValue> {
         let options: JsLoadOptions = from_js(&options)?;
         let load_options = options.resolve()?;
         let model = if let Some(random) = &options.random {
@@ -206,7 +212,9 @@ impl Model {
             };
             qwill::Model::load(files, &load_options, &mut progress).await
         };
-        Ok(Self(model.map_err(qwill_error)?))
+        let model = model.map_err(qwill_error)?;
+        let grammars = Grammars::of(&model, module);
+        Ok(Self(model, grammars))
     }
 
     /// What this model is.
@@ -230,6 +238,7 @@ impl Model {
     ) -> Result<JsValue, JsValue> {
         let request: ChatRequest = from_js(&request)?;
         let mut shape = Shape::of(&request);
+        self.1.prepare(&request).await?;
         let choices = self.0.choices(&request).map_err(qwill_error)?;
         let replies = wait_for(choices, &mut shape, &on_event, signal).await?;
         to_js(&shape.replies(replies))
@@ -237,12 +246,13 @@ impl Model {
 
     /// Starts a conversation, from what holds for every turn of it.
     pub fn session(&self, request: JsValue) -> Result<Session, JsValue> {
-        Ok(Session(self.0.session(from_js(&request)?)))
+        Ok(Session(self.0.session(from_js(&request)?), self.1.clone()))
     }
 
     /// A conversation that was saved.
     pub async fn restore(&self, file: Vec<u8>) -> Result<Session, JsValue> {
-        self.0.restore(&file).await.map(Session).map_err(qwill_error)
+        let restored = self.0.restore(&file).await.map_err(qwill_error)?;
+        Ok(Session(restored, self.1.clone()))
     }
 
     /// Evaluates one case.

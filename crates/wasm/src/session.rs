@@ -6,11 +6,12 @@ use wasm_bindgen::prelude::*;
 
 use crate::abort::AbortSignal;
 use crate::convert::{from_js, qwill_error, to_js};
+use crate::grammars::Grammars;
 use crate::replies::{Shape, wait_for};
 
 /// A conversation that goes on.
 #[wasm_bindgen]
-pub struct Session(pub(crate) qwill::Session);
+pub struct Session(pub(crate) qwill::Session, pub(crate) Grammars);
 
 #[wasm_bindgen]
 impl Session {
@@ -34,6 +35,7 @@ impl Session {
         signal: AbortSignal,
     ) -> Result<JsValue, JsValue> {
         self.push(added)?;
+        self.1.prepare(self.0.request()).await?;
         let mut shape = Shape::of(self.0.request());
         let stream = self.0.reply().map_err(qwill_error)?;
         let replies = wait_for(stream.into(), &mut shape, &on_event, signal).await?;
@@ -46,7 +48,7 @@ impl Session {
     /// A conversation of its own that begins like this one.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self(self.0.fork())
+        Self(self.0.fork(), self.1.clone())
     }
 
     /// Forgets all messages behind the first `n`.

@@ -124,9 +124,7 @@ impl Step {
         match self {
             Self::Format => cargo(ws, &["fmt", "--all", "--check"]),
             Self::Clippy => cargo(ws, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-            Self::ClippyWasm => {
-                Toolchain::require(ws)?.cargo(ws, "clippy").args(["--", "-D", "warnings"]).run()
-            }
+            Self::ClippyWasm => wasm::lint(ws),
             Self::Tests => cargo(ws, test_args(Runner::detect())),
             Self::DocTests => cargo(ws, &["test", "--workspace", "--doc", "--no-fail-fast"]),
             Self::Examples => examples(ws),

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-pub(crate) const PACKAGE: &str = "qwill-wasm";
 /// The oldest compiler that builds this workspace.
 const RUST: Version = (1, 95);
 /// Set to `rustup` or `debian`, it leaves out the other way of compiling for wasm32.
@@ -51,11 +50,11 @@ impl Toolchain {
                 .is_some_and(|found| found >= RUST)
     }
 
-    /// The cargo command `subcommand` on the module in its release profile.
+    /// The cargo command `subcommand` on a package for wasm32 in its release profile.
     ///
     /// Lints use that profile, too: it is the standard library that takes long to build.
-    pub(crate) fn cargo(&self, ws: &Workspace, subcommand: &str) -> Command {
-        let args = [subcommand, "--release", "--package", PACKAGE, "--target", TARGET];
+    pub(crate) fn cargo(&self, ws: &Workspace, subcommand: &str, package: &str) -> Command {
+        let args = [subcommand, "--release", "--package", package, "--target", TARGET];
         match self {
             Self::Ordinary => Command::cargo(args),
             Self::Debian { linker } => {
@@ -126,7 +125,7 @@ mod tests {
 
     #[test]
     fn ordinary_toolchain_needs_no_tricks() {
-        let shown = Toolchain::Ordinary.cargo(&workspace(), "build").to_string();
+        let shown = Toolchain::Ordinary.cargo(&workspace(), "build", "qwill-wasm").to_string();
         assert!(
             shown.ends_with("cargo build --release --package qwill-wasm --target wasm32-unknown-unknown"),
             "{shown}"
@@ -138,7 +137,7 @@ mod tests {
     #[test]
     fn debian_toolchain_builds_its_own_library() {
         let toolchain = Toolchain::Debian { linker: "/x/rust-lld".into() };
-        let shown = toolchain.cargo(&workspace(), "clippy").to_string();
+        let shown = toolchain.cargo(&workspace(), "clippy", "qwill-wasm").to_string();
         for part in [
             "PATH=/usr/bin:",
             "RUSTC_BOOTSTRAP=1",
@@ -153,7 +152,7 @@ mod tests {
     #[test]
     fn every_build_goes_to_the_wasm_folder() {
         let ws = workspace();
-        let shown = Toolchain::Ordinary.cargo(&ws, "build").to_string();
+        let shown = Toolchain::Ordinary.cargo(&ws, "build", "qwill-wasm").to_string();
         let dir = ws.wasm_target();
         assert!(shown.contains(&format!("CARGO_TARGET_DIR={}", dir.display())), "{shown}");
         assert_ne!(dir, ws.target());

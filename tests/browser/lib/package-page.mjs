@@ -2,7 +2,10 @@
 
 import { servePackage } from "./site.mjs";
 
-/** Opens one in a browser of its own for the time of the test; `url` is that of its site, which may have more folders. */
+/**
+ * Opens one in a browser of its own for the time of the test; `url` is that of its site, which may have more folders;
+ * `requests` are the paths that were asked for.
+ */
 export async function openPackagePage(t, launch, folders = {}) {
   const server = await servePackage(folders);
   t.after(() => server.close());
@@ -10,5 +13,5 @@ export async function openPackagePage(t, launch, folders = {}) {
   t.after(() => browser.close());
   const tab = await browser.open();
   await tab.goto(`${server.url}/blank.html`);
-  return { browser, tab, url: server.url };
+  return { browser, tab, url: server.url, requests: server.requests };
 }

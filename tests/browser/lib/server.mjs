@@ -18,13 +18,15 @@ const TYPES = {
 
 /**
  * @param {Record<string, string>} mounts URL prefix → folder
- * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, requests: string[], close: () => Promise<void> }>} with the paths that were asked for
  */
 export async function serve(mounts) {
   const prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
+  const requests = [];
   const server = createServer(async (request, response) => {
     try {
       let pathname = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
+      requests.push(pathname);
       const slow = pathname.startsWith("/slow/");
       if (slow) pathname = pathname.slice("/slow".length);
       if (pathname === "/favicon.ico") return void response.writeHead(204).end();
@@ -57,6 +59,7 @@ export async function serve(mounts) {
   const address = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
     url: `http://127.0.0.1:${address.port}`,
+    requests,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();

@@ -1,16 +1,12 @@
 //! Replies that follow a schema, a regular expression, a grammar, or the signatures of tools.
 
-#[cfg(feature = "grammar")]
 mod calls;
-#[cfg(feature = "grammar")]
 mod compiled;
-#[cfg(not(feature = "grammar"))]
-mod refused;
-#[cfg(feature = "grammar")]
 mod reply;
 
 use std::sync::{Arc, Mutex};
 
+use qwill_grammar::Grammar;
 use qwill_scheduler::Constraint;
 
 /// How long each list of allowed tokens took to make, milliseconds.
@@ -21,6 +17,16 @@ pub(crate) type MaskTimes = Arc<Mutex<Vec<f64>>>;
 pub(crate) struct Limits {
     pub(crate) constraint: Box<dyn Constraint>,
     pub(crate) times: MaskTimes,
+}
+
+/// What a reply must follow.
+struct Wanted {
+    /// All of the reply, or what follows `begin`.
+    grammar: Grammar,
+    /// What begins a call where text is free.
+    begin: Option<u32>,
+    /// Calls of a reply.
+    most: usize,
 }
 
 /// What is known of a reply's thoughts when it begins.

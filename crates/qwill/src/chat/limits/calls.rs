@@ -4,21 +4,12 @@ use qwill_grammar::{Grammar, with_white_space};
 use qwill_text::Tokenizer;
 use serde_json::{Value, json};
 
+use super::Wanted;
 use crate::chat::ToolChoice;
 use crate::{ChatRequest, Error};
 
 const CALL: &str = "<tool_call>";
 const END_CALL: &str = "</tool_call>";
-
-/// How calls are limited.
-pub(super) struct Calls {
-    /// Of all of the reply, or of what follows `begin`.
-    pub(super) grammar: Grammar,
-    /// What begins a call where text is free.
-    pub(super) begin: Option<u32>,
-    /// Calls of a reply.
-    pub(super) most: usize,
-}
 
 /// A tool as far as its calls depend on it.
 struct Signature<'t> {
@@ -44,7 +35,7 @@ pub(super) fn limited(
     choice: &ToolChoice,
     template: impl FnOnce() -> Result<Option<String>, Error>,
     tokenizer: &Tokenizer,
-) -> Result<Option<Calls>, Error> {
+) -> Result<Option<Wanted>, Error> {
     let all: Vec<Signature<'_>> = tools.iter().filter_map(signature).collect();
     let must_call = matches!(choice, ToolChoice::Required | ToolChoice::Named(_));
     let is_limited = must_call
@@ -99,11 +90,11 @@ pub(super) fn limited(
         };
         let most = if is_single { 1 } else { usize::MAX };
         let grammar = Grammar::Lark(format!("start: {rest}\n{rules}"));
-        return Ok(Some(Calls { grammar, begin: Some(begin), most }));
+        return Ok(Some(Wanted { grammar, begin: Some(begin), most }));
     }
     let more = if is_single { "" } else { " (\"\\n\" call)*" };
     let grammar = Grammar::Lark(format!("start: call{more}\ncall: {} {rest}\n{rules}", tag(CALL)));
-    Ok(Some(Calls { grammar, begin: None, most: usize::MAX }))
+    Ok(Some(Wanted { grammar, begin: None, most: usize::MAX }))
 }
 
 /// `{"name": …, "arguments": …}` of one of the tools.

@@ -1,37 +1,17 @@
 //! From what a request says to a constraint.
 
-use qwill_grammar::{Grammar, Grammars, Vocabulary};
-use qwill_text::{ChatTemplate, Family, Specials, TemplateUse, Tokenizer};
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use qwill_grammar::{Grammar, Vocabulary};
+use qwill_scheduler::Constraint;
+use qwill_text::{ChatTemplate, Family, TemplateUse};
 
 use super::calls;
 use super::reply::{Form, ReplyConstraint};
-use super::{Limits, MaskTimes, Thoughts};
+use super::{Limits, MaskTimes, Thoughts, Wanted};
 use crate::chat::{GrammarSyntax, GrammarText, ResponseFormat, ToolChoice};
+use crate::grammar::{self, Engine};
 use crate::{ChatRequest, Error, Model};
-
-impl From<qwill_grammar::Error> for Error {
-    fn from(error: qwill_grammar::Error) -> Self {
-        Self::Request(error.to_string())
-    }
-}
-
-/// Grammars over a tokenizer's tokens, of which `ends` end a text.
-fn grammars(tokenizer: Option<&Tokenizer>, ends: &[u32]) -> Result<Grammars, qwill_grammar::Error> {
-    let no_tokenizer = || qwill_grammar::Error::Vocabulary("the model has no tokenizer".into());
-    let tokenizer = tokenizer.ok_or_else(no_tokenizer)?;
-    let bytes = |id: u32| {
-        let bytes = tokenizer.token_bytes(id).unwrap_or_default();
-        let is_written = !tokenizer.is_added(id) && !tokenizer.is_special(id);
-        if is_written { bytes } else { Vocabulary::special(&String::from_utf8_lossy(&bytes)) }
-    };
-    let tokens = (0..tokenizer.n_tokens() as u32).map(bytes).collect();
-    let tokenizer = tokenizer.clone();
-    let encode = move |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        tokenizer.encode(&text, Specials::AsText).unwrap_or_default()
-    };
-    Grammars::new(Vocabulary { tokens, ends: ends.to_vec(), encode: Box::new(encode) })
-}
 
 impl ChatRequest {
     /// What its text must be, if it says.
@@ -58,13 +38,59 @@ impl ChatRequest {
 }
 
 impl Model {
-    /// Those of the model's vocabulary, made when they are first needed.
-    fn grammars(&self, ends: &[u32]) -> Result<&Grammars, Error> {
-        // those of a single request may differ
+    /// What an engine for grammars must know before the reply to a request can begin. `None` where the reply follows none, or the
+    /// model has an engine.
+    ///
+    /// ```no_run
+    /// # fn example(model: &qwill::Model, request: &qwill::ChatRequest) -> Result<(), qwill::Error> {
+    /// # fn my_engine(_: qwill::grammar::Vocabulary) -> std::sync::Arc<dyn qwill::grammar::Engine> { todo!() }
+    /// if let Some(vocabulary) = model.missing_vocabulary(request)? {
+    ///     model.set_grammar_engine(my_engine(vocabulary));
+    /// }
+    /// let stream = model.chat(request)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If what the request says of its reply's form makes no sense.
+    pub fn missing_vocabulary(&self, request: &ChatRequest) -> Result<Option<Vocabulary>, Error> {
+        if self.grammar_engine().is_some() || self.wanted(request)?.is_none() {
+            return Ok(None);
+        }
+        let ends = self.prompt(request)?.eos_ids;
+        self.vocabulary(&ends).map(Some)
+    }
+
+    /// Has replies follow grammars by this engine, in place of one that the model had or would make.
+    /// [`missing_vocabulary`](Self::missing_vocabulary) has an example.
+    pub fn set_grammar_engine(&self, engine: Arc<dyn Engine>) {
+        *self.slot() = Some(engine);
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<dyn Engine>>> {
+        self.0.grammar_engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn grammar_engine(&self) -> Option<Arc<dyn Engine>> {
+        self.slot().clone()
+    }
+
+    /// The model's tokens. `ends` end the text of a request, and count where the model itself names no end.
+    fn vocabulary(&self, ends: &[u32]) -> Result<Vocabulary, Error> {
         let own = &self.generation_config().eos_ids;
-        let ends = if own.is_empty() { ends } else { own };
-        let made = self.0.grammars.get_or_init(|| grammars(self.facts().tokenizer.as_ref(), ends));
-        made.as_ref().map_err(|error| error.clone().into())
+        Ok(grammar::vocabulary(self.tokenizer()?, if own.is_empty() { ends } else { own }))
+    }
+
+    /// The beginning of a text that a grammar describes.
+    fn compile(&self, wanted: &Grammar, ends: &[u32]) -> Result<Box<dyn Constraint>, Error> {
+        // held while it is made: others wait for it rather than making one, too
+        let mut slot = self.slot();
+        let engine = match &*slot {
+            Some(engine) => engine.clone(),
+            None => slot.insert(grammar::make_engine(self.vocabulary(ends)?)?).clone(),
+        };
+        drop(slot);
+        engine.compile(wanted)
     }
 
     /// What limits the reply to a request, if anything does. `ends` are the tokens that end it.
@@ -74,41 +100,36 @@ impl Model {
         thoughts: Thoughts,
         ends: &[u32],
     ) -> Result<Option<Limits>, Error> {
+        let Some(Wanted { grammar, begin, most }) = self.wanted(request)? else { return Ok(None) };
+        let compiled = self.compile(&grammar, ends)?;
+        let form = match begin {
+            None => Form::Whole(compiled),
+            Some(begin) => Form::Calls { begin, call: compiled, most },
+        };
+        let times = MaskTimes::default();
+        let constraint = ReplyConstraint::new(form, thoughts, ends, self.tokenizer()?, times.clone());
+        Ok(Some(Limits { constraint: Box::new(constraint), times }))
+    }
+
+    /// What the reply to a request must follow, if it must follow anything.
+    fn wanted(&self, request: &ChatRequest) -> Result<Option<Wanted>, Error> {
         let text = request.wanted_text()?;
         let tools = request.tools.as_deref().filter(|_| request.prompt.is_none()).unwrap_or_default();
         let choice = request.tool_choice.clone().unwrap_or_default();
-        let tokenizer = self.tokenizer()?;
-        let form = match (text, &choice) {
-            (Some(_), ToolChoice::Required | ToolChoice::Named(_)) => {
-                return Err(Error::Request(
-                    "a reply that must call tools has no text, so that response_format, regex and grammar say nothing".into(),
-                ));
-            }
-            (Some(_), ToolChoice::Auto) if !tools.is_empty() => {
-                return Err(Error::Request(
-                    "a text that follows a format leaves no room for calls: leave the tools out, say tool_choice: \"none\", or \
-                     \"required\" without a format"
-                        .into(),
-                ));
-            }
-            (Some(grammar), _) => Form::Whole(self.grammars(ends)?.compile(&grammar)?),
+        match (text, &choice) {
+            (Some(_), ToolChoice::Required | ToolChoice::Named(_)) => Err(Error::Request(
+                "a reply that must call tools has no text, so that response_format, regex and grammar say nothing".into(),
+            )),
+            (Some(_), ToolChoice::Auto) if !tools.is_empty() => Err(Error::Request(
+                "a text that follows a format leaves no room for calls: leave the tools out, say tool_choice: \"none\", or \
+                 \"required\" without a format"
+                    .into(),
+            )),
+            (Some(grammar), _) => Ok(Some(Wanted { grammar, begin: None, most: usize::MAX })),
             (None, _) => {
-                let Some(calls) =
-                    calls::limited(request, tools, &choice, || self.template_text(request), tokenizer)?
-                else {
-                    return Ok(None);
-                };
-                let grammars = self.grammars(ends)?;
-                let compiled = grammars.compile(&calls.grammar)?;
-                match calls.begin {
-                    None => Form::Whole(compiled),
-                    Some(begin) => Form::Calls { begin, call: compiled, most: calls.most },
-                }
+                calls::limited(request, tools, &choice, || self.template_text(request), self.tokenizer()?)
             }
-        };
-        let times = MaskTimes::default();
-        let constraint = ReplyConstraint::new(form, thoughts, ends, tokenizer, times.clone());
-        Ok(Some(Limits { constraint: Box::new(constraint), times }))
+        }
     }
 
     /// The chat template for tools, if there is one.

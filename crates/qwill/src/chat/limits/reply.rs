@@ -1,6 +1,5 @@
 //! A reply on its way through what limits it: thoughts first, then the form.
 
-use qwill_grammar::Matcher;
 use qwill_scheduler::Constraint;
 use qwill_text::{Specials, Tokenizer};
 use web_time::Instant;
@@ -11,9 +10,9 @@ use super::{MaskTimes, Thoughts};
 #[derive(Debug, Clone)]
 pub(super) enum Form {
     /// All of the reply behind its thoughts.
-    Whole(Matcher),
+    Whole(Box<dyn Constraint>),
     /// What follows a token that begins a call; everything else is free.
-    Calls { begin: u32, call: Matcher, most: usize },
+    Calls { begin: u32, call: Box<dyn Constraint>, most: usize },
 }
 
 /// Where a reply is.
@@ -26,11 +25,11 @@ enum Place {
     /// Behind its thoughts; line breaks may set them apart.
     Behind,
     /// In what is limited.
-    Limited(Matcher),
+    Limited(Box<dyn Constraint>),
     /// Where anything may be written, with so many calls so far.
     Free { n_calls: usize },
     /// In a call, so many came before.
-    Call { matcher: Matcher, n_calls: usize },
+    Call { matcher: Box<dyn Constraint>, n_calls: usize },
 }
 
 /// What limits a reply.
@@ -110,7 +109,7 @@ impl ReplyConstraint {
         };
         match place {
             Place::Limited(matcher) | Place::Call { matcher, .. } => {
-                matcher.allow(bits).map_err(|error| error.to_string())?;
+                matcher.allow(bits)?;
             }
             Place::Thoughts => {
                 bits.fill(u32::MAX);
@@ -167,7 +166,7 @@ impl Constraint for ReplyConstraint {
                 self.place = self.body();
                 return self.take(token);
             }
-            Place::Limited(matcher) => matcher.take(token).map_err(|error| error.to_string())?,
+            Place::Limited(matcher) => matcher.take(token)?,
             Place::Free { n_calls } => {
                 if let Form::Calls { begin, call, .. } = &self.form
                     && token == *begin
@@ -176,7 +175,7 @@ impl Constraint for ReplyConstraint {
                 }
             }
             Place::Call { matcher, n_calls } => {
-                matcher.take(token).map_err(|error| error.to_string())?;
+                matcher.take(token)?;
                 if matcher.is_over() {
                     self.place = Place::Free { n_calls: *n_calls + 1 };
                 }
@@ -187,9 +186,9 @@ impl Constraint for ReplyConstraint {
 
     fn force(&mut self) -> Result<Vec<u32>, String> {
         match &mut self.place {
-            Place::Limited(matcher) => matcher.force().map_err(|error| error.to_string()),
+            Place::Limited(matcher) => matcher.force(),
             Place::Call { matcher, n_calls } => {
-                let forced = matcher.force().map_err(|error| error.to_string())?;
+                let forced = matcher.force()?;
                 if matcher.is_over() {
                     self.place = Place::Free { n_calls: *n_calls + 1 };
                 }
