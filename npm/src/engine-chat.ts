@@ -9,6 +9,9 @@ export interface EngineAdapterUse {
 /** How much to think, from not at all to as much as the model likes. */
 export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
 
+/** Whether tokens are guessed, and where guesses come from. */
+export type Speculation = "off" | "ngram";
+
 export interface EngineSampling {
   max_tokens?: number;
   stop?: string[];
@@ -25,6 +28,7 @@ export interface EngineSampling {
   /** Replies. */
   n?: number;
   adapters?: EngineAdapterUse[];
+  speculation?: Speculation;
 }
 
 /** What the text of a reply must be. */
@@ -161,6 +165,10 @@ export interface Timings {
   decode_tps: number;
   /** Of a reply that must have a form: milliseconds to list the tokens that may follow, the median over its tokens. */
   mask_ms?: number;
+  /** Tokens that were guessed, where some were. */
+  draft_n?: number;
+  /** Those of them that were right. */
+  draft_n_accepted?: number;
 }
 
 export interface EngineUsage {

@@ -1,11 +1,17 @@
 // The shapes of OpenAI's chat completions and completions, as far as qwill speaks them, and what it adds to them. What
 // OpenAI's clients send fits into them, too; what of it is not served is refused by name.
 
-import type { CompletionLogprobs, ReasoningEffort, Timings, TokenLogprob } from "./engine-chat.ts";
+import type {
+  CompletionLogprobs,
+  ReasoningEffort,
+  Speculation,
+  Timings,
+  TokenLogprob,
+} from "./engine-chat.ts";
 import type { ChatCustomTool, ChatMessage, ChatTool, ChatToolCall } from "./messages.ts";
 
 export type * from "./messages.ts";
-export type { ReasoningEffort };
+export type { ReasoningEffort, Speculation };
 
 /** How much of a long prompt the model has read. */
 export interface PromptProgress {
@@ -77,6 +83,12 @@ export interface SamplingRequest {
    * `model.tokenize` tells ids.
    */
   logit_bias?: Record<string, number> | null;
+  /**
+   * qwill's: `"ngram"` guesses tokens where the reply repeats what stood before, and checks several at once, which is faster
+   * for texts that are edited or quoted; the reply is the same. Not where a format or penalties look at each token.
+   * Default: `"off"`.
+   */
+  speculation?: Speculation | null;
   /** Accepted for the sake of OpenAI clients; the loaded model answers whatever stands here. */
   model?: string;
   user?: string;

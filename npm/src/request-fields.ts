@@ -17,7 +17,7 @@ import {
   textOrTexts,
   whole,
 } from "./checks.ts";
-import type { ReasoningEffort } from "./engine-chat.ts";
+import type { ReasoningEffort, Speculation } from "./engine-chat.ts";
 import { type Fields, objectOf, openObject, required } from "./fields.ts";
 
 const anything: Check = (_, value) => value;
@@ -61,6 +61,8 @@ const biases: Check = (name, value) => {
   }
 };
 
+const SPECULATIONS: Speculation[] = ["off", "ngram"];
+
 const SAMPLING: Fields = {
   ...HINTS,
   max_tokens: whole,
@@ -75,6 +77,7 @@ const SAMPLING: Fields = {
   seed: whole,
   n: count,
   logit_bias: biases,
+  speculation: oneOf(...SPECULATIONS),
   adapters: (_, value) => toAdapterUses(value),
 };
 

@@ -84,12 +84,13 @@ function toForm({ response_format, regex, grammar }: FormRequest): EngineForm {
 }
 
 function toSampling(request: SamplingRequest): EngineSampling {
-  const { max_tokens, logit_bias, adapters } = request;
+  const { max_tokens, logit_bias, adapters, speculation } = request;
   const stop = typeof request.stop === "string" ? [request.stop] : request.stop;
   const result: EngineSampling = {};
   if (isGiven(max_tokens)) result.max_tokens = max_tokens;
   if (stop && stop.length > 0) result.stop = stop;
   if (isGiven(logit_bias)) result.logit_bias = logit_bias;
+  if (isGiven(speculation)) result.speculation = speculation;
   if (isGiven(adapters)) result.adapters = toAdapterUses(adapters);
   for (const key of NUMBERS) {
     const value = request[key];

@@ -199,6 +199,7 @@ test("a request is brought into the engine's form", async () => {
     top_logprobs: 0,
     chat_template_kwargs: { enable_thinking: false },
     thinking_budget: 64,
+    speculation: "ngram",
   });
   expect(engine.last.request).toEqual({
     // As they are: the engine reads OpenAI's shape, for Rust and TypeScript alike.
@@ -216,6 +217,7 @@ test("a request is brought into the engine's form", async () => {
     top_logprobs: 0,
     enable_thinking: false,
     thinking_budget: 64,
+    speculation: "ngram",
   });
   await model.chat.completions.create({ messages, tools: [tool], tool_choice: "none" });
   expect(engine.last.request).toEqual({ messages, tools: [tool], tool_choice: "none" });

@@ -103,6 +103,7 @@ describe("chat", () => {
     [{ tool_choice: { type: "function" } }, "tool_choice.function must be an object, not undefined"],
     [{ tool_choice: { type: "function", function: {} } }, "tool_choice.function.name must be a text"],
     [{ enable_thinking: "no" }, 'enable_thinking must be true or false, not "no"'],
+    [{ speculation: true }, 'speculation must be one of "off", "ngram", not true'],
     [{ thinking_budget: "9" }, 'thinking_budget must be a positive whole number, not "9"'],
     [{ reasoning_effort: "huge" }, 'reasoning_effort must be one of "none", "minimal", "low"'],
     [
