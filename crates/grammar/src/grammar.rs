@@ -9,11 +9,14 @@ use llguidance::toktrie::{InferenceCapabilities, TokEnv};
 use serde_json::{Value, json};
 
 use crate::vocabulary::Environment;
-use crate::{Error, Matcher, Vocabulary, gbnf};
+use crate::{Error, Matcher, Vocabulary, gbnf, own_stack, schema, words};
 
-/// White space in JSON: none, one space, or a line break with its indentation. Without a limit a model may go on with white
-/// space for ever.
-const WHITE_SPACE: &str = r"(\x20|\n\x20{0,40})?";
+/// Characters of a grammar's text, about as many as llguidance compiles within a second.
+const LONGEST: usize = 1 << 18;
+/// Rules of a grammar; llguidance goes from one to the next with its stack.
+const MOST_RULES: usize = 4000;
+/// States of a lexer, each of one or two kilobytes.
+const MOST_STATES: usize = 50_000;
 
 /// What a text must be.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,49 +47,34 @@ impl Grammar {
 
     fn top_level(&self) -> Result<TopLevelGrammar, String> {
         Ok(match self {
-            Self::JsonSchema(schema) => TopLevelGrammar::from_json_schema(with_white_space(schema)),
-            Self::Regex(regex) => TopLevelGrammar::from_regex(regex),
-            Self::Lark(text) => TopLevelGrammar::from_lark(text.clone()),
-            Self::Gbnf(text) => TopLevelGrammar::from_lark(gbnf::to_lark(text)?),
+            Self::JsonSchema(schema) => TopLevelGrammar::from_json_schema(schema::prepare(schema)?),
+            Self::Regex(regex) => TopLevelGrammar::from_regex(checked(regex)?),
+            Self::Lark(text) => TopLevelGrammar::from_lark(checked(text)?.into()),
+            Self::Gbnf(text) => TopLevelGrammar::from_lark(gbnf::to_lark(checked(text)?)?),
         })
     }
 }
 
-/// A schema with limited white space, unless it says itself what white space there is: for `%json` in Lark.
-pub fn with_white_space(schema: &Value) -> Value {
-    let mut schema = match schema {
-        Value::Bool(true) => json!({}),
-        other => other.clone(),
-    };
-    limit_formats(&mut schema);
-    if let Some(fields) = schema.as_object_mut() {
-        fields.entry("x-guidance").or_insert_with(|| json!({ "whitespace_pattern": WHITE_SPACE }));
+/// A text that is not too long.
+fn checked(text: &str) -> Result<&str, String> {
+    let (length, n_lines) = (text.len(), text.lines().count());
+    if length > LONGEST {
+        return Err(format!("it has {length} bytes, more than {LONGEST}"));
     }
-    schema
+    if n_lines > MOST_RULES {
+        return Err(format!("it has {n_lines} lines, more than {MOST_RULES}"));
+    }
+    Ok(text)
 }
 
-/// llguidance knows what an address is made of, not how long it may be, and has leap seconds in every minute.
-fn limit_formats(schema: &mut Value) {
-    const LONGEST: usize = 60;
-    const NO_LEAP_SECOND: &str = r"^.*:[0-9]{2}:[0-5][0-9].*$";
-    match schema {
-        Value::Object(fields) => {
-            if matches!(fields.get("format").and_then(Value::as_str), Some("email" | "hostname")) {
-                let given = fields.get("maxLength").and_then(Value::as_u64).unwrap_or(u64::MAX);
-                fields.insert("maxLength".into(), given.min(LONGEST as u64).into());
-            }
-            if matches!(fields.get("format").and_then(Value::as_str), Some("time" | "date-time")) {
-                fields.entry("pattern").or_insert_with(|| NO_LEAP_SECOND.into());
-            }
-            // what lies in these are values, not schemas
-            let schemas = fields
-                .iter_mut()
-                .filter(|(key, _)| !matches!(&***key, "const" | "enum" | "default" | "examples"));
-            schemas.for_each(|(_, value)| limit_formats(value));
-        }
-        Value::Array(items) => items.iter_mut().for_each(limit_formats),
-        _ => {}
-    }
+/// A schema as llguidance is to read it, for `%json` in Lark: narrowed where llguidance is looser than the specification, and with
+/// limited white space, unless it says itself what white space there is.
+///
+/// # Errors
+/// If it asks for what is not supported, by name and place.
+pub fn for_lark(schema: &Value) -> Result<Value, Error> {
+    let kind = Grammar::JsonSchema(Value::Null).kind();
+    schema::prepare(schema).map_err(|reason| Error::Grammar { kind, reason })
 }
 
 /// Grammars over a vocabulary. Making it takes a while, compiling a grammar less.
@@ -113,20 +101,47 @@ impl Grammars {
         let mut factory = factory.map_err(|error| Error::Vocabulary(error.to_string()))?;
         factory.quiet();
         factory.limits_mut().verbose_errors = false;
+        factory.limits_mut().max_lexer_states = MOST_STATES;
         Ok(Self(factory))
     }
 
     /// The beginning of a text that a grammar describes.
     ///
     /// # Errors
-    /// If the grammar makes no sense, or asks for what is not supported, by name.
+    /// If the grammar makes no sense, asks for what is not supported, by name, or describes no text.
     pub fn compile(&self, grammar: &Grammar) -> Result<Matcher, Error> {
-        let fail = |reason: String| Error::Grammar { kind: grammar.kind(), reason };
-        let parser = self.0.create_parser(grammar.top_level().map_err(fail)?);
-        let matcher = llguidance::Matcher::new(parser);
-        match matcher.get_error() {
-            Some(reason) => Err(fail(reason)),
-            None => Ok(Matcher::new(matcher)),
+        let kind = grammar.kind();
+        let compiled = own_stack::run(|| {
+            let top_level = grammar.top_level()?;
+            self.begin(top_level).map_err(|reason| match grammar {
+                Grammar::JsonSchema(schema) => self.locate(schema, reason),
+                _ => reason,
+            })
+        });
+        compiled.and_then(|compiled| compiled).map_err(|reason| Error::Grammar { kind, reason })
+    }
+
+    fn begin(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {
+        let matcher = llguidance::Matcher::new(self.0.create_parser(grammar));
+        if let Some(reason) = matcher.get_error() {
+            return Err(words::plain(&reason));
         }
+        let matcher = Matcher::new(matcher);
+        // what cannot begin is better said now than when a prompt was read
+        let mut trial = matcher.clone();
+        match trial.may_begin().and_then(|begins| Ok((begins, trial.force()?))) {
+            Ok((true, _)) => Ok(matcher),
+            Ok((false, _)) => Err("it describes no text".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What llguidance says of a schema, with the place.
+    fn locate(&self, schema: &Value, reason: String) -> String {
+        let Ok(prepared) = schema::prepare(schema) else { return reason };
+        schema::locate(&prepared, reason, |part| {
+            let parser = self.0.create_parser(TopLevelGrammar::from_json_schema(part.clone()));
+            llguidance::Matcher::new(parser).get_error().map(|reason| words::plain(&reason))
+        })
     }
 }

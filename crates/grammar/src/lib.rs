@@ -22,9 +22,12 @@
 mod gbnf;
 mod grammar;
 mod matcher;
+mod own_stack;
+mod schema;
 mod vocabulary;
+mod words;
 
-pub use grammar::{Grammar, Grammars, with_white_space};
+pub use grammar::{Grammar, Grammars, for_lark};
 pub use matcher::Matcher;
 pub use vocabulary::{Encode, Vocabulary};
 
