@@ -6,25 +6,38 @@ use llguidance::ParserFactory;
 use llguidance::api::TopLevelGrammar;
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, TokEnv};
+use serde_json::Value;
 
 use crate::environment::Environment;
-use crate::{Error, Grammar, Matcher, Vocabulary, gbnf, with_white_space};
+use crate::locate::locate;
+use crate::{Error, Grammar, Matcher, Vocabulary, gbnf, own_stack, schema, words};
 
-fn kind_of(grammar: &Grammar) -> &'static str {
-    match grammar {
-        Grammar::JsonSchema(_) => "JSON schema",
-        Grammar::Regex(_) => "regular expression",
-        Grammar::Lark(_) | Grammar::Gbnf(_) => "grammar",
-    }
-}
+/// Characters of a grammar's text, about as many as llguidance compiles within a second.
+const LONGEST: usize = 1 << 18;
+/// Rules of a grammar; llguidance goes from one to the next with its stack.
+const MOST_RULES: usize = 4000;
+/// States of a lexer, each of one or two kilobytes.
+const MOST_STATES: usize = 50_000;
 
 fn top_level(grammar: &Grammar) -> Result<TopLevelGrammar, String> {
     Ok(match grammar {
-        Grammar::JsonSchema(schema) => TopLevelGrammar::from_json_schema(with_white_space(schema)),
-        Grammar::Regex(regex) => TopLevelGrammar::from_regex(regex),
-        Grammar::Lark(text) => TopLevelGrammar::from_lark(text.clone()),
-        Grammar::Gbnf(text) => TopLevelGrammar::from_lark(gbnf::to_lark(text)?),
+        Grammar::JsonSchema(schema) => TopLevelGrammar::from_json_schema(schema::prepare(schema)?),
+        Grammar::Regex(regex) => TopLevelGrammar::from_regex(checked(regex)?),
+        Grammar::Lark(text) => TopLevelGrammar::from_lark(checked(text)?.into()),
+        Grammar::Gbnf(text) => TopLevelGrammar::from_lark(gbnf::to_lark(checked(text)?)?),
     })
+}
+
+/// A text that is not too long.
+fn checked(text: &str) -> Result<&str, String> {
+    let (length, n_lines) = (text.len(), text.lines().count());
+    if length > LONGEST {
+        return Err(format!("it has {length} bytes, more than {LONGEST}"));
+    }
+    if n_lines > MOST_RULES {
+        return Err(format!("it has {n_lines} lines, more than {MOST_RULES}"));
+    }
+    Ok(text)
 }
 
 /// Grammars over a vocabulary. Making it takes a while, compiling a grammar less.
@@ -51,20 +64,46 @@ impl Grammars {
         let mut factory = factory.map_err(|error| Error::Vocabulary(error.to_string()))?;
         factory.quiet();
         factory.limits_mut().verbose_errors = false;
+        factory.limits_mut().max_lexer_states = MOST_STATES;
         Ok(Self(factory))
     }
 
     /// The beginning of a text that a grammar describes.
     ///
     /// # Errors
-    /// If the grammar makes no sense, or asks for what is not supported, by name.
+    /// If the grammar makes no sense, asks for what is not supported, by name, or describes no text.
     pub fn compile(&self, grammar: &Grammar) -> Result<Matcher, Error> {
-        let fail = |reason: String| Error::Grammar { kind: kind_of(grammar), reason };
-        let parser = self.0.create_parser(top_level(grammar).map_err(fail)?);
-        let matcher = llguidance::Matcher::new(parser);
-        match matcher.get_error() {
-            Some(reason) => Err(fail(reason)),
-            None => Ok(Matcher::new(matcher)),
+        let kind = grammar.kind();
+        let compiled = own_stack::run(|| {
+            self.begin(top_level(grammar)?).map_err(|reason| match grammar {
+                Grammar::JsonSchema(schema) => self.locate(schema, reason),
+                _ => reason,
+            })
+        });
+        compiled.and_then(|compiled| compiled).map_err(|reason| Error::Grammar { kind, reason })
+    }
+
+    fn begin(&self, grammar: TopLevelGrammar) -> Result<Matcher, String> {
+        let matcher = llguidance::Matcher::new(self.0.create_parser(grammar));
+        if let Some(reason) = matcher.get_error() {
+            return Err(words::plain(&reason));
         }
+        let matcher = Matcher::new(matcher);
+        // what cannot begin is better said now than when a prompt was read
+        let mut trial = matcher.clone();
+        match trial.may_begin().and_then(|begins| Ok((begins, trial.force()?))) {
+            Ok((true, _)) => Ok(matcher),
+            Ok((false, _)) => Err("it describes no text".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What llguidance says of a schema, with the place.
+    fn locate(&self, schema: &Value, reason: String) -> String {
+        let Ok(prepared) = schema::prepare(schema) else { return reason };
+        locate(&prepared, reason, |part| {
+            let parser = self.0.create_parser(TopLevelGrammar::from_json_schema(part.clone()));
+            llguidance::Matcher::new(parser).get_error().map(|reason| words::plain(&reason))
+        })
     }
 }

@@ -34,10 +34,17 @@ mod grammar;
 #[cfg(feature = "engine")]
 mod grammars;
 #[cfg(feature = "engine")]
+mod locate;
+#[cfg(feature = "engine")]
 mod matcher;
+#[cfg(feature = "engine")]
+mod own_stack;
+mod schema;
 mod vocabulary;
+#[cfg(feature = "engine")]
+mod words;
 
-pub use grammar::{Grammar, with_white_space};
+pub use grammar::{Grammar, for_lark};
 #[cfg(feature = "engine")]
 pub use grammars::Grammars;
 #[cfg(feature = "engine")]

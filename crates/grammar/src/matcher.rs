@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::Error;
+use llguidance::api::StopReason;
+
+use crate::{Error, words};
 
 /// Where a text is in a grammar.
 #[derive(Clone)]
@@ -15,7 +17,7 @@ impl fmt::Debug for Matcher {
 }
 
 fn error(error: impl fmt::Display) -> Error {
-    Error::Matcher(error.to_string())
+    Error::Matcher(words::plain(&error.to_string()))
 }
 
 impl Matcher {
@@ -32,6 +34,15 @@ impl Matcher {
         let mask = self.0.compute_mask_or_eos().map_err(error)?;
         bits.iter_mut().zip(mask.as_slice()).for_each(|(bits, allowed)| *bits |= allowed);
         Ok(())
+    }
+
+    /// Whether there is a token that may be the first, or no text at all is one.
+    pub(crate) fn may_begin(&mut self) -> Result<bool, Error> {
+        match self.0.compute_mask_or_eos() {
+            Ok(mask) => Ok(mask.num_set() > 0),
+            Err(_) if self.0.stop_reason() == StopReason::NoExtensionBias => Ok(false),
+            Err(reason) => Err(error(reason)),
+        }
     }
 
     /// Takes a token that follows.

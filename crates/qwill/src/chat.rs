@@ -155,9 +155,10 @@ pub struct ToolCallDelta {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model ended it, or a stop string did.
+    /// The model ended it, a stop string did, or it had the form that was asked for and nothing could follow.
     Stop,
-    /// The limit on new tokens or the context was reached.
+    /// The limit on new tokens or the context was reached. A reply that must have a form may lack the rest of it then; where the
+    /// form allows an end, the text has it, but the model did not end it.
     Length,
     /// The model called tools.
     ToolCalls,

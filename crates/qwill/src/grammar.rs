@@ -30,6 +30,12 @@ pub trait Engine: Send + Sync {
     fn compile(&self, grammar: &Grammar) -> Result<Box<dyn Constraint>, Error>;
 }
 
+impl From<qwill_grammar::Error> for Error {
+    fn from(error: qwill_grammar::Error) -> Self {
+        Self::Request(error.to_string())
+    }
+}
+
 /// A model's engine, when there is one.
 pub(crate) type Slot = Mutex<Option<Arc<dyn Engine>>>;
 

@@ -49,8 +49,9 @@
 //!
 //! [`ChatRequest::response_format`] asks for JSON that a schema describes, [`ChatRequest::regex`] and [`ChatRequest::grammar`]
 //! for other texts, [`ChatRequest::tool_choice`] for calls. Tokens that do not fit are never drawn, so that a reply which ends by
-//! itself ([`FinishReason::Stop`]) has the form; thoughts before it are free. What cannot be followed is refused before anything
-//! is generated.
+//! itself ([`FinishReason::Stop`]) has the form; thoughts before it are free, and cut by [`ChatRequest::thinking_budget`] only. A
+//! limit on tokens cuts the form too ([`FinishReason::Length`]), unless its last token completes it. What cannot be followed is
+//! refused before anything is generated, by its name and its place in the schema.
 //!
 //! # Decisions
 //!

@@ -224,6 +224,71 @@ fn thoughts_are_free_and_the_form_begins_behind_them() {
 }
 
 #[test]
+fn thoughts_that_are_cut_lead_to_the_form() {
+    let model = load("qwen3-tied");
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 99}},
+        "required": ["n"], "additionalProperties": false});
+    for seed in 0..3 {
+        let request = ChatRequest {
+            messages: vec![Message::user("Hi"), Message::assistant("<think>\n"), Message::user("go on")],
+            response_format: Some(ResponseFormat::schema(schema.clone())),
+            enable_thinking: Some(true),
+            thinking_budget: Some(4),
+            ..ask(seed)
+        };
+        let reply = reply(&model, &request);
+        let value: Value = serde_json::from_str(&reply.text).unwrap_or_else(|e| panic!("{reply:?}: {e}"));
+        assert!(matches!(value["n"].as_u64(), Some(1..=99)), "{reply:?}");
+        assert_eq!(reply.finish_reason, FinishReason::Stop);
+    }
+}
+
+#[test]
+fn a_limit_says_whether_the_form_is_whole() {
+    let model = load("qwen3-tied");
+    let schema = json!({"type": "object", "properties": {"kind": {"enum": ["cat", "dog"]}, "is_ok": {"type": "boolean"}},
+        "required": ["kind", "is_ok"], "additionalProperties": false});
+    let request = ChatRequest { response_format: Some(ResponseFormat::schema(schema)), ..ask(5) };
+    let whole = reply(&model, &request);
+    assert_eq!(whole.finish_reason, FinishReason::Stop);
+    let n_tokens = whole.ids.len();
+    for most in 1..=n_tokens {
+        let cut = reply(&model, &ChatRequest { max_tokens: Some(most), ..request.clone() });
+        let is_whole = cut.text == whole.text;
+        let wanted = if is_whole { FinishReason::Stop } else { FinishReason::Length };
+        assert_eq!(
+            (cut.finish_reason, is_whole),
+            (wanted, most == n_tokens),
+            "{most} of {n_tokens}: {cut:?}"
+        );
+        assert_eq!(cut.ids, whole.ids[..most]);
+    }
+    // it may end wherever the limit strikes, but did not end by itself
+    let request = ChatRequest { regex: Some("a[a-z]*".into()), max_tokens: Some(3), ..ask(1) };
+    let open = reply(&model, &request);
+    assert!(open.text.starts_with('a') && open.text.bytes().all(|b| b.is_ascii_lowercase()), "{open:?}");
+    let wanted = if open.ids.len() == 3 { FinishReason::Length } else { FinishReason::Stop };
+    assert_eq!(open.finish_reason, wanted, "{open:?}");
+}
+
+#[test]
+fn forms_hold_where_each_token_is_looked_at() {
+    let model = load("qwen3-tied");
+    let regex = Some("(left|right): [0-9]{3}".to_owned());
+    let probabilities = ChatRequest { regex: regex.clone(), logprobs: Some(true), ..ask(2) };
+    let mut penalised = ChatRequest { regex, ..ask(2) };
+    penalised.sampling.repetition_penalty = Some(1.8);
+    for request in [probabilities, penalised] {
+        let reply = reply(&model, &request);
+        let (side, digits) = reply.text.split_once(": ").unwrap_or_else(|| panic!("{reply:?}"));
+        assert!(matches!(side, "left" | "right") && digits.parse::<u16>().is_ok(), "{reply:?}");
+        assert_eq!(reply.finish_reason, FinishReason::Stop);
+        let n_told = reply.logprobs.as_ref().map_or(reply.ids.len(), |logprobs| logprobs.content.len());
+        assert_eq!(n_told, reply.ids.len());
+    }
+}
+
+#[test]
 fn others_do_not_notice() {
     let model = load("qwen3-tied");
     let free = ChatRequest { max_tokens: Some(40), ..ask(3) };
@@ -245,7 +310,7 @@ fn what_cannot_be_followed_is_refused_before_anything_is_generated() {
         |schema: Value| ChatRequest { response_format: Some(ResponseFormat::schema(schema)), ..ask(0) };
     let with_tools = |choice| ChatRequest { tools: Some(tools()), tool_choice: Some(choice), ..ask(0) };
     for (request, words) in [
-        (schema(json!({"type": "object", "dependentSchemas": {}})), "dependentSchemas"),
+        (schema(json!({"type": "object", "dependentSchemas": {"a": true}})), "dependentSchemas"),
         (schema(json!({"type": "nonsense"})), "nonsense"),
         (schema(json!({"$ref": "#/$defs/nowhere"})), "nowhere"),
         (ChatRequest { regex: Some("(a".into()), ..ask(0) }, "regular expression"),

@@ -300,14 +300,19 @@ impl Sequence {
             happened.push(What::Token(sampled));
             let Some(constraint) = constraint else { return Ok(()) };
             constraint.take(id)?;
-            // where each is looked at, each is drawn
+            let mut is_cut = false;
+            // The device reports log probabilities of what it draws, and counts it for penalties: there each is drawn, among the one
+            // that may follow.
             if logprobs.is_none() && !sampler.has_penalties() {
                 let mut forced = constraint.force()?;
-                forced.truncate(until.saturating_sub(self.tokens.len()));
+                let n_left = until.saturating_sub(self.tokens.len());
+                // the constraint took all of them
+                is_cut = forced.len() > n_left;
+                forced.truncate(n_left);
                 self.tokens.extend_from_slice(&forced);
                 happened.extend(forced.into_iter().map(|id| What::Token(Sampled { id, logprobs: None })));
             }
-            if constraint.is_over() {
+            if constraint.is_over() && !is_cut {
                 *end = End::Complete;
                 *until = self.tokens.len();
             }

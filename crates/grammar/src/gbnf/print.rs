@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::{Node, Rules};
 
-/// All rules that the root needs.
+/// All rules.
 pub(super) fn print(rules: &Rules) -> Result<String, String> {
     let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (name, node) in rules {
@@ -16,15 +16,11 @@ pub(super) fn print(rules: &Rules) -> Result<String, String> {
         }
         needs.insert(name, named);
     }
-    let printer = Printer { kinds: rules.keys().map(|name| (&**name, Kind::of(name, &needs))).collect() };
+    let printer = Printer { terminals: terminals(&needs) };
     let mut lark = format!("start: {}\n", printer.name("root"));
     for (name, node) in rules {
-        let body = match printer.kinds[&**name] {
-            Kind::Terminal => format!("/{}/", printer.regex(node, rules)),
-            Kind::Rule => printer.rule(node),
-        };
         // a string is never an error
-        let _ = writeln!(lark, "{}: {body}", printer.name(name));
+        let _ = writeln!(lark, "{}: {}", printer.name(name), printer.node(node));
     }
     Ok(lark)
 }
@@ -38,35 +34,32 @@ fn note_rules<'n>(node: &'n Node, named: &mut BTreeSet<&'n str>) {
     }
 }
 
-/// How a rule is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// It comes back to itself, or needs one that does.
-    Rule,
-    /// It is a regular expression.
-    Terminal,
-}
-
-impl Kind {
-    fn of(name: &str, needs: &BTreeMap<&str, BTreeSet<&str>>) -> Self {
-        let reached_from = |start: &str| {
-            let mut reached: BTreeSet<&str> = BTreeSet::new();
-            let mut open: Vec<&str> = needs[start].iter().copied().collect();
-            while let Some(next) = open.pop() {
-                if reached.insert(next) {
-                    open.extend(&needs[next]);
+/// The rules that are regular expressions: they do not come back to themselves, and need none that does.
+fn terminals<'r>(needs: &BTreeMap<&'r str, BTreeSet<&'r str>>) -> BTreeSet<&'r str> {
+    let mut n_open: BTreeMap<&str, usize> = needs.iter().map(|(name, needs)| (*name, needs.len())).collect();
+    let mut needed_by: BTreeMap<&str, Vec<&'r str>> = BTreeMap::new();
+    for (name, needs) in needs {
+        needs.iter().for_each(|need| needed_by.entry(need).or_default().push(name));
+    }
+    let mut ready: Vec<&str> =
+        needs.iter().filter(|(_, needs)| needs.is_empty()).map(|(name, _)| *name).collect();
+    let mut found = BTreeSet::new();
+    while let Some(name) = ready.pop() {
+        found.insert(name);
+        for user in needed_by.get(name).into_iter().flatten() {
+            if let Some(n_open) = n_open.get_mut(user) {
+                *n_open -= 1;
+                if *n_open == 0 {
+                    ready.push(user);
                 }
             }
-            reached
-        };
-        let comes_back = |name: &str| reached_from(name).contains(name);
-        let is_rule = comes_back(name) || reached_from(name).into_iter().any(comes_back);
-        if is_rule { Self::Rule } else { Self::Terminal }
+        }
     }
+    found
 }
 
 struct Printer<'r> {
-    kinds: BTreeMap<&'r str, Kind>,
+    terminals: BTreeSet<&'r str>,
 }
 
 impl Printer<'_> {
@@ -82,40 +75,24 @@ impl Printer<'_> {
                 c => c.to_string(),
             })
             .collect();
-        match self.kinds[name] {
-            Kind::Rule => format!("g_{plain}"),
-            Kind::Terminal => format!("G_{}", plain.to_ascii_uppercase()),
+        match self.terminals.contains(name) {
+            true => format!("G_{}", plain.to_ascii_uppercase()),
+            false => format!("g_{plain}"),
         }
     }
 
-    fn rule(&self, node: &Node) -> String {
+    fn node(&self, node: &Node) -> String {
         match node {
             Node::Either(nodes) => {
-                let options: Vec<String> = nodes.iter().map(|node| self.rule(node)).collect();
+                let options: Vec<String> = nodes.iter().map(|node| self.node(node)).collect();
                 format!("({})", options.join(" | "))
             }
             Node::All(nodes) if nodes.is_empty() => "\"\"".into(),
-            Node::All(nodes) => nodes.iter().map(|node| self.rule(node)).collect::<Vec<_>>().join(" "),
+            Node::All(nodes) => nodes.iter().map(|node| self.node(node)).collect::<Vec<_>>().join(" "),
             Node::Literal(text) => serde_json::Value::from(text.as_str()).to_string(),
             Node::Class(class) => format!("/{class}/"),
             Node::Rule(name) => self.name(name),
-            Node::Repeat(node, least, most) => format!("({}){}", self.rule(node), repetition(*least, *most)),
-        }
-    }
-
-    fn regex(&self, node: &Node, rules: &Rules) -> String {
-        match node {
-            Node::Either(nodes) => {
-                let options: Vec<String> = nodes.iter().map(|node| self.regex(node, rules)).collect();
-                format!("({})", options.join("|"))
-            }
-            Node::All(nodes) => nodes.iter().map(|node| self.regex(node, rules)).collect(),
-            Node::Literal(text) => text.chars().map(|c| format!("\\u{{{:x}}}", u32::from(c))).collect(),
-            Node::Class(class) => format!("({class})"),
-            Node::Rule(name) => format!("({})", self.regex(&rules[name], rules)),
-            Node::Repeat(node, least, most) => {
-                format!("({}){}", self.regex(node, rules), repetition(*least, *most))
-            }
+            Node::Repeat(node, least, most) => format!("({}){}", self.node(node), repetition(*least, *most)),
         }
     }
 }

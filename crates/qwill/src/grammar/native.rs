@@ -13,12 +13,6 @@ pub(crate) fn make_engine(vocabulary: Vocabulary) -> Result<Arc<dyn Engine>, Err
     Ok(Arc::new(Grammars::new(vocabulary)?))
 }
 
-impl From<qwill_grammar::Error> for Error {
-    fn from(error: qwill_grammar::Error) -> Self {
-        Self::Request(error.to_string())
-    }
-}
-
 impl Engine for Grammars {
     fn compile(&self, grammar: &Grammar) -> Result<Box<dyn Constraint>, Error> {
         Ok(Box::new(Follower(Self::compile(self, grammar)?)))

@@ -1,6 +1,6 @@
 //! Grammars of tool calls: `<tool_call>` with JSON inside, or with a tag for each parameter as Qwen3-Coder and Qwen3.5 write them.
 
-use qwill_grammar::{Grammar, with_white_space};
+use qwill_grammar::{Grammar, for_lark};
 use qwill_text::Tokenizer;
 use serde_json::{Value, json};
 
@@ -65,8 +65,10 @@ pub(super) fn limited(
         ));
     };
     let bodies: Vec<String> = match template.contains("<function=") {
-        true => chosen.iter().enumerate().map(|(index, tool)| xml_body(tool, index)).collect(),
-        false => vec![json_body(&chosen)],
+        true => {
+            chosen.iter().enumerate().map(|(index, tool)| xml_body(tool, index)).collect::<Result<_, _>>()?
+        }
+        false => vec![json_body(&chosen)?],
     };
     let begin = tokenizer.id_of(CALL);
     let tag = |name: &str| match tokenizer.id_of(name) {
@@ -98,7 +100,7 @@ pub(super) fn limited(
 }
 
 /// `{"name": …, "arguments": …}` of one of the tools.
-fn json_body(tools: &[&Signature<'_>]) -> String {
+fn json_body(tools: &[&Signature<'_>]) -> Result<String, Error> {
     let one = |tool: &&Signature<'_>| {
         json!({
             "type": "object",
@@ -109,11 +111,11 @@ fn json_body(tools: &[&Signature<'_>]) -> String {
     };
     let mut options: Vec<Value> = tools.iter().map(one).collect();
     let schema = if options.len() == 1 { options.remove(0) } else { json!({"anyOf": options}) };
-    format!("%json {}", with_white_space(&schema))
+    Ok(format!("%json {}", for_lark(&schema)?))
 }
 
 /// `<function=…>` with its parameters in the order of their declaration, each at most once, those that are required always.
-fn xml_body(tool: &Signature<'_>, body_index: usize) -> String {
+fn xml_body(tool: &Signature<'_>, body_index: usize) -> Result<String, Error> {
     let properties =
         tool.parameters.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let required: Vec<&str> = tool
@@ -141,14 +143,13 @@ fn xml_body(tool: &Signature<'_>, body_index: usize) -> String {
         rules += &format!("{rule}: {open} {value}\n");
         rules += &match admits_text(schema) {
             true => format!("{rule}_text[suffix={end}]: /(?s:.*)/\n"),
-            false => format!(
-                "{rule}_json: %json {}\n",
-                with_white_space(&self_contained(schema, &tool.parameters))
-            ),
+            false => {
+                format!("{rule}_json: %json {}\n", for_lark(&self_contained(schema, &tool.parameters))?)
+            }
         };
     }
     body += &format!(" {}\n{rules}", text("</function>"));
-    body.trim_end().to_owned()
+    Ok(body.trim_end().to_owned())
 }
 
 fn text(text: &str) -> String {
