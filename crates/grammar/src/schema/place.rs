@@ -20,8 +20,7 @@ pub(crate) fn locate(root: &Value, reason: String, fails: impl Fn(&Value) -> Opt
     const MOST: usize = 200;
     let mut n_tried = 0;
     let mut place = String::new();
-    'deeper: loop {
-        let Some(Value::Object(fields)) = root.pointer(&place) else { break };
+    'deeper: while let Some(Value::Object(fields)) = root.pointer(&place) {
         for child in children(fields) {
             let pointer = format!("{place}{child}");
             n_tried += 1;
