@@ -16,6 +16,8 @@ use crate::{Error, Grammar, Matcher, Vocabulary, gbnf, own_stack, schema, words}
 const LONGEST: usize = 1 << 18;
 /// Rules of a grammar; llguidance goes from one to the next with its stack.
 const MOST_RULES: usize = 4000;
+/// What may be spent on a grammar's lexer, half of what llguidance spends by itself.
+const MOST_FUEL: u64 = 500_000;
 /// States of a lexer, each of one or two kilobytes.
 const MOST_STATES: usize = 50_000;
 
@@ -65,6 +67,7 @@ impl Grammars {
         factory.quiet();
         factory.limits_mut().verbose_errors = false;
         factory.limits_mut().max_lexer_states = MOST_STATES;
+        factory.limits_mut().initial_lexer_fuel = MOST_FUEL;
         Ok(Self(factory))
     }
 
@@ -91,9 +94,13 @@ impl Grammars {
         let matcher = Matcher::new(matcher);
         // what cannot begin is better said now than when a prompt was read
         let mut trial = matcher.clone();
-        match trial.may_begin().and_then(|begins| Ok((begins, trial.force()?))) {
-            Ok((true, _)) => Ok(matcher),
-            Ok((false, _)) => Err("it describes no text".into()),
+        let begins = trial.may_go_on().and_then(|goes_on| match goes_on {
+            true => trial.force().map(|_| true),
+            false => Ok(false),
+        });
+        match begins {
+            Ok(true) => Ok(matcher),
+            Ok(false) => Err("it describes no text".into()),
             Err(error) => Err(error.to_string()),
         }
     }

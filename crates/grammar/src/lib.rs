@@ -25,6 +25,31 @@
 //!
 //! Without the feature `engine` there are the words for grammars and vocabularies, and nothing that follows them: for a program
 //! that leaves the work to another module.
+//!
+//! # JSON schemas
+//!
+//! Drafts 4, 6, 7, 2019-09 and 2020-12. What is written under a schema that is accepted is what the schema describes; what cannot
+//! be kept is refused by its name and its place, before anything is written:
+//!
+//! - `not`, `if`, `dependentRequired`, `dependentSchemas`, `dependencies`, `contains`, `uniqueItems`, `propertyNames`,
+//!   `unevaluatedItems` and `unevaluatedProperties` beside other schemas, `oneOf` whose options no key tells apart, references out
+//!   of the schema and dynamic ones, look-around in patterns, formats beyond dates, times, durations, e-mail and IP addresses, host
+//!   names, URIs and UUIDs;
+//! - `minProperties` above the keys that are required, where keys are free; patterns for keys of which two may match the same key;
+//! - numbers in `const`, `enum` and `multipleOf` that a 64-bit float does not hold.
+//!
+//! Some is kept more narrowly than it is meant: keys come in the order of the schema, e-mail addresses and host names have 60
+//! characters at most, no minute has 61 seconds, multiples are no larger than what every reader divides exactly. Numbers without
+//! bounds may be larger than a 64-bit float.
+//!
+//! Of the 782 schemas in JSON Schema's published tests for drafts 7 and 2020-12, 445 are accepted; of their 1245 valid instances
+//! 1143 can be written, of their 1081 invalid ones none (`tests/suite.rs`). Most of the others need `$ref` to other documents (90),
+//! `unevaluated…`, `contains`, `if` or `not`.
+//!
+//! # Limits
+//!
+//! A grammar has 256 KiB and 4000 lines at most, a schema is nested 128 deep at most, and llguidance gives up where a grammar's
+//! lexer or its ambiguity grows too large (`tests/limits.rs`): that is an error of the request, as a panic of llguidance's is.
 
 #[cfg(feature = "engine")]
 mod environment;

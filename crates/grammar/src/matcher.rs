@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use llguidance::api::StopReason;
-
 use crate::{Error, words};
 
 /// Where a text is in a grammar.
@@ -36,12 +34,15 @@ impl Matcher {
         Ok(())
     }
 
-    /// Whether there is a token that may be the first, or no text at all is one.
-    pub(crate) fn may_begin(&mut self) -> Result<bool, Error> {
-        match self.0.compute_mask_or_eos() {
+    /// Whether anything may follow.
+    ///
+    /// # Errors
+    /// If the grammar is too ambiguous to say.
+    pub(crate) fn may_go_on(&mut self) -> Result<bool, Error> {
+        match self.0.compute_mask_or_eos().map_err(error) {
             Ok(mask) => Ok(mask.num_set() > 0),
-            Err(_) if self.0.stop_reason() == StopReason::NoExtensionBias => Ok(false),
-            Err(reason) => Err(error(reason)),
+            Err(Error::Matcher(reason)) if reason == words::NOTHING => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

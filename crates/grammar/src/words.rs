@@ -1,5 +1,8 @@
 //! What llguidance says, for people who do not know it.
 
+/// When no token is allowed, where one must follow.
+pub(crate) const NOTHING: &str = "nothing may follow";
+
 /// A reason in words, not too long: llguidance repeats grammars in it.
 pub(crate) fn plain(reason: &str) -> String {
     const MOST: usize = 600;
@@ -10,7 +13,7 @@ pub(crate) fn plain(reason: &str) -> String {
         .min();
     let reason = reason[..end.unwrap_or(reason.len())].trim();
     for (begin, words) in [
-        ("NoExtensionBias", "nothing may follow"),
+        ("NoExtensionBias", NOTHING),
         (
             "oneOf constraints",
             "\"oneOf\" is not supported where a value may be more than one of its options: \"anyOf\" is",
