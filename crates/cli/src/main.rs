@@ -10,10 +10,13 @@ mod examples;
 mod failure;
 mod format;
 mod inspect;
+mod markdown;
 mod model;
 mod quantize;
 mod random;
+mod reply_view;
 mod run;
+mod terminal;
 mod tokenize;
 
 use std::process::ExitCode;
