@@ -45,7 +45,7 @@ fn hub_id(model: &str) -> Result<Option<HubId>, Failure> {
 }
 
 /// Shows a download.
-fn download_bar() -> impl FnMut(HubProgress<'_>) -> Control {
+pub(crate) fn download_bar() -> impl FnMut(HubProgress<'_>) -> Control {
     let bar =
         progress_bar("downloading {wide_msg}\n{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
             .with_finish(ProgressFinish::AndClear);

@@ -116,7 +116,12 @@ impl ReplyView {
     fn enter(&mut self, part: Part) {
         match (self.part, part) {
             (last, next) if last == next => {}
-            (Part::Thoughts, _) => self.aside.end_line(),
+            (Part::Thoughts, next) => {
+                self.aside.end_line();
+                if next == Part::Text && self.is_shared && matches!(self.aside, Aside::Dim(_)) {
+                    self.aside.end_line();
+                }
+            }
             (Part::Call, Part::Text | Part::Thoughts) => {
                 self.aside.write("… is no call");
                 self.aside.end_line();

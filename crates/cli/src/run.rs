@@ -10,7 +10,7 @@ use crate::args::{ReplyArgs, RunArgs};
 use crate::failure::{Failure, about};
 use crate::format;
 use crate::reply_view::{Rendering, stream};
-use crate::terminal::note;
+use crate::terminal::{note, say};
 
 /// The text of an argument, or standard input for "-".
 pub(crate) fn text_or_stdin(argument: &str) -> Result<String, Failure> {
@@ -90,19 +90,19 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let reply = block_on(model.chat_with(&request, &mut |_| Control::Continue))?;
-    println!("{}", serde_json::to_string(&reply)?);
+    say!("{}", serde_json::to_string(&reply)?);
     Ok(())
 }
 
 /// All choices at once: one JSON object, or one text below the other.
 fn print_choices(replies: &[ChatReply], args: &RunArgs) -> Result<(), Failure> {
     if args.json {
-        println!("{}", json!({"choices": replies, "usage": Usage::of_choices(replies)}));
+        say!("{}", json!({"choices": replies, "usage": Usage::of_choices(replies)}));
         return Ok(());
     }
     for (index, reply) in replies.iter().enumerate() {
-        eprintln!("choice {index}: {}", summary(reply));
-        println!("{}", reply.text);
+        note(&format!("choice {index}: {}", summary(reply)));
+        say!("{}", reply.text);
     }
     Ok(())
 }

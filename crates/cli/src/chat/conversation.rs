@@ -7,7 +7,7 @@ use qwill::{ChatReply, ChatRequest, FinishReason, LoadOptions, Message, Model, M
 
 use super::interrupt::Replying;
 use super::params;
-use crate::failure::{Failure, about};
+use crate::failure::{Failure, about, wrong};
 use crate::reply_view::{Rendering, stream};
 use crate::run::summary;
 use crate::terminal::note;
@@ -27,10 +27,6 @@ pub(super) struct Chats {
     session: Session,
     /// Those that were forked.
     kept: Vec<Session>,
-}
-
-fn wrong(reason: &str) -> Failure {
-    qwill::Error::Request(reason.to_owned()).into()
 }
 
 impl Chats {
@@ -64,7 +60,7 @@ impl Chats {
                 None => "There is nothing to return to: /fork keeps a conversation.",
             },
             ("/save" | "/load" | "/read", "") => {
-                return Err(wrong(&format!("A file is needed: {command} FILE.")));
+                return Err(wrong(format!("A file is needed: {command} FILE.")));
             }
             ("/save", file) => {
                 let bytes = block_on(self.session.save())?;
@@ -101,7 +97,7 @@ impl Chats {
             }
             ("/tokens", "") => return self.tokens(),
             (command, _) => {
-                return Err(wrong(&format!(
+                return Err(wrong(format!(
                     "{command} does not know \"{argument}\"; /help says what it does"
                 )));
             }

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use console::Style;
+use qwill::hub::{Hub, HubOptions};
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
-use super::commands::{Argument, COMMANDS};
+use super::commands::{Argument, COMMANDS, Command};
 use super::params::PARAMS;
 use super::texts::goes_on;
 
@@ -59,6 +60,12 @@ impl Completer for ChatHelper {
         let found = COMMANDS.iter().find(|command| command.name == word || command.aliases.contains(&word));
         let start = pos - argument.len();
         match found.map(|command| command.argument) {
+            Some(Argument::Model) if !argument.starts_with(['.', '/', '~']) => {
+                let cached = Hub::new(HubOptions::from_env()).cached_models().unwrap_or_default();
+                let names: Vec<String> = cached.iter().map(|model| model.id.to_string()).collect();
+                let names = names.iter().map(String::as_str).chain(["demo"]);
+                Ok((start, matching(names, argument)))
+            }
             Some(Argument::File | Argument::Model) => self.files.complete(line, pos, context),
             Some(Argument::Choice(choices)) => Ok((start, matching(choices.iter().copied(), argument))),
             Some(Argument::Setting) => Ok((start, matching(PARAMS, argument))),
@@ -91,7 +98,7 @@ impl Hinter for ChatHelper {
             return None;
         }
         let typed = line.strip_suffix(' ').unwrap_or(line);
-        let rest = |command: &super::commands::Command| {
+        let rest = |command: &Command| {
             // behind the space only the argument is missing
             let rest = command.name.strip_prefix(typed).filter(|rest| rest.is_empty() || typed == line)?;
             let gap = if typed == line { " " } else { "" };

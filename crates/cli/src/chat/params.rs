@@ -3,7 +3,7 @@
 use qwill::{ChatRequest, Model};
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
 
 /// Settings, as requests name them.
 pub(super) const PARAMS: [&str; 12] = [
@@ -20,10 +20,6 @@ pub(super) const PARAMS: [&str; 12] = [
     "thinking_budget",
     "regex",
 ];
-
-fn wrong(reason: String) -> Failure {
-    qwill::Error::Request(reason).into()
-}
 
 fn fields(request: &ChatRequest) -> Result<Map<String, Value>, Failure> {
     match serde_json::to_value(request)? {
