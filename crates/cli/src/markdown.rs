@@ -117,7 +117,7 @@ impl<W: Write> MarkdownView<W> {
 
     /// Begins a block on the page, unless it is the one that is there.
     fn open(&mut self, layout: &Layout<'_>, index: usize) -> io::Result<()> {
-        let block = &layout.blocks[index];
+        let Some(block) = layout.blocks.get(index) else { return Ok(()) };
         let at = self.n_before + block.start;
         if self.open == Some(at) {
             return Ok(());
@@ -215,5 +215,53 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert_eq!(console::strip_ansi_codes(&text), "Hello there, world");
         assert!(text.contains("\x1b[1mworld"), "{text:?}");
+    }
+
+    /// Marks in any order: all words are shown once, in order, whatever they turn out to be in.
+    #[test]
+    fn no_word_is_lost() {
+        const MARKS: [&str; 22] = [
+            "**",
+            "*",
+            "_",
+            "`",
+            "\n",
+            "\n\n",
+            "# ",
+            "\n- ",
+            "\n1. ",
+            "\n> ",
+            "\n```\n",
+            "\n```rust\n",
+            "~~",
+            "[",
+            "](http://x)",
+            "<",
+            "&",
+            "$",
+            "\\",
+            " ",
+            "长江",
+            "\n    ",
+        ];
+        let mut state = 1u32;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as usize % below
+        };
+        for round in 0..300 {
+            let n_words = 1 + random(20);
+            let mut text = String::new();
+            for word in 0..n_words {
+                (0..random(4)).for_each(|_| text.push_str(MARKS[random(MARKS.len())]));
+                text.push_str(&format!("w{word}w"));
+            }
+            let shown = shown(&text, 1 + random(9));
+            let mut rest = shown.as_str();
+            for word in 0..n_words {
+                let found = rest.split_once(&format!("w{word}w"));
+                rest = found.unwrap_or_else(|| panic!("{round}: no word {word} of {text:?} in {shown:?}")).1;
+            }
+        }
     }
 }

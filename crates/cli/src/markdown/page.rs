@@ -37,7 +37,7 @@ impl<W: Write> Page<W> {
     }
 
     pub(super) fn n_columns(&self) -> usize {
-        self.n_columns - measure_text_width(&self.margin)
+        self.n_columns.saturating_sub(measure_text_width(&self.margin)).max(1)
     }
 
     /// Begins a block on a line of its own.

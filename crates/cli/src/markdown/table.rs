@@ -57,20 +57,21 @@ impl Table {
             if index > 0 {
                 page.line("\n", &dim)?;
             }
-            for (column, cell) in row.iter().enumerate() {
-                let bar = if column == 0 { "" } else { "│" };
+            for (column, (cell, (alignment, widest))) in
+                row.iter().zip(self.alignments.iter().zip(&widths)).enumerate()
+            {
                 if !fits {
-                    page.text(if bar.is_empty() { "" } else { " │ " }, &dim)?;
+                    page.text(if column == 0 { "" } else { " │ " }, &dim)?;
                     cell.iter().try_for_each(|(text, style)| page.text(text, style))?;
                     continue;
                 }
-                let room = widths[column] - width(cell);
-                let left = match self.alignments[column] {
+                let room = widest.saturating_sub(width(cell));
+                let left = match alignment {
                     Alignment::None | Alignment::Left => 0,
                     Alignment::Center => room / 2,
                     Alignment::Right => room,
                 };
-                page.line(bar, &dim)?;
+                page.line(if column == 0 { "" } else { "│" }, &dim)?;
                 page.line(&" ".repeat(left + 1), &dim)?;
                 cell.iter().try_for_each(|(text, style)| page.line(text, style))?;
                 if column + 1 < row.len() {
