@@ -35,7 +35,9 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
     }
     let mut was_interrupted = false;
     loop {
-        let text = match input.next()? {
+        let entry = input.next()?;
+        interrupt::forget();
+        let text = match entry {
             Entry::Text(text) => text,
             Entry::Interrupted if was_interrupted => return Ok(()),
             Entry::Interrupted => {

@@ -8,7 +8,7 @@ use qwill::hub::{Hub, HubId, HubOptions, HubProgress};
 use qwill::{AdapterUse, Control, KvType, LoadOptions, LoadProgress, Model, ModelFiles, SelfTest};
 
 use crate::args::{LoraArg, ModelArgs, SetupArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
 use crate::terminal::{note, progress_bar};
 
 /// The files behind `--model`, from the hub if it is an id. What lies on the disk goes first.
@@ -28,7 +28,16 @@ pub(crate) fn headers(model: &str) -> Result<ModelFiles, Failure> {
 }
 
 fn local_files(model: &str) -> Result<ModelFiles, Failure> {
-    if model == "demo" { Ok(ModelFiles::demo()) } else { Ok(ModelFiles::from_path(model)?) }
+    if model == "demo" {
+        return Ok(ModelFiles::demo());
+    }
+    if !Path::new(model).exists() {
+        return Err(wrong(format!(
+            "there is no file or directory \"{model}\"; give a GGUF file, a Hugging Face directory, a hub id (OWNER/NAME) or \
+             \"demo\""
+        )));
+    }
+    Ok(ModelFiles::from_path(model)?)
 }
 
 /// The id that `--model` is, or the address of its page, unless it is a name on the disk.

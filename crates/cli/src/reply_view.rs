@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use pollster::block_on;
 use qwill::{ChatEvent, ChatReply, ChatRequest, Control, Model};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
 use crate::markdown::{MarkdownView, Page};
 use crate::terminal::progress_bar;
 
@@ -197,5 +197,11 @@ pub(crate) fn stream(
         if view.written.is_ok() { go_on() } else { Control::Stop }
     }))?;
     view.finish(&reply);
-    Ok(reply)
+    match view.written {
+        // whoever reads no further has what was wanted
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(wrong(format!("the reply cannot be written: {error}")))
+        }
+        _ => Ok(reply),
+    }
 }

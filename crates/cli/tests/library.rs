@@ -130,3 +130,16 @@ fn a_closed_pipe_is_no_failure() {
         assert!(child.wait().unwrap().success(), "{arguments:?}");
     }
 }
+
+/// A full disk is one, for replies too.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    for arguments in [&["tokenize", "a b c"][..], &["run", "--no-think", "--max-tokens", "2", "Hello"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_qwill")).args(arguments).stdout(full).output().unwrap();
+        let told = String::from_utf8_lossy(&child.stderr);
+        assert_eq!(child.status.code(), Some(1), "{arguments:?}: {told}");
+        assert!(told.contains("cannot be written"), "{told}");
+    }
+}

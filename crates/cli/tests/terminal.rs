@@ -7,6 +7,7 @@ use std::process::Command;
 
 use qwill_testkit::scripted::{PromptEnd, Script, TagKind, scripted_gguf};
 use rexpect::session::{PtySession, spawn_command};
+use serde_json::Value;
 use vt100::{Color, Parser};
 
 /// Longer than any of this takes on a busy machine.
@@ -176,13 +177,17 @@ fn nothing_has_a_colour_where_none_is_wanted() {
 #[test]
 fn ctrl_c_stops_the_reply_and_not_the_program() {
     let folder = scratch("stops");
-    // a reply that never ends by itself
-    let mut terminal = Terminal::open(&folder, &["--no-think", "--logit-bias", "300=100"], &[]);
+    // a reply of nothing but this word, which never ends by itself
+    let told =
+        Command::new(env!("CARGO_BIN_EXE_qwill")).args(["tokenize", "--json", " the"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let bias = format!("{}=100", told["ids"][0]);
+    let word = told["tokens"][0].as_str().unwrap().trim();
+    let mut terminal = Terminal::open(&folder, &["--no-think", "--logit-bias", &bias], &[]);
     terminal.wait_for_prompt();
     for _ in 0..2 {
         terminal.press("Hello\r");
-        terminal.wait("\x1b[?2004l");
-        std::thread::sleep(std::time::Duration::from_millis(700));
+        terminal.wait(&format!("{word} {word} {word} {word}"));
         terminal.press("\x03");
         terminal.wait("aborted");
         terminal.wait_for_prompt();

@@ -5,8 +5,7 @@ use std::path::Path;
 use pollster::block_on;
 use qwill::{ChatReply, ChatRequest, FinishReason, LoadOptions, Message, Model, ModelFiles, Session};
 
-use super::interrupt::Replying;
-use super::params;
+use super::{interrupt, params};
 use crate::failure::{Failure, about, wrong};
 use crate::reply_view::{Rendering, stream};
 use crate::run::summary;
@@ -136,9 +135,7 @@ impl Chats {
         let is_form =
             request.response_format.is_some() || request.regex.is_some() || request.grammar.is_some();
         let rendering = if is_form { Rendering::AsWritten } else { Rendering::Markdown };
-        let replying = Replying::begin();
-        let replied = stream(&self.loaded.model, request, rendering, || replying.control());
-        drop(replying);
+        let replied = stream(&self.loaded.model, request, rendering, interrupt::control);
         let taken = replied.and_then(|reply| self.take(&reply, n_kept));
         if taken.is_err() {
             self.session.rewind(n_kept);
