@@ -7,8 +7,8 @@ use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
 
-/// Languages that have no syntax of their own here, and those that look most like them.
-const LOOK_ALIKES: [(&str, &str); 13] = [
+/// Languages that have no syntax of their own here, and the extensions of those that look most like them.
+const SIMILAR: [(&str, &str); 13] = [
     ("typescript", "js"),
     ("ts", "js"),
     ("tsx", "js"),
@@ -50,8 +50,8 @@ static INKS: LazyLock<Vec<(Scope, Style)>> = LazyLock::new(|| {
 
 fn syntax_of(language: &str) -> Option<&'static SyntaxReference> {
     let language = language.to_lowercase();
-    let look_alike = LOOK_ALIKES.iter().find(|(name, _)| *name == language);
-    SYNTAXES.find_syntax_by_token(look_alike.map_or(&language, |(_, like)| like))
+    let similar = SIMILAR.iter().find(|(name, _)| *name == language);
+    SYNTAXES.find_syntax_by_token(similar.map_or(&language, |(_, like)| like))
 }
 
 fn ink_of(stack: &ScopeStack) -> Style {
@@ -119,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_are_known() {
-        for (name, like) in LOOK_ALIKES {
+    fn similar_languages_are_known() {
+        for (name, like) in SIMILAR {
             assert!(syntax_of(name).is_some(), "{name} is to look like {like}");
         }
     }
