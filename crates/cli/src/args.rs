@@ -1,6 +1,7 @@
 //! Arguments of every command.
 
 mod decide;
+mod library;
 mod setup;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use qwill::{Existing, SamplingOptions, Speculation, WeightFormat};
 
 pub(crate) use self::decide::DecideArgs;
+pub(crate) use self::library::{CompletionsArgs, ListArgs, ManArgs, PullArgs, RmArgs};
 pub(crate) use self::setup::{LoraArg, ModelArgs, SetupArgs};
 use crate::examples;
 
@@ -47,12 +49,27 @@ pub(crate) enum Command {
     /// Convert a model to a GGUF file in another number format
     #[command(after_help = examples::QUANTIZE)]
     Quantize(QuantizeArgs),
+    /// Download a model from the hub, or what is missing of it
+    #[command(after_help = examples::PULL)]
+    Pull(PullArgs),
+    /// List the models that were downloaded
+    #[command(visible_alias = "ls", after_help = examples::LIST)]
+    List(ListArgs),
+    /// Delete a model that was downloaded
+    #[command(after_help = examples::RM)]
+    Rm(RmArgs),
     /// Write a GGUF file of a published shape with random weights, to measure with
     Random(RandomArgs),
     /// Show the token ids of a text
     Tokenize(TokenizeArgs),
     /// List the GPUs of this machine
     Devices(DevicesArgs),
+    /// Print what lets a shell complete commands and options
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Write manual pages of all commands
+    #[command(after_help = examples::MAN)]
+    Man(ManArgs),
 }
 
 /// What is added to the logit of a token.
@@ -258,7 +275,7 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]) or address, or "demo"
     #[arg(short, long, default_value = "demo", conflicts_with = "random")]
     pub(crate) model: String,
     /// Random weights of a published shape instead, such as qwen3-8b:q4_0
@@ -296,7 +313,7 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]) or address, or "demo"
     #[arg(short, long, default_value = "demo", conflicts_with = "shape")]
     pub(crate) model: String,
     /// A published shape instead, such as qwen3-8b, in bf16 or as in qwen3-8b:q4_0; needs no files
@@ -328,7 +345,7 @@ impl TargetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct QuantizeArgs {
-    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]) or address, or "demo"
     #[arg(value_name = "MODEL")]
     pub(crate) model: String,
     #[command(flatten)]
@@ -355,7 +372,7 @@ pub(crate) struct RandomArgs {
 pub(crate) struct TokenizeArgs {
     /// The text; "-" reads it from standard input
     pub(crate) text: String,
-    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo"
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]) or address, or "demo"
     #[arg(short, long, default_value = "demo")]
     pub(crate) model: String,
     /// Treat names of special tokens in the text as ordinary characters

@@ -7,6 +7,7 @@ use qwill::{BenchReport, BenchRequest, KvType, Model, ParallelRun, ProfileReport
 
 use crate::args::BenchArgs;
 use crate::failure::Failure;
+use crate::terminal::say;
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let request = BenchRequest {
@@ -35,7 +36,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let profile = if args.profile { profiles(&model, args)? } else { Vec::new() };
     let report = BenchReport { profile, ..block_on(model.bench(&request))? };
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        say!("{}", serde_json::to_string(&report)?);
     } else {
         print(&report);
     }
@@ -53,9 +54,9 @@ fn profiles(model: &Model, args: &BenchArgs) -> Result<Vec<ProfileReport>, Failu
 }
 
 fn print(report: &BenchReport) {
-    println!("{} on {} ({})", report.model, report.gpu, report.backend);
-    println!("  {}", report.capabilities);
-    println!(
+    say!("{} on {} ({})", report.model, report.gpu, report.backend);
+    say!("  {}", report.capabilities);
+    say!(
         "  loaded in {:.0} ms; {} dispatches a token ({:.1} a layer), {:.2} submits, {:.1} MB of weights",
         report.load_ms,
         report.dispatches_per_token,
@@ -63,16 +64,22 @@ fn print(report: &BenchReport) {
         report.submits_per_token,
         report.weight_bytes_per_token as f64 / 1e6
     );
-    println!(
+    say!(
         "  copying moves {:.1} GB/s; encoding and submitting takes {:.3} ms CPU a token",
-        report.copy_gbps, report.cpu_ms_per_token
+        report.copy_gbps,
+        report.cpu_ms_per_token
     );
-    println!(
+    say!(
         "{:>8} {:>18} {:>12} {:>18} {:>10} {:>7}",
-        "depth", "prefill t/s", "first ms", "decode t/s", "GB/s", "share"
+        "depth",
+        "prefill t/s",
+        "first ms",
+        "decode t/s",
+        "GB/s",
+        "share"
     );
     for run in &report.results {
-        println!(
+        say!(
             "{:>8} {:>18} {:>12.1} {:>18} {:>10.2} {:>6.0}%",
             run.depth,
             format!("{:.1} ({:.1}-{:.1})", run.prefill_tps.median, run.prefill_tps.min, run.prefill_tps.max),
@@ -83,11 +90,11 @@ fn print(report: &BenchReport) {
         );
     }
     if !report.parallel.is_empty() {
-        println!("{:>8} {:>24} {:>12} {:>12}", "at once", "decode t/s of all", "first ms", "95 % ms");
+        say!("{:>8} {:>24} {:>12} {:>12}", "at once", "decode t/s of all", "first ms", "95 % ms");
     }
     for ParallelRun { n_texts, decode_tps: tps, ttft_ms } in &report.parallel {
         let tps = format!("{:.1} ({:.1}-{:.1})", tps.median, tps.min, tps.max);
-        println!("{n_texts:>8} {tps:>24} {:>12.1} {:>12.1}", ttft_ms.median, ttft_ms.p95);
+        say!("{n_texts:>8} {tps:>24} {:>12.1} {:>12.1}", ttft_ms.median, ttft_ms.p95);
     }
     report.profile.iter().for_each(profile::print);
 }

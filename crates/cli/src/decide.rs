@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::args::DecideArgs;
 use crate::failure::{Failure, about};
 use crate::run::text_or_stdin;
+use crate::terminal::{note, say};
 
 /// Questions, and the shape in which answers are wanted as JSON.
 enum Asked {
@@ -66,35 +67,35 @@ pub(crate) fn decide(args: &DecideArgs) -> Result<(), Failure> {
     let model = crate::model::load(&args.model, KvType::F16)?;
     let decision = block_on(model.decide(asked.request()))?;
     if args.json {
-        println!("{}", asked.json(&decision));
+        say!("{}", asked.json(&decision));
         return Ok(());
     }
     print(&asked.request().questions, &decision);
     let Decision { usage, timings, .. } = &decision;
-    eprintln!(
+    note(&format!(
         "{} tokens ({} cached), {} read in {:.0} ms",
         usage.input_tokens, usage.cached_tokens, usage.read_tokens, timings.prefill_ms
-    );
+    ));
     Ok(())
 }
 
 /// Each question, and below it what is how likely.
 fn print(questions: &[Question], decision: &Decision) {
     for (question, answer) in questions.iter().zip(&decision.answers) {
-        println!("{}", question.instructions);
+        say!("{}", question.instructions);
         let all = |options: Vec<(String, f64)>| {
             let shares = options.into_iter().map(|(option, p)| format!("{option} {:.1}%", 100.0 * p));
             shares.collect::<Vec<_>>().join(", ")
         };
         match &answer.outcome {
-            Outcome::Predicate { probability } => println!("  {}", all(vec![("yes".into(), *probability)])),
+            Outcome::Predicate { probability } => say!("  {}", all(vec![("yes".into(), *probability)])),
             Outcome::Choice { choice, probabilities, .. } => {
                 let options = probabilities.iter().map(|one| (one.value.to_string(), one.probability));
-                println!("  {choice}: {}", all(options.collect()));
+                say!("  {choice}: {}", all(options.collect()));
             }
             Outcome::Score { score, probabilities, .. } => {
                 let options = probabilities.iter().map(|one| (one.label.clone(), one.probability));
-                println!("  {score:.2} of {}: {}", probabilities.len() - 1, all(options.collect()));
+                say!("  {score:.2} of {}: {}", probabilities.len() - 1, all(options.collect()));
             }
         }
     }

@@ -5,25 +5,26 @@ use qwill::{DeviceFindings, Gpus};
 
 use crate::args::DevicesArgs;
 use crate::failure::Failure;
+use crate::terminal::say;
 
 pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
     let gpus = block_on(Gpus::list())?;
     if args.json {
-        println!("{}", serde_json::to_string(&gpus)?);
+        say!("{}", serde_json::to_string(&gpus)?);
         return Ok(());
     }
     for gpu in &gpus.devices {
         let mark = if gpu.is_default { '*' } else { ' ' };
-        println!("{mark} {} ({}, {}) {}", gpu.name, gpu.backend, gpu.kind, gpu.driver);
+        say!("{mark} {} ({}, {}) {}", gpu.name, gpu.backend, gpu.kind, gpu.driver);
     }
-    println!("* is used unless --gpu names another: {}", gpus.capabilities);
+    say!("* is used unless --gpu names another: {}", gpus.capabilities);
     let DeviceFindings { right, wrong } = &gpus.self_test;
     match (right, &wrong[..]) {
-        (0, []) => println!("  its kernels are tried when a model is loaded"),
-        (right, []) => println!("  {right} kernels were tried and compute what they should"),
+        (0, []) => say!("  its kernels are tried when a model is loaded"),
+        (right, []) => say!("  {right} kernels were tried and compute what they should"),
         (right, wrong) => {
-            println!("  {right} kernels compute what they should; not used are those that do not:");
-            wrong.iter().for_each(|wrong| println!("    {wrong}"));
+            say!("  {right} kernels compute what they should; not used are those that do not:");
+            wrong.iter().for_each(|wrong| say!("    {wrong}"));
         }
     }
     Ok(())

@@ -6,6 +6,8 @@ Examples:
   qwill run \"What colour is the sky?\"         one reply, streamed
   qwill run -m Qwen3-0.6B-Q8_0.gguf --no-think \"Hello\"
   qwill run -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"   from the Hugging Face hub
+  qwill run -m https://huggingface.co/Qwen/Qwen3-0.6B \"Hello\"
+  qwill list                                  what was downloaded
   qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
   qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128
   qwill bench --parallel 1,4,16               what many conversations at once get
@@ -21,9 +23,12 @@ Examples:
   qwill run --context 32768 --kv-type q8 -m Qwen/Qwen3-8B-GGUF:Q4_K_M \"Hello\"";
 
 pub(crate) const CHAT: &str = "\
+/help lists what else can be typed. Ctrl-C stops a reply, Ctrl-D leaves, the arrow keys find what was typed before.
+On terminals replies are shown as Markdown; with NO_COLOR=1, or in a pipe, they are as the model wrote them.
+
 Examples:
   qwill chat
-  qwill chat -m Qwen/Qwen3-8B-GGUF:Q4_K_M --context 16384
+  qwill chat -m hf.co/Qwen/Qwen3-8B-GGUF:Q4_K_M --context 16384
   qwill chat -m ./Qwen3-0.6B --no-think --system \"Answer in one sentence.\"";
 
 pub(crate) const DECIDE: &str = "\
@@ -68,3 +73,37 @@ pub(crate) const QUANTIZE: &str = "\
 Examples:
   qwill quantize ./Qwen3-0.6B Qwen3-0.6B-Q4_K.gguf --type q4_k
   qwill quantize Qwen/Qwen3-8B Qwen3-8B-Q8_0.gguf --type q8_0 --force";
+
+pub(crate) const PULL: &str = "\
+A download that was interrupted goes on where it stopped. The cache is the one of other Hugging Face programs: HF_HOME,
+HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean there.
+
+Examples:
+  qwill pull Qwen/Qwen3-8B-GGUF:Q4_K_M
+  qwill pull https://huggingface.co/Qwen/Qwen3-0.6B
+  qwill inspect -m Qwen/Qwen3-8B-GGUF:Q8_0      whether it fits, before it is downloaded";
+
+pub(crate) const LIST: &str = "\
+Examples:
+  qwill list
+  qwill list --json | jq -r .models[].name";
+
+pub(crate) const RM: &str = "\
+Bytes that another model of the cache uses too stay.
+
+Examples:
+  qwill rm Qwen/Qwen3-8B-GGUF:Q4_K_M      one file of several
+  qwill rm Qwen/Qwen3-0.6B                all that there is of it
+  qwill rm --yes Qwen/Qwen3-0.6B@v1.0     one revision, without asking";
+
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  qwill completions bash > ~/.local/share/bash-completion/completions/qwill
+  qwill completions zsh > ~/.zfunc/_qwill
+  qwill completions fish > ~/.config/fish/completions/qwill.fish
+  qwill completions powershell >> $PROFILE";
+
+pub(crate) const MAN: &str = "\
+Examples:
+  qwill man ~/.local/share/man/man1
+  man qwill-run";

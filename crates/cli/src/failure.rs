@@ -1,6 +1,7 @@
 //! How the command fails: one readable line, and the chain of causes when asked.
 
 use std::error::Error;
+use std::io::Write;
 
 /// Why the command ends with status 1; clap ends it with 2 for wrong usage.
 #[derive(Debug)]
@@ -18,10 +19,12 @@ fn remedy(error: &qwill::Error) -> Option<&'static str> {
 impl Failure {
     pub(crate) fn print(&self, verbose: bool) {
         let remedy = self.0.downcast_ref().and_then(remedy).map(|words| format!(" ({words})"));
-        eprintln!("qwill: {}{}", self.0.to_string().trim(), remedy.unwrap_or_default());
+        let mut out = std::io::stderr();
+        // where nobody can be told, the status still says it
+        let _ = writeln!(out, "qwill: {}{}", self.0.to_string().trim(), remedy.unwrap_or_default());
         let mut cause = self.0.source().filter(|_| verbose);
         while let Some(error) = cause {
-            eprintln!("  because: {error}");
+            let _ = writeln!(out, "  because: {error}");
             cause = error.source();
         }
     }
@@ -36,4 +39,9 @@ impl<E: Error + 'static> From<E> for Failure {
 /// A message of its own for an error that would not say which file it is about.
 pub(crate) fn about(path: &std::path::Path, error: impl std::fmt::Display) -> Failure {
     Failure(format!("{}: {error}", path.display()).into())
+}
+
+/// A message of its own.
+pub(crate) fn wrong(reason: impl Into<String>) -> Failure {
+    Failure(reason.into().into())
 }

@@ -5,6 +5,7 @@ use qwill::{Inspection, KvType};
 
 use crate::args::InspectArgs;
 use crate::failure::Failure;
+use crate::terminal::say;
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let options = crate::model::options(&args.setup, KvType::F16);
@@ -13,16 +14,12 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         None => block_on(Inspection::of_files(crate::model::headers(&args.model)?, &options))?,
     };
     if args.json {
-        println!("{}", serde_json::to_string(&inspection)?);
+        say!("{}", serde_json::to_string(&inspection)?);
         return Ok(());
     }
-    println!("{} ({})", inspection.name, inspection.architecture);
-    println!(
-        "  {:.3} billion weights in {} tensors",
-        inspection.n_params as f64 / 1e9,
-        inspection.tensors.len()
-    );
-    println!(
+    say!("{} ({})", inspection.name, inspection.architecture);
+    say!("  {:.3} billion weights in {} tensors", inspection.n_params as f64 / 1e9, inspection.tensors.len());
+    say!(
         "  {} layers, {} wide, {} query and {} key heads of {}, feed-forward {}, vocabulary {}",
         inspection.n_layers,
         inspection.hidden_size,
@@ -33,19 +30,19 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         inspection.vocab_size
     );
     if inspection.n_experts > 0 {
-        println!(
+        say!(
             "  {} of {} experts a token: {:.3} billion weights",
             inspection.top_k,
             inspection.n_experts,
             inspection.n_active_params as f64 / 1e9
         );
     }
-    println!("  made for {} tokens", inspection.model_context_length);
+    say!("  made for {} tokens", inspection.model_context_length);
     let memory = &inspection.memory;
-    println!("memory for {} tokens: {memory}", memory.context_length);
+    say!("memory for {} tokens: {memory}", memory.context_length);
     match (&memory.device, memory.verdict()) {
-        (Some(device), Some(verdict)) => println!("{}: {verdict}", device.gpu),
-        _ => println!("there is no GPU here to compare that with"),
+        (Some(device), Some(verdict)) => say!("{}: {verdict}", device.gpu),
+        _ => say!("there is no GPU here to compare that with"),
     }
     Ok(())
 }

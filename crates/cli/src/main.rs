@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod chat;
+mod completions;
 mod decide;
 mod devices;
 mod eval;
@@ -10,10 +11,17 @@ mod examples;
 mod failure;
 mod format;
 mod inspect;
+mod list;
+mod man;
+mod markdown;
 mod model;
+mod pull;
 mod quantize;
 mod random;
+mod reply_view;
+mod rm;
 mod run;
+mod terminal;
 mod tokenize;
 
 use std::process::ExitCode;
@@ -34,9 +42,14 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Quantize(args) => quantize::quantize(args),
+        Command::Pull(args) => pull::pull(args),
+        Command::List(args) => list::list(args),
+        Command::Rm(args) => rm::rm(args),
         Command::Random(args) => random::random(args),
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Devices(args) => devices::devices(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => man::man(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,15 +1,15 @@
 //! Opening the model that the arguments name, with progress on standard error.
 
-use std::io::IsTerminal;
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish};
 use pollster::block_on;
 use qwill::hub::{Hub, HubId, HubOptions, HubProgress};
 use qwill::{AdapterUse, Control, KvType, LoadOptions, LoadProgress, Model, ModelFiles, SelfTest};
 
 use crate::args::{LoraArg, ModelArgs, SetupArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
+use crate::terminal::{note, progress_bar};
 
 /// The files behind `--model`, from the hub if it is an id. What lies on the disk goes first.
 pub(crate) fn files(model: &str) -> Result<ModelFiles, Failure> {
@@ -28,7 +28,16 @@ pub(crate) fn headers(model: &str) -> Result<ModelFiles, Failure> {
 }
 
 fn local_files(model: &str) -> Result<ModelFiles, Failure> {
-    if model == "demo" { Ok(ModelFiles::demo()) } else { Ok(ModelFiles::from_path(model)?) }
+    if model == "demo" {
+        return Ok(ModelFiles::demo());
+    }
+    if !Path::new(model).exists() {
+        return Err(wrong(format!(
+            "there is no file or directory \"{model}\"; give a GGUF file, a Hugging Face directory, a hub id (OWNER/NAME) or \
+             \"demo\""
+        )));
+    }
+    Ok(ModelFiles::from_path(model)?)
 }
 
 /// The id that `--model` is, or the address of its page, unless it is a name on the disk.
@@ -45,7 +54,7 @@ fn hub_id(model: &str) -> Result<Option<HubId>, Failure> {
 }
 
 /// Shows a download.
-fn download_bar() -> impl FnMut(HubProgress<'_>) -> Control {
+pub(crate) fn download_bar() -> impl FnMut(HubProgress<'_>) -> Control {
     let bar =
         progress_bar("downloading {wide_msg}\n{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
             .with_finish(ProgressFinish::AndClear);
@@ -61,13 +70,6 @@ fn download_bar() -> impl FnMut(HubProgress<'_>) -> Control {
         }
         Control::Continue
     }
-}
-
-/// A bar for bytes; hidden unless a person is watching.
-pub(crate) fn progress_bar(template: &str) -> ProgressBar {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template(template).expect("the templates are constant"));
-    bar
 }
 
 /// Shows progress on a bar.
@@ -111,15 +113,21 @@ pub(crate) fn load_with(model: &str, options: &LoadOptions, adapters: &[LoraArg]
             found.fetch(&mut download_bar())?
         }
     };
+    let loaded = load_files(files, options)?;
+    add_adapters(&loaded, adapters)?;
+    Ok(loaded)
+}
+
+/// Loads a model whose files are there.
+pub(crate) fn load_files(files: ModelFiles, options: &LoadOptions) -> Result<Model, Failure> {
     let bar = progress_bar("loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     let loaded = block_on(Model::load(files, options, &mut shown_on(&bar)));
     bar.finish_and_clear();
     let loaded = loaded?;
     let info = loaded.info();
     if let Some(method) = &info.context_extension {
-        eprintln!("a context of {} tokens, longer than in training, by {method}", info.context_length);
+        note(&format!("a context of {} tokens, longer than in training, by {method}", info.context_length));
     }
-    add_adapters(&loaded, adapters)?;
     Ok(loaded)
 }
 

@@ -4,7 +4,8 @@ use pollster::block_on;
 
 use crate::args::QuantizeArgs;
 use crate::failure::Failure;
-use crate::model::{files, progress_bar, shown_on};
+use crate::model::{files, shown_on};
+use crate::terminal::progress_bar;
 
 pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
     let files = files(&args.model)?;

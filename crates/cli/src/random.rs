@@ -5,7 +5,8 @@ use qwill::RandomModel;
 
 use crate::args::RandomArgs;
 use crate::failure::Failure;
-use crate::model::{progress_bar, shown_on};
+use crate::model::shown_on;
+use crate::terminal::progress_bar;
 
 pub(crate) fn random(args: &RandomArgs) -> Result<(), Failure> {
     let random = model(&args.shape, args.layers)?;

@@ -1,14 +1,16 @@
 //! `qwill run`: one reply.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 
 use pollster::block_on;
-use qwill::{ChatEvent, ChatReply, ChatRequest, Control, KvType, Message, Model, Usage};
+use qwill::{ChatReply, ChatRequest, Control, KvType, Message, Usage};
 use serde_json::{Value, json};
 
 use crate::args::{ReplyArgs, RunArgs};
 use crate::failure::{Failure, about};
 use crate::format;
+use crate::reply_view::{Rendering, stream};
+use crate::terminal::{note, say};
 
 /// The text of an argument, or standard input for "-".
 pub(crate) fn text_or_stdin(argument: &str) -> Result<String, Failure> {
@@ -52,66 +54,6 @@ pub(crate) fn request(args: &ReplyArgs) -> Result<ChatRequest, Failure> {
     })
 }
 
-/// Streams a reply: text to standard output; thoughts and tool calls dimmed to standard error.
-pub(crate) fn stream(model: &Model, request: &ChatRequest) -> Result<ChatReply, Failure> {
-    let is_shown = std::io::stderr().is_terminal();
-    let dim = if is_shown { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-    let mut reading = false;
-    let mut out = std::io::stdout();
-    let mut thinking = false;
-    let mut calling = false;
-    let mut written = Ok(());
-    let reply = block_on(model.chat_with(request, &mut |event| {
-        if thinking
-            && !matches!(
-                event,
-                ChatEvent::Reasoning { .. } | ChatEvent::Token { .. } | ChatEvent::Progress { .. }
-            )
-        {
-            eprintln!();
-            thinking = false;
-        }
-        if reading && !matches!(event, ChatEvent::Progress { .. }) {
-            // takes the line away
-            eprint!("\r\x1b[K");
-            reading = false;
-        }
-        if calling && matches!(event, ChatEvent::Reasoning { .. } | ChatEvent::Content { .. }) {
-            eprintln!("… is no call");
-            calling = false;
-        }
-        match &event {
-            ChatEvent::Progress { n_read, n_tokens } if is_shown => {
-                eprint!("\r{}{n_read} of {n_tokens} prompt tokens read{}", dim.0, dim.1);
-                reading = true;
-            }
-            ChatEvent::Reasoning { text } => {
-                eprint!("{}{text}{}", dim.0, dim.1);
-                thinking = true;
-            }
-            ChatEvent::Content { text } | ChatEvent::Prompt { text, .. } => {
-                written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-            }
-            ChatEvent::ToolCallDelta(delta) => {
-                let begin = delta.name.as_ref().map_or(String::new(), |name| format!("calls {name}("));
-                eprint!("{}{begin}{}{}", dim.0, delta.arguments, dim.1);
-                calling = true;
-            }
-            ChatEvent::ToolCall(_) => {
-                eprintln!("{}){}", dim.0, dim.1);
-                calling = false;
-            }
-            ChatEvent::Progress { .. } | ChatEvent::Token { .. } => {}
-        }
-        // a closed pipe ends the reply
-        if written.is_ok() { Control::Continue } else { Control::Stop }
-    }))?;
-    if !reply.text.is_empty() && written.is_ok() {
-        println!();
-    }
-    Ok(reply)
-}
-
 /// One line of figures.
 pub(crate) fn summary(reply: &ChatReply) -> String {
     let guesses = reply.timings.draft_n.map_or(String::new(), |n_guessed| {
@@ -147,24 +89,24 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         return print_choices(&replies, args);
     }
     if !args.json {
-        let reply = stream(&model, &request)?;
-        eprintln!("{}", summary(&reply));
+        let reply = stream(&model, &request, Rendering::AsWritten, || Control::Continue)?;
+        note(&summary(&reply));
         return Ok(());
     }
     let reply = block_on(model.chat_with(&request, &mut |_| Control::Continue))?;
-    println!("{}", serde_json::to_string(&reply)?);
+    say!("{}", serde_json::to_string(&reply)?);
     Ok(())
 }
 
 /// All choices at once: one JSON object, or one text below the other.
 fn print_choices(replies: &[ChatReply], args: &RunArgs) -> Result<(), Failure> {
     if args.json {
-        println!("{}", json!({"choices": replies, "usage": Usage::of_choices(replies)}));
+        say!("{}", json!({"choices": replies, "usage": Usage::of_choices(replies)}));
         return Ok(());
     }
     for (index, reply) in replies.iter().enumerate() {
-        eprintln!("choice {index}: {}", summary(reply));
-        println!("{}", reply.text);
+        note(&format!("choice {index}: {}", summary(reply)));
+        say!("{}", reply.text);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::args::TokenizeArgs;
 use crate::failure::Failure;
 use crate::run::text_or_stdin;
+use crate::terminal::say;
 
 pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Failure> {
     let tokenizer = block_on(crate::model::headers(&args.model)?.tokenizer())?;
@@ -14,10 +15,10 @@ pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Failure> {
     let ids = tokenizer.encode(&text_or_stdin(&args.text)?, specials)?;
     let tokens: Vec<String> = ids.iter().map(|&id| tokenizer.decode(&[id], SpecialsOut::Keep)).collect();
     if args.json {
-        println!("{}", json!({"ids": ids, "tokens": tokens}));
+        say!("{}", json!({"ids": ids, "tokens": tokens}));
     } else {
         for (id, token) in ids.iter().zip(&tokens) {
-            println!("{id:>8}  {token:?}");
+            say!("{id:>8}  {token:?}");
         }
     }
     Ok(())

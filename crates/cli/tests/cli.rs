@@ -1,5 +1,7 @@
 //! The command as other tools call it: output shapes, exit statuses, messages.
 
+mod hub_server;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -416,7 +418,9 @@ fn inspect_tokenize_and_devices() {
 
 #[test]
 fn help_has_examples() {
-    for command in ["run", "chat", "eval", "bench", "inspect", "quantize"] {
+    for command in
+        ["run", "chat", "eval", "bench", "inspect", "quantize", "pull", "list", "rm", "completions", "man"]
+    {
         let help = stdout(&["help", command]);
         assert!(help.contains(&format!("Examples:\n  qwill {command}")), "{help}");
     }
@@ -508,6 +512,7 @@ fn a_hub_id_is_taken_from_the_cache_when_the_hub_may_not_be_asked() {
         "hf.co/Qwen/Tiny-GGUF:Q8_0",
         "https://huggingface.co/Qwen/Tiny-GGUF",
         "https://huggingface.co/Qwen/Tiny-GGUF/blob/main/tiny-Q8_0.gguf",
+        "https://huggingface.co/Qwen/Tiny-GGUF/resolve/main/tiny-Q8_0.gguf?download=true",
     ] {
         let same = with_home(address).output().unwrap();
         assert_eq!(
@@ -534,53 +539,9 @@ fn a_hub_that_is_not_there_is_named() {
     assert!(failure(&mut command, 1).contains("http://127.0.0.1:1/api/models/Qwen/Tiny"));
 }
 
-/// A hub with one file, `a/b-GGUF/tiny-Q8_0.gguf`, that sends it slowly and whole; counts the downloads of it, not those who
-/// look at its header.
-fn hub(bytes: Vec<u8>) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
-    use std::io::{BufRead, BufReader, Write};
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let requests = std::sync::Arc::new(AtomicUsize::new(0));
-    let counter = requests.clone();
-    let digest = "c89206693aeb0c3dcd8a7c2121d8692d30286d1c06de7420c99ebcc39a98077a";
-    let size = bytes.len();
-    let listing = json!([{"type": "file", "path": "tiny-Q8_0.gguf", "size": size, "oid": "",
-        "lfs": {"oid": digest, "size": size}}])
-    .to_string();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (listing, bytes, counter) = (listing.clone(), bytes.clone(), counter.clone());
-            std::thread::spawn(move || {
-                let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let body = if head[0].contains("/tree/") { listing.as_bytes() } else { &bytes };
-                let length = body.len();
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-                );
-                let is_part = head.iter().map(|line| line.to_lowercase()).any(|line| {
-                    line.starts_with("range:") && line.ends_with(|last: char| last.is_ascii_digit())
-                });
-                if head[0].starts_with("GET /a/b-GGUF/resolve/") && !is_part {
-                    counter.fetch_add(1, Ordering::Relaxed);
-                }
-                if head[0].starts_with("GET") {
-                    for piece in body.chunks(64 << 10) {
-                        let _ = stream.write_all(piece);
-                        std::thread::sleep(std::time::Duration::from_millis(20));
-                    }
-                }
-            });
-        }
-    });
-    (url, requests)
-}
-
 #[test]
 fn processes_that_want_one_model_download_it_once() {
-    let (url, requests) = hub(std::fs::read(golden("g-qwen2/g-qwen2-Q8_0.gguf")).unwrap());
+    let (url, requests) = hub_server::start(std::fs::read(golden("g-qwen2/g-qwen2-Q8_0.gguf")).unwrap());
     let home = scratch("hf-shared");
     let run = || {
         let mut command = qwill(&["run", "-m", "a/b-GGUF", "--json", "--raw", "--max-tokens", "2", "Hello"]);

@@ -16,7 +16,7 @@ mod native {
     use serde::{Deserialize, Serialize};
     use sha2::{Digest, Sha256};
 
-    use crate::cache_folder;
+    use crate::cache_folder::cache_folder;
 
     /// What a file says.
     #[derive(Serialize, Deserialize)]
@@ -43,7 +43,7 @@ mod native {
 
     fn path(device: &str) -> Option<PathBuf> {
         let name: String = Sha256::digest(device).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Some(cache_folder::of_user()?.join("qwill").join("self-test").join(name).with_extension("json"))
+        Some(cache_folder()?.join("self-test").join(name).with_extension("json"))
     }
 
     fn read_file(path: &Path, device: &str) -> Option<Findings> {

@@ -118,6 +118,8 @@ mod timings;
 mod weight_format;
 
 pub use bench::{BenchReport, BenchRequest, BenchRun, ParallelRun};
+#[cfg(not(target_arch = "wasm32"))]
+pub use cache_folder::cache_folder;
 pub use chat::{
     ChatChoices, ChatEvent, ChatReply, ChatRequest, ChatStream, ChoiceEvent, CompletionLogprobs,
     FinishReason, GrammarSyntax, GrammarText, Message, NamedSchema, ReplyLogprobs, ResponseFormat,

@@ -28,7 +28,7 @@ impl From<KvArg> for KvType {
 /// Which model, and how it is set up.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]), or "demo", which ships with qwill
+    /// A GGUF file, a Hugging Face directory, a hub id (OWNER/NAME[:TAG][@REVISION]) or address, or "demo", which ships with qwill
     #[arg(short, long, default_value = "demo")]
     pub(crate) model: String,
     #[command(flatten)]

@@ -2,14 +2,16 @@
 
 use qwill::{ProfileReport, StepProfile};
 
+use crate::terminal::say;
+
 pub(super) fn print(report: &ProfileReport) {
     print_step("decode", &report.decode);
     print_step("prefill", &report.prefill);
 }
 
 fn print_step(name: &str, step: &StepProfile) {
-    println!();
-    println!(
+    say!();
+    say!(
         "{name} of {} behind {}: {:.2} ms a step, its kernels {:.2} ms ({:.0} %), {:.2} ms CPU",
         step.n_tokens,
         step.depth,
@@ -19,12 +21,19 @@ fn print_step(name: &str, step: &StepProfile) {
         step.cpu_us / 1e3
     );
     let widest = step.kernels.iter().map(|kernel| kernel.detail.len()).max().unwrap_or(0).max(6);
-    println!(
+    say!(
         "  {:<17} {:<widest$} {:>8} {:>10} {:>6} {:>9} {:>8} {:>9}",
-        "kernel", "detail", "launches", "µs", "share", "MB", "GB/s", "GFLOP/s"
+        "kernel",
+        "detail",
+        "launches",
+        "µs",
+        "share",
+        "MB",
+        "GB/s",
+        "GFLOP/s"
     );
     for kernel in &step.kernels {
-        println!(
+        say!(
             "  {:<17} {:<widest$} {:>8} {:>10.0} {:>5.1}% {:>9.3} {:>8.2} {:>9.2}",
             kernel.kernel,
             kernel.detail,

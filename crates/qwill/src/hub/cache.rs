@@ -58,21 +58,82 @@ impl RepoCache {
 
     /// Paths of the files that a snapshot has, with `/`.
     pub(crate) fn snapshot_files(&self, commit: &str) -> Vec<String> {
-        fn walk(folder: &Path, prefix: &str, files: &mut Vec<String>) {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-                let path = entry.path();
-                if path.is_dir() {
-                    walk(&path, &format!("{name}/"), files);
-                } else if path.is_file() {
-                    files.push(name);
-                }
-            }
+        walk(&self.snapshot(commit))
+    }
+
+    /// Commits that have a snapshot, by name.
+    pub(crate) fn commits(&self) -> Vec<String> {
+        let mut commits: Vec<String> = files_in(&self.root.join("snapshots"))
+            .filter(|path| path.is_dir())
+            .map(|path| name_of(&path))
+            .collect();
+        commits.sort();
+        commits
+    }
+
+    /// Branches and tags with their commits, and then commits that have no name.
+    pub(crate) fn revisions(&self) -> Vec<(String, String)> {
+        let mut named: Vec<(String, String)> = Vec::new();
+        let commits = self.commits();
+        for revision in walk(&self.root.join("refs")) {
+            let commit = self.read_ref(&revision).filter(|commit| commits.contains(commit));
+            // two names for one commit are no second model
+            named.extend(
+                commit
+                    .filter(|commit| named.iter().all(|(_, known)| known != commit))
+                    .map(|commit| (revision, commit)),
+            );
         }
-        let mut files = Vec::new();
-        walk(&self.snapshot(commit), "", &mut files);
-        files.sort();
-        files
+        let nameless = commits.into_iter().filter(|commit| named.iter().all(|(_, known)| known != commit));
+        let nameless: Vec<_> = nameless.map(|commit| (commit.clone(), commit)).collect();
+        [named, nameless].concat()
+    }
+
+    /// Files that name a commit.
+    pub(crate) fn refs_of(&self, commit: &str) -> Vec<PathBuf> {
+        let names = walk(&self.root.join("refs"));
+        let of_commit = names.into_iter().filter(|name| self.read_ref(name).as_deref() == Some(commit));
+        of_commit.map(|name| self.root.join("refs").join(name)).collect()
+    }
+
+    /// Everything that belongs to the repository, as far as it is there.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        [&self.root, &self.locks].into_iter().filter(|folder| folder.is_dir()).cloned().collect()
+    }
+
+    /// Files with bytes, and how many: blobs, those that are incomplete too, and what was copied into snapshots.
+    pub(crate) fn blobs(&self) -> Vec<(PathBuf, u64)> {
+        let entries = self.commits().into_iter().flat_map(|commit| {
+            let folder = self.snapshot(&commit);
+            walk(&folder).into_iter().map(move |name| folder.join(name))
+        });
+        let copies = entries.filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file()));
+        let blobs: Vec<PathBuf> = files_in(&self.root.join("blobs")).collect();
+        // a snapshot without links has its bytes once more, or shares them: they are counted once
+        let counted: Vec<PathBuf> = if blobs.is_empty() { copies.collect() } else { blobs };
+        counted.into_iter().filter_map(|path| Some((path.clone(), path.metadata().ok()?.len()))).collect()
+    }
+
+    /// Blobs that these entries of snapshots need, and no other entry. Where entries are no links, their length stands for
+    /// the blob that they are a copy of.
+    pub(crate) fn blobs_of_none_but(&self, entries: &[PathBuf]) -> Vec<(PathBuf, u64)> {
+        let others = self.commits().into_iter().flat_map(|commit| {
+            let folder = self.snapshot(&commit);
+            walk(&folder).into_iter().map(move |name| folder.join(name))
+        });
+        let others: Vec<PathBuf> = others.filter(|path| !entries.contains(path)).collect();
+        let needs = |entry: &PathBuf, (blob, length): &(PathBuf, u64)| match entry.read_link() {
+            Ok(_) => {
+                entry.canonicalize().is_ok_and(|path| blob.canonicalize().is_ok_and(|blob| blob == path))
+            }
+            Err(_) => entry.metadata().is_ok_and(|facts| facts.len() == *length),
+        };
+        let blobs = files_in(&self.root.join("blobs"));
+        let blobs = blobs.filter_map(|path| Some((path.clone(), path.metadata().ok()?.len())));
+        blobs
+            .filter(|blob| entries.iter().any(|entry| needs(entry, blob)))
+            .filter(|blob| !others.iter().any(|entry| needs(entry, blob)))
+            .collect()
     }
 
     /// Gives a blob its name in a snapshot: by a link, where the system lets one make links, else by a copy.
@@ -101,6 +162,33 @@ impl RepoCache {
             Err(TryLockError::Error(source)) => Err(HubError::Io { path, source }),
         }
     }
+}
+
+/// What lies in a folder.
+fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Paths of all files below a folder, with `/`, by name.
+fn walk(folder: &Path) -> Vec<String> {
+    fn below(folder: &Path, prefix: &str, files: &mut Vec<String>) {
+        for path in files_in(folder) {
+            let name = format!("{prefix}{}", name_of(&path));
+            if path.is_dir() {
+                below(&path, &format!("{name}/"), files);
+            } else if path.is_file() {
+                files.push(name);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    below(folder, "", &mut files);
+    files.sort();
+    files
 }
 
 pub(crate) fn is_commit(text: &str) -> bool {

@@ -127,6 +127,16 @@ pub(crate) fn choose(id: &HubId, names: &[&str]) -> Result<Choice, HubError> {
     })
 }
 
+/// The tags of all models among a repository's files; nothing in place of a tag stands for a checkpoint.
+pub(crate) fn tags(names: &[&str]) -> Vec<Option<String>> {
+    let is_checkpoint = names.iter().any(|name| !name.contains('/') && name.ends_with(".safetensors"));
+    let checkpoint = is_checkpoint.then_some(None);
+    let ggufs = Gguf::group(names);
+    let is_short = |group: &Gguf| ggufs.iter().filter(|other| other.tag() == group.tag()).count() == 1;
+    let tag = |group: &Gguf| if is_short(group) { group.tag().to_owned() } else { group.stem.clone() };
+    checkpoint.into_iter().chain(ggufs.iter().map(|group| Some(tag(group)))).collect()
+}
+
 /// The weight files that an index names.
 pub(crate) fn shards_of(index: &str, json: &[u8]) -> Result<Vec<String>, HubError> {
     let broken = || HubError::NotFound(format!("{index} does not name the files of the weights"));
