@@ -1,6 +1,7 @@
 //! Arguments of every command.
 
 mod decide;
+mod serve;
 mod setup;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use qwill::{Existing, SamplingOptions, WeightFormat};
 
 pub(crate) use self::decide::DecideArgs;
+pub(crate) use self::serve::{ServeArgs, ServedArg};
 pub(crate) use self::setup::{LoraArg, ModelArgs, SetupArgs};
 use crate::examples;
 
@@ -32,6 +34,9 @@ pub(crate) enum Command {
     /// Talk to a model
     #[command(after_help = examples::CHAT)]
     Chat(ChatArgs),
+    /// Answer programs over HTTP, in the interfaces of OpenAI, Anthropic and Ollama
+    #[command(after_help = examples::SERVE)]
+    Serve(ServeArgs),
     /// Answer questions about a text with probabilities: yes or no, one of several choices, a place on a scale
     #[command(after_help = examples::DECIDE)]
     Decide(DecideArgs),

@@ -14,6 +14,7 @@ mod model;
 mod quantize;
 mod random;
 mod run;
+mod serve;
 mod tokenize;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Quantize(args) => quantize::quantize(args),
         Command::Random(args) => random::random(args),
+        Command::Serve(args) => serve::serve(args),
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Devices(args) => devices::devices(args),
     };
