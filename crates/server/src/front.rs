@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use subtle::ConstantTimeEq;
@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 use crate::app::App;
 use crate::dialect::Dialect;
 use crate::failure::{Failure, Kind};
+use crate::ids::fresh;
 
 /// What anybody may ask, key or not.
 const OPEN: &str = "/health";
@@ -30,6 +31,13 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
         Some(failure) => Dialect::of(&path).response(failure),
         None => response,
     };
+    let mut response = response;
+    let id = HeaderValue::from_str(&fresh("req_"));
+    if let Ok(id) = id {
+        for name in ["request-id", "x-request-id"] {
+            response.headers_mut().insert(name, id.clone());
+        }
+    }
     let status = response.status();
     app.metrics.answered(&route, status.as_u16());
     tracing::info!(%method, path, status = status.as_u16(), ms = start.elapsed().as_millis() as u64, "answered");

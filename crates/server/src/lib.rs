@@ -17,11 +17,13 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A dialect is a folder: [OpenAI's](https://platform.openai.com/docs/api-reference), and qwill's own routes. It
+//! A dialect is a folder: OpenAI's, Anthropic's, Ollama's, and qwill's own routes. It
 //! reads requests into qwill's and writes events in its own shapes. What they have in common is said once: which models there
 //! are (`registry`), how a request runs (`running`), how replies are streamed (`stream`), who may ask (`front`).
 
+mod anthropic;
 mod app;
+mod blocks;
 mod dialect;
 mod embedded;
 mod failure;
@@ -30,6 +32,7 @@ mod front;
 mod ids;
 mod metrics;
 mod native;
+mod ollama;
 mod openai;
 mod options;
 mod payload;

@@ -6,12 +6,14 @@ use axum::Router;
 
 use crate::app::App;
 use crate::failure::{Failure, Kind};
-use crate::{native, openai};
+use crate::{anthropic, native, ollama, openai};
 
 /// All routes.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .merge(openai::routes())
+        .merge(anthropic::routes())
+        .merge(ollama::routes())
         .merge(native::routes())
         .fallback(async |uri: axum::http::Uri| {
             Failure::new(Kind::NoRoute, format!("there is no route {}", uri.path()))

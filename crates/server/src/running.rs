@@ -82,9 +82,9 @@ impl Running {
         self.lease.name()
     }
 
-    /// The model, its handle and what requests call it.
-    pub(crate) fn lease(&self) -> &Lease {
-        &self.lease
+    /// Tokens of all prompts.
+    pub(crate) fn prompt_tokens(&self) -> usize {
+        self.choices.iter().map(ChatChoices::prompt_tokens).sum()
     }
 
     /// Replies in all.

@@ -50,6 +50,11 @@ impl Lease {
         self.place.slot.name()
     }
 
+    /// Since when the server knows the model, in seconds since 1970.
+    pub(crate) fn created(&self) -> u64 {
+        self.place.slot.created
+    }
+
     /// When it was asked for.
     pub(crate) fn since(&self) -> Instant {
         self.place.since

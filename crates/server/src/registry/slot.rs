@@ -82,7 +82,7 @@ impl Slot {
     }
 
     /// Since when nobody uses it, if it is loaded.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         self.held().as_ref().filter(|_| self.n_active() == 0).map(|held| held.used)
     }
 
