@@ -1,5 +1,6 @@
 //! Arguments of every command.
 
+mod batch;
 mod decide;
 mod serve;
 mod setup;
@@ -10,6 +11,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use qwill::{Existing, SamplingOptions, WeightFormat};
 
+pub(crate) use self::batch::BatchArgs;
 pub(crate) use self::decide::DecideArgs;
 pub(crate) use self::serve::{ServeArgs, ServedArg};
 pub(crate) use self::setup::{LoraArg, ModelArgs, SetupArgs};
@@ -37,6 +39,9 @@ pub(crate) enum Command {
     /// Answer programs over HTTP, in the interfaces of OpenAI, Anthropic and Ollama
     #[command(after_help = examples::SERVE)]
     Serve(ServeArgs),
+    /// Answer the requests of a file, in OpenAI's batch format; what was interrupted goes on
+    #[command(after_help = examples::BATCH)]
+    Batch(BatchArgs),
     /// Answer questions about a text with probabilities: yes or no, one of several choices, a place on a scale
     #[command(after_help = examples::DECIDE)]
     Decide(DecideArgs),

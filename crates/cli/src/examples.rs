@@ -34,6 +34,15 @@ Examples:
   qwill serve -m Qwen3-8B-Q4_K_M.gguf --context 16384 --max-sequences 16 --cache-tokens 65536
   qwill serve --host 0.0.0.0 --api-key-file keys.txt --cors https://example.org";
 
+pub(crate) const BATCH: &str = "\
+A line of IN.jsonl:
+  {\"custom_id\": \"1\", \"method\": \"POST\", \"url\": \"/v1/chat/completions\",
+   \"body\": {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"max_tokens\": 100}}
+
+Examples:
+  qwill batch in.jsonl out.jsonl
+  qwill batch in.jsonl out.jsonl -m Qwen/Qwen3-8B-GGUF:Q4_K_M --max-sequences 32 --cache-tokens 65536";
+
 pub(crate) const DECIDE: &str = "\
 The text is read once, whatever the number of questions, and nothing is drawn: the same text and questions give the same
 probabilities. Choices may stand in any order.

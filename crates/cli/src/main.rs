@@ -1,6 +1,7 @@
 //! The `qwill` command. Thin: it parses arguments, calls the library and prints.
 
 mod args;
+mod batch;
 mod bench;
 mod chat;
 mod decide;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Quantize(args) => quantize::quantize(args),
         Command::Random(args) => random::random(args),
+        Command::Batch(args) => batch::batch(args),
         Command::Serve(args) => serve::serve(args),
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Devices(args) => devices::devices(args),

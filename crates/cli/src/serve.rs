@@ -8,7 +8,7 @@ use qwill_server::{LoadAt, ModelSource, Options, Server};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::args::{ServeArgs, ServedArg};
+use crate::args::{ServeArgs, ServedArg, SetupArgs};
 use crate::failure::{Failure, about};
 use crate::model::{load_with, options};
 
@@ -17,7 +17,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     if !args.host.is_loopback() && keys.is_empty() {
         eprintln!("qwill: anybody who reaches {} may ask this server: --api-key asks for a key", args.host);
     }
-    let server = Server::new(args.model.iter().map(|model| source(model, args)).collect(), limits(args, keys))?;
+    let at = if args.lazy { LoadAt::FirstUse } else { LoadAt::Start };
+    let server = Server::new(sources(&args.model, &args.setup, at), limits(args, keys))?;
     Runtime::new()?.block_on(async {
         // Taken before models are loaded, which may be for nothing otherwise.
         let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
@@ -28,11 +29,13 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     })
 }
 
-fn source(model: &ServedArg, args: &ServeArgs) -> ModelSource {
-    let at = if args.lazy { LoadAt::FirstUse } else { LoadAt::Start };
-    let (source, options, adapters) =
-        (model.source.clone(), options(&args.setup, KvType::F16), args.setup.lora.clone());
-    ModelSource::new(&model.name, at, move || Ok(load_with(&source, &options, &adapters)?))
+/// The models that arguments name, all set up in the same way.
+pub(crate) fn sources(models: &[ServedArg], setup: &SetupArgs, at: LoadAt) -> Vec<ModelSource> {
+    let source = |model: &ServedArg| {
+        let (source, options, adapters) = (model.source.clone(), options(setup, KvType::F16), setup.lora.clone());
+        ModelSource::new(&model.name, at, move || Ok(load_with(&source, &options, &adapters)?))
+    };
+    models.iter().map(source).collect()
 }
 
 fn limits(args: &ServeArgs, keys: Vec<String>) -> Options {

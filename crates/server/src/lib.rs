@@ -23,6 +23,7 @@
 
 mod anthropic;
 mod app;
+mod batch;
 mod blocks;
 mod dialect;
 mod embedded;
@@ -42,6 +43,7 @@ mod running;
 mod server;
 mod stream;
 
+pub use batch::{BatchError, BatchOptions, BatchSummary};
 pub use options::Options;
 pub use registry::{LoadAt, LoadError, ModelSource};
 pub use server::{Error, Server};

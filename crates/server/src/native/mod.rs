@@ -1,6 +1,7 @@
 //! Routes that are qwill's own, or llama.cpp's.
 
 mod decisions;
+mod infill;
 mod rerank;
 mod status;
 mod tokens;
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
         .route("/apply-template", post(tokens::apply_template))
+        .route("/infill", post(infill::fill))
         .route("/v1/rerank", post(rerank::rerank))
         .route("/v1/decisions", post(decisions::decide))
 }

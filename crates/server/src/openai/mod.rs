@@ -8,6 +8,7 @@ mod embeddings;
 pub(crate) mod failure;
 mod models;
 mod prompts;
+mod responses;
 
 use std::sync::Arc;
 
@@ -23,4 +24,6 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/completions", post(completions::complete))
         .route("/v1/embeddings", post(embeddings::embed))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/input_tokens", post(responses::input_tokens))
 }

@@ -16,25 +16,25 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// A server that runs.
-pub struct Served {
-    pub base: String,
-    pub client: reqwest::Client,
+pub(crate) struct Served {
+    pub(crate) base: String,
+    pub(crate) client: reqwest::Client,
     end: Option<oneshot::Sender<()>>,
-    pub running: JoinHandle<Result<(), qwill_server::Error>>,
+    pub(crate) running: JoinHandle<Result<(), qwill_server::Error>>,
 }
 
 /// The model that ships.
-pub fn demo() -> ModelSource {
+pub(crate) fn demo() -> ModelSource {
     source("demo", || ModelFiles::demo())
 }
 
 /// A model that says this.
-pub fn scripted(name: &str, reply: &'static str) -> ModelSource {
+pub(crate) fn scripted(name: &str, reply: &'static str) -> ModelSource {
     scripted_from(name, reply, PromptEnd::Reply)
 }
 
 /// A model whose prompts begin its thoughts, and that says this.
-pub fn scripted_thinker(name: &str, reply: &'static str) -> ModelSource {
+pub(crate) fn scripted_thinker(name: &str, reply: &'static str) -> ModelSource {
     scripted_from(name, reply, PromptEnd::Thoughts)
 }
 
@@ -54,7 +54,7 @@ fn source(name: &str, files: impl Fn() -> ModelFiles + Send + Sync + 'static) ->
 }
 
 impl Served {
-    pub async fn new(models: Vec<ModelSource>, options: Options) -> Self {
+    pub(crate) async fn new(models: Vec<ModelSource>, options: Options) -> Self {
         let server = Server::new(models, options).unwrap();
         server.load().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -66,21 +66,21 @@ impl Served {
     }
 
     /// Tells the server to end.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.end.take().unwrap().send(()).unwrap();
     }
 
-    pub fn get(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.base))
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> RequestBuilder {
         self.client.post(format!("{}{path}", self.base)).json(body).timeout(Duration::from_secs(60))
     }
 
     /// What is answered, which must be a success.
     #[track_caller]
-    pub fn ask(&self, path: &str, body: Value) -> impl Future<Output = Value> {
+    pub(crate) fn ask(&self, path: &str, body: Value) -> impl Future<Output = Value> {
         let request = self.post(path, &body);
         let path = path.to_owned();
         async move {
@@ -92,7 +92,7 @@ impl Served {
     }
 
     /// Status and body of what must fail.
-    pub async fn refusal(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn refusal(&self, path: &str, body: Value) -> (u16, Value) {
         let response = self.post(path, &body).send().await.unwrap();
         let status = response.status().as_u16();
         assert!(status >= 400, "{path} {body} was answered: {}", response.text().await.unwrap());
@@ -100,19 +100,19 @@ impl Served {
     }
 
     /// The whole text of a streamed answer.
-    pub async fn streamed(&self, path: &str, body: Value) -> String {
+    pub(crate) async fn streamed(&self, path: &str, body: Value) -> String {
         let response = self.post(path, &body).send().await.unwrap();
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         response.text().await.unwrap()
     }
 
     /// The data of server-sent events, with their names if they have any.
-    pub async fn events(&self, path: &str, body: Value) -> Vec<(String, String)> {
+    pub(crate) async fn events(&self, path: &str, body: Value) -> Vec<(String, String)> {
         events(&self.streamed(path, body).await)
     }
 }
 
-pub fn events(text: &str) -> Vec<(String, String)> {
+pub(crate) fn events(text: &str) -> Vec<(String, String)> {
     assert!(text.ends_with("\n\n"), "{text}");
     let event = |event: &str| {
         let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -122,7 +122,7 @@ pub fn events(text: &str) -> Vec<(String, String)> {
 }
 
 /// What a response is worth when it is not read to its end.
-pub async fn first_piece(mut response: Response) -> (Response, String) {
+pub(crate) async fn first_piece(mut response: Response) -> (Response, String) {
     let piece = response.chunk().await.unwrap().unwrap();
     let text = String::from_utf8(piece.to_vec()).unwrap();
     (response, text)
