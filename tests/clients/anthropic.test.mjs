@@ -41,7 +41,10 @@ test("a message, whole and streamed", async () => {
 
 test("tools and thoughts", async () => {
   const asked = { ...sky, model: "caller", tools, messages: [{ role: "user", content: "Oslo?" }] };
-  for (const called of [await client.messages.create(asked), await client.messages.stream(asked).finalMessage()]) {
+  for (const called of [
+    await client.messages.create(asked),
+    await client.messages.stream(asked).finalMessage(),
+  ]) {
     assert.equal(called.stop_reason, "tool_use");
     assert.deepEqual(called.content.at(-1).input, { city: "Oslo" });
   }

@@ -31,7 +31,12 @@ test("a chat, whole and streamed", async () => {
   assert.equal(text, whole.message.content);
   const formed = await client.chat({ ...sky, format: SKY });
   assert.ok(JSON.parse(formed.message.content).sky);
-  const said = await client.generate({ model: "demo", prompt: "What colour is the sky?", think: false, options });
+  const said = await client.generate({
+    model: "demo",
+    prompt: "What colour is the sky?",
+    think: false,
+    options,
+  });
   assert.equal(said.response, text);
 });
 

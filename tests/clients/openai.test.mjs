@@ -51,9 +51,14 @@ test("tools, by the client's own runner", async () => {
   assert.equal(whole.choices[0].finish_reason, "tool_calls");
   assert.equal(whole.choices[0].message.tool_calls[0].function.name, "weather");
   const streamed = await client.chat.completions.stream(asked).finalChatCompletion();
-  assert.deepEqual(JSON.parse(streamed.choices[0].message.tool_calls[0].function.arguments), { city: "Oslo" });
+  assert.deepEqual(JSON.parse(streamed.choices[0].message.tool_calls[0].function.arguments), {
+    city: "Oslo",
+  });
   const cities = [];
-  const called = { type: "function", function: { ...tools[0].function, function: ({ city }) => cities.push(city), parse: JSON.parse } };
+  const called = {
+    type: "function",
+    function: { ...tools[0].function, function: ({ city }) => cities.push(city), parse: JSON.parse },
+  };
   const runner = client.chat.completions.runTools({ ...asked, tools: [called] }, { maxChatCompletions: 1 });
   await runner.done();
   assert.deepEqual(cities, ["Oslo"]);
@@ -63,9 +68,17 @@ test("a form, thoughts, completions, embeddings", async () => {
   const format = { type: "json_schema", json_schema: { name: "sky", schema: SKY, strict: true } };
   const formed = await client.chat.completions.parse({ ...sky, response_format: format });
   assert.ok(["blue", "grey"].includes(JSON.parse(formed.choices[0].message.content).sky));
-  const thought = await client.chat.completions.create({ model: "thinker", messages: asked.messages, temperature: 0 });
+  const thought = await client.chat.completions.create({
+    model: "thinker",
+    messages: asked.messages,
+    temperature: 0,
+  });
   assert.equal(thought.choices[0].message.reasoning_content.trim(), "hm, so");
-  const completion = await client.completions.create({ model: "demo", prompt: ["One", "Two"], max_tokens: 3 });
+  const completion = await client.completions.create({
+    model: "demo",
+    prompt: ["One", "Two"],
+    max_tokens: 3,
+  });
   assert.equal(completion.choices.length, 2);
   // The client asks for base64 and decodes it.
   const vectors = await client.embeddings.create({ model: "demo", input: ["one", "two"], dimensions: 8 });
@@ -73,7 +86,12 @@ test("a form, thoughts, completions, embeddings", async () => {
 });
 
 test("responses, whole and streamed", async () => {
-  const input = { model: "demo", input: "What colour is the sky?", temperature: 0, reasoning: { effort: "none" } };
+  const input = {
+    model: "demo",
+    input: "What colour is the sky?",
+    temperature: 0,
+    reasoning: { effort: "none" },
+  };
   const whole = await client.responses.create(input);
   assert.match(whole.output_text, /blue/);
   const stream = client.responses.stream(input);
@@ -83,9 +101,17 @@ test("responses, whole and streamed", async () => {
   assert.equal(final.output_text, whole.output_text);
   assert.equal(pieces.join(""), whole.output_text);
   const tool = { type: "function", name: "weather", parameters: CITY, strict: false };
-  const called = await client.responses.create({ model: "caller", input: "Oslo?", temperature: 0, tools: [tool] });
+  const called = await client.responses.create({
+    model: "caller",
+    input: "Oslo?",
+    temperature: 0,
+    tools: [tool],
+  });
   assert.equal(called.output.at(-1).type, "function_call");
-  const parsed = await client.responses.parse({ ...input, text: { format: { type: "json_schema", name: "sky", schema: SKY } } });
+  const parsed = await client.responses.parse({
+    ...input,
+    text: { format: { type: "json_schema", name: "sky", schema: SKY } },
+  });
   assert.ok(JSON.parse(parsed.output_text).sky);
 });
 

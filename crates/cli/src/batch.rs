@@ -23,6 +23,9 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<(), Failure> {
     let told = |n_done: usize| bar.set_position(n_done as u64);
     let summary = Runtime::new()?.block_on(server.batch(&args.input, &args.output, options, told))?;
     bar.finish_and_clear();
-    eprintln!("{} answered, {} of them failed; {} were there", summary.n_answered, summary.n_failed, summary.n_before);
+    eprintln!(
+        "{} answered, {} of them failed; {} were there",
+        summary.n_answered, summary.n_failed, summary.n_before
+    );
     Ok(())
 }

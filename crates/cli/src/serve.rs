@@ -32,7 +32,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
 /// The models that arguments name, all set up in the same way.
 pub(crate) fn sources(models: &[ServedArg], setup: &SetupArgs, at: LoadAt) -> Vec<ModelSource> {
     let source = |model: &ServedArg| {
-        let (source, options, adapters) = (model.source.clone(), options(setup, KvType::F16), setup.lora.clone());
+        let (source, options, adapters) =
+            (model.source.clone(), options(setup, KvType::F16), setup.lora.clone());
         ModelSource::new(&model.name, at, move || Ok(load_with(&source, &options, &adapters)?))
     };
     models.iter().map(source).collect()
@@ -46,6 +47,7 @@ fn limits(args: &ServeArgs, keys: Vec<String>) -> Options {
         max_requests: args.max_requests,
         max_body_bytes: args.max_body << 20,
         max_prompt_tokens: args.max_prompt,
+        sessions_folder: args.sessions.clone(),
         request_timeout: Duration::from_secs(args.timeout),
         drain_timeout: Duration::from_secs(args.drain),
         ..Options::default()

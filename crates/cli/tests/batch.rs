@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 const N: usize = 60;
 
 fn scratch(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-batch-{name}", std::process::id()));
+    let path =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-batch-{name}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     path
 }
@@ -30,11 +31,13 @@ fn a_batch_that_was_killed_goes_on() {
     let (input, output) = (scratch("in.jsonl"), scratch("out.jsonl"));
     let line = |i: usize| match i {
         3 => "{broken".to_owned(),
-        4 => json!({"custom_id": "4", "method": "POST", "url": "/v1/chat/completions", "body": {"temp": 1}}).to_string(),
+        4 => json!({"custom_id": "4", "method": "POST", "url": "/v1/chat/completions", "body": {"temp": 1}})
+            .to_string(),
         5 => json!({"custom_id": "5", "url": "/v1/embeddings", "body": {"input": "x"}}).to_string(),
         i => {
             let body = json!({"messages": [{"role": "user", "content": format!("What is {i} + {i}?")}], "max_tokens": 30});
-            json!({"custom_id": i.to_string(), "method": "POST", "url": "/v1/chat/completions", "body": body}).to_string()
+            json!({"custom_id": i.to_string(), "method": "POST", "url": "/v1/chat/completions", "body": body})
+                .to_string()
         }
     };
     let lines: Vec<String> = (0..N).map(line).collect();
@@ -71,9 +74,16 @@ fn a_batch_that_was_killed_goes_on() {
 
     // Done is done, and other requests' answers are not mixed with these.
     let again = batch(&input, &output).output().unwrap();
-    assert!(String::from_utf8(again.stderr).unwrap().contains(&format!("0 answered, 0 of them failed; {N} were there")));
+    assert!(
+        String::from_utf8(again.stderr)
+            .unwrap()
+            .contains(&format!("0 answered, 0 of them failed; {N} were there"))
+    );
     std::fs::write(&input, lines[1..].join("\n")).unwrap();
     let refused = batch(&input, &output).output().unwrap();
     let errors = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && errors.contains("line 1 answers \"0\", but the request there is \"1\""), "{errors}");
+    assert!(
+        !refused.status.success() && errors.contains("line 1 answers \"0\", but the request there is \"1\""),
+        "{errors}"
+    );
 }

@@ -13,7 +13,8 @@ use qwill_testkit::scripted::{PromptEnd, Script, TagKind, scripted_gguf};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-const CALL: &str = "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
+const CALL: &str =
+    "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
 const THOUGHTS: &str = "hm, so\n</think>\n\nYes.";
 
 fn source(name: &str, files: impl Fn() -> ModelFiles + Send + Sync + 'static) -> ModelSource {
@@ -25,7 +26,10 @@ fn source(name: &str, files: impl Fn() -> ModelFiles + Send + Sync + 'static) ->
 fn scripted(name: &str, reply: &'static str, prompt_end: PromptEnd) -> ModelSource {
     source(name, move || {
         let script = Script { reply, piece: 3, tags: TagKind::UserDefined, prompt_end };
-        ModelFiles::from_sources("scripted", vec![Arc::new(MemorySource::new("s.gguf", scripted_gguf(&script)))])
+        ModelFiles::from_sources(
+            "scripted",
+            vec![Arc::new(MemorySource::new("s.gguf", scripted_gguf(&script)))],
+        )
     })
 }
 

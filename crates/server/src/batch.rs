@@ -105,7 +105,9 @@ impl Server {
             let answer = answer.map_err(at(input))?;
             let is_failed = answer["response"]["status_code"] != StatusCode::OK.as_u16();
             // In one write, so that what is killed leaves whole lines.
-            file.write_all(format!("{answer}\n").as_bytes()).and_then(|()| file.flush()).map_err(at(output))?;
+            file.write_all(format!("{answer}\n").as_bytes())
+                .and_then(|()| file.flush())
+                .map_err(at(output))?;
             summary.n_answered += 1;
             summary.n_failed += usize::from(is_failed);
             on_answer(n_before + summary.n_answered);
@@ -134,7 +136,8 @@ fn continued(input: &Path, output: &Path) -> Result<(BufWriter<File>, usize), Ba
     let mut answers = BufReader::new(&file);
     let mut line = Vec::new();
     while answers.read_until(b'\n', &mut line).map_err(at(output))? > 0 {
-        let answer: Option<Value> = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice(line).ok());
+        let answer: Option<Value> =
+            line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice(line).ok());
         let Some(answer) = answer else { break };
         n += 1;
         let request = requests.next().transpose().map_err(at(input))?;

@@ -45,7 +45,9 @@ pub(crate) async fn embed(
         let context = handle.info().context_length;
         let ids = |item| {
             let mut ids = match item {
-                Item::Text(text) => handle.tokenizer()?.encode_for_embedding(&text).map_err(qwill::Error::from)?,
+                Item::Text(text) => {
+                    handle.tokenizer()?.encode_for_embedding(&text).map_err(qwill::Error::from)?
+                }
                 Item::Tokens(ids) => ids,
             };
             if too_long == TooLong::Cut {

@@ -87,9 +87,12 @@ impl From<qwill::Error> for Failure {
         use qwill::Error as E;
         let kind = match &error {
             E::PromptTooLong { .. } => Kind::PromptTooLong,
-            E::Request(_) | E::Text(_) | E::Tokenizer(_) | E::ContextTooLong { .. } | E::NoLogits | E::Adapter(_) => {
-                Kind::Invalid
-            }
+            E::Request(_)
+            | E::Text(_)
+            | E::Tokenizer(_)
+            | E::ContextTooLong { .. }
+            | E::NoLogits
+            | E::Adapter(_) => Kind::Invalid,
             other if other.code() == "out-of-memory" => Kind::Unavailable,
             _ => Kind::Internal,
         };

@@ -32,7 +32,11 @@ impl Fields {
     }
 
     /// Takes a field out; null says nothing. `right` says what it may be.
-    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str, right: &str) -> Result<Option<T>, Failure> {
+    pub(crate) fn take<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        right: &str,
+    ) -> Result<Option<T>, Failure> {
         match self.left.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => {
@@ -47,7 +51,8 @@ impl Fields {
     /// Takes a field out that must be there.
     pub(crate) fn need<T: DeserializeOwned>(&mut self, name: &str, right: &str) -> Result<T, Failure> {
         let taken = self.take(name, right)?;
-        taken.ok_or_else(|| Failure::invalid(format!("{} is missing; it must be {right}", self.path_of(name))))
+        taken
+            .ok_or_else(|| Failure::invalid(format!("{} is missing; it must be {right}", self.path_of(name))))
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Failure> {

@@ -63,7 +63,10 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
     if is_own || app.options.origins.iter().any(|allowed| allowed == "*" || allowed == origin) {
         return Ok(());
     }
-    Err(Failure::new(Kind::Forbidden, format!("pages of {origin} may not ask this server; --cors allows them")))
+    Err(Failure::new(
+        Kind::Forbidden,
+        format!("pages of {origin} may not ask this server; --cors allows them"),
+    ))
 }
 
 fn check_key(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
@@ -71,10 +74,14 @@ fn check_key(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
     if keys.is_empty() {
         return Ok(());
     }
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let shown = bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes()));
     let shown = shown.ok_or_else(|| {
-        Failure::new(Kind::Unauthorized, "a key is needed: \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"")
+        Failure::new(
+            Kind::Unauthorized,
+            "a key is needed: \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"",
+        )
     })?;
     // All are compared, each in the same time whatever it has in common.
     let fits = keys.iter().fold(subtle::Choice::from(0), |fits, key| fits | key.as_bytes().ct_eq(shown));

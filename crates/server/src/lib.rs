@@ -42,6 +42,7 @@ mod routes;
 mod running;
 mod server;
 mod stream;
+mod table;
 
 pub use batch::{BatchError, BatchOptions, BatchSummary};
 pub use options::Options;

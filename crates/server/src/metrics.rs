@@ -56,9 +56,17 @@ impl Default for Metrics {
         let counted = &mut this.counted;
         counted.register("answers", "Requests that were answered", this.answers.clone());
         counted.register("prompt_tokens", "Tokens of prompts", this.prompt_tokens.clone());
-        counted.register("cached_tokens", "Tokens of prompts that were in the cache", this.cached_tokens.clone());
+        counted.register(
+            "cached_tokens",
+            "Tokens of prompts that were in the cache",
+            this.cached_tokens.clone(),
+        );
         counted.register("reply_tokens", "Tokens of replies", this.reply_tokens.clone());
-        counted.register("broken_off", "Requests that ended early, by clients mostly", this.broken_off.clone());
+        counted.register(
+            "broken_off",
+            "Requests that ended early, by clients mostly",
+            this.broken_off.clone(),
+        );
         let (first, reply) = (this.first_token.clone(), this.reply.clone());
         counted.register_with_unit("first_token", "Until the first token", Unit::Seconds, first);
         counted.register_with_unit("reply", "Until the last token", Unit::Seconds, reply);

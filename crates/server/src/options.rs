@@ -1,5 +1,6 @@
 //! What a server allows.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a server allows.
@@ -17,6 +18,8 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// Tokens of a prompt; absent: as many as the context holds.
     pub max_prompt_tokens: Option<usize>,
+    /// Where conversations may be saved; absent: nowhere.
+    pub sessions_folder: Option<PathBuf>,
     /// How long a request may take, its wait included.
     pub request_timeout: Duration,
     /// How long a client may take to send its request, or to take the next piece of a reply.
@@ -34,6 +37,7 @@ impl Default for Options {
             max_requests: 256,
             max_body_bytes: 16 << 20,
             max_prompt_tokens: None,
+            sessions_folder: None,
             request_timeout: Duration::from_secs(600),
             client_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),

@@ -28,7 +28,8 @@ impl FromRequest<Arc<App>> for Payload {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
         let limit = app.options.max_body_bytes;
         let too_large = || Failure::new(Kind::TooLarge, format!("the body is larger than {limit} bytes"));
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let length =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if length.is_some_and(|length: usize| length > limit) {
             return Err(too_large());
         }
@@ -40,7 +41,9 @@ impl FromRequest<Arc<App>> for Payload {
         })?;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(other) => Err(Failure::invalid(format!("the body must be a JSON object, not {}", shown(&other)))),
+            Ok(other) => {
+                Err(Failure::invalid(format!("the body must be a JSON object, not {}", shown(&other))))
+            }
             Err(error) => Err(Failure::invalid(format!("the body is no JSON: {error}"))),
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::spawn_blocking;
 
 pub(crate) use self::lease::Lease;
+use self::lease::Place;
 pub(crate) use self::slot::Slot;
 pub use self::source::{LoadAt, LoadError, ModelSource};
 use crate::failure::{Failure, Kind};
@@ -52,7 +53,10 @@ impl Registry {
         found.ok_or_else(|| {
             let names: Vec<&str> = self.slots.iter().map(|slot| slot.name()).collect();
             let name = name.unwrap_or_default();
-            Failure::new(Kind::NoModel, format!("there is no model \"{name}\"; there is {}", names.join(", ")))
+            Failure::new(
+                Kind::NoModel,
+                format!("there is no model \"{name}\"; there is {}", names.join(", ")),
+            )
         })
     }
 
@@ -60,7 +64,7 @@ impl Registry {
     pub(crate) async fn lease(self: &Arc<Self>, name: Option<&str>, n: usize) -> Result<Lease, Failure> {
         let slot = self.find(name)?;
         // Counted before it is looked at, so that nobody puts it away in between.
-        let place = slot.admit(n, self.max_requests, &self.ended)?;
+        let place = Place::take(slot, n, self.max_requests, &self.ended)?;
         let model = match slot.loaded() {
             Some(model) => model,
             None => self.loaded(slot.clone()).await?,
@@ -107,7 +111,8 @@ impl Registry {
 
     /// Puts away the model that has not been asked for the longest, of those that nobody uses; whether there was one.
     async fn put_idle_away(&self) -> bool {
-        let mut idle: Vec<_> = self.slots.iter().filter_map(|slot| Some((slot.idle_since()?, slot))).collect();
+        let mut idle: Vec<_> =
+            self.slots.iter().filter_map(|slot| Some((slot.idle_since()?, slot))).collect();
         idle.sort_by_key(|(since, _)| *since);
         for (_, slot) in idle {
             if slot.put_away().await {

@@ -28,6 +28,8 @@ pub(crate) struct Running {
     deadline: Pin<Box<Sleep>>,
     phase: watch::Receiver<Phase>,
     is_stopped: bool,
+    /// Where the conversation is kept with the reply, if it is.
+    kept: Option<(usize, ChatRequest)>,
     /// The model is let go behind its replies.
     lease: Lease,
     app: Arc<App>,
@@ -72,9 +74,16 @@ impl Running {
             deadline: Box::pin(sleep_until(deadline)),
             phase: app.phase.subscribe(),
             is_stopped: false,
+            kept: None,
             lease,
             app: app.clone(),
         })
+    }
+
+    /// Keeps the conversation with its first reply under a number.
+    pub(crate) fn keeping(mut self, kept: Option<(usize, ChatRequest)>) -> Self {
+        self.kept = kept;
+        self
     }
 
     /// What requests call the model.
@@ -129,6 +138,11 @@ impl Running {
             replies.extend(of_one);
         }
         self.heard = Heard::All;
+        if let (Some((id, request)), Some(reply)) = (self.kept.take(), replies.first()) {
+            let mut session = self.lease.model().session(request);
+            session.take(reply)?;
+            self.lease.slot().keep(id, session)?;
+        }
         Ok(replies)
     }
 
@@ -158,7 +172,9 @@ fn poll_any(
         match Pin::new(&mut all[at]).poll_next(context) {
             Poll::Ready(Some(event)) => {
                 *turn = at + 1;
-                return Poll::Ready(Some(event.map(|event| ChoiceEvent { index: at * n + event.index, ..event })));
+                return Poll::Ready(Some(
+                    event.map(|event| ChoiceEvent { index: at * n + event.index, ..event }),
+                ));
             }
             Poll::Ready(None) => {}
             Poll::Pending => are_done = false,

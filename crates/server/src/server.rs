@@ -132,7 +132,8 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, Error> {
         return Ok(Some(layer.allow_origin(Any)));
     }
     let parse = |origin: &String| {
-        let is_origin = origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
+        let is_origin =
+            origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
         let value = HeaderValue::from_str(origin).ok().filter(|_| is_origin);
         value.ok_or_else(|| Error::Origin(origin.clone()))
     };

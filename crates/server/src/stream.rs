@@ -47,7 +47,11 @@ impl Out {
 }
 
 /// An answer that a task writes. The task ends with the client.
-pub(crate) fn respond<F>(app: &Arc<App>, form: Form, write: impl FnOnce(Arc<Out>) -> F + Send + 'static) -> Response
+pub(crate) fn respond<F>(
+    app: &Arc<App>,
+    form: Form,
+    write: impl FnOnce(Arc<Out>) -> F + Send + 'static,
+) -> Response
 where
     F: Future<Output = Result<(), Failure>> + Send,
 {

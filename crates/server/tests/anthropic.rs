@@ -23,7 +23,8 @@ fn assembled(events: &[(String, String)]) -> Value {
             "content_block_delta" => {
                 let block = message.pointer_mut(&block.unwrap()).unwrap();
                 let add = |block: &mut Value, field: &str| {
-                    let text = block[field].as_str().unwrap().to_owned() + event["delta"][field].as_str().unwrap();
+                    let text =
+                        block[field].as_str().unwrap().to_owned() + event["delta"][field].as_str().unwrap();
                     block[field] = text.into();
                 };
                 match event["delta"]["type"].as_str().unwrap() {
@@ -76,8 +77,10 @@ async fn both(served: &Served, mut body: Value) -> Value {
 
 #[tokio::test]
 async fn messages_whole_and_in_parts() {
-    let call = "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
-    let models = vec![demo(), scripted("caller", call), scripted_thinker("thinker", "hm, so\n</think>\n\nYes.")];
+    let call =
+        "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
+    let models =
+        vec![demo(), scripted("caller", call), scripted_thinker("thinker", "hm, so\n</think>\n\nYes.")];
     let served = Served::new(models, Options::default()).await;
     let sky = json!({
         "model": "demo", "max_tokens": 60, "temperature": 0, "metadata": {"user_id": "me"},
@@ -86,16 +89,23 @@ async fn messages_whole_and_in_parts() {
     let message = both(&served, sky.clone()).await;
     let text = message["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("blue"), "{message}");
-    assert_eq!((&message["type"], &message["role"], &message["stop_reason"]), (&json!("message"), &json!("assistant"), &json!("end_turn")));
+    assert_eq!(
+        (&message["type"], &message["role"], &message["stop_reason"]),
+        (&json!("message"), &json!("assistant"), &json!("end_turn"))
+    );
     let usage = &message["usage"];
     let n_read = usage["input_tokens"].as_u64().unwrap() + usage["cache_read_input_tokens"].as_u64().unwrap();
-    let count = served.ask("/v1/messages/count_tokens", json!({"model": "demo", "messages": sky["messages"]})).await;
+    let count =
+        served.ask("/v1/messages/count_tokens", json!({"model": "demo", "messages": sky["messages"]})).await;
     assert_eq!(count, json!({"input_tokens": n_read}));
 
     let mut stopped = sky.clone();
     stopped["stop_sequences"] = json!(["never", "blue"]);
     let stopped = both(&served, stopped).await;
-    assert_eq!((&stopped["stop_reason"], &stopped["stop_sequence"]), (&json!("stop_sequence"), &json!("blue")));
+    assert_eq!(
+        (&stopped["stop_reason"], &stopped["stop_sequence"]),
+        (&json!("stop_sequence"), &json!("blue"))
+    );
     let mut short = sky.clone();
     short["max_tokens"] = json!(2);
     assert_eq!(both(&served, short).await["stop_reason"], "max_tokens");
@@ -103,7 +113,11 @@ async fn messages_whole_and_in_parts() {
     thinking["max_tokens"] = json!(400);
     thinking["thinking"] = json!({"type": "enabled", "budget_tokens": 200});
     let thought = served.ask("/v1/messages", thinking).await;
-    assert_eq!((&thought["content"][0]["type"], &thought["content"][1]["type"]), (&json!("thinking"), &json!("text")), "{thought}");
+    assert_eq!(
+        (&thought["content"][0]["type"], &thought["content"][1]["type"]),
+        (&json!("thinking"), &json!("text")),
+        "{thought}"
+    );
     let mut formed = sky.clone();
     let schema = json!({"type": "object", "properties": {"sky": {"enum": ["blue", "grey"]}}, "required": ["sky"], "additionalProperties": false});
     formed["output_config"] = json!({"format": {"type": "json_schema", "schema": schema}});
@@ -116,7 +130,10 @@ async fn messages_whole_and_in_parts() {
     let called = both(&served, body).await;
     assert_eq!(called["stop_reason"], "tool_use");
     let call = called["content"].as_array().unwrap().last().unwrap();
-    assert_eq!((&call["type"], &call["name"], &call["input"]), (&json!("tool_use"), &json!("weather"), &json!({"city": "Oslo"})));
+    assert_eq!(
+        (&call["type"], &call["name"], &call["input"]),
+        (&json!("tool_use"), &json!("weather"), &json!({"city": "Oslo"}))
+    );
     // The conversation goes on with what the tool answered.
     let mut further = sky.clone();
     further["tools"] = tools;
@@ -142,15 +159,42 @@ async fn messages_whole_and_in_parts() {
         (with("max_tokens", Value::Null), 400, "invalid_request_error", "max_tokens is missing"),
         (with("model", json!("claude")), 404, "not_found_error", "no model \"claude\""),
         (with("wish", json!(1)), 400, "invalid_request_error", "\"wish\" is not known"),
-        (with("tools", json!([{"type": "web_search_20250305", "name": "web_search"}])), 400, "invalid_request_error", "tools[0].type"),
-        (with("messages", json!([{"role": "user", "content": [{"type": "image", "source": {}}]}])), 400, "invalid_request_error", "\"image\""),
-        (with("messages", json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])), 400, "invalid_request_error", "cannot continue"),
+        (
+            with("tools", json!([{"type": "web_search_20250305", "name": "web_search"}])),
+            400,
+            "invalid_request_error",
+            "tools[0].type",
+        ),
+        (
+            with("messages", json!([{"role": "user", "content": [{"type": "image", "source": {}}]}])),
+            400,
+            "invalid_request_error",
+            "\"image\"",
+        ),
+        (
+            with(
+                "messages",
+                json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]),
+            ),
+            400,
+            "invalid_request_error",
+            "cannot continue",
+        ),
         (with("tool_choice", json!({"type": "some"})), 400, "invalid_request_error", "tool_choice.type"),
-        (with("thinking", json!({"type": "enabled", "budget_tokens": 60})), 400, "invalid_request_error", "less than max_tokens"),
+        (
+            with("thinking", json!({"type": "enabled", "budget_tokens": 60})),
+            400,
+            "invalid_request_error",
+            "less than max_tokens",
+        ),
     ] {
         let (found, error) = served.refusal("/v1/messages", body).await;
         let message = error["error"]["message"].as_str().unwrap();
-        assert_eq!((found, error["error"]["type"].as_str().unwrap(), &error["type"]), (status, kind, &json!("error")), "{message}");
+        assert_eq!(
+            (found, error["error"]["type"].as_str().unwrap(), &error["type"]),
+            (status, kind, &json!("error")),
+            "{message}"
+        );
         assert!(message.contains(words), "\"{words}\" is not in: {message}");
     }
 }

@@ -54,9 +54,13 @@ async fn keys_origins_and_sizes() {
     let keyed = |body: &Value| served.post(path, body).bearer_auth("one");
     assert_eq!(status(keyed(&body).header("origin", "https://bad.example")).await, 403);
     let good = keyed(&body).header("origin", "https://good.example").send().await.unwrap();
-    assert_eq!((good.status().as_u16(), &good.headers()["access-control-allow-origin"]), (200, &"https://good.example".parse().unwrap()));
+    assert_eq!(
+        (good.status().as_u16(), &good.headers()["access-control-allow-origin"]),
+        (200, &"https://good.example".parse().unwrap())
+    );
     let preflight = served.client.request(reqwest::Method::OPTIONS, format!("{}{path}", served.base));
-    let preflight = preflight.header("origin", "https://good.example").header("access-control-request-method", "POST");
+    let preflight =
+        preflight.header("origin", "https://good.example").header("access-control-request-method", "POST");
     assert_eq!(status(preflight).await, 200);
     let of = |text: String| json!({"messages": [{"role": "user", "content": text}]});
     assert_eq!(status(keyed(&of("x".repeat(2000)))).await, 413);

@@ -17,8 +17,10 @@ fn joined(lines: &[Value], field: &str) -> String {
 
 #[tokio::test]
 async fn chats_prompts_and_models() {
-    let call = "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
-    let models = vec![demo(), scripted("caller", call), scripted_thinker("thinker", "hm, so\n</think>\n\nYes.")];
+    let call =
+        "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
+    let models =
+        vec![demo(), scripted("caller", call), scripted_thinker("thinker", "hm, so\n</think>\n\nYes.")];
     let served = Served::new(models, Options::default()).await;
     let sky = json!({
         "model": "demo:latest", "think": false, "options": {"temperature": 0, "num_predict": 60, "num_ctx": 1024, "num_thread": 2},
@@ -28,7 +30,14 @@ async fn chats_prompts_and_models() {
     let (last, before) = told.split_last().unwrap();
     assert!(before.iter().all(|line| line["done"] == false && line["model"] == "demo"));
     assert_eq!((&last["done"], &last["done_reason"]), (&json!(true), &json!("stop")));
-    for field in ["total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration"] {
+    for field in [
+        "total_duration",
+        "load_duration",
+        "prompt_eval_count",
+        "prompt_eval_duration",
+        "eval_count",
+        "eval_duration",
+    ] {
         assert!(last[field].as_u64().unwrap() > 0, "{field} {last}");
     }
     assert!(last["created_at"].as_str().unwrap().ends_with('Z'));
@@ -36,8 +45,12 @@ async fn chats_prompts_and_models() {
     assert!(text.contains("blue"), "{text}");
     let mut whole = sky.clone();
     whole["stream"] = json!(false);
-    assert_eq!(served.ask("/api/chat", whole.clone()).await["message"], json!({"role": "assistant", "content": text}));
-    whole["format"] = json!({"type": "object", "properties": {"sky": {"enum": ["blue", "grey"]}}, "required": ["sky"]});
+    assert_eq!(
+        served.ask("/api/chat", whole.clone()).await["message"],
+        json!({"role": "assistant", "content": text})
+    );
+    whole["format"] =
+        json!({"type": "object", "properties": {"sky": {"enum": ["blue", "grey"]}}, "required": ["sky"]});
     let formed = served.ask("/api/chat", whole.clone()).await;
     let form: Value = serde_json::from_str(formed["message"]["content"].as_str().unwrap()).unwrap();
     assert!(form["sky"].is_string());
@@ -60,7 +73,8 @@ async fn chats_prompts_and_models() {
     raw["stream"] = json!(false);
     assert!(served.ask("/api/generate", raw).await["response"].is_string());
 
-    let embedded = served.ask("/api/embed", json!({"model": "demo", "input": ["one", "two"], "dimensions": 4})).await;
+    let embedded =
+        served.ask("/api/embed", json!({"model": "demo", "input": ["one", "two"], "dimensions": 4})).await;
     assert_eq!(embedded["embeddings"][1].as_array().unwrap().len(), 4, "{embedded}");
     let long = json!({"model": "demo", "input": "x ".repeat(3000)});
     assert_eq!(served.ask("/api/embed", long.clone()).await["prompt_eval_count"], 1024);
@@ -97,7 +111,12 @@ async fn chats_prompts_and_models() {
         ("/api/chat", with("options", json!({"mirostat": 2})), 400, "mirostat is 2"),
         ("/api/chat", with("format", json!("xml")), 400, "format must be"),
         ("/api/chat", with("think", json!("hard")), 400, "think must be"),
-        ("/api/chat", with("messages", json!([{"role": "user", "content": "x", "images": ["aGk="]}])), 400, "messages[0].images"),
+        (
+            "/api/chat",
+            with("messages", json!([{"role": "user", "content": "x", "images": ["aGk="]}])),
+            400,
+            "messages[0].images",
+        ),
         ("/api/generate", json!({"model": "demo", "prompt": "x", "context": [1]}), 400, "context is [1]"),
         ("/api/pull", json!({"model": "demo"}), 404, "no route /api/pull"),
     ] {

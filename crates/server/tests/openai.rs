@@ -54,11 +54,14 @@ async fn chats_and_completions() {
     let told = chunks(&served, "/v1/chat/completions", hello(more)).await;
     assert_eq!(joined(&told, 0, "/delta/content"), text);
     assert_eq!(told[0]["choices"][0]["delta"], json!({"role": "assistant", "content": ""}));
-    assert!(told.iter().all(|chunk| chunk["object"] == "chat.completion.chunk" && chunk["id"] == told[0]["id"]));
+    assert!(
+        told.iter().all(|chunk| chunk["object"] == "chat.completion.chunk" && chunk["id"] == told[0]["id"])
+    );
     let (last, end) = (&told[told.len() - 1], &told[told.len() - 2]);
     assert_eq!((&last["choices"], &last["usage"]["completion_tokens"]), (&json!([]), &json!(n_tokens)));
     assert_eq!((&end["choices"][0]["finish_reason"], &end["usage"]), (&json!("stop"), &Value::Null));
-    let logprobs = told.iter().filter_map(|chunk| chunk.pointer("/choices/0/logprobs/content")?.as_array()).flatten();
+    let logprobs =
+        told.iter().filter_map(|chunk| chunk.pointer("/choices/0/logprobs/content")?.as_array()).flatten();
     assert_eq!(logprobs.clone().count() as u64, n_tokens - 1);
     assert!(logprobs.clone().all(|token| token["top_logprobs"].as_array().unwrap().len() == 2));
 
@@ -74,9 +77,11 @@ async fn chats_and_completions() {
     let stopped = served.ask("/v1/chat/completions", hello(json!({"stop": "blue"}))).await;
     assert_eq!(stopped["choices"][0]["message"]["content"], text.split("blue").next().unwrap());
     let schema = json!({"type": "object", "properties": {"sky": {"enum": ["blue", "grey"]}}, "required": ["sky"], "additionalProperties": false});
-    let format = json!({"type": "json_schema", "json_schema": {"name": "sky", "schema": schema, "strict": true}});
+    let format =
+        json!({"type": "json_schema", "json_schema": {"name": "sky", "schema": schema, "strict": true}});
     let formed = served.ask("/v1/chat/completions", hello(json!({"response_format": format}))).await;
-    let form: Value = serde_json::from_str(formed["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+    let form: Value =
+        serde_json::from_str(formed["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
     assert!(["blue", "grey"].contains(&form["sky"].as_str().unwrap()));
     let thinking = json!({"chat_template_kwargs": {"enable_thinking": true}, "max_tokens": 200});
     let thought = served.ask("/v1/chat/completions", hello(thinking)).await;
@@ -93,7 +98,8 @@ async fn chats_and_completions() {
     let told = chunks(&served, "/v1/completions", streaming).await;
     assert_eq!(joined(&told, 0, "/text"), text);
     let tokens = |whole: &Value| whole["choices"][0]["logprobs"]["tokens"].as_array().unwrap().len();
-    let streamed: usize = told.iter().filter(|chunk| !chunk["choices"][0]["logprobs"].is_null()).map(tokens).sum();
+    let streamed: usize =
+        told.iter().filter(|chunk| !chunk["choices"][0]["logprobs"].is_null()).map(tokens).sum();
     assert_eq!(streamed, tokens(&whole));
     let ids = served.ask("/tokenize", json!({"content": "<|im_start|>user\nHi"})).await["tokens"].clone();
     assert_eq!(served.ask("/detokenize", json!({"tokens": ids})).await["content"], "<|im_start|>user\nHi");
@@ -120,11 +126,18 @@ async fn chats_and_completions() {
         .ask("/v1/decisions", json!({"input": "Hello!", "questions": [{"type": "predicate", "instructions": "It is a greeting."}]}))
         .await;
     assert!(decision["answers"][0]["probability"].is_number(), "{decision}");
-    let prompt = served.ask("/apply-template", json!({"messages": [{"role": "user", "content": "Hi"}]})).await;
+    let prompt =
+        served.ask("/apply-template", json!({"messages": [{"role": "user", "content": "Hi"}]})).await;
     assert!(prompt["prompt"].as_str().unwrap().contains("<|im_start|>user\nHi"));
     let metrics = served.get("/metrics").send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("qwill_answers_total{route=\"/v1/chat/completions\",status=\"200\"}"), "{metrics}");
-    assert!(metrics.contains("qwill_running{model=\"demo\"} 0") && metrics.contains("qwill_loaded{model=\"demo\"} 1"));
+    assert!(
+        metrics.contains("qwill_answers_total{route=\"/v1/chat/completions\",status=\"200\"}"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("qwill_running{model=\"demo\"} 0")
+            && metrics.contains("qwill_loaded{model=\"demo\"} 1")
+    );
 
     // What is wrong is named.
     for (path, body, status, words) in [
@@ -133,7 +146,12 @@ async fn chats_and_completions() {
         ("/v1/chat/completions", hello(json!({"model": "gpt-9"})), 404, "no model \"gpt-9\""),
         ("/v1/chat/completions", hello(json!({"prompt": "x"})), 400, "/v1/completions"),
         ("/v1/chat/completions", hello(json!({"stream": "yes"})), 400, "stream must be true or false"),
-        ("/v1/chat/completions", hello(json!({"messages": [{"role": "user", "content": "x ".repeat(3000)}]})), 400, "the context holds 1024"),
+        (
+            "/v1/chat/completions",
+            hello(json!({"messages": [{"role": "user", "content": "x ".repeat(3000)}]})),
+            400,
+            "the context holds 1024",
+        ),
         ("/v1/chat/completions", json!({}), 400, "no messages"),
         ("/v1/completions", json!({"prompt": []}), 400, "prompt has 0 entries"),
         ("/v1/completions", json!({"prompt": "x", "best_of": 3}), 400, "best_of must be n"),
@@ -146,13 +164,20 @@ async fn chats_and_completions() {
         let message = error["error"]["message"].as_str().unwrap();
         assert!(found == status && message.contains(words), "{path} {body}: {found} {message}");
     }
-    let broken = served.client.post(format!("{}/v1/chat/completions", served.base)).body("{\"a\": ").send().await.unwrap();
+    let broken = served
+        .client
+        .post(format!("{}/v1/chat/completions", served.base))
+        .body("{\"a\": ")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(broken.status(), 400);
 }
 
 #[tokio::test]
 async fn tools_and_thoughts_are_told_in_parts() {
-    let call = "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
+    let call =
+        "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
     let models = vec![scripted("caller", call), scripted_thinker("thinker", "hm, so\n</think>\n\nYes.")];
     let served = Served::new(models, Options::default()).await;
     let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}});
@@ -160,7 +185,11 @@ async fn tools_and_thoughts_are_told_in_parts() {
     let mut body = json!({"model": "caller", "messages": [{"role": "user", "content": "Oslo?"}], "tools": tools, "temperature": 0});
     let whole = served.ask("/v1/chat/completions", body.clone()).await;
     let (choice, call) = (&whole["choices"][0], &whole["choices"][0]["message"]["tool_calls"][0]);
-    assert_eq!((&choice["finish_reason"], &call["type"]), (&json!("tool_calls"), &json!("function")), "{whole}");
+    assert_eq!(
+        (&choice["finish_reason"], &call["type"]),
+        (&json!("tool_calls"), &json!("function")),
+        "{whole}"
+    );
     assert_eq!(call["function"], json!({"name": "weather", "arguments": "{\"city\": \"Oslo\"}"}));
     assert!(call["id"].as_str().unwrap().starts_with("call_"));
 

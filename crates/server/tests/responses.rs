@@ -56,8 +56,10 @@ async fn both(served: &Served, mut body: Value) -> Value {
 
 #[tokio::test]
 async fn responses_whole_and_in_parts() {
-    let call = "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
-    let models = vec![demo(), scripted("caller", call), scripted_thinker("thinker", "hm, so\n</think>\n\nYes.")];
+    let call =
+        "Well.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
+    let models =
+        vec![demo(), scripted("caller", call), scripted_thinker("thinker", "hm, so\n</think>\n\nYes.")];
     let served = Served::new(models, Options::default()).await;
     let sky = json!({
         "model": "demo", "input": "What colour is the sky?", "temperature": 0, "max_output_tokens": 60,
@@ -75,25 +77,33 @@ async fn responses_whole_and_in_parts() {
         body
     };
     let short = both(&served, with("max_output_tokens", json!(2))).await;
-    assert_eq!((&short["status"], &short["output"][0]["status"]), (&json!("incomplete"), &json!("incomplete")));
+    assert_eq!(
+        (&short["status"], &short["output"][0]["status"]),
+        (&json!("incomplete"), &json!("incomplete"))
+    );
     let schema = json!({"type": "object", "properties": {"sky": {"enum": ["blue", "grey"]}}, "required": ["sky"], "additionalProperties": false});
     let format = json!({"format": {"type": "json_schema", "name": "sky", "schema": schema, "strict": true}});
     let formed = both(&served, with("text", format)).await;
-    let form: Value = serde_json::from_str(formed["output"][0]["content"][0]["text"].as_str().unwrap()).unwrap();
+    let form: Value =
+        serde_json::from_str(formed["output"][0]["content"][0]["text"].as_str().unwrap()).unwrap();
     assert!(form["sky"].is_string());
 
     let tools = json!([{"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}, "strict": null}]);
     let body = json!({"model": "caller", "input": [{"role": "user", "content": "Oslo?"}], "temperature": 0, "tools": tools});
     let called = both(&served, body).await;
     let call = called["output"].as_array().unwrap().last().unwrap();
-    assert_eq!((&call["type"], &call["name"], &call["arguments"]), (&json!("function_call"), &json!("weather"), &json!("{\"city\": \"Oslo\"}")));
+    assert_eq!(
+        (&call["type"], &call["name"], &call["arguments"]),
+        (&json!("function_call"), &json!("weather"), &json!("{\"city\": \"Oslo\"}"))
+    );
     // The conversation goes on with all that was told.
     let mut input = vec![json!({"role": "user", "content": "Oslo?"})];
     input.extend(called["output"].as_array().unwrap().clone());
     input.push(json!({"type": "function_call_output", "call_id": call["call_id"], "output": "Rain."}));
     served.ask("/v1/responses", with("input", json!(input))).await;
     let thought = both(&served, json!({"model": "thinker", "input": "So?", "temperature": 0})).await;
-    let kinds: Vec<_> = thought["output"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
+    let kinds: Vec<_> =
+        thought["output"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["reasoning", "message"]);
 
     for (body, words) in [

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import unittest
+from typing import Literal
 
 import anthropic
 import ollama
@@ -23,7 +24,7 @@ CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required"
 class Sky(BaseModel):
     """A form for replies."""
 
-    sky: str
+    sky: Literal["blue", "grey"]
 
 
 @tool
@@ -59,8 +60,12 @@ class Clients(unittest.TestCase):
         called = client.chat.completions.create(model="caller", messages=OSLO, temperature=0, tools=tools)
         self.assertEqual(called.choices[0].message.tool_calls[0].function.name, "weather")
         self.assertEqual(len(client.embeddings.create(model="demo", input=["a", "b"]).data), 2)
-        response = client.responses.parse(model="demo", input=SKY[0]["content"], reasoning={"effort": "none"}, text_format=Sky)
+        asked = {"model": "demo", "input": SKY[0]["content"], "reasoning": {"effort": "none"}, "temperature": 0}
+        response = client.responses.parse(**asked, text_format=Sky)
         self.assertIsInstance(response.output_parsed, Sky)
+        question = {"type": "predicate", "name": "sky", "instructions": "It is about the sky."}
+        decision = client.decisions.create(model="demo", input=SKY[0]["content"], questions=[question])
+        self.assertEqual((decision.answers[0].type, decision.answers[0].name), ("predicate", "sky"))
         with self.assertRaises(openai.NotFoundError):
             client.chat.completions.create(**{**usual, "model": "gpt-9"})
         with self.assertRaises(openai.BadRequestError):
@@ -70,7 +75,7 @@ class Clients(unittest.TestCase):
 
     def test_anthropic(self):
         client = anthropic.Anthropic(base_url=self.base, api_key=KEY, max_retries=0)
-        usual = {"model": "demo", "messages": SKY, "temperature": 0, "max_tokens": 60}
+        usual = {"model": "demo", "messages": SKY, "extra_body": {"temperature": 0}, "max_tokens": 60}
         whole = client.messages.create(**usual)
         self.assertIn("blue", whole.content[0].text)
         with client.messages.stream(**usual) as stream:

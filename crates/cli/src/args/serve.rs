@@ -75,6 +75,9 @@ pub(crate) struct ServeArgs {
     /// Megabytes of a request
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub(crate) max_body: usize,
+    /// Let requests save conversations in this folder, and restore them
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) sessions: Option<PathBuf>,
     /// Seconds that a request may take, its wait included
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) timeout: u64,

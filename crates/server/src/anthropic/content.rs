@@ -27,7 +27,8 @@ pub(super) fn messages(system: Value, messages: Value) -> Result<Vec<Value>, Fai
             // in the middle of a conversation, where a program has something to say
             "system" => all.push(json!({"role": "system", "content": texts(&path, content)?})),
             other => {
-                let message = format!("messages[{index}].role must be \"user\" or \"assistant\", not \"{other}\"");
+                let message =
+                    format!("messages[{index}].role must be \"user\" or \"assistant\", not \"{other}\"");
                 return Err(Failure::invalid(message));
             }
         }
@@ -45,7 +46,12 @@ fn blocks(path: &str, content: Value) -> Result<Vec<(String, Fields)>, Failure> 
     let blocks = match content {
         Value::String(text) => vec![json!({"type": "text", "text": text})],
         Value::Array(blocks) => blocks,
-        other => return Err(Failure::invalid(format!("{path} must be a text or a list of blocks, not {}", shown(&other)))),
+        other => {
+            return Err(Failure::invalid(format!(
+                "{path} must be a text or a list of blocks, not {}",
+                shown(&other)
+            )));
+        }
     };
     let read = |(index, block)| {
         let mut fields = Fields::at(format!("{path}[{index}]"), block)?;
@@ -70,7 +76,9 @@ fn texts(path: &str, content: Value) -> Result<String, Failure> {
 fn text(kind: &str, mut fields: Fields) -> Result<String, Failure> {
     if kind != "text" {
         let path = fields.path_of("type");
-        return Err(Failure::invalid(format!("{path} is \"{kind}\", which this server cannot read; it reads \"text\"")));
+        return Err(Failure::invalid(format!(
+            "{path} is \"{kind}\", which this server cannot read; it reads \"text\""
+        )));
     }
     let text = fields.need("text", "a text")?;
     fields.end()?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use qwill::Usage;
 use serde_json::{Value, json};
 
-use super::messages::{stop_reason, usage};
+use super::ends::{stop_reason, usage};
 use crate::blocks::{Block, Blocks, Told};
 use crate::failure::Failure;
 use crate::ids::fresh;
@@ -72,10 +72,13 @@ impl Content {
         match told {
             Told::Begin(block) => {
                 let (delta, block) = match block {
-                    Block::Thoughts => {
-                        (("thinking_delta", "thinking"), json!({"type": "thinking", "thinking": "", "signature": ""}))
+                    Block::Thoughts => (
+                        ("thinking_delta", "thinking"),
+                        json!({"type": "thinking", "thinking": "", "signature": ""}),
+                    ),
+                    Block::Text => {
+                        (("text_delta", "text"), json!({"type": "text", "text": "", "citations": null}))
                     }
-                    Block::Text => (("text_delta", "text"), json!({"type": "text", "text": "", "citations": null})),
                     Block::Call(name) => (
                         ("input_json_delta", "partial_json"),
                         json!({"type": "tool_use", "id": fresh("toolu_"), "name": name, "input": {}}),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use qwill::{ChatReply, FinishReason, Usage};
+use qwill::ChatReply;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use super::ends::{stop_reason, usage};
 use super::events;
 use super::request::{Asked, Length};
 use crate::app::App;
@@ -41,7 +42,10 @@ pub(super) async fn create(State(app): State<Arc<App>>, payload: Payload) -> Res
     .into_response())
 }
 
-pub(super) async fn count_tokens(State(app): State<Arc<App>>, payload: Payload) -> Result<Json<Value>, Failure> {
+pub(super) async fn count_tokens(
+    State(app): State<Arc<App>>,
+    payload: Payload,
+) -> Result<Json<Value>, Failure> {
     let Asked { model, request, .. } = Asked::read(payload.0, Length::Unneeded)?;
     let lease = app.registry.lease(model.as_deref(), 1).await?;
     let model = lease.model().clone();
@@ -64,25 +68,4 @@ fn content(reply: &ChatReply) -> Result<Vec<Value>, Failure> {
         blocks.push(json!({"type": "tool_use", "id": fresh("toolu_"), "name": call.name, "input": input}));
     }
     Ok(blocks)
-}
-
-/// Why a reply ended, and the stop sequence that ended it if one of these did.
-pub(super) fn stop_reason<'r>(reply: &'r ChatReply, stops: &[String]) -> (&'static str, Option<&'r String>) {
-    match (reply.finish_reason, &reply.stop_string) {
-        (FinishReason::ToolCalls, _) => ("tool_use", None),
-        (FinishReason::Stop, Some(stop)) if stops.contains(stop) => ("stop_sequence", Some(stop)),
-        (FinishReason::Stop, _) => ("end_turn", None),
-        // The server ended it; clients know no word for that.
-        (FinishReason::Length | FinishReason::Aborted, _) => ("max_tokens", None),
-    }
-}
-
-/// Token counts; those from the cache count apart.
-pub(super) fn usage(usage: Usage) -> Value {
-    json!({
-        "input_tokens": usage.prompt_tokens - usage.cached_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": usage.cached_tokens,
-        "output_tokens": usage.completion_tokens,
-    })
 }

@@ -23,7 +23,16 @@ pub(super) enum Length {
 }
 
 /// Fields that say who asks, at which price, and what may be kept.
-const HINTS: [&str; 5] = ["metadata", "service_tier", "cache_control", "inference_geo", "betas"];
+const HINTS: [&str; 8] = [
+    "metadata",
+    "service_tier",
+    "cache_control",
+    "inference_geo",
+    "betas",
+    "diagnostics",
+    "user_profile_id",
+    "workspace_id",
+];
 
 impl Asked {
     pub(super) fn read(fields: Map<String, Value>, length: Length) -> Result<Self, Failure> {
@@ -51,6 +60,7 @@ impl Asked {
             ..SamplingOptions::default()
         };
         let stop = fields.texts("stop_sequences")?;
+        fields.only("speed", &[json!("standard")])?;
         fields.only("container", &[])?;
         fields.only("context_management", &[json!({"edits": []}), json!({})])?;
         fields.only("mcp_servers", &[json!([])])?;
@@ -77,7 +87,7 @@ fn thinking(fields: Option<Fields>, max_tokens: Option<usize>) -> Result<(bool, 
     let Some(mut fields) = fields else { return Ok((false, None)) };
     let kind: String = fields.need("type", "\"enabled\", \"adaptive\" or \"disabled\"")?;
     // Thoughts are always told as they are.
-    fields.only("display", &[json!("summarized"), json!("full")])?;
+    fields.only("display", &[json!("summarized")])?;
     let said = match kind.as_str() {
         "disabled" => (false, None),
         "adaptive" => (true, None),

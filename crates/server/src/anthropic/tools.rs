@@ -20,7 +20,13 @@ pub(super) fn tools(tools: Value) -> Result<Option<Vec<Value>>, Failure> {
         let description = fields.text("description")?;
         let schema: Value = fields.need("input_schema", "a JSON schema")?;
         let strict = fields.flag("strict")?;
-        fields.ignore(&["cache_control", "input_examples", "eager_input_streaming", "allowed_callers", "defer_loading"]);
+        fields.ignore(&[
+            "cache_control",
+            "input_examples",
+            "eager_input_streaming",
+            "allowed_callers",
+            "defer_loading",
+        ]);
         fields.end()?;
         let mut function = json!({"name": name, "description": description, "parameters": schema});
         if strict {

@@ -14,8 +14,11 @@ use crate::ids::{fresh, now};
 use crate::payload::Payload;
 
 pub(crate) async fn decide(State(app): State<Arc<App>>, payload: Payload) -> Result<Json<Value>, Failure> {
-    let name = payload.0.get("model").and_then(Value::as_str).map(str::to_owned);
-    let request = DecisionRequest::try_from(payload.0)?;
+    let mut fields = payload.fields();
+    let name = fields.text("model")?;
+    // The cache finds what texts begin with in common by itself.
+    fields.ignore(&["prompt_cache_key", "prompt_cache_options"]);
+    let request = DecisionRequest::try_from(fields.rest())?;
     let lease = app.registry.lease(name.as_deref(), 1).await?;
     let decision = timeout(app.options.request_timeout, lease.model().decide(&request));
     let decision = decision.await.map_err(|_| Failure::timeout())??;

@@ -3,25 +3,34 @@
 mod decisions;
 mod infill;
 mod rerank;
+mod slots;
 mod status;
 mod tokens;
 
-use std::sync::Arc;
+use axum::http::header;
+use axum::response::IntoResponse;
 
-use axum::Router;
-use axum::routing::{get, post};
+use crate::table::Table;
 
-use crate::app::App;
+/// What all routes take and give.
+pub(crate) const DOCUMENT: &str = include_str!("openapi.json");
 
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/health", get(status::health))
-        .route("/props", get(status::props))
-        .route("/metrics", get(status::metrics))
-        .route("/tokenize", post(tokens::tokenize))
-        .route("/detokenize", post(tokens::detokenize))
-        .route("/apply-template", post(tokens::apply_template))
-        .route("/infill", post(infill::fill))
-        .route("/v1/rerank", post(rerank::rerank))
-        .route("/v1/decisions", post(decisions::decide))
+async fn document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT)
+}
+
+pub(crate) fn routes() -> Table {
+    Table::default()
+        .get("/health", status::health)
+        .get("/props", status::props)
+        .get("/metrics", status::metrics)
+        .get("/openapi.json", document)
+        .post("/tokenize", tokens::tokenize)
+        .post("/detokenize", tokens::detokenize)
+        .post("/apply-template", tokens::apply_template)
+        .post("/infill", infill::fill)
+        .get("/slots", slots::list)
+        .post("/slots/{id}", slots::act)
+        .post("/v1/rerank", rerank::rerank)
+        .post("/v1/decisions", decisions::decide)
 }

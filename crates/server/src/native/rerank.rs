@@ -28,7 +28,10 @@ pub(crate) async fn rerank(State(app): State<Arc<App>>, payload: Payload) -> Res
     fields.end()?;
     let texts = documents.iter().enumerate().map(text_of).collect::<Result<Vec<String>, _>>()?;
     if texts.is_empty() || texts.len() > MOST {
-        return Err(Failure::invalid(format!("documents has {} entries, but must have 1 to {MOST}", texts.len())));
+        return Err(Failure::invalid(format!(
+            "documents has {} entries, but must have 1 to {MOST}",
+            texts.len()
+        )));
     }
     let lease = app.registry.lease(model.as_deref(), 1).await?;
     let scores = lease.model().rerank(&query, &texts, instruction.as_deref());
@@ -50,6 +53,9 @@ pub(crate) async fn rerank(State(app): State<Arc<App>>, payload: Payload) -> Res
 fn text_of((index, document): (usize, &Value)) -> Result<String, Failure> {
     let text = document.as_str().or_else(|| document["text"].as_str());
     text.map(str::to_owned).ok_or_else(|| {
-        Failure::invalid(format!("documents[{index}] must be a text or {{\"text\": …}}, not {}", shown(document)))
+        Failure::invalid(format!(
+            "documents[{index}] must be a text or {{\"text\": …}}, not {}",
+            shown(document)
+        ))
     })
 }

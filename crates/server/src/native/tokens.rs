@@ -47,7 +47,10 @@ pub(crate) async fn tokenize(State(app): State<Arc<App>>, payload: Payload) -> R
     Ok(Json(json!({"tokens": tokens.await?})))
 }
 
-pub(crate) async fn detokenize(State(app): State<Arc<App>>, payload: Payload) -> Result<Json<Value>, Failure> {
+pub(crate) async fn detokenize(
+    State(app): State<Arc<App>>,
+    payload: Payload,
+) -> Result<Json<Value>, Failure> {
     let mut fields = payload.fields();
     let model = fields.text("model")?;
     let tokens: Vec<u32> = fields.need("tokens", "a list of token ids")?;
@@ -59,7 +62,10 @@ pub(crate) async fn detokenize(State(app): State<Arc<App>>, payload: Payload) ->
 }
 
 /// The prompt that a request for a chat becomes.
-pub(crate) async fn apply_template(State(app): State<Arc<App>>, payload: Payload) -> Result<Json<Value>, Failure> {
+pub(crate) async fn apply_template(
+    State(app): State<Arc<App>>,
+    payload: Payload,
+) -> Result<Json<Value>, Failure> {
     let name = payload.0.get("model").and_then(Value::as_str).map(str::to_owned);
     let request = ChatRequest::try_from(payload.0)?;
     let lease = app.registry.lease(name.as_deref(), 1).await?;

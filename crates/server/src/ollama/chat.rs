@@ -34,7 +34,8 @@ pub(super) async fn chat(State(app): State<Arc<App>>, payload: Payload) -> Resul
     if messages.is_empty() {
         way.let_go(&app);
         let reason = if way.unloads() { "unload" } else { "load" };
-        return Ok(Json(nothing_asked(line(&name, json!({"role": "assistant", "content": ""})), reason)).into_response());
+        return Ok(Json(nothing_asked(line(&name, json!({"role": "assistant", "content": ""})), reason))
+            .into_response());
     }
     settings.request.messages = Message::list(messages)?;
     settings.request.tools = tools;

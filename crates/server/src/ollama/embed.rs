@@ -27,7 +27,10 @@ pub(super) async fn embed(State(app): State<Arc<App>>, payload: Payload) -> Resu
     fields.ignore(&["options"]);
     fields.end()?;
     if texts.len() > MOST {
-        return Err(Failure::invalid(format!("input has {} entries, but may have {MOST} at most", texts.len())));
+        return Err(Failure::invalid(format!(
+            "input has {} entries, but may have {MOST} at most",
+            texts.len()
+        )));
     }
     let too_long = if cuts { TooLong::Cut } else { TooLong::Refuse };
     let items = texts.into_iter().map(Item::Text).collect();

@@ -42,7 +42,9 @@ pub(super) async fn generate(State(app): State<Arc<App>>, payload: Payload) -> R
     }
     if is_raw || suffix.is_some() {
         if system.is_some() {
-            return Err(Failure::invalid("system is for prompts that become a chat, neither raw nor with a suffix"));
+            return Err(Failure::invalid(
+                "system is for prompts that become a chat, neither raw nor with a suffix",
+            ));
         }
         settings.request.prompt = Some(prompt);
         settings.request.suffix = suffix;

@@ -8,20 +8,15 @@ mod models;
 mod options;
 mod ways;
 
-use std::sync::Arc;
+use crate::table::Table;
 
-use axum::Router;
-use axum::routing::{get, post};
-
-use crate::app::App;
-
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/chat", post(chat::chat))
-        .route("/api/generate", post(generate::generate))
-        .route("/api/embed", post(embed::embed))
-        .route("/api/tags", get(models::tags))
-        .route("/api/show", post(models::show))
-        .route("/api/ps", get(models::ps))
-        .route("/api/version", get(models::version))
+pub(crate) fn routes() -> Table {
+    Table::default()
+        .post("/api/chat", chat::chat)
+        .post("/api/generate", generate::generate)
+        .post("/api/embed", embed::embed)
+        .get("/api/tags", models::tags)
+        .post("/api/show", models::show)
+        .get("/api/ps", models::ps)
+        .get("/api/version", models::version)
 }

@@ -7,8 +7,18 @@ use crate::failure::Failure;
 use crate::fields::{Fields, shown};
 
 /// What only says how to load and run a model, which the server's start has said.
-const SET_UP: [&str; 10] =
-    ["num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "use_mlock", "low_vram", "numa", "f16_kv"];
+const SET_UP: [&str; 10] = [
+    "num_keep",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+    "use_mmap",
+    "use_mlock",
+    "low_vram",
+    "numa",
+    "f16_kv",
+];
 
 /// A reply's settings, and the context that it asks for.
 pub(super) struct Settings {
@@ -80,7 +90,8 @@ fn think(request: &mut ChatRequest, value: Value) -> Result<(), Failure> {
         Value::Bool(thinks) => Some(*thinks),
         Value::String(effort) if ["low", "medium", "high"].contains(&effort.as_str()) => Some(true),
         other => {
-            let message = format!("think must be true, false, \"low\", \"medium\" or \"high\", not {}", shown(other));
+            let message =
+                format!("think must be true, false, \"low\", \"medium\" or \"high\", not {}", shown(other));
             return Err(Failure::invalid(message));
         }
     };
@@ -99,6 +110,8 @@ fn format(value: Value) -> Result<Option<ResponseFormat>, Failure> {
         Value::String(format) if format.is_empty() => Ok(None),
         Value::String(format) if format == "json" => Ok(Some(ResponseFormat::JsonObject)),
         schema @ Value::Object(_) => Ok(Some(ResponseFormat::schema(schema))),
-        other => Err(Failure::invalid(format!("format must be \"json\" or a JSON schema, not {}", shown(&other)))),
+        other => {
+            Err(Failure::invalid(format!("format must be \"json\" or a JSON schema, not {}", shown(&other))))
+        }
     }
 }

@@ -48,7 +48,9 @@ impl Way {
 
     /// Puts the model away when its time is over.
     pub(super) fn let_go(&self, app: &Arc<App>) {
-        let (Keep::For(time), Ok(slot)) = (self.keep, app.registry.find(self.model.as_deref())) else { return };
+        let (Keep::For(time), Ok(slot)) = (self.keep, app.registry.find(self.model.as_deref())) else {
+            return;
+        };
         let slot = slot.clone();
         tokio::spawn(async move {
             let since = Instant::now();
@@ -69,7 +71,8 @@ pub(super) fn plain(name: String) -> String {
 /// Seconds, or a number with a unit; negative ones mean forever.
 fn keep(value: &Value) -> Result<Keep, Failure> {
     let wrong = || {
-        let message = format!("keep_alive must be a number of seconds or a time such as \"5m\", not {}", shown(value));
+        let message =
+            format!("keep_alive must be a number of seconds or a time such as \"5m\", not {}", shown(value));
         Failure::invalid(message)
     };
     let seconds = match value {

@@ -12,6 +12,7 @@ use super::chunks;
 use super::common::{SSE, Way, finish_reason, usage};
 use crate::app::App;
 use crate::failure::Failure;
+use crate::fields::Fields;
 use crate::ids::{fresh, now};
 use crate::payload::Payload;
 use crate::running::{Running, usage_of};
@@ -19,12 +20,16 @@ use crate::stream;
 
 pub(crate) async fn complete(State(app): State<Arc<App>>, payload: Payload) -> Result<Response, Failure> {
     let (way, fields) = Way::take(payload.0)?;
+    let mut fields = Fields::of(fields);
+    let slot = fields.count("id_slot")?;
+    let fields = fields.rest();
     if let Some(name) = ["prompt", "suffix", "echo"].into_iter().find(|name| fields.contains_key(*name)) {
         return Err(Failure::invalid(format!("{name} is for /v1/completions; a chat has messages")));
     }
     let request = ChatRequest::try_from(fields)?;
     let with_logprobs = request.logprobs == Some(true);
-    let running = Running::start(&app, way.model.as_deref(), vec![request]).await?;
+    let kept = slot.map(|slot| (slot, request.clone()));
+    let running = Running::start(&app, way.model.as_deref(), vec![request]).await?.keeping(kept);
     if way.streams {
         let write = move |out| chunks::write(running, out, with_logprobs, way.tells_usage);
         return Ok(stream::respond(&app, SSE, write));
@@ -44,7 +49,8 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, payload: Payload) -> R
 }
 
 fn choice((index, reply): (usize, &ChatReply)) -> Value {
-    let logprobs = reply.logprobs.as_ref().map(|logprobs| json!({"content": logprobs.content, "refusal": null}));
+    let logprobs =
+        reply.logprobs.as_ref().map(|logprobs| json!({"content": logprobs.content, "refusal": null}));
     json!({
         "index": index,
         "message": message(reply),

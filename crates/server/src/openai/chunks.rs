@@ -40,7 +40,12 @@ impl Chunks {
         self.out.put(sse(None, &chunk)?).await
     }
 
-    async fn delta(&self, index: usize, delta: Value, logprobs: Option<Vec<TokenLogprob>>) -> Result<(), Failure> {
+    async fn delta(
+        &self,
+        index: usize,
+        delta: Value,
+        logprobs: Option<Vec<TokenLogprob>>,
+    ) -> Result<(), Failure> {
         let logprobs = logprobs.map(|content| json!({"content": content, "refusal": null}));
         self.put(json!([{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": null}])).await
     }
@@ -57,8 +62,13 @@ pub(super) async fn write(
     with_logprobs: bool,
     tells_usage: bool,
 ) -> Result<(), Failure> {
-    let chunks =
-        Chunks { id: fresh("chatcmpl-"), created: now(), model: running.model().to_owned(), tells_usage, out };
+    let chunks = Chunks {
+        id: fresh("chatcmpl-"),
+        created: now(),
+        model: running.model().to_owned(),
+        tells_usage,
+        out,
+    };
     let n = running.n_choices();
     for index in 0..n {
         chunks.delta(index, json!({"role": "assistant", "content": ""}), None).await?;
@@ -114,8 +124,9 @@ fn delta(event: &ChatEvent) -> Option<Value> {
             Some(json!({"tool_calls": [call]}))
         }
         // Calls were told in parts, and chats echo nothing.
-        ChatEvent::ToolCall(_) | ChatEvent::Prompt { .. } | ChatEvent::Progress { .. } | ChatEvent::Token { .. } => {
-            None
-        }
+        ChatEvent::ToolCall(_)
+        | ChatEvent::Prompt { .. }
+        | ChatEvent::Progress { .. }
+        | ChatEvent::Token { .. } => None,
     }
 }

@@ -70,7 +70,10 @@ fn take_prompts(fields: Map<String, Value>) -> Result<(Vec<One>, Map<String, Val
 async fn texts(app: &Arc<App>, model: Option<&str>, prompts: Vec<One>) -> Result<Vec<String>, Failure> {
     if prompts.iter().all(|prompt| matches!(prompt, One::Text(_))) {
         // no model is needed for that
-        return Ok(prompts.into_iter().filter_map(|one| if let One::Text(text) = one { Some(text) } else { None }).collect());
+        return Ok(prompts
+            .into_iter()
+            .filter_map(|one| if let One::Text(text) = one { Some(text) } else { None })
+            .collect());
     }
     let lease = app.registry.lease(model, 1).await?;
     prompts.into_iter().map(|prompt| prompt.into_text(lease.model())).collect()
@@ -115,7 +118,13 @@ impl Told {
         out.put(sse(None, &chunk)?).await
     }
 
-    async fn piece(&self, out: &Out, index: usize, text: &str, logprobs: Option<CompletionLogprobs>) -> Result<(), Failure> {
+    async fn piece(
+        &self,
+        out: &Out,
+        index: usize,
+        text: &str,
+        logprobs: Option<CompletionLogprobs>,
+    ) -> Result<(), Failure> {
         let choice = json!({"index": index, "text": text, "logprobs": logprobs, "finish_reason": null});
         self.put(out, vec![choice], Value::Null).await
     }

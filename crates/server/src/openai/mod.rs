@@ -10,20 +10,15 @@ mod models;
 mod prompts;
 mod responses;
 
-use std::sync::Arc;
+use crate::table::Table;
 
-use axum::Router;
-use axum::routing::{get, post};
-
-use crate::app::App;
-
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*model}", get(models::one))
-        .route("/v1/chat/completions", post(chat::complete))
-        .route("/v1/completions", post(completions::complete))
-        .route("/v1/embeddings", post(embeddings::embed))
-        .route("/v1/responses", post(responses::create))
-        .route("/v1/responses/input_tokens", post(responses::input_tokens))
+pub(crate) fn routes() -> Table {
+    Table::default()
+        .get("/v1/models", models::list)
+        .get("/v1/models/{*model}", models::one)
+        .post("/v1/chat/completions", chat::complete)
+        .post("/v1/completions", completions::complete)
+        .post("/v1/embeddings", embeddings::embed)
+        .post("/v1/responses", responses::create)
+        .post("/v1/responses/input_tokens", responses::input_tokens)
 }

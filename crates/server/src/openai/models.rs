@@ -18,7 +18,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({"object": "list", "data": models, "has_more": false, "first_id": first, "last_id": last}))
 }
 
-pub(crate) async fn one(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Failure> {
     Ok(Json(shape(app.registry.find(Some(&name))?)))
 }
 

@@ -37,7 +37,10 @@ impl Input {
             Self::TokenLists(lists) => lists.into_iter().map(One::Tokens).collect(),
         };
         if all.is_empty() || all.len() > most {
-            return Err(Failure::invalid(format!("{name} has {} entries, but must have 1 to {most}", all.len())));
+            return Err(Failure::invalid(format!(
+                "{name} has {} entries, but must have 1 to {most}",
+                all.len()
+            )));
         }
         Ok(all)
     }

@@ -7,6 +7,7 @@ use qwill::Model;
 use tokio::sync::Notify;
 
 use super::slot::Slot;
+use crate::failure::Failure;
 
 /// A request's place among those of a model. Dropping it lets the next one in.
 pub(crate) struct Place {
@@ -17,8 +18,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(slot: Arc<Slot>, n: usize, ended: Arc<Notify>) -> Self {
-        Self { slot, n, since: Instant::now(), ended }
+    /// A place for `n` replies, unless there are more than `most` with them.
+    pub(super) fn take(slot: &Arc<Slot>, n: usize, most: usize, ended: &Arc<Notify>) -> Result<Self, Failure> {
+        slot.enter(n, most)?;
+        Ok(Self { slot: slot.clone(), n, since: Instant::now(), ended: ended.clone() })
     }
 }
 
@@ -48,6 +51,11 @@ impl Lease {
     /// What requests call it.
     pub(crate) fn name(&self) -> &str {
         self.place.slot.name()
+    }
+
+    /// The model's place.
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.place.slot
     }
 
     /// Since when the server knows the model, in seconds since 1970.

@@ -1,22 +1,26 @@
 //! A model's place in the registry, whether or not it is loaded.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use qwill::Model;
-use tokio::sync::Notify;
+use qwill::{Model, Session};
 use tokio::task::spawn_blocking;
 
-use super::lease::Place;
 use super::source::{LoadAt, Loader, ModelSource};
 use crate::failure::{Failure, Kind};
 use crate::ids;
+
+/// Conversations that are kept beside a model.
+const MOST_SESSIONS: usize = 64;
 
 /// A loaded model.
 struct Held {
     model: Model,
     used: Instant,
+    /// Conversations by their numbers; they go with the model.
+    sessions: BTreeMap<usize, Session>,
 }
 
 /// A model's place in the registry.
@@ -77,8 +81,36 @@ impl Slot {
     }
 
     pub(super) fn put(&self, model: Model) -> Model {
-        *self.held() = Some(Held { model: model.clone(), used: Instant::now() });
+        *self.held() = Some(Held { model: model.clone(), used: Instant::now(), sessions: BTreeMap::new() });
         model
+    }
+
+    /// The conversations that are kept, by their numbers.
+    pub(crate) fn sessions(&self) -> Vec<(usize, Session)> {
+        let held = self.held();
+        let sessions = held.iter().flat_map(|held| &held.sessions);
+        sessions.map(|(&id, session)| (id, session.clone())).collect()
+    }
+
+    /// A conversation that is kept.
+    pub(crate) fn session(&self, id: usize) -> Option<Session> {
+        self.held().as_ref()?.sessions.get(&id).cloned()
+    }
+
+    /// Keeps a conversation in the place of another.
+    pub(crate) fn keep(&self, id: usize, session: Session) -> Result<(), Failure> {
+        if id >= MOST_SESSIONS {
+            return Err(Failure::invalid(format!("id_slot is {id}, but must be less than {MOST_SESSIONS}")));
+        }
+        if let Some(held) = self.held().as_mut() {
+            held.sessions.insert(id, session);
+        }
+        Ok(())
+    }
+
+    /// Forgets a conversation; whether there was one.
+    pub(crate) fn forget(&self, id: usize) -> bool {
+        self.held().as_mut().is_some_and(|held| held.sessions.remove(&id).is_some())
     }
 
     /// Since when nobody uses it, if it is loaded.
@@ -99,20 +131,16 @@ impl Slot {
     }
 
     /// Counts `n` replies in, unless there would be more than `most`.
-    pub(super) fn admit(self: &Arc<Self>, n: usize, most: usize, ended: &Arc<Notify>) -> Result<Place, Failure> {
-        let admitted = self.active.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |active| {
+    pub(super) fn enter(&self, n: usize, most: usize) -> Result<(), Failure> {
+        let entered = self.active.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |active| {
             // One request may have more choices than wait at a time.
-            let fits = active == 0 || active + n <= most;
-            fits.then_some(active + n)
+            let fits = active == 0 || active.saturating_add(n) <= most;
+            fits.then_some(active.saturating_add(n))
         });
-        match admitted {
-            Ok(_) => Ok(Place::new(self.clone(), n, ended.clone())),
-            Err(active) => {
-                let retry_after = Duration::from_millis(self.usual_ms.load(Ordering::Relaxed).clamp(1000, 60_000));
-                let message = format!("{active} replies run or wait already; try again later");
-                Err(Failure::new(Kind::Busy { retry_after }, message))
-            }
-        }
+        let Err(active) = entered else { return Ok(()) };
+        let retry_after = Duration::from_millis(self.usual_ms.load(Ordering::Relaxed).clamp(1000, 60_000));
+        let message = format!("{active} replies run or wait already; try again later");
+        Err(Failure::new(Kind::Busy { retry_after }, message))
     }
 
     pub(super) fn leave(&self, n: usize, took: Duration) {

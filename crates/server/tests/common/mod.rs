@@ -1,6 +1,8 @@
 //! A server on a port of its own, and a client of it.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod document;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ pub(crate) struct Served {
 
 /// The model that ships.
 pub(crate) fn demo() -> ModelSource {
-    source("demo", || ModelFiles::demo())
+    source("demo", ModelFiles::demo)
 }
 
 /// A model that says this.
@@ -81,13 +83,16 @@ impl Served {
     /// What is answered, which must be a success.
     #[track_caller]
     pub(crate) fn ask(&self, path: &str, body: Value) -> impl Future<Output = Value> {
+        document::check_request(path, &body);
         let request = self.post(path, &body);
         let path = path.to_owned();
         async move {
             let response = request.send().await.unwrap();
             let (status, text) = (response.status(), response.text().await.unwrap());
             assert!(status.is_success(), "{path} {body}: {status} {text}");
-            serde_json::from_str(&text).unwrap()
+            let answer = serde_json::from_str(&text).unwrap();
+            document::check_answer(&path, &answer);
+            answer
         }
     }
 
@@ -101,6 +106,7 @@ impl Served {
 
     /// The whole text of a streamed answer.
     pub(crate) async fn streamed(&self, path: &str, body: Value) -> String {
+        document::check_request(path, &body);
         let response = self.post(path, &body).send().await.unwrap();
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         response.text().await.unwrap()

@@ -18,7 +18,12 @@ pub(super) fn messages(instructions: Option<String>, input: Value) -> Result<Vec
                 messages.take(Fields::at(format!("input[{index}]"), item)?)?;
             }
         }
-        other => return Err(Failure::invalid(format!("input must be a text or a list of items, not {}", shown(&other)))),
+        other => {
+            return Err(Failure::invalid(format!(
+                "input must be a text or a list of items, not {}",
+                shown(&other)
+            )));
+        }
     }
     Ok(messages.all)
 }
@@ -43,7 +48,8 @@ impl Messages {
                 let name: String = fields.need("name", "a function's name")?;
                 let arguments: String = fields.need("arguments", "JSON text")?;
                 fields.ignore(&["namespace"]);
-                let call = json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+                let call =
+                    json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
                 let message = self.assistant();
                 match message["tool_calls"].as_array_mut() {
                     Some(calls) => calls.push(call),
@@ -105,7 +111,12 @@ fn text(path: &str, content: Value) -> Result<String, Failure> {
     let parts = match content {
         Value::String(text) => return Ok(text),
         Value::Array(parts) => parts,
-        other => return Err(Failure::invalid(format!("{path} must be a text or a list of parts, not {}", shown(&other)))),
+        other => {
+            return Err(Failure::invalid(format!(
+                "{path} must be a text or a list of parts, not {}",
+                shown(&other)
+            )));
+        }
     };
     let mut all = String::new();
     for (index, part) in parts.into_iter().enumerate() {
@@ -141,7 +152,8 @@ mod tests {
             {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "c1", "output": "Rain."},
         ]);
-        let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let call =
+            |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
         let wanted = json!([
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "Oslo?"},
@@ -152,7 +164,10 @@ mod tests {
         for (input, words) in [
             (json!(7), "input must be a text or a list of items, not 7"),
             (json!([{"type": "item_reference", "id": "x"}]), "input[0].type is \"item_reference\""),
-            (json!([{"role": "user", "content": [{"type": "input_image"}]}]), "input[0].content[0].type is \"input_image\""),
+            (
+                json!([{"role": "user", "content": [{"type": "input_image"}]}]),
+                "input[0].content[0].type is \"input_image\"",
+            ),
         ] {
             assert!(messages(None, input).unwrap_err().message.contains(words), "{words}");
         }

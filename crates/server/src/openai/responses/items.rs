@@ -84,7 +84,8 @@ impl Items {
                 };
                 let open = Open { id: fresh(prefix), block, call_id: fresh("call_"), text: String::new() };
                 let item = open.item("in_progress");
-                let mut events = vec![json!({"type": "response.output_item.added", "output_index": index, "item": item})];
+                let mut events =
+                    vec![json!({"type": "response.output_item.added", "output_index": index, "item": item})];
                 if !matches!(open.block, Block::Call(_)) {
                     let part = part(&open.block, "");
                     events.push(json!({
@@ -118,7 +119,8 @@ impl Items {
                 let item = open.item("completed");
                 self.ended.push(item.clone());
                 let mut events = done(&open, index);
-                events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+                events
+                    .push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
                 events
             }
         }

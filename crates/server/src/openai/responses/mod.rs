@@ -39,7 +39,10 @@ pub(super) async fn create(State(app): State<Arc<App>>, payload: Payload) -> Res
 }
 
 /// How many tokens a request has.
-pub(super) async fn input_tokens(State(app): State<Arc<App>>, payload: Payload) -> Result<Json<Value>, Failure> {
+pub(super) async fn input_tokens(
+    State(app): State<Arc<App>>,
+    payload: Payload,
+) -> Result<Json<Value>, Failure> {
     let Asked { model, request, .. } = Asked::read(payload.0)?;
     let lease = app.registry.lease(model.as_deref(), 1).await?;
     let model = lease.model().clone();

@@ -45,7 +45,8 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn read(fields: Map<String, Value>) -> Result<Self, Failure> {
-        let told = TOLD.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone()))).collect();
+        let told =
+            TOLD.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone()))).collect();
         let mut fields = Fields::of(fields);
         fields.ignore(&HINTS);
         let model = fields.text("model")?;
@@ -94,7 +95,8 @@ fn tools(tools: Value) -> Result<Value, Failure> {
         let mut fields = Fields::at(format!("tools[{index}]"), tool)?;
         let kind: String = fields.need("type", "\"function\"")?;
         if kind != "function" {
-            let message = format!("tools[{index}].type is \"{kind}\", but this server has no tools of its own");
+            let message =
+                format!("tools[{index}].type is \"{kind}\", but this server has no tools of its own");
             return Err(Failure::invalid(message));
         }
         fields.need::<String>("name", "a text").map(|name| (name, fields.rest()))
@@ -103,6 +105,10 @@ fn tools(tools: Value) -> Result<Value, Failure> {
     for tool in tools.into_iter().enumerate() {
         let (name, mut function) = read(tool)?;
         function.insert("name".into(), name.into());
+        // Only the model's own calls are served, and their answers are texts.
+        for hint in ["allowed_callers", "defer_loading", "output_schema"] {
+            function.remove(hint);
+        }
         if function.get("strict").is_none_or(Value::is_null) {
             function.remove("strict");
         }
