@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-const N: usize = 60;
+const N: usize = 40;
 
 fn scratch(name: &str) -> PathBuf {
     let path =
@@ -35,7 +35,7 @@ fn a_batch_that_was_killed_goes_on() {
             .to_string(),
         5 => json!({"custom_id": "5", "url": "/v1/embeddings", "body": {"input": "x"}}).to_string(),
         i => {
-            let body = json!({"messages": [{"role": "user", "content": format!("What is {i} + {i}?")}], "max_tokens": 30});
+            let body = json!({"messages": [{"role": "user", "content": format!("What is {i} + {i}?")}], "max_tokens": 20});
             json!({"custom_id": i.to_string(), "method": "POST", "url": "/v1/chat/completions", "body": body})
                 .to_string()
         }

@@ -16,8 +16,7 @@ fn table() -> Table {
 
 /// All routes.
 pub(crate) fn router() -> Router<Arc<App>> {
-    let no_route =
-        async |uri: Uri| Failure::new(Kind::NoRoute, format!("there is no route {}", uri.path()));
+    let no_route = async |uri: Uri| Failure::new(Kind::NoRoute, format!("there is no route {}", uri.path()));
     let no_method = async |method: Method, uri: Uri| {
         Failure::new(Kind::Method, format!("{} does not know {method}", uri.path()))
     };

@@ -19,7 +19,12 @@ pub(crate) struct Place {
 
 impl Place {
     /// A place for `n` replies, unless there are more than `most` with them.
-    pub(super) fn take(slot: &Arc<Slot>, n: usize, most: usize, ended: &Arc<Notify>) -> Result<Self, Failure> {
+    pub(super) fn take(
+        slot: &Arc<Slot>,
+        n: usize,
+        most: usize,
+        ended: &Arc<Notify>,
+    ) -> Result<Self, Failure> {
         slot.enter(n, most)?;
         Ok(Self { slot: slot.clone(), n, since: Instant::now(), ended: ended.clone() })
     }
