@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 fn asked(address: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
-    let request = format!("{head}\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    let request =
+        format!("{head}\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -18,10 +19,14 @@ fn asked(address: &str, head: &str, body: &str) -> String {
 
 #[test]
 fn it_says_where_it_is_answers_and_ends_when_it_is_told_to() {
-    let keys = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}", std::process::id()));
+    let keys =
+        std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}", std::process::id()));
     std::fs::write(&keys, "one\n\ntwo\n").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_qwill"));
-    command.args(["serve", "-m", "small=demo", "--port", "0", "--api-key-file"]).arg(&keys).stderr(Stdio::piped());
+    command
+        .args(["serve", "-m", "small=demo", "--port", "0", "--api-key-file"])
+        .arg(&keys)
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let address = lines.find_map(|line| Some(line.strip_prefix("small at http://")?.to_owned())).unwrap();

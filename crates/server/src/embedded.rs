@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::app::App;
@@ -41,7 +40,7 @@ pub(crate) async fn embed(
 ) -> Result<Embedded, Failure> {
     let lease = app.registry.lease(model, 1).await?;
     let (handle, most) = (lease.model().clone(), app.options.max_prompt_tokens);
-    let ids = spawn_blocking(move || {
+    let ids = app.aside(move || {
         let context = handle.info().context_length;
         let ids = |item| {
             let mut ids = match item {
@@ -58,7 +57,7 @@ pub(crate) async fn embed(
         };
         items.into_iter().map(ids).collect::<Result<Vec<Vec<u32>>, Failure>>()
     });
-    let ids = ids.await.map_err(|_| Failure::internal("what makes tokens panicked"))??;
+    let ids = ids.await?;
     let vectors = try_join_all(ids.iter().map(|ids| lease.model().embed_ids(ids, dimensions)));
     let vectors = timeout(app.options.request_timeout, vectors).await.map_err(|_| Failure::timeout())??;
     let n_tokens = ids.iter().map(Vec::len).sum();

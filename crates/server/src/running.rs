@@ -9,7 +9,6 @@ use std::time::Instant;
 use futures_core::Stream;
 use qwill::{ChatChoices, ChatEvent, ChatReply, ChatRequest, ChoiceEvent, Usage};
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::{Sleep, sleep_until, timeout_at};
 
 use crate::app::{App, Phase};
@@ -56,7 +55,7 @@ impl Running {
         let lease = timeout_at(deadline, lease).await.map_err(|_| Failure::timeout())??;
         let (handle, most) = (lease.model().clone(), app.options.max_prompt_tokens);
         // Long prompts take their time to become tokens.
-        let started = spawn_blocking(move || {
+        let choices = app.aside(move || {
             let start = |request: &ChatRequest| {
                 if let Some(most) = most {
                     check_length(handle.prompt_ids(request)?.len(), most)?;
@@ -65,7 +64,7 @@ impl Running {
             };
             requests.iter().map(start).collect::<Result<Vec<_>, Failure>>()
         });
-        let choices = started.await.map_err(|_| Failure::internal("what starts replies panicked"))??;
+        let choices = choices.await?;
         Ok(Self {
             choices,
             n,

@@ -13,7 +13,6 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::app::{App, Phase};
 use crate::front;
-use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::registry::{LoadAt, ModelSource, Registry};
 use crate::routes;
@@ -59,9 +58,7 @@ impl Server {
         }
         let cors = cors(&options.origins)?;
         let registry = Registry::new(models, options.max_loaded, options.max_requests);
-        let (phase, _) = watch::channel(Phase::Serving);
-        let app = App { options, registry: Arc::new(registry), metrics: Metrics::default(), phase };
-        Ok(Self { app: Arc::new(app), cors })
+        Ok(Self { app: Arc::new(App::new(options, registry)), cors })
     }
 
     /// Loads the models that are to be loaded at the start.

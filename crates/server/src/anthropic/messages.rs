@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use qwill::ChatReply;
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use super::ends::{stop_reason, usage};
 use super::events;
@@ -49,8 +48,7 @@ pub(super) async fn count_tokens(
     let Asked { model, request, .. } = Asked::read(payload.0, Length::Unneeded)?;
     let lease = app.registry.lease(model.as_deref(), 1).await?;
     let model = lease.model().clone();
-    let ids = spawn_blocking(move || model.prompt_ids(&request));
-    let ids = ids.await.map_err(|_| Failure::internal("what makes tokens panicked"))??;
+    let ids = app.aside(move || Ok(model.prompt_ids(&request)?)).await?;
     Ok(Json(json!({"input_tokens": ids.len()})))
 }
 

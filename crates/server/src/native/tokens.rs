@@ -7,18 +7,10 @@ use axum::extract::State;
 use qwill::ChatRequest;
 use qwill::text::{Specials, SpecialsOut};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use crate::app::App;
 use crate::failure::Failure;
 use crate::payload::Payload;
-
-/// Work on texts that may take a while.
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, qwill::Error> + Send + 'static,
-) -> Result<T, Failure> {
-    Ok(spawn_blocking(work).await.map_err(|_| Failure::internal("what works on texts panicked"))??)
-}
 
 pub(crate) async fn tokenize(State(app): State<Arc<App>>, payload: Payload) -> Result<Json<Value>, Failure> {
     let mut fields = payload.fields();
@@ -32,7 +24,7 @@ pub(crate) async fn tokenize(State(app): State<Arc<App>>, payload: Payload) -> R
     let lease = app.registry.lease(model.as_deref(), 1).await?;
     let model = lease.model().clone();
     let specials = if parses { Specials::Parse } else { Specials::AsText };
-    let tokens = aside(move || {
+    let tokens = app.aside(move || {
         let ids = model.tokenize(&content, specials)?;
         let tokenizer = model.tokenizer()?;
         let piece = |id: u32| {
@@ -57,7 +49,7 @@ pub(crate) async fn detokenize(
     fields.end()?;
     let lease = app.registry.lease(model.as_deref(), 1).await?;
     let model = lease.model().clone();
-    let content = aside(move || Ok(model.tokenizer()?.decode(&tokens, SpecialsOut::Keep))).await?;
+    let content = app.aside(move || Ok(model.tokenizer()?.decode(&tokens, SpecialsOut::Keep))).await?;
     Ok(Json(json!({"content": content})))
 }
 
@@ -70,6 +62,6 @@ pub(crate) async fn apply_template(
     let request = ChatRequest::try_from(payload.0)?;
     let lease = app.registry.lease(name.as_deref(), 1).await?;
     let model = lease.model().clone();
-    let prompt = aside(move || model.render(&request)).await?;
+    let prompt = app.aside(move || Ok(model.render(&request)?)).await?;
     Ok(Json(json!({"prompt": prompt})))
 }

@@ -12,7 +12,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use self::items::Items;
 use self::request::Asked;
@@ -46,7 +45,6 @@ pub(super) async fn input_tokens(
     let Asked { model, request, .. } = Asked::read(payload.0)?;
     let lease = app.registry.lease(model.as_deref(), 1).await?;
     let model = lease.model().clone();
-    let ids = spawn_blocking(move || model.prompt_ids(&request));
-    let ids = ids.await.map_err(|_| Failure::internal("what makes tokens panicked"))??;
+    let ids = app.aside(move || Ok(model.prompt_ids(&request)?)).await?;
     Ok(Json(json!({"object": "response.input_tokens", "input_tokens": ids.len()})))
 }
