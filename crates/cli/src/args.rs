@@ -1,7 +1,9 @@
 //! Arguments of every command.
 
+mod batch;
 mod decide;
 mod library;
+mod serve;
 mod setup;
 
 use std::path::PathBuf;
@@ -10,8 +12,10 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qwill::{Existing, SamplingOptions, Speculation, WeightFormat};
 
+pub(crate) use self::batch::BatchArgs;
 pub(crate) use self::decide::DecideArgs;
 pub(crate) use self::library::{CompletionsArgs, ListArgs, ManArgs, PullArgs, RmArgs};
+pub(crate) use self::serve::{ServeArgs, ServedArg};
 pub(crate) use self::setup::{LoraArg, ModelArgs, SetupArgs};
 use crate::examples;
 
@@ -34,6 +38,12 @@ pub(crate) enum Command {
     /// Talk to a model
     #[command(after_help = examples::CHAT)]
     Chat(ChatArgs),
+    /// Answer programs over HTTP, in the interfaces of OpenAI, Anthropic and Ollama
+    #[command(after_help = examples::SERVE)]
+    Serve(ServeArgs),
+    /// Answer the requests of a file, in OpenAI's batch format; what was interrupted goes on
+    #[command(after_help = examples::BATCH)]
+    Batch(BatchArgs),
     /// Answer questions about a text with probabilities: yes or no, one of several choices, a place on a scale
     #[command(after_help = examples::DECIDE)]
     Decide(DecideArgs),

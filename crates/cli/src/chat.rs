@@ -61,7 +61,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
                 Ok(())
             }
             Line::Command("/model", source) if !source.is_empty() => {
-                let (next, done) = match chats.with_model(source) {
+                let (next, done) = match chats.with_model(source).map_err(|failed| *failed) {
                     Ok(next) => {
                         note(&next.greeting());
                         (next, Ok(()))

@@ -9,6 +9,7 @@ Examples:
   qwill run -m https://huggingface.co/Qwen/Qwen3-0.6B \"Hello\"
   qwill list                                  what was downloaded
   qwill run -m ./Qwen3-0.6B --json \"Hi\" | jq .timings
+  qwill serve -m chat=Qwen/Qwen3-8B-GGUF:Q4_K_M   answers programs over HTTP
   qwill bench --random qwen3-0.6b:q4_0 -p 512 -n 128
   qwill bench --parallel 1,4,16               what many conversations at once get
   qwill help bench                            more of a command";
@@ -30,6 +31,22 @@ Examples:
   qwill chat
   qwill chat -m hf.co/Qwen/Qwen3-8B-GGUF:Q4_K_M --context 16384
   qwill chat -m ./Qwen3-0.6B --no-think --system \"Answer in one sentence.\"";
+
+pub(crate) const SERVE: &str = "\
+Examples:
+  qwill serve                                  the model that ships with qwill, at http://127.0.0.1:8080
+  qwill serve -m chat=Qwen/Qwen3-8B-GGUF:Q4_K_M -m embed=./Qwen3-Embedding-0.6B --lazy --max-loaded 1
+  qwill serve -m Qwen3-8B-Q4_K_M.gguf --context 16384 --max-sequences 16 --cache-tokens 65536
+  qwill serve --host 0.0.0.0 --api-key-file keys.txt --cors https://example.org";
+
+pub(crate) const BATCH: &str = "\
+A line of IN.jsonl:
+  {\"custom_id\": \"1\", \"method\": \"POST\", \"url\": \"/v1/chat/completions\",
+   \"body\": {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"max_tokens\": 100}}
+
+Examples:
+  qwill batch in.jsonl out.jsonl
+  qwill batch in.jsonl out.jsonl -m Qwen/Qwen3-8B-GGUF:Q4_K_M --max-sequences 32 --cache-tokens 65536";
 
 pub(crate) const DECIDE: &str = "\
 The text is read once, whatever the number of questions, and nothing is drawn: the same text and questions give the same

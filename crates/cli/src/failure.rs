@@ -5,7 +5,7 @@ use std::io::Write;
 
 /// Why the command ends with status 1; clap ends it with 2 for wrong usage.
 #[derive(Debug)]
-pub(crate) struct Failure(Box<dyn Error>);
+pub(crate) struct Failure(Box<dyn Error + Send + Sync>);
 
 /// What to do about an error, in the words of the command line; the library's callers have other ones.
 fn remedy(error: &qwill::Error) -> Option<&'static str> {
@@ -30,9 +30,15 @@ impl Failure {
     }
 }
 
-impl<E: Error + 'static> From<E> for Failure {
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Self(Box::new(error))
+    }
+}
+
+impl From<Failure> for Box<dyn Error + Send + Sync> {
+    fn from(failure: Failure) -> Self {
+        failure.0
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `qwill` command. Thin: it parses arguments, calls the library and prints.
 
 mod args;
+mod batch;
 mod bench;
 mod chat;
 mod completions;
@@ -21,6 +22,7 @@ mod random;
 mod reply_view;
 mod rm;
 mod run;
+mod serve;
 mod terminal;
 mod tokenize;
 
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
         Command::List(args) => list::list(args),
         Command::Rm(args) => rm::rm(args),
         Command::Random(args) => random::random(args),
+        Command::Batch(args) => batch::batch(args),
+        Command::Serve(args) => serve::serve(args),
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Devices(args) => devices::devices(args),
         Command::Completions(args) => completions::completions(args),

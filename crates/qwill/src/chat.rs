@@ -241,6 +241,9 @@ pub struct ChatReply {
     pub tool_calls: Vec<ToolCall>,
     /// Why it ended.
     pub finish_reason: FinishReason,
+    /// The stop string that ended it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_string: Option<String>,
     /// Its tokens.
     pub ids: Vec<u32>,
     /// How likely they were, if that was asked for.

@@ -17,6 +17,7 @@ const STEPS: &[Step] = &[
     Step::Check(Project::Package),
     Step::Check(Project::Web),
     Step::Check(Project::BrowserTests),
+    Step::Check(Project::ClientTests),
     Step::Deny,
 ];
 

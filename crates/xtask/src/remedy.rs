@@ -47,6 +47,14 @@ pub(crate) fn remedy(ws: &Workspace, host: &Host, need: Need) -> Result<Remedy> 
             let args = ["install", "--quiet", "--upgrade", "typos", "--target"];
             Remedy::Run(Command::new("pip", args).arg(folder.join("typos")))
         }
+        Need::PythonClients if which(&["pip"]).is_none() => {
+            Remedy::ByHand("install Python 3 with pip, then `cargo xtask setup` again".into())
+        }
+        Need::PythonClients => {
+            let command = Command::new("pip", ["install", "--quiet", "--upgrade", "--requirement"]);
+            let command = command.arg(ws.python_requirements()).arg("--target");
+            Remedy::Run(command.arg(tools::python_clients(ws)))
+        }
         Need::Typos => Remedy::Run(cargo_install("typos-cli").arg("--locked")),
         Need::NpmPackages(project) => Remedy::Run(project.install(ws)),
         Need::WasmTarget => match toolchain::rustup_target() {

@@ -39,6 +39,10 @@ pub(crate) enum Step {
     WebBuild,
     /// The package in real browsers.
     Browsers,
+    /// Others' clients against the server.
+    Clients,
+    /// The same of the Python ones, where there is Python.
+    PythonClients,
     /// Short runs of the fuzz targets.
     Fuzz,
     /// Tables and plots of measurements against their records.
@@ -66,8 +70,11 @@ impl Step {
             Self::Check(Project::Package) => "npm check",
             Self::Check(Project::Web) => "web check",
             Self::Check(Project::BrowserTests) => "browser tests check",
+            Self::Check(Project::ClientTests) => "client tests check",
             Self::Unit => "npm tests",
             Self::Browsers => "browser tests",
+            Self::Clients => "client tests",
+            Self::PythonClients => "Python client tests",
             Self::WebBuild => "web build",
             Self::Fuzz => "fuzzing",
             Self::BenchReport => "benchmark report",
@@ -92,6 +99,8 @@ impl Step {
                 let packages = Need::NpmPackages(Project::BrowserTests);
                 vec![Need::Vulkan, Need::Node, packages, Need::Chromium, Need::Firefox]
             }
+            Self::Clients => vec![Need::Vulkan, Need::Node, Need::NpmPackages(Project::ClientTests)],
+            Self::PythonClients => vec![Need::Vulkan, Need::PythonClients],
             Self::Fuzz => vec![Need::CxxCompiler, Need::CargoFuzz],
             Self::Typos => vec![Need::Typos],
             Self::Deny => vec![Need::CargoDeny],
@@ -112,6 +121,9 @@ impl Step {
     /// Why it cannot run on this system, if so.
     pub(crate) fn impossible(self) -> Option<&'static str> {
         match self {
+            Self::PythonClients if which(&["python3"]).is_none() || which(&["pip"]).is_none() => {
+                Some("there is no Python with pip")
+            }
             Self::Fuzz if cfg!(windows) => Some("cargo-fuzz does not work on Windows"),
             Self::GpuKit if !cfg!(target_os = "linux") => Some("the GPU kit is for Linux"),
             _ => None,
@@ -133,6 +145,16 @@ impl Step {
             Self::Unit => script(ws, Project::Package, "test"),
             Self::WebBuild => script(ws, Project::Web, "build"),
             Self::Browsers => browsers(ws),
+            Self::Clients => {
+                // Built before the tests wait for it to answer.
+                cargo(ws, &["build", "--package", "qwill-server", "--example", "scripted"])?;
+                script(ws, Project::ClientTests, "test")
+            }
+            Self::PythonClients => {
+                let tests = ws.client_tests().join("python").join("test_clients.py");
+                let command = Command::new("python3", [tests]).env("PYTHONPATH", tools::python_clients(ws));
+                command.in_dir(ws.root()).limit(LIMIT).run()
+            }
             Self::Fuzz => fuzz::run(ws),
             Self::BenchReport => bench_report::check(ws),
             Self::GpuKit => gpu_kit::check(ws),

@@ -38,6 +38,8 @@ pub(crate) enum Need {
     CxxCompiler,
     /// `cargo fuzz`.
     CargoFuzz,
+    /// Others' Python clients, in the versions that tests/clients/python names.
+    PythonClients,
     /// The spelling checker.
     Typos,
     /// The checker of dependencies' licences and sources.
@@ -55,6 +57,7 @@ impl Need {
         Self::NpmPackages(Project::Package),
         Self::NpmPackages(Project::Web),
         Self::NpmPackages(Project::BrowserTests),
+        Self::NpmPackages(Project::ClientTests),
         Self::Chromium,
         Self::Firefox,
         Self::CxxCompiler,
@@ -72,10 +75,12 @@ impl Need {
             Self::NpmPackages(Project::Package) => "npm packages of npm/",
             Self::NpmPackages(Project::Web) => "npm packages of web/",
             Self::NpmPackages(Project::BrowserTests) => "npm packages of tests/browser/",
+            Self::NpmPackages(Project::ClientTests) => "npm packages of tests/clients/",
             Self::Chromium => "Chromium",
             Self::Firefox => "Firefox",
             Self::CxxCompiler => "a C++ compiler",
             Self::CargoFuzz => "cargo-fuzz",
+            Self::PythonClients => "Python packages of tests/clients/python/",
             Self::Typos => "typos",
             Self::CargoDeny => "cargo-deny",
         }
@@ -94,6 +99,7 @@ impl Need {
             Self::Firefox => firefox().is_some(),
             Self::CxxCompiler => which(&["c++", "g++", "clang++", "cl"]).is_some(),
             Self::CargoFuzz => installed(ws, "cargo-fuzz").is_some(),
+            Self::PythonClients => has_python_clients(ws),
             Self::Typos => installed(ws, "typos").is_some(),
             Self::CargoDeny => installed(ws, "cargo-deny").is_some(),
         }
@@ -105,6 +111,19 @@ pub(crate) fn installed(ws: &Workspace, name: &str) -> Option<PathBuf> {
     let in_bin = |dir: PathBuf| dir.join("bin").join(name).with_extension(env::consts::EXE_EXTENSION);
     let own = [in_bin(ws.tools()), in_bin(ws.tools().join(name))];
     own.into_iter().find(|path| path.is_file()).or_else(|| which(&[name]))
+}
+
+/// Where Python finds the clients.
+pub(crate) fn python_clients(ws: &Workspace) -> PathBuf {
+    ws.tools().join("clients")
+}
+
+fn has_python_clients(ws: &Workspace) -> bool {
+    let Ok(wanted) = fs::read_to_string(ws.python_requirements()) else { return false };
+    let folder = python_clients(ws);
+    wanted.lines().filter_map(|line| line.split_once("==")).all(|(name, version)| {
+        folder.join(format!("{}-{version}.dist-info", name.replace('-', "_"))).is_dir()
+    })
 }
 
 /// The `wasm-bindgen` program whose version is the library's; any other refuses our module.

@@ -74,6 +74,16 @@ impl Workspace {
         self.root.join("tests").join("browser")
     }
 
+    /// The tests that drive others' clients of the server.
+    pub(crate) fn client_tests(&self) -> PathBuf {
+        self.root.join("tests").join("clients")
+    }
+
+    /// The Python packages that the same is done with.
+    pub(crate) fn python_requirements(&self) -> PathBuf {
+        self.client_tests().join("python").join("requirements.txt")
+    }
+
     /// The crates that have fuzz targets, as paths below the root.
     pub(crate) fn fuzzed_crates(&self) -> Result<Vec<PathBuf>> {
         let crates = self.root.join("crates");
@@ -107,6 +117,8 @@ pub(crate) enum Project {
     Web,
     /// `tests/browser/`: tests in real browsers.
     BrowserTests,
+    /// `tests/clients/`: others' clients against the server.
+    ClientTests,
 }
 
 impl Project {
@@ -116,6 +128,7 @@ impl Project {
             Self::Package => ws.npm(),
             Self::Web => ws.web(),
             Self::BrowserTests => ws.browser_tests(),
+            Self::ClientTests => ws.client_tests(),
         }
     }
 

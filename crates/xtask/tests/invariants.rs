@@ -72,10 +72,12 @@ fn crates_know_only_what_they_may() {
 }
 
 #[test]
-fn wasm_is_only_a_surface() {
-    let manifest = std::fs::read_to_string(root().join("crates/wasm/Cargo.toml")).unwrap();
-    for inner in ["qwill-engine", "qwill-kernels", "qwill-gpu", "qwill-models", "qwill-weights", "wgpu"] {
-        assert!(!manifest.contains(inner), "crates/wasm depends on {inner}");
+fn wasm_and_server_are_only_surfaces() {
+    for surface in ["crates/wasm", "crates/server"] {
+        let manifest = std::fs::read_to_string(root().join(surface).join("Cargo.toml")).unwrap();
+        for inner in ["qwill-engine", "qwill-kernels", "qwill-gpu", "qwill-models", "qwill-weights", "wgpu"] {
+            assert!(!manifest.contains(inner), "{surface} depends on {inner}");
+        }
     }
 }
 

@@ -196,10 +196,10 @@ impl Chats {
     }
 
     /// The same conversations with another model. The old one makes room before, and returns if the new one cannot be loaded.
-    pub(super) fn with_model(self, source: &str) -> Result<Self, (Option<Self>, Failure)> {
+    pub(super) fn with_model(self, source: &str) -> Result<Self, Box<(Option<Self>, Failure)>> {
         let files = match crate::model::files(source) {
             Ok(files) => files,
-            Err(failure) => return Err((Some(self), failure)),
+            Err(failure) => return Err(Box::new((Some(self), failure))),
         };
         let Self { loaded: Loaded { model, source: old, options }, first, session, kept } = self;
         let requests =
@@ -217,7 +217,7 @@ impl Chats {
         };
         open(files, source).map_err(|failure| {
             let again = crate::model::files(&old).and_then(|files| open(files, &old));
-            (again.ok(), failure)
+            Box::new((again.ok(), failure))
         })
     }
 }

@@ -41,6 +41,11 @@ impl ChatChoices {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
+    /// Tokens of the prompt, which all have in common.
+    pub fn prompt_tokens(&self) -> usize {
+        self.streams.first().map_or(0, ChatStream::prompt_tokens)
+    }
+
     /// Ends all replies here.
     pub fn stop(&mut self) -> Result<(), Error> {
         self.streams.iter_mut().try_for_each(ChatStream::stop)

@@ -42,6 +42,8 @@ pub(super) struct ReplyReader {
     pub(super) text: String,
     pub(super) reasoning: String,
     pub(super) tool_calls: Vec<ToolCall>,
+    /// What ended it, if a stop string did.
+    pub(super) stop_string: Option<String>,
     /// Of the tokens that were told, if that was asked for.
     pub(super) logprobs: Vec<TokenLogprob>,
     pub(super) events: VecDeque<ChatEvent>,
@@ -64,6 +66,7 @@ impl ReplyReader {
             text: String::new(),
             reasoning: String::new(),
             tool_calls: Vec::new(),
+            stop_string: None,
             logprobs: Vec::new(),
             events: VecDeque::new(),
         }
@@ -94,6 +97,7 @@ impl ReplyReader {
         self.logprobs.extend(logprobs.clone());
         self.events.push_back(ChatEvent::Token { logprobs });
         if step.stopped.is_some() {
+            self.stop_string = step.stopped;
             return Verdict::Ends;
         }
         if self.is_thinking() {
@@ -160,6 +164,7 @@ impl ReplyReader {
         let rest = std::mem::replace(&mut self.decoder, tokenizer.stream()).finish();
         self.tags.note(&rest, None);
         let step = self.stop.push(&rest);
+        self.stop_string = self.stop_string.take().or(step.stopped);
         let held = step.emit + &self.stop.finish();
         self.push(&held);
         let begun = self.tags.finish();

@@ -117,6 +117,11 @@ impl ChatStream {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
+    /// Tokens of the prompt.
+    pub fn prompt_tokens(&self) -> usize {
+        self.generation.prompt.len()
+    }
+
     /// Ends the reply here; what there is of it is its text, and [`FinishReason::Aborted`] says so.
     ///
     /// ```no_run
@@ -155,6 +160,7 @@ impl ChatStream {
             reasoning: reader.reasoning,
             tool_calls: reader.tool_calls,
             finish_reason,
+            stop_string: reader.stop_string,
             usage,
             ids,
             logprobs: generation.logprobs.map(|_| ReplyLogprobs { content }),
