@@ -126,6 +126,21 @@ async fn chats_and_completions() {
         .ask("/v1/decisions", json!({"input": "Hello!", "questions": [{"type": "predicate", "instructions": "It is a greeting."}]}))
         .await;
     assert!(decision["answers"][0]["probability"].is_number(), "{decision}");
+    let question = json!({"type": "choice", "instructions": "Which tone?", "criteria": {"calm": null, "angry": "Uses strong words."}});
+    let reply = served
+        .ask(
+            "/v1/systemone",
+            json!({"model": "demo", "state": {"said": "Hello!"}, "questions": {"tone": question}}),
+        )
+        .await;
+    let tone = &reply["answers"]["tone"];
+    assert!(
+        reply["model"] == "demo" && tone["probabilities"][tone["choice"].as_str().unwrap()].is_number(),
+        "{reply}"
+    );
+    let (status, error) =
+        served.refusal("/v1/systemone", json!({"state": "x", "questions": {"a": {"type": "guess"}}})).await;
+    assert!(status == 400 && error.to_string().contains("questions.a"), "{error}");
     let prompt =
         served.ask("/apply-template", json!({"messages": [{"role": "user", "content": "Hi"}]})).await;
     assert!(prompt["prompt"].as_str().unwrap().contains("<|im_start|>user\nHi"));

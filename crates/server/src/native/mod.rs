@@ -33,4 +33,5 @@ pub(crate) fn routes() -> Table {
         .post("/slots/{id}", slots::act)
         .post("/v1/rerank", rerank::rerank)
         .post("/v1/decisions", decisions::decide)
+        .post("/v1/systemone", decisions::system_one)
 }
