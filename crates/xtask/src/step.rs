@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::fuzz;
 use crate::gpu_kit;
 use crate::npm;
-use crate::toolchain::Toolchain;
 use crate::tools::{self, Need};
 use crate::wasm;
 use crate::workspace::{Project, Workspace};
