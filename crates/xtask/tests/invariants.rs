@@ -68,6 +68,7 @@ fn crates_know_only_what_they_may() {
     assert_eq!(ours("qwill-engine"), ["qwill-gpu", "qwill-kernels", "qwill-models", "qwill-weights"]);
     assert_eq!(ours("qwill-gpu"), [""; 0]);
     assert_eq!(ours("qwill-grammar"), [""; 0]);
+    assert_eq!(ours("qwill-grammar-wasm"), ["qwill-grammar"]);
     assert_eq!(ours("qwill-kernels"), ["qwill-gpu", "qwill-weights"]);
 }
 

@@ -57,8 +57,8 @@ export const SCHEMAS = {
   }),
   "ranges of numbers": object({
     percent: { type: "integer", minimum: 0, maximum: 100 },
-    share: { type: "number", exclusiveMinimum: 0, exclusiveMaximum: 1 },
-    below: { type: "number", minimum: -2.5, maximum: -0.5 },
+    share: { type: "number", exclusiveMinimum: 0, exclusiveMaximum: 1, multipleOf: 0.125 },
+    below: { type: "number", minimum: -2.5, maximum: -0.5, multipleOf: 0.5 },
   }),
   "what may be missing or null": {
     type: "object",
