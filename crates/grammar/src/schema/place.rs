@@ -18,6 +18,10 @@ pub(super) fn escape(key: &str) -> String {
 pub(crate) fn locate(root: &Value, reason: String, fails: impl Fn(&Value) -> Option<String>) -> String {
     /// Parts that are tried.
     const MOST: usize = 200;
+    if reason.contains(" too ") {
+        // of all of it, and trying its parts would take long as well
+        return reason;
+    }
     let mut n_tried = 0;
     let mut place = String::new();
     'deeper: while let Some(Value::Object(fields)) = root.pointer(&place) {
