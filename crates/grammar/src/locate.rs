@@ -8,6 +8,10 @@ use crate::schema::{children, name};
 pub(crate) fn locate(root: &Value, reason: String, fails: impl Fn(&Value) -> Option<String>) -> String {
     /// Parts that are tried.
     const MOST: usize = 200;
+    if reason.contains(" too ") {
+        // of all of it, and trying its parts would take long as well
+        return reason;
+    }
     let mut n_tried = 0;
     let mut place = String::new();
     while let Some(Value::Object(fields)) = root.pointer(&place) {

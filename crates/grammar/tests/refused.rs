@@ -69,7 +69,7 @@ fn other_refusals_are_sentences_with_a_place() {
         (json!({"type": "object", "minProperties": 2}), "\"minProperties\" 2 is not supported"),
         (json!({"type": "string", "pattern": "(?=a)b"}), "look-around"),
         (json!({"type": "text"}), "Invalid type: text"),
-        (json!([]), "a schema is an object, true or false"),
+        (json!("text"), "a schema is an object, true or false"),
     ] {
         let mut required = within(schema.clone());
         required["properties"]["a"]["minItems"] = 1.into();

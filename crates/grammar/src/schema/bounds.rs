@@ -7,6 +7,10 @@ const EXACT: i64 = (1 << 53) - 1;
 /// The largest number of which everyone who divides floats says whether it is a multiple of a fraction.
 const LARGE: i64 = 1_000_000_000;
 
+/// Steps that llguidance follows within milliseconds; it has a state for each remainder.
+const FINEST: f64 = 1e-6;
+const COARSEST: f64 = 10_000.0;
+
 /// Brings bounds to what 64-bit floats hold, inwards.
 ///
 /// # Errors
@@ -32,6 +36,11 @@ pub(super) fn limit(fields: &mut Map<String, Value>) -> Result<(), String> {
         }
     }
     if let Some(step) = fields.get("multipleOf") {
+        if !step.as_f64().is_some_and(|step| FINEST <= step.abs() && step.abs() <= COARSEST) {
+            return Err(format!(
+                "\"multipleOf\" {step} is not supported: it may be from {FINEST} to {COARSEST}"
+            ));
+        }
         let most = if step.is_i64() { EXACT } else { LARGE };
         for (key, other, most) in
             [("minimum", "exclusiveMinimum", -most), ("maximum", "exclusiveMaximum", most)]

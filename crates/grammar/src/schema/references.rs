@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Draft, place};
 
+/// Targets that are copied, at most.
+const MOST: usize = 50;
+
 /// References that llguidance cannot read, because it takes pointers as they are written.
 #[derive(Default)]
 pub(super) struct References {
@@ -45,6 +48,9 @@ impl References {
         }
         if reference.contains(['%', '~']) {
             let n_names = self.names.len();
+            if n_names == MOST {
+                return fail(format!("more than {MOST} references with \"~\" or \"%\" are not supported"));
+            }
             let name = self.names.entry(pointer.clone()).or_insert_with(|| format!("target {n_names}"));
             if let Some(schema) = root.pointer_mut(from) {
                 schema["$ref"] = format!("#/$defs/{name}").into();
