@@ -1,5 +1,6 @@
 //! What every request passes: whether it may ask, and what its answer looks like when it failed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,7 +60,8 @@ fn check(app: &App, path: &str, headers: &HeaderMap) -> Result<(), Failure> {
 fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
-    let is_own = origin.split_once("://").is_some_and(|(_, host)| Some(host) == text(header::HOST));
+    let host = text(header::HOST).filter(|host| is_address(host));
+    let is_own = origin.split_once("://").is_some_and(|(_, own)| Some(own) == host);
     if is_own || app.options.origins.iter().any(|allowed| allowed == "*" || allowed == origin) {
         return Ok(());
     }
@@ -67,6 +69,13 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
         Kind::Forbidden,
         format!("pages of {origin} may not ask this server; --cors allows them"),
     ))
+}
+
+/// Whether a host is an address. Names are no proof: whoever owns one can let it point to this machine.
+fn is_address(host: &str) -> bool {
+    let port = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = port.map_or(host, |(name, _)| name);
+    name == "localhost" || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 fn check_key(app: &App, headers: &HeaderMap) -> Result<(), Failure> {

@@ -58,6 +58,9 @@ async fn keys_origins_and_sizes() {
         (good.status().as_u16(), &good.headers()["access-control-allow-origin"]),
         (200, &"https://good.example".parse().unwrap())
     );
+    assert_eq!(status(keyed(&body).header("origin", &served.base)).await, 200);
+    let rebound = keyed(&body).header("origin", "http://bad.example").header("host", "bad.example");
+    assert_eq!(status(rebound).await, 403);
     let preflight = served.client.request(reqwest::Method::OPTIONS, format!("{}{path}", served.base));
     let preflight =
         preflight.header("origin", "https://good.example").header("access-control-request-method", "POST");

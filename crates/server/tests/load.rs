@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const CLIENTS: usize = 64;
 /// Requests before memory is looked at.
-const WARM_UP: usize = 128;
+const WARM_UP: usize = 80;
 const KEY: &str = "key";
 
 /// What a client does.
@@ -34,8 +34,8 @@ enum Manner {
 impl Manner {
     fn of(i: usize) -> Self {
         match i % 20 {
-            // Early ones only: what cuts them into tokens keeps its memory for the next such text.
-            _ if i == 7 || i == 107 => Self::Huge,
+            // An early one only: what cuts it into tokens keeps its memory for the next such text.
+            _ if i == 7 => Self::Huge,
             0 | 10 => Self::HangsUp,
             1 => Self::BrokenJson,
             2 => Self::WrongKey,
@@ -150,7 +150,7 @@ async fn first_tokens(served: &Arc<Served>) -> Vec<Duration> {
         .map(|i| {
             let served = served.clone();
             tokio::spawn(async move {
-                let body = json!({"prompt": format!("{i} is a number"), "max_tokens": 16, "logit_bias": {"258": -100}, "stream": true});
+                let body = json!({"prompt": format!("{i} is a number"), "max_tokens": 8, "logit_bias": {"258": -100}, "stream": true});
                 let start = Instant::now();
                 let request = served.client.post(format!("{}/v1/completions", served.base)).bearer_auth(KEY).json(&body);
                 let mut response = request.send().await.unwrap();
@@ -165,7 +165,6 @@ async fn first_tokens(served: &Arc<Served>) -> Vec<Duration> {
     for client in clients {
         times.push(client.await.unwrap());
     }
-    times.sort();
     times
 }
 
@@ -206,9 +205,12 @@ async fn run(n: usize) {
     assert_eq!(counts.values().sum::<usize>(), n);
     assert!(counts[&Manner::HangsUp] >= n / 10);
     assert!(after - before < 48.0, "{before:.0} MB became {after:.0} MB");
-    let times = first_tokens(&served).await;
-    let (median, late) = (times[CLIENTS / 2], times[CLIENTS * 95 / 100]);
-    println!("first tokens: {median:.0?} in the median, {late:.0?} at the 95th percentile");
+    // Twice, since what else the machine does counts, too.
+    let mut times = first_tokens(&served).await;
+    times.extend(first_tokens(&served).await);
+    times.sort();
+    let (median, late) = (times[times.len() / 2], times[times.len() * 95 / 100]);
+    println!("first tokens: {median:.2?} in the median, {late:.2?} at the 95th percentile");
     assert!(late <= 3 * median, "{times:?}");
     // All pages and all slots are there again: a text that fills the context, beside seven others.
     let full = json!({"prompt": "x ".repeat(400), "max_tokens": 2000, "logit_bias": {"258": -100}});
@@ -221,7 +223,7 @@ async fn run(n: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_of_all_manners_get_what_is_theirs() {
-    run(200).await;
+    run(100).await;
 }
 
 /// The long form: `cargo nextest run -p qwill-server --test load --run-ignored only --no-capture`.
