@@ -23,8 +23,19 @@ export function parseHubId(text: string, endpoint?: string): HubId | undefined {
 function ofId(text: string): HubId | undefined {
   const [, repo, tag, revision = "main"] = ID.exec(text) ?? [];
   // A relative address looks much the same.
-  if (!repo || /\.\.|--/.test(repo) || /\.(gguf|safetensors|json)$/i.test(text)) return undefined;
+  if (!repo || repo.includes("--") || /\.(gguf|safetensors|json)$/i.test(text)) return undefined;
+  // None may lead out of a folder.
+  if (/\.\.|\/\/|\/$/.test(text)) return undefined;
   return { repo, tag, revision };
+}
+
+/** What `%2F` and the like stand for; nothing that a repository has is behind one that stands for nothing. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** The page of a model, of its files, or of one GGUF file, which its name then stands for. */
@@ -35,9 +46,9 @@ function ofPage(address: string): HubId | undefined {
   const isFile = kind === "blob" && path.length > 0;
   if (kind !== undefined && !isFile && !["tree", "commits", "discussions"].includes(kind)) return undefined;
   const hasRevision = revision !== undefined && kind !== "discussions";
-  const id = ofId(hasRevision ? `${owner}/${name}@${decodeURIComponent(revision)}` : `${owner}/${name}`);
+  const id = ofId(hasRevision ? `${owner}/${name}@${decoded(revision)}` : `${owner}/${name}`);
   const file = isFile ? path.at(-1) : /(?:^|&)show_file_info=([^&]*)/.exec(query)?.[1];
-  const stem = /^(.*?)(?:-\d{5}-of-\d{5})?\.gguf$/i.exec(decodeURIComponent(file ?? ""))?.[1];
+  const stem = /^(.*?)(?:-\d{5}-of-\d{5})?\.gguf$/i.exec(decoded(file ?? ""))?.[1];
   const tag = stem?.split("/").at(-1);
   return id && tag && /^\w[\w.-]*$/.test(tag) ? { ...id, tag } : id;
 }

@@ -116,6 +116,11 @@ test("addresses of files and of other sites stay addresses", () => {
     "https://huggingface.co/a",
     "https://h.test/a/b",
     "hf.co/../b",
+    "https://huggingface.co/a/b/tree/%zz",
+    "a/b@../x",
+    "a/b@x//y",
+    "a/b@x/",
+    "a/b:Q..8",
   ])
     expect(parseHubId(other), other).toBeUndefined();
   expect(parseHubId("https://h.test/hf/a/b", "https://h.test/hf")?.repo).toBe("a/b");

@@ -61,16 +61,9 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<(), Failure> {
                 Ok(())
             }
             Line::Command("/model", source) if !source.is_empty() => {
-                let (next, done) = match chats.with_model(source).map_err(|failed| *failed) {
-                    Ok(next) => {
-                        note(&next.greeting());
-                        (next, Ok(()))
-                    }
-                    Err((Some(same), failure)) => (same, Err(failure)),
-                    Err((None, failure)) => return Err(failure),
-                };
+                let (next, done) = chats.with_model(source)?;
                 chats = next;
-                done
+                done.map(|()| note(&chats.greeting()))
             }
             Line::Command(command, argument) => chats.obey(command, argument).map(|said| {
                 if !said.is_empty() {

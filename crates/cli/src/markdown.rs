@@ -84,8 +84,11 @@ impl<W: Write> MarkdownView<W> {
                     range.end
                 }
                 _ if piece.source.end > end => break,
-                // it began as something else, and was shown as that
-                Content::Given(_) | Content::CodeLine(_) if is_begun => piece.source.end,
+                // it began as something else, was shown as that, and ends so
+                _ if is_begun => {
+                    self.page.text(&source[self.shown..piece.source.end], &piece.style)?;
+                    piece.source.end
+                }
                 Content::Given(text) => {
                     self.open(&layout, piece.block)?;
                     self.page.text(text, &piece.style)?;
@@ -167,7 +170,7 @@ mod tests {
     fn blocks_keep_their_lines() {
         check("One\ntwo\n\nthree", "One\ntwo\n\nthree");
         check("- a\n- b\n  - c\n\n1. d\n2. e", "• a\n• b\n  • c\n\n1. d\n2. e");
-        check("- [x] done\n- [ ] open", "• ☑ done\n• ☐ open");
+        check("- [x] done\n- [ ] open", "☑ done\n☐ open");
         check("> said\n> so\n\nby me", "│ said\n│ so\n\nby me");
         check("a\n\n---\n\nb", &format!("a\n\n{}\n\nb", "─".repeat(40)));
         check("42", "42");

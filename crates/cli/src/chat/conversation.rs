@@ -195,29 +195,30 @@ impl Chats {
         ))
     }
 
-    /// The same conversations with another model. The old one makes room before, and returns if the new one cannot be loaded.
-    pub(super) fn with_model(self, source: &str) -> Result<Self, Box<(Option<Self>, Failure)>> {
+    /// The same conversations with another model, and how that went. The old model makes room first, and returns if the new one
+    /// cannot be loaded; it is an error if neither can.
+    pub(super) fn with_model(self, source: &str) -> Result<(Self, Result<(), Failure>), Failure> {
         let files = match crate::model::files(source) {
             Ok(files) => files,
-            Err(failure) => return Err(Box::new((Some(self), failure))),
+            Err(failure) => return Ok((self, Err(failure))),
         };
         let Self { loaded: Loaded { model, source: old, options }, first, session, kept } = self;
-        let requests =
-            |sessions: &[Session]| sessions.iter().map(|one| one.request().clone()).collect::<Vec<_>>();
-        let (first, rest) = (first.request().clone(), requests(&[kept, vec![session]].concat()));
+        let request = |session: Session| session.request().clone();
+        let (first, session) = (request(first), request(session));
+        let kept: Vec<ChatRequest> = kept.into_iter().map(request).collect();
         drop(model);
-        let open = |files: ModelFiles, source: &str| {
+        let open = |files: ModelFiles, source: &str| -> Result<Self, Failure> {
             let model = crate::model::load_files(files, &options)?;
-            let mut sessions: Vec<Session> =
-                rest.iter().map(|request| model.session(request.clone())).collect();
-            let first = model.session(first.clone());
-            let session = sessions.pop().unwrap_or_else(|| first.fork());
-            let loaded = Loaded { model, source: source.to_owned(), options: options.clone() };
-            Ok(Self { loaded, first, session, kept: sessions })
+            Ok(Self {
+                first: model.session(first.clone()),
+                session: model.session(session.clone()),
+                kept: kept.iter().map(|request| model.session(request.clone())).collect(),
+                loaded: Loaded { model, source: source.to_owned(), options: options.clone() },
+            })
         };
-        open(files, source).map_err(|failure| {
-            let again = crate::model::files(&old).and_then(|files| open(files, &old));
-            Box::new((again.ok(), failure))
-        })
+        match open(files, source) {
+            Ok(chats) => Ok((chats, Ok(()))),
+            Err(failure) => Ok((open(crate::model::files(&old)?, &old)?, Err(failure))),
+        }
     }
 }

@@ -7,6 +7,8 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 
 use super::table::Table;
 
+const BULLET: &str = "• ";
+
 /// What a piece shows.
 pub(super) enum Content<'s> {
     /// The source itself.
@@ -147,6 +149,11 @@ impl<'s> Builder<'s> {
             }
             Event::SoftBreak | Event::HardBreak => self.given("\n".into(), range, plain()),
             Event::TaskListMarker(is_done) => {
+                self.open_for_inline(&range);
+                // the box stands in place of the bullet
+                if let Some(block) = self.layout.blocks.last_mut() {
+                    block.lead.truncate(block.lead.strip_suffix(BULLET).map_or(block.lead.len(), str::len));
+                }
                 let mark = if is_done { "☑ " } else { "☐ " };
                 self.given(mark.into(), range, self.style());
             }
@@ -186,7 +193,7 @@ impl<'s> Builder<'s> {
                         *number += 1;
                         format!("{}. ", *number - 1)
                     }
-                    _ => "• ".to_owned(),
+                    _ => BULLET.to_owned(),
                 };
                 let rest = " ".repeat(first.chars().count());
                 self.containers.push(Container { start: range.start, first: Some(first), rest });
