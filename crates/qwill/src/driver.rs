@@ -2,6 +2,7 @@
 //! tells each request what came of it. Natively it has a thread of its own, in a browser it is a task of the tab.
 
 mod command;
+mod devices;
 #[cfg(test)]
 mod engine_tests;
 mod factory;
@@ -24,6 +25,7 @@ use qwill_scheduler::{Adopted, Event, Limits, Reading, RequestId, Scheduler, Tex
 
 pub(crate) use self::command::{Cache, Exported, Ticket};
 use self::command::{Command, Listener, Run};
+pub(crate) use self::devices::Devices;
 use self::factory::load_adapter;
 pub(crate) use self::factory::{Factory, Facts};
 pub(crate) use self::handle::{Handle, Signals};
@@ -245,6 +247,7 @@ impl Driver {
         self.losses += usize::from(is_lost);
         if is_lost && self.losses <= MOST_LOSSES {
             tracing::warn!("the device was lost; the model is loaded again: {error}");
+            self.engine.gpu.let_go(&error.to_string());
             match self.factory.rebuild().await {
                 Ok(engine) => {
                     self.engine = engine;
