@@ -39,6 +39,8 @@ pub(crate) enum Step {
     WebBuild,
     /// The package in real browsers.
     Browsers,
+    /// The desktop program in a window of a virtual screen.
+    Desktop,
     /// Short runs of the fuzz targets.
     Fuzz,
     /// Tables and plots of measurements against their records.
@@ -69,6 +71,7 @@ impl Step {
             Self::Unit => "npm tests",
             Self::Browsers => "browser tests",
             Self::WebBuild => "web build",
+            Self::Desktop => "desktop window",
             Self::Fuzz => "fuzzing",
             Self::BenchReport => "benchmark report",
             Self::GpuKit => "GPU kit",
@@ -92,6 +95,7 @@ impl Step {
                 let packages = Need::NpmPackages(Project::BrowserTests);
                 vec![Need::Vulkan, Need::Node, packages, Need::Chromium, Need::Firefox]
             }
+            Self::Desktop => vec![Need::Vulkan, Need::VirtualScreen],
             Self::Fuzz => vec![Need::CxxCompiler, Need::CargoFuzz],
             Self::Typos => vec![Need::Typos],
             Self::Deny => vec![Need::CargoDeny],
@@ -113,6 +117,9 @@ impl Step {
     pub(crate) fn impossible(self) -> Option<&'static str> {
         match self {
             Self::Fuzz if cfg!(windows) => Some("cargo-fuzz does not work on Windows"),
+            Self::Desktop if !cfg!(target_os = "linux") => {
+                Some("its virtual screen, Xvfb, is for Linux; the other tests of the desktop program ran")
+            }
             Self::GpuKit if !cfg!(target_os = "linux") => Some("the GPU kit is for Linux"),
             _ => None,
         }
@@ -137,6 +144,11 @@ impl Step {
             Self::Unit => script(ws, Project::Package, "test"),
             Self::WebBuild => script(ws, Project::Web, "build"),
             Self::Browsers => browsers(ws),
+            Self::Desktop => {
+                let args =
+                    ["test", "--package", "qwill-desktop", "--features", "window-tests", "--test", "window"];
+                cargo(ws, &[&args[..], &["--", "--test-threads=1"]].concat())
+            }
             Self::Fuzz => fuzz::run(ws),
             Self::BenchReport => bench_report::check(ws),
             Self::GpuKit => gpu_kit::check(ws),

@@ -20,6 +20,8 @@ pub(crate) enum Group {
     Npm,
     /// The npm package in Chromium and Firefox.
     Browsers,
+    /// The desktop program in a window of a virtual screen.
+    Desktop,
     /// Short runs of the fuzz targets.
     Fuzz,
     /// The folder for machines with a GPU, run with tiny sizes.
@@ -41,6 +43,7 @@ impl Group {
                 Step::Check(Project::BrowserTests),
             ],
             Self::Browsers => &[Step::Browsers],
+            Self::Desktop => &[Step::Desktop],
             Self::Fuzz => &[Step::Fuzz],
             Self::Kit => &[Step::GpuKit],
         }
