@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use eframe::egui::{ColorImage, Context, ScreenshotCallback, ViewportCommand};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
-use qwill::gpu::wgpu;
 
 use crate::app::App;
 use crate::settings::{Settings, Theme};
@@ -75,7 +74,7 @@ impl Script {
     }
 
     /// Goes on, as far as nothing has to be waited for, one step a frame.
-    pub(crate) fn advance(&mut self, ctx: &Context, app: &mut App, device: &wgpu::Device) {
+    pub(crate) fn advance(&mut self, ctx: &Context, app: &mut App) {
         self.measure(app);
         ctx.request_repaint_after(Duration::from_millis(if self.is_measuring { 0 } else { 20 }));
         let Some(step) = self.steps.front().cloned() else {
@@ -85,10 +84,17 @@ impl Script {
         if self.perform(&step, begun, ctx, app) {
             self.begun = None;
             self.steps.pop_front();
-            if step == Step::Lose {
-                device.destroy();
-            }
         }
+    }
+
+    /// Whether the device is to be taken away now.
+    pub(crate) fn takes_device(&mut self) -> bool {
+        let takes = self.steps.front() == Some(&Step::Lose);
+        if takes {
+            self.steps.pop_front();
+            self.begun = None;
+        }
+        takes
     }
 
     /// Whether it is done.
@@ -121,7 +127,8 @@ impl Script {
             Step::Measure => self.is_measuring = true,
             Step::Frames(path) => self.write_frames(path),
             Step::Shot(path) => return self.shoot(ctx, path),
-            Step::Lose => {}
+            // the window does it, before it draws
+            Step::Lose => return false,
         }
         true
     }

@@ -313,8 +313,13 @@ impl State {
         let needs_reload = self.settings.needs_reload(&settings);
         self.settings = settings.clone();
         let mut effects = vec![Effect::KeepSettings(Box::new(settings))];
-        if needs_reload && let ModelState::Ready(facts) = &self.model {
-            effects.extend(self.load(facts.source.clone()));
+        let source = match &self.model {
+            ModelState::Ready(facts) => Some(facts.source.clone()),
+            ModelState::Loading { source, .. } => Some(source.clone()),
+            ModelState::None | ModelState::Failed { .. } => None,
+        };
+        if let Some(source) = source.filter(|_| needs_reload) {
+            effects.extend(self.load(source));
         }
         effects
     }

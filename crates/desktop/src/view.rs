@@ -12,7 +12,7 @@ mod sidebar;
 mod style;
 mod transcript;
 
-use eframe::egui::{CentralPanel, Context, Id, Modal, Panel as Side, Response, Ui};
+use eframe::egui::{CentralPanel, Context, Frame, Id, Modal, Panel as Side, Response, Ui};
 
 use self::markdown::Markdown;
 use self::style::Look;
@@ -70,11 +70,14 @@ impl View {
             transcript::show(ui, state, &mut self.markdown, &mut actions);
         });
         if let Some(panel) = state.panel {
-            let modal = Modal::new(Id::unique("panel")).show(ui.ctx(), |ui| match panel {
-                Panel::Settings => settings::show(ui, state, &mut actions),
-                Panel::Models => picker::show(ui, state, &mut self.focus, &mut actions),
-                Panel::Keys => shortcuts::show(ui, &mut actions),
-            });
+            let modal =
+                Modal::new(Id::unique("panel")).frame(Frame::window(ui.style())).show(ui.ctx(), |ui| {
+                    match panel {
+                        Panel::Settings => settings::show(ui, state, &mut actions),
+                        Panel::Models => picker::show(ui, state, &mut self.focus, &mut actions),
+                        Panel::Keys => shortcuts::show(ui, &mut actions),
+                    }
+                });
             if modal.should_close() {
                 actions.push(Action::Show(None));
             }

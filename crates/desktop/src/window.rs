@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use eframe::egui::{Ui, ViewportBuilder, ViewportCommand};
 use eframe::egui_wgpu::{RenderState, WgpuError, WgpuSetup, WgpuSetupCreateNew};
 use eframe::{CreationContext, Frame, NativeOptions};
-use qwill::gpu::{HostDevice, wanted, wgpu};
+use qwill::gpu::{HostDevice, is_lost, wanted, wgpu};
 
 use crate::app::App;
 use crate::args::Args;
@@ -144,14 +144,19 @@ impl eframe::App for Window {
     }
 
     fn ui(&mut self, ui: &mut Ui, _: &mut Frame) {
-        if self.is_lost.load(Ordering::Relaxed) {
+        let Kept { app, script } = &mut *self.kept.borrow_mut();
+        if script.as_mut().is_some_and(Script::takes_device) {
+            self.device.destroy();
+        }
+        if self.is_lost.load(Ordering::Relaxed) || is_lost(&self.device) {
+            self.is_lost.store(true, Ordering::Relaxed);
+            // egui panics where it would draw on such a device
             return ui.ctx().send_viewport_cmd(ViewportCommand::Close);
         }
-        let Kept { app, script } = &mut *self.kept.borrow_mut();
         if let Some(app) = app {
             app.show(ui);
             if let Some(script) = script {
-                script.advance(ui.ctx(), app, &self.device);
+                script.advance(ui.ctx(), app);
             }
         }
     }

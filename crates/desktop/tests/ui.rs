@@ -10,6 +10,7 @@ use qwill::gpu::{HostDevice, wanted, wgpu};
 use qwill_desktop::app::App;
 use qwill_desktop::args::Args;
 use qwill_desktop::conversation::{Author, Conversation, Turn};
+use qwill_desktop::settings::{self, Settings};
 use qwill_desktop::shelf::Shelf;
 use qwill_desktop::state::{ModelState, Panel, State};
 use tempfile::TempDir;
@@ -29,6 +30,8 @@ impl Desk {
         let adapter = block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default())).unwrap();
         let (device, queue) = block_on(adapter.request_device(&wanted(&adapter))).unwrap();
         let host = HostDevice::new(&adapter, &device, &queue);
+        let settings = Settings { theme: settings::Theme::Light, ..Settings::default() };
+        settings.write(&folder.path().join("settings.json")).unwrap();
         let args = Args { model: Some("demo".into()), ..Args::default() };
         let app = App::new(folder.path(), host, &args);
         let builder = Harness::builder().with_size([1000.0, 700.0]).with_theme(Theme::Light);

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use self::scopes::Scopes;
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::scopes::is_lost;
 use crate::Error;
 
 /// The first loss and the first error that a device told of.
@@ -138,26 +140,11 @@ mod scopes {
 
         /// What an error means: nothing that is done with a lost device works, and it does not say why.
         pub(super) fn failure(&self, reason: String) -> Error {
-            if self.is_alive() {
+            if !is_lost(&self.device) {
                 return Error::Device(reason);
             }
             self.lose(&reason);
             Error::Lost(reason)
-        }
-
-        /// Whether the device still makes buffers. Nothing else tells but the handler, which is the program's.
-        fn is_alive(&self) -> bool {
-            let scopes = open(&self.device);
-            let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("sign of life"),
-                size: wgpu::MAP_ALIGNMENT,
-                usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: true,
-            });
-            let is_mapped = buffer.slice(..).get_mapped_range_mut().is_ok();
-            // its errors say nothing new
-            scopes.into_iter().rev().for_each(drop);
-            is_mapped
         }
 
         pub(super) fn lose(&self, reason: &str) {
@@ -182,6 +169,22 @@ mod scopes {
         fn drop(&mut self) {
             self.close();
         }
+    }
+
+    /// Whether a device is gone: it makes no buffers any more. Handlers may be told later, when all that was submitted has
+    /// ended.
+    pub fn is_lost(device: &wgpu::Device) -> bool {
+        let scopes = open(device);
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("sign of life"),
+            size: wgpu::MAP_ALIGNMENT,
+            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: true,
+        });
+        let is_mapped = buffer.slice(..).get_mapped_range_mut().is_ok();
+        // its errors say nothing new
+        scopes.into_iter().rev().for_each(drop);
+        !is_mapped
     }
 
     fn open(device: &wgpu::Device) -> Open {

@@ -23,6 +23,8 @@ pub use buffer::{Allocated, Buffer};
 pub use caps::{Caps, CapsMask, MaskError, SubgroupWidth};
 pub use device::{Gpu, GpuOptions, GpuTotals, Usage};
 pub use error::Error;
+#[cfg(not(target_arch = "wasm32"))]
+pub use health::is_lost;
 pub use pass::{Dispatch, Grid, Read, Step};
 pub use pipeline::{Binding, KernelSource, PipelineId};
 pub use readback::Readback;

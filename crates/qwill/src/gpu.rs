@@ -27,19 +27,20 @@
 //!
 //! A model opens its own device again; the program's it cannot. It waits until the program has opened another and says so with
 //! [`HostDevice::replace`], loads itself onto it, and lets every reply go on where it was. Requests that come in the meantime
-//! wait, too. When every [`HostDevice`] is dropped instead, they fail with the code `device-lost`.
+//! wait, too. When every [`HostDevice`] is dropped instead, they fail with the code `device-lost`. Libraries that draw may panic on
+//! a lost device: [`is_lost`] tells before a frame is begun, sooner than a handler.
 //!
 //! # Whose turn it is
 //!
 //! Submits of one queue are done in order, so a frame waits for the steps that were submitted before it. Models on a program's
-//! device therefore read prompts in steps of 128 tokens, unless [`LoadOptions::prefill_chunk`](crate::LoadOptions::prefill_chunk)
+//! device therefore have one step out at a time, and read prompts in steps of 128 tokens, unless [`LoadOptions::prefill_chunk`](crate::LoadOptions::prefill_chunk)
 //! says otherwise: shorter steps let frames through more often, longer ones read faster.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use qwill_gpu::GpuOptions;
-pub use qwill_gpu::{wanted, wgpu};
+pub use qwill_gpu::{is_lost, wanted, wgpu};
 
 use crate::Error;
 

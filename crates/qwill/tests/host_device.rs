@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use pollster::block_on;
-use qwill::gpu::{HostDevice, wanted, wgpu};
+use qwill::gpu::{HostDevice, is_lost, wanted, wgpu};
 use qwill::{Control, Error, EvalCase, KvType, LoadOptions, Model, ModelFiles, WantedLogits};
 use qwill_testkit::golden::{Answer, CONTEXT, Expected, PREFILL_CHUNK, Question};
 
@@ -106,7 +106,9 @@ fn replies_go_on_when_the_program_has_opened_another_device() {
     let host = program.share();
     let model = load(&host, "qwen3-tied");
     assert_eq!(wrong(&model, "qwen3-tied"), [""; 0]);
+    assert!(!is_lost(&program.device));
     program.device.destroy();
+    assert!(is_lost(&program.device));
     let waiting = thread::spawn({
         let model = model.clone();
         move || wrong(&model, "qwen3-tied")

@@ -63,8 +63,7 @@ fn a_conversation_goes_back_and_forth() {
 
 #[test]
 fn nothing_is_sent_without_a_model_or_words() {
-    let mut state = State::default();
-    state.draft = "Hello".into();
+    let mut state = State { draft: "Hello".into(), ..State::default() };
     assert!(!state.can_send() && state.act(Action::Send).is_empty());
     let mut state = ready();
     state.draft = " \n".into();

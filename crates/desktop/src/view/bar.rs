@@ -45,7 +45,10 @@ fn model(ui: &mut Ui, state: &State, focus: &mut Focus, actions: &mut Vec<Action
     if let ModelState::Loading { doing, bytes: (done, total), .. } = &state.model {
         let share = if *total == 0 { 0.0 } else { *done as f32 / *total as f32 };
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
-        let text = format!("{doing}: {:.0} of {:.0} MB", megabytes(*done), megabytes(*total));
+        let text = match total {
+            0 => doing.clone(),
+            _ => format!("{doing}: {:.0} of {:.0} MB", megabytes(*done), megabytes(*total)),
+        };
         ui.add(ProgressBar::new(share).desired_width(220.0).text(text));
         if ui.button("Cancel").clicked() {
             actions.push(Action::CancelLoad);

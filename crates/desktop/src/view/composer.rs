@@ -1,14 +1,14 @@
 //! Where a message is written.
 
-use eframe::egui::{
-    Align, Button, Id, Key, KeyboardShortcut, Layout, Modifiers, RichText, ScrollArea, TextEdit, Ui,
-};
+use eframe::egui::{Button, Id, Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 
 use super::{Focus, name};
 use crate::state::{Action, ModelState, State};
 
 /// Lines that are shown before the field scrolls.
 const MOST_LINES: f32 = 8.0;
+/// Width of the button beside it.
+const BUTTON: f32 = 76.0;
 
 pub(super) fn show(ui: &mut Ui, state: &mut State, focus: &mut Focus, actions: &mut Vec<Action>) {
     ui.add_space(6.0);
@@ -20,9 +20,9 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, focus: &mut Focus, actions: &
             }
         });
     }
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        button(ui, state, actions);
+    ui.horizontal(|ui| {
         field(ui, state, focus, actions);
+        button(ui, state, actions);
     });
     ui.add_space(2.0);
     ui.label(RichText::new(status(state)).small().weak());
@@ -30,7 +30,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, focus: &mut Focus, actions: &
 }
 
 fn button(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-    let size = [76.0, 40.0];
+    let size = [BUTTON, 40.0];
     match &state.running {
         Some(running) => {
             let label = if running.is_stopping { "Stopping" } else { "Stop" };
@@ -58,7 +58,7 @@ fn field(ui: &mut Ui, state: &mut State, focus: &mut Focus, actions: &mut Vec<Ac
         actions.push(Action::Send);
     }
     let row = ui.text_style_height(&eframe::egui::TextStyle::Body);
-    let width = ui.available_width();
+    let width = ui.available_width() - BUTTON - ui.spacing().item_spacing.x;
     ScrollArea::vertical().id_salt("message").max_height(row * MOST_LINES).max_width(width).show(ui, |ui| {
         let field = TextEdit::multiline(&mut state.draft)
             .id(id)

@@ -1,6 +1,6 @@
 //! What went wrong.
 
-use eframe::egui::{Align, Frame, Layout, Ui};
+use eframe::egui::{Frame, Ui};
 
 use super::style::alarm;
 use crate::state::{Action, ModelState, Panel, State};
@@ -30,7 +30,7 @@ fn framed(ui: &mut Ui, text: &str, buttons: impl FnOnce(&mut Ui)) {
     Frame::new().fill(fill).stroke(stroke).corner_radius(6).inner_margin(10).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.label(text);
-        ui.with_layout(Layout::left_to_right(Align::Center), buttons);
+        ui.horizontal(buttons);
     });
     ui.add_space(6.0);
 }

@@ -67,7 +67,7 @@ fn of_replies(ui: &mut Ui, settings: &mut Settings, state: &State) {
 
 fn of_models(ui: &mut Ui, settings: &mut Settings, state: &State) {
     ui.label("Context");
-    let mut contexts = vec![(None, "As long as the model has it, up to 8192 tokens".to_owned())];
+    let mut contexts = vec![(None, "The model's, up to 8192".to_owned())];
     contexts.extend(CONTEXTS.map(|n| (Some(n), format!("{n} tokens"))));
     choice(ui, "Context", &mut settings.context_length, &contexts);
     ui.end_row();
@@ -100,11 +100,13 @@ fn choice<T: PartialEq + Clone>(ui: &mut Ui, label: &str, value: &mut T, choices
 
 /// A number that is the model's unless it is a person's.
 fn number(ui: &mut Ui, label: &str, value: &mut Option<f32>, default: f32, range: RangeInclusive<f32>) {
+    // what goes far has no use for fractions
+    let (speed, decimals) = if *range.end() > 10.0 { (0.5, 0) } else { (0.01, 2) };
     ui.label(label);
     ui.horizontal(|ui| {
         let mut is_own = value.is_some();
         let mut number = value.unwrap_or(default);
-        let drag = DragValue::new(&mut number).range(range).speed(0.01).max_decimals(2);
+        let drag = DragValue::new(&mut number).range(range).speed(speed).fixed_decimals(decimals);
         let drag = ui.add_enabled(is_own, drag);
         name(ui.ctx(), &drag, label);
         let own = ui.checkbox(&mut is_own, "Mine");

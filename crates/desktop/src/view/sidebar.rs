@@ -1,6 +1,6 @@
 //! The list of conversations.
 
-use eframe::egui::{Button, Key, ScrollArea, TextEdit, Ui};
+use eframe::egui::{Align, Button, Key, Layout, ScrollArea, TextEdit, Ui};
 
 use super::{Focus, name};
 use crate::state::{Action, Renaming, State};
@@ -33,7 +33,7 @@ fn list(ui: &mut Ui, state: &mut State, focus: &mut Focus, actions: &mut Vec<Act
         }
         let is_open = state.open == Some(id);
         let row = Button::selectable(is_open, title.as_str()).truncate();
-        let row = ui.add_sized([ui.available_width(), 28.0], row);
+        let row = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| ui.add(row)).inner;
         if row.clicked() {
             actions.push(Action::Open(id));
         }

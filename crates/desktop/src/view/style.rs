@@ -58,7 +58,9 @@ fn visuals(shade: Shade) -> Visuals {
     (visuals.panel_fill, visuals.window_fill, visuals.extreme_bg_color) = (panel, panel, field);
     visuals.override_text_color = Some(text);
     let round = CornerRadius::same(6);
+    let line = if shade == Shade::Light { gray(0xd4) } else { gray(0x38) };
     let widgets = &mut visuals.widgets;
+    widgets.inactive.bg_stroke = Stroke::new(1.0, line);
     for widget in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active, &mut widgets.open] {
         widget.corner_radius = round;
     }

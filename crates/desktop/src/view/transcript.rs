@@ -1,6 +1,6 @@
 //! The conversation.
 
-use eframe::egui::{Align, CollapsingHeader, Frame, Id, Layout, Margin, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, CollapsingHeader, Frame, Id, Label, Layout, Margin, RichText, ScrollArea, Ui};
 
 use super::markdown::Markdown;
 use super::style::bubble;
@@ -86,7 +86,7 @@ fn question(ui: &mut Ui, turn: &Turn, place: &Place, actions: &mut Vec<Action>) 
             .inner_margin(Margin::symmetric(12, 8))
             .show(ui, |ui| {
                 ui.set_max_width(width);
-                ui.with_layout(Layout::top_down(Align::Min), |ui| ui.label(&turn.text));
+                ui.add(Label::new(&turn.text).wrap().halign(Align::Min));
             });
         if place.is_quiet && ui.small_button("Edit").on_hover_text("Write it anew").clicked() {
             actions.push(Action::Edit(place.index));
