@@ -5,11 +5,10 @@ mod models;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use self::message::{Action, Effect, Export, ModelFacts, Report};
-pub use self::models::{ModelReport, ModelState, Plan};
+pub use self::message::{Action, Effect, Export, ModelFacts, ModelReport, Plan, Report};
+pub use self::models::ModelState;
 use crate::conversation::{Author, Conversation, Turn};
 use crate::settings::Settings;
 use crate::shelf::Contents;
@@ -342,15 +341,4 @@ impl State {
         });
         vec![Effect::Keep(Box::new(conversation.clone()))]
     }
-}
-
-/// A path where an exported conversation may lie: in the folder of downloads, or at home.
-pub fn export_path(conversation: &Conversation, export: Export) -> PathBuf {
-    let home = std::env::home_dir().unwrap_or_default();
-    let downloads = home.join("Downloads");
-    let folder = if downloads.is_dir() { downloads } else { home };
-    let letters = conversation.shown_title().chars();
-    let name: String =
-        letters.map(|c| if c.is_alphanumeric() || c == ' ' || c == '-' { c } else { '_' }).collect();
-    folder.join(format!("{}.{}", name.trim(), export.extension()))
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use qwill::{ChatRequest, LoadOptions};
 
 use super::Panel;
-use super::models::ModelReport;
 use crate::conversation::{Conversation, Outcome};
 use crate::settings::Settings;
 
@@ -128,6 +127,42 @@ pub struct ModelFacts {
     pub top_k: u32,
     /// Their probability together.
     pub top_p: f32,
+}
+
+/// Whether a model fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// It is being found out.
+    Asked,
+    /// What it takes, in words.
+    Fits(String),
+    /// Why it does not, or cannot be known.
+    No(String),
+}
+
+/// What has happened to a model.
+#[derive(Debug, Clone)]
+pub enum ModelReport {
+    /// It is on its way.
+    Loading {
+        /// What is being done.
+        doing: String,
+        /// Bytes that are done, of how many.
+        bytes: (u64, u64),
+    },
+    /// It can be asked.
+    Loaded(Box<ModelFacts>),
+    /// It could not be loaded.
+    Failed(String),
+    /// It was given up, as a person wanted.
+    Cancelled,
+    /// Whether another one fits.
+    Planned {
+        /// Its name.
+        source: String,
+        /// The answer.
+        plan: Plan,
+    },
 }
 
 /// What has happened.

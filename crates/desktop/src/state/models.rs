@@ -1,6 +1,6 @@
 //! Choosing and loading a model.
 
-use super::{Effect, ModelFacts, State};
+use super::{Effect, ModelFacts, ModelReport, Plan, State};
 use crate::settings::Settings;
 
 /// What there is of a model.
@@ -26,42 +26,6 @@ pub enum ModelState {
         source: String,
         /// Why.
         reason: String,
-    },
-}
-
-/// Whether a model fits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Plan {
-    /// It is being found out.
-    Asked,
-    /// What it takes, in words.
-    Fits(String),
-    /// Why it does not, or cannot be known.
-    No(String),
-}
-
-/// What has happened to a model.
-#[derive(Debug, Clone)]
-pub enum ModelReport {
-    /// It is on its way.
-    Loading {
-        /// What is being done.
-        doing: String,
-        /// Bytes that are done, of how many.
-        bytes: (u64, u64),
-    },
-    /// It can be asked.
-    Loaded(Box<ModelFacts>),
-    /// It could not be loaded.
-    Failed(String),
-    /// It was given up, as a person wanted.
-    Cancelled,
-    /// Whether another one fits.
-    Planned {
-        /// Its name.
-        source: String,
-        /// The answer.
-        plan: Plan,
     },
 }
 

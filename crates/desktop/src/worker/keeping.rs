@@ -9,7 +9,7 @@ use crate::conversation::Conversation;
 use crate::folders;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
-use crate::state::{Export, Report, export_path};
+use crate::state::{Export, Report};
 
 /// Something to write or remove.
 pub(super) enum Work {
@@ -90,4 +90,15 @@ fn export_to_file(conversation: &Conversation, export: Export) -> Report {
         Ok(()) => Report::Exported(path),
         Err(error) => Report::Problem(format!("{} was not written: {error}", path.display())),
     }
+}
+
+/// A path where an exported conversation may lie: in the folder of downloads, or at home.
+fn export_path(conversation: &Conversation, export: Export) -> PathBuf {
+    let home = std::env::home_dir().unwrap_or_default();
+    let downloads = home.join("Downloads");
+    let folder = if downloads.is_dir() { downloads } else { home };
+    let letters = conversation.shown_title().chars();
+    let name: String =
+        letters.map(|c| if c.is_alphanumeric() || c == ' ' || c == '-' { c } else { '_' }).collect();
+    folder.join(format!("{}.{}", name.trim(), export.extension()))
 }
