@@ -194,7 +194,7 @@ fn has_virtual_screen(host: &Host) -> bool {
     }
     let libraries = library_dirs();
     let finds = |library: &&str| libraries.iter().any(|dir| dir.join(library).is_file());
-    which(&["Xvfb"]).is_some() && X11_LIBRARIES.iter().all(|library| finds(&library))
+    which(&["Xvfb"]).is_some() && X11_LIBRARIES.iter().all(finds)
 }
 
 /// What a window loads when it opens.
