@@ -1,11 +1,13 @@
 //! Opening a device and allocating on it.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, Mutex};
 
 use crate::buffer::Memory;
+use crate::health::Health;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::health::Scopes;
 use crate::pipeline::Pipelines;
-use crate::{Allocated, Buffer, Caps, CapsMask, Error, SubgroupWidth};
+use crate::{Allocated, Buffer, Caps, CapsMask, Error, SubgroupWidth, wanted};
 
 /// How to open a device.
 #[derive(Debug, Clone, Default)]
@@ -48,12 +50,6 @@ pub struct GpuTotals {
     pub submits: u64,
 }
 
-#[derive(Debug, Default)]
-struct Health {
-    lost: Option<String>,
-    error: Option<String>,
-}
-
 /// An open device with its queue, capabilities and pipelines.
 pub struct Gpu {
     pub(crate) device: wgpu::Device,
@@ -64,7 +60,7 @@ pub struct Gpu {
     memory: Memory,
     /// All but what is allocated.
     totals: Cell<GpuTotals>,
-    health: Arc<Mutex<Health>>,
+    pub(crate) health: Health,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -146,17 +142,12 @@ impl Gpu {
         let instance = instance();
         let adapter = choose(&instance, options).await?;
         let info = adapter.get_info();
-        let used = wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
-        let wanted = adapter.features() & (used | options.extra_features);
+        let mut descriptor = wanted(&adapter);
+        descriptor.label = options.label.as_deref().or(descriptor.label);
+        descriptor.required_features |= adapter.features() & options.extra_features;
+        descriptor.experimental_features = experimental(descriptor.required_features);
         let (device, queue) = adapter
-            .request_device(&wgpu::DeviceDescriptor {
-                label: Some(options.label.as_deref().unwrap_or("qwill")),
-                required_features: wanted,
-                required_limits: adapter.limits(),
-                memory_hints: wgpu::MemoryHints::Performance,
-                experimental_features: experimental(wanted),
-                ..Default::default()
-            })
+            .request_device(&descriptor)
             .await
             .map_err(|e| Error::NoDevice { gpu: info.name.clone(), reason: e.to_string() })?;
         let dot4 = if cfg!(target_arch = "wasm32") {
@@ -164,18 +155,22 @@ impl Gpu {
         } else {
             true
         };
-        Ok(Self::from_parts(device, queue, info, dot4, options))
+        let health = Health::handle(&device);
+        Ok(Self::from_parts(device, queue, info, dot4, options, health))
     }
 
-    /// Takes over a device that somebody else opened (a window's, say), with `SHADER_F16`, `SUBGROUP`,
-    /// `TIMESTAMP_QUERY` and the adapter's limits requested where offered.
+    /// Uses a device that somebody else opened (a window's, say), as [`wanted`] says. Its handlers stay as they are: errors of
+    /// what is done here are kept in scopes of this thread, so that there may be one of these for a device and thread at a
+    /// time, and a loss is found out when a wait fails.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn from_wgpu(
         adapter: &wgpu::Adapter,
         device: wgpu::Device,
         queue: wgpu::Queue,
         options: &GpuOptions,
     ) -> Self {
-        Self::from_parts(device, queue, adapter.get_info(), true, options)
+        let health = Health::Scopes(Scopes::open(&device));
+        Self::from_parts(device, queue, adapter.get_info(), true, options, health)
     }
 
     fn from_parts(
@@ -184,6 +179,7 @@ impl Gpu {
         info: wgpu::AdapterInfo,
         dot4: bool,
         options: &GpuOptions,
+        health: Health,
     ) -> Self {
         let features = device.features();
         let limits = device.limits();
@@ -207,20 +203,6 @@ impl Gpu {
             is_web,
         }
         .masked(&options.mask);
-        let health = Arc::new(Mutex::new(Health::default()));
-        let on_lost = health.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            if let Ok(mut health) = on_lost.lock() {
-                health.lost.get_or_insert(format!("{reason:?} {message}").trim().to_owned());
-            }
-        });
-        let on_error = health.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            tracing::error!("uncaptured GPU error: {error}");
-            if let Ok(mut health) = on_error.lock() {
-                health.error.get_or_insert(error.to_string());
-            }
-        }));
         Self {
             pipelines: RefCell::new(Pipelines::default()),
             device,
@@ -250,22 +232,18 @@ impl Gpu {
 
     /// The first error that the device reported outside a scope, or its loss.
     pub fn check(&self) -> Result<(), Error> {
-        let health = self.health.lock().map_err(|e| Error::Device(e.to_string()))?;
-        if let Some(reason) = &health.lost {
-            return Err(Error::Lost(reason.clone()));
-        }
-        match &health.error {
-            Some(error) => Err(Error::Device(error.clone())),
-            None => Ok(()),
-        }
+        self.health.check()
     }
 
-    /// Destroys the device: every later call fails with [`Error::Lost`].
+    /// Destroys the device: every later call fails with [`Error::Lost`]. One that a program shares is lost to it, too.
     pub fn destroy(&self) {
         self.device.destroy();
-        if let Ok(mut health) = self.health.lock() {
-            health.lost.get_or_insert("it was destroyed".into());
-        }
+        self.let_go("it was destroyed");
+    }
+
+    /// Has nothing more to do with a device that is gone.
+    pub fn let_go(&self, reason: &str) {
+        self.health.lose(reason);
     }
 
     /// Bytes of the buffers that live, for other threads.
@@ -328,7 +306,7 @@ impl Gpu {
         });
         #[cfg(not(target_arch = "wasm32"))]
         self.poll_wait(None)?;
-        receiver.await.map_err(|_| Error::Device("the queue dropped a flush".into()))?;
+        receiver.await.map_err(|_| self.health.failure("the queue dropped a flush".into()))?;
         self.check()
     }
 
@@ -340,7 +318,7 @@ impl Gpu {
             .map_err(|e| {
                 // A wait on a lost device fails before the callback that says so has run; polling runs it.
                 let _ = self.device.poll(wgpu::PollType::Poll);
-                self.check().err().unwrap_or_else(|| Error::Device(e.to_string()))
+                self.health.failure(e.to_string())
             })
     }
 

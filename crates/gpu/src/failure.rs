@@ -7,7 +7,7 @@ impl Gpu {
     pub(crate) async fn failure(&self, reason: String) -> Error {
         #[cfg(target_arch = "wasm32")]
         browser::hear_of_loss(self).await;
-        self.check().err().unwrap_or(Error::Device(reason))
+        self.health.failure(reason)
     }
 }
 

@@ -2,6 +2,7 @@
 //! tells each request what came of it. Natively it has a thread of its own, in a browser it is a task of the tab.
 
 mod command;
+mod devices;
 #[cfg(test)]
 mod engine_tests;
 mod factory;
@@ -19,20 +20,17 @@ use std::pin::Pin;
 use futures_channel::mpsc::{TryRecvError, UnboundedReceiver};
 use futures_channel::oneshot;
 use futures_core::Stream;
-use qwill_engine::{Engine, MAX_OUTPUTS, MAX_STEPS, Pending};
+use qwill_engine::{Engine, MAX_OUTPUTS, Pending};
 use qwill_scheduler::{Adopted, Event, Limits, Reading, RequestId, Scheduler, Text, What};
 
 pub(crate) use self::command::{Cache, Exported, Ticket};
 use self::command::{Command, Listener, Run};
+pub(crate) use self::devices::Devices;
 use self::factory::load_adapter;
 pub(crate) use self::factory::{Factory, Facts};
 pub(crate) use self::handle::{Handle, Signals};
 pub(crate) use self::spawn::spawn;
 use crate::Error;
-
-/// Steps submitted behind the one whose answers are waited for. A browser's event loop answers later than a driver does.
-const DEPTH: usize = if cfg!(target_arch = "wasm32") { 4 } else { 2 };
-const _: () = assert!(DEPTH < MAX_STEPS);
 
 /// Devices in a row that may be lost before a token was drawn.
 const MOST_LOSSES: usize = 3;
@@ -188,7 +186,7 @@ impl Driver {
 
     /// Hands out steps as far as it is worth it, and takes the answers of the oldest.
     async fn advance(&mut self) -> Result<Activity, Error> {
-        while self.in_flight.len() <= DEPTH
+        while self.in_flight.len() <= self.factory.devices.depth()
             && let Some(step) = self.scheduler.next()
         {
             let (scheduler, n_words) = (&mut self.scheduler, self.engine.list_words());
@@ -245,6 +243,7 @@ impl Driver {
         self.losses += usize::from(is_lost);
         if is_lost && self.losses <= MOST_LOSSES {
             tracing::warn!("the device was lost; the model is loaded again: {error}");
+            self.engine.gpu.let_go(&error.to_string());
             match self.factory.rebuild().await {
                 Ok(engine) => {
                     self.engine = engine;

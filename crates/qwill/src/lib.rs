@@ -21,7 +21,7 @@
 //!
 //! [`ModelFiles`] are the files: a path, sources of bytes, or the demo. [`Model::load`] brings them onto the GPU;
 //! [`LoadOptions`] say how long the context is, how many texts run at a time, in which format weights and cache lie, and on
-//! which of the [`Gpus`]. Before a download, [`Model::check`] tells whether there is room, and [`Inspection`] what a model is
+//! which of the [`Gpus`]. A program that draws with wgpu shares its device: the module `gpu`, native only. Before a download, [`Model::check`] tells whether there is room, and [`Inspection`] what a model is
 //! and takes, both from headers alone. [`quantize`] and [`RandomModel`] write GGUF files.
 //!
 //! # Threads, and ending a reply
@@ -91,6 +91,8 @@ mod files;
 mod findings_file;
 mod gguf_file;
 mod gguf_metadata;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod gpu;
 mod gpus;
 pub mod grammar;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]

@@ -9,7 +9,9 @@ use qwill_text::{GenerationConfig, Specials, Tokenizer};
 use serde::Serialize;
 use web_time::Instant;
 
-use crate::driver::{Cache, Facts, Handle, spawn};
+use crate::driver::{Cache, Devices, Facts, Handle, spawn};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::gpu::HostDevice;
 use crate::grammar::Slot;
 use crate::lora::Adapters;
 use crate::memory::plan_memory;
@@ -18,6 +20,10 @@ use crate::{
     AdapterInfo, AdapterUse, Control, DeviceFindings, DeviceMemory, Error, LoadOptions, LoadProgress,
     MemoryPlan, ModelFiles, RandomModel, RandomTokenizer,
 };
+
+/// Tokens of a prefill step where a program draws between the steps.
+#[cfg(not(target_arch = "wasm32"))]
+const HOST_CHUNK: usize = 128;
 
 /// What a model is and what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,8 +109,35 @@ impl Model {
         options: &LoadOptions,
         progress: &mut dyn FnMut(LoadProgress) -> Control,
     ) -> Result<Self, Error> {
+        Self::load_from(Devices::Own, files, options.clone(), progress).await
+    }
+
+    /// Loads a model on a device that the program has opened itself, and shares with others. The module
+    /// [`gpu`](crate::gpu) has an example, and says what to ask for and what happens when the device is lost.
+    /// [`LoadOptions::gpu`] and the label are of no use here.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn load_on(
+        device: &HostDevice,
+        files: ModelFiles,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(LoadProgress) -> Control,
+    ) -> Result<Self, Error> {
+        let prefill_chunk = options.prefill_chunk.or(Some(HOST_CHUNK));
+        let options = LoadOptions { prefill_chunk, ..options.clone() };
+        Self::load_from(Devices::Host(device.lease()), files, options, progress).await
+    }
+
+    async fn load_from(
+        devices: Devices,
+        files: ModelFiles,
+        options: LoadOptions,
+        progress: &mut dyn FnMut(LoadProgress) -> Control,
+    ) -> Result<Self, Error> {
         let started = Instant::now();
-        let (handle, facts) = spawn(files, options.clone(), progress).await?;
+        let (handle, facts) = spawn(devices, files, options, progress).await?;
         let load_ms = started.elapsed().as_secs_f64() * 1e3;
         #[cfg_attr(
             target_arch = "wasm32",

@@ -69,6 +69,10 @@ pub(crate) fn remedy(ws: &Workspace, host: &Host, need: Need) -> Result<Remedy> 
     })
 }
 
+/// A screen, and the libraries that a window loads.
+const VIRTUAL_SCREEN: &[&str] =
+    &["xvfb", "libx11-6", "libx11-xcb1", "libxcursor1", "libxi6", "libxrandr2", "libxkbcommon-x11-0"];
+
 /// How a need is met that comes from the operating system.
 fn from_the_system(host: &Host, need: Need) -> Remedy {
     match &host.os {
@@ -76,6 +80,7 @@ fn from_the_system(host: &Host, need: Need) -> Remedy {
             Need::Vulkan => Remedy::Apt(&["libvulkan1", "mesa-vulkan-drivers"]),
             Need::Chromium => Remedy::Apt(&["chromium"]),
             Need::Firefox => Remedy::Apt(&["firefox-esr"]),
+            Need::VirtualScreen => Remedy::Apt(VIRTUAL_SCREEN),
             Need::CxxCompiler => Remedy::Apt(&["g++"]),
             _ => node_from_apt(),
         },
@@ -83,6 +88,7 @@ fn from_the_system(host: &Host, need: Need) -> Remedy {
             Need::Vulkan => Remedy::Apt(&["libvulkan1", "mesa-vulkan-drivers"]),
             Need::Chromium => snap(host, "chromium"),
             Need::Firefox => snap(host, "firefox"),
+            Need::VirtualScreen => Remedy::Apt(VIRTUAL_SCREEN),
             Need::CxxCompiler => Remedy::Apt(&["g++"]),
             _ => node_from_apt(),
         },
@@ -100,6 +106,7 @@ fn from_the_system(host: &Host, need: Need) -> Remedy {
                 Need::Vulkan => "install your system's Vulkan loader and Mesa's Vulkan drivers",
                 Need::Chromium => "install Chromium, or set QWILL_CHROMIUM to its path",
                 Need::Firefox => "install Firefox, or set QWILL_FIREFOX to its path",
+                Need::VirtualScreen => "install Xvfb, libXcursor, libXi and libxkbcommon-x11",
                 Need::CxxCompiler => "install g++ or clang",
                 _ => "install Node.js from https://nodejs.org/en/download",
             }
@@ -135,6 +142,13 @@ fn linux_packages(manager: Manager, need: Need) -> &'static [&'static str] {
         (Need::Chromium, _) => &["chromium"],
         (Need::Firefox, Manager::Zypper) => &["MozillaFirefox"],
         (Need::Firefox, _) => &["firefox"],
+        (Need::VirtualScreen, Manager::Dnf | Manager::Zypper) => {
+            &["xorg-x11-server-Xvfb", "libXcursor", "libXi", "libxkbcommon-x11"]
+        }
+        (Need::VirtualScreen, Manager::Pacman) => {
+            &["xorg-server-xvfb", "libxcursor", "libxi", "libxkbcommon-x11"]
+        }
+        (Need::VirtualScreen, Manager::Apk) => &["xvfb", "libxcursor", "libxi", "libxkbcommon-x11"],
         (Need::CxxCompiler, Manager::Dnf | Manager::Zypper) => &["gcc-c++"],
         (Need::CxxCompiler, Manager::Pacman) => &["gcc"],
         (Need::CxxCompiler, Manager::Apk) => &["g++"],

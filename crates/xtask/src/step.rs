@@ -43,6 +43,8 @@ pub(crate) enum Step {
     Clients,
     /// The same of the Python ones, where there is Python.
     PythonClients,
+    /// The desktop program in a window of a virtual screen.
+    Desktop,
     /// Short runs of the fuzz targets.
     Fuzz,
     /// Tables and plots of measurements against their records.
@@ -76,6 +78,7 @@ impl Step {
             Self::Clients => "client tests",
             Self::PythonClients => "Python client tests",
             Self::WebBuild => "web build",
+            Self::Desktop => "desktop window",
             Self::Fuzz => "fuzzing",
             Self::BenchReport => "benchmark report",
             Self::GpuKit => "GPU kit",
@@ -101,6 +104,7 @@ impl Step {
             }
             Self::Clients => vec![Need::Vulkan, Need::Node, Need::NpmPackages(Project::ClientTests)],
             Self::PythonClients => vec![Need::Vulkan, Need::PythonClients],
+            Self::Desktop => vec![Need::Vulkan, Need::VirtualScreen],
             Self::Fuzz => vec![Need::CxxCompiler, Need::CargoFuzz],
             Self::Typos => vec![Need::Typos],
             Self::Deny => vec![Need::CargoDeny],
@@ -125,6 +129,9 @@ impl Step {
                 Some("there is no Python with pip")
             }
             Self::Fuzz if cfg!(windows) => Some("cargo-fuzz does not work on Windows"),
+            Self::Desktop if !cfg!(target_os = "linux") => {
+                Some("its virtual screen, Xvfb, is for Linux; the other tests of the desktop program ran")
+            }
             Self::GpuKit if !cfg!(target_os = "linux") => Some("the GPU kit is for Linux"),
             _ => None,
         }
@@ -154,6 +161,11 @@ impl Step {
                 let tests = ws.client_tests().join("python").join("test_clients.py");
                 let command = Command::new("python3", [tests]).env("PYTHONPATH", tools::python_clients(ws));
                 command.in_dir(ws.root()).limit(LIMIT).run()
+            }
+            Self::Desktop => {
+                let args =
+                    ["test", "--package", "qwill-desktop", "--features", "window-tests", "--test", "window"];
+                cargo(ws, &[&args[..], &["--", "--test-threads=1"]].concat())
             }
             Self::Fuzz => fuzz::run(ws),
             Self::BenchReport => bench_report::check(ws),

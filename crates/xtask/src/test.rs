@@ -22,6 +22,8 @@ pub(crate) enum Group {
     Browsers,
     /// OpenAI's, Anthropic's and Ollama's clients against the server.
     Clients,
+    /// The desktop program in a window of a virtual screen.
+    Desktop,
     /// Short runs of the fuzz targets.
     Fuzz,
     /// The folder for machines with a GPU, run with tiny sizes.
@@ -44,6 +46,7 @@ impl Group {
             ],
             Self::Browsers => &[Step::Browsers],
             Self::Clients => &[Step::Check(Project::ClientTests), Step::Clients, Step::PythonClients],
+            Self::Desktop => &[Step::Desktop],
             Self::Fuzz => &[Step::Fuzz],
             Self::Kit => &[Step::GpuKit],
         }

@@ -34,6 +34,8 @@ pub(crate) enum Need {
     Chromium,
     /// Firefox.
     Firefox,
+    /// A screen without a monitor, and what programs load to draw on it.
+    VirtualScreen,
     /// A C++ compiler, for libFuzzer.
     CxxCompiler,
     /// `cargo fuzz`.
@@ -60,6 +62,7 @@ impl Need {
         Self::NpmPackages(Project::ClientTests),
         Self::Chromium,
         Self::Firefox,
+        Self::VirtualScreen,
         Self::CxxCompiler,
         Self::CargoFuzz,
     ];
@@ -78,6 +81,7 @@ impl Need {
             Self::NpmPackages(Project::ClientTests) => "npm packages of tests/clients/",
             Self::Chromium => "Chromium",
             Self::Firefox => "Firefox",
+            Self::VirtualScreen => "Xvfb and X11's libraries",
             Self::CxxCompiler => "a C++ compiler",
             Self::CargoFuzz => "cargo-fuzz",
             Self::PythonClients => "Python packages of tests/clients/python/",
@@ -97,6 +101,7 @@ impl Need {
             Self::NpmPackages(project) => project.is_installed(ws),
             Self::Chromium => chromium().is_some(),
             Self::Firefox => firefox().is_some(),
+            Self::VirtualScreen => has_virtual_screen(host),
             Self::CxxCompiler => which(&["c++", "g++", "clang++", "cl"]).is_some(),
             Self::CargoFuzz => installed(ws, "cargo-fuzz").is_some(),
             Self::PythonClients => has_python_clients(ws),
@@ -200,6 +205,20 @@ fn has_node() -> bool {
         .and_then(|said| version(&said))
         .is_some_and(|found| found >= NODE)
 }
+
+/// Other systems have screens of their own, on which their tests run.
+fn has_virtual_screen(host: &Host) -> bool {
+    if matches!(host.os, crate::host::Os::Mac | crate::host::Os::Windows) {
+        return true;
+    }
+    let libraries = library_dirs();
+    let finds = |library: &&str| libraries.iter().any(|dir| dir.join(library).is_file());
+    which(&["Xvfb"]).is_some() && X11_LIBRARIES.iter().all(finds)
+}
+
+/// What a window loads when it opens.
+const X11_LIBRARIES: [&str; 5] =
+    ["libX11.so.6", "libX11-xcb.so.1", "libXcursor.so.1", "libXi.so.6", "libxkbcommon-x11.so.0"];
 
 /// Only Linux can lack a driver that wgpu uses: Metal and DX12 come with their systems.
 fn has_vulkan(host: &Host) -> bool {

@@ -127,6 +127,6 @@ impl<'g> Uploads<'g> {
     }
 
     fn failed(&self, reason: String) -> Error {
-        self.gpu.check().err().unwrap_or(Error::Device(reason))
+        self.gpu.health.failure(reason)
     }
 }

@@ -8,7 +8,7 @@ use qwill_engine::Engine;
 use qwill_kernels::KvType;
 use qwill_models::step::{Among, Answer, Begin, Output, PAGE, Sampler, Source, Span, Step, Want};
 
-use crate::driver::Factory;
+use crate::driver::{Devices, Factory};
 use crate::{LoadOptions, ModelFiles};
 
 /// Largest logit difference, as for the goldens.
@@ -33,7 +33,7 @@ fn load(base: &str, adapters: &[&str], mask: &str) -> Engine {
     let adapters = adapters.iter().zip(0..);
     let adapters =
         adapters.map(|(name, id)| (ModelFiles::from_path(golden(name)).unwrap(), (*name).to_owned(), id));
-    let factory = Factory { files, options, adapters: adapters.collect() };
+    let mut factory = Factory { devices: Devices::Own, files, options, adapters: adapters.collect() };
     block_on(factory.rebuild()).unwrap()
 }
 

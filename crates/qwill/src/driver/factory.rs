@@ -10,6 +10,7 @@ use qwill_models::Plan;
 use qwill_text::{GenerationConfig, Tokenizer};
 use qwill_weights::ReadAhead;
 
+use super::devices::Devices;
 use super::trial::Trial;
 use crate::files::Opened;
 use crate::memory::plan_memory;
@@ -19,6 +20,7 @@ use crate::{AdapterInfo, Control, DeviceMemory, Error, LoadOptions, LoadProgress
 
 /// All that an engine is made from, kept as long as the model lives.
 pub(crate) struct Factory {
+    pub(crate) devices: Devices,
     pub(crate) files: ModelFiles,
     pub(crate) options: LoadOptions,
     /// Adapters that are loaded, with their numbers.
@@ -64,7 +66,7 @@ impl GpuFacts {
 impl Factory {
     /// Loads the weights, without adapters.
     pub(crate) async fn build(
-        &self,
+        &mut self,
         progress: &mut dyn FnMut(LoadProgress) -> Control,
     ) -> Result<(Engine, Facts), Error> {
         let options = &self.options;
@@ -76,7 +78,7 @@ impl Factory {
         check_tokenizer(&opened, &plan)?;
         // The disk has something to do while the device is opened.
         let read_ahead = ReadAhead::start(stored);
-        let gpu = Rc::new(Gpu::open(&options.gpu_options()?).await?);
+        let gpu = Rc::new(self.devices.open(&options.gpu_options()?).await?);
         let conversions = conversions(&plan, options);
         let source = WeightSource(tensors(&opened)?.converting(&conversions));
         let planned = plan_memory(&plan, &source, Some(&DeviceMemory::of(&gpu)), options)?;
@@ -129,7 +131,7 @@ impl Factory {
     }
 
     /// The engine once more, with the adapters that it had.
-    pub(crate) async fn rebuild(&self) -> Result<Engine, Error> {
+    pub(crate) async fn rebuild(&mut self) -> Result<Engine, Error> {
         let (mut engine, _) = self.build(&mut |_| Control::Continue).await?;
         for (files, name, id) in &self.adapters {
             load_adapter(&mut engine, files, name, *id).await?;

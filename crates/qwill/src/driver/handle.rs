@@ -13,6 +13,8 @@ use qwill_scheduler::{Request, Text};
 
 use super::command::{Cache, Command, Exported, Listener, Run, Signal, Ticket, Work};
 use super::task::Running;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::gpu::Ending;
 use crate::{AdapterInfo, Error, ModelFiles};
 
 /// Sends the driver what is to be done. Clones reach the same one; it ends with the last of them.
@@ -24,12 +26,19 @@ struct Reins {
     commands: UnboundedSender<Command>,
     tickets: AtomicU64,
     running: OnceLock<Running>,
+    /// What the driver waits for of a program that is about to wait for the driver.
+    #[cfg(not(target_arch = "wasm32"))]
+    ending: OnceLock<Ending>,
 }
 
 impl Drop for Reins {
     /// Waits for the driver to end: a program that ends while a thread of it still gives a device back may crash.
     fn drop(&mut self) {
         self.commands.close_channel();
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(ending) = self.ending.take() {
+            ending();
+        }
         if let Some(running) = self.running.take() {
             running.wait();
         }
@@ -47,7 +56,13 @@ impl Handle {
     /// The sending end, and what the driver receives from.
     pub(super) fn new() -> (Self, UnboundedReceiver<Command>) {
         let (commands, received) = unbounded();
-        let reins = Reins { commands, tickets: AtomicU64::new(0), running: OnceLock::new() };
+        let reins = Reins {
+            commands,
+            tickets: AtomicU64::new(0),
+            running: OnceLock::new(),
+            #[cfg(not(target_arch = "wasm32"))]
+            ending: OnceLock::new(),
+        };
         #[cfg_attr(
             target_arch = "wasm32",
             allow(clippy::arc_with_non_send_sync, reason = "a tab has one thread; natively it is both")
@@ -60,6 +75,15 @@ impl Handle {
     pub(super) fn attach(&self, running: Running) {
         // a handle has one driver
         let _ = self.0.running.set(running);
+    }
+
+    /// Says what ends the driver's waiting for a program's device, if there is such a thing.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn end_with(&self, ending: Option<Ending>) {
+        if let Some(ending) = ending {
+            // a handle has one driver
+            let _ = self.0.ending.set(ending);
+        }
     }
 
     fn send(&self, command: Command) -> Result<(), Error> {

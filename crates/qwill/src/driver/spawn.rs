@@ -9,11 +9,12 @@ use futures_channel::oneshot;
 use futures_core::Stream;
 
 use super::task::start;
-use super::{Driver, Factory, Facts, Handle};
+use super::{Devices, Driver, Factory, Facts, Handle};
 use crate::{Control, Error, LoadOptions, LoadProgress, ModelFiles};
 
 /// Loads a model where it will run, telling `progress` how far that is.
 pub(crate) async fn spawn(
+    devices: Devices,
     files: ModelFiles,
     options: LoadOptions,
     progress: &mut dyn FnMut(LoadProgress) -> Control,
@@ -23,9 +24,11 @@ pub(crate) async fn spawn(
     let (answer, answered) = oneshot::channel();
     let is_stopped = Arc::new(AtomicBool::new(false));
     let stopped = is_stopped.clone();
+    #[cfg(not(target_arch = "wasm32"))]
+    handle.end_with(devices.ending());
     let running = start(move || async move {
-        let factory = Factory { files, options, adapters: Vec::new() };
-        let built = build(&factory, reports, &stopped).await;
+        let mut factory = Factory { devices, files, options, adapters: Vec::new() };
+        let built = build(&mut factory, reports, &stopped).await;
         let made = built.and_then(|(engine, facts)| Ok((Driver::new(engine, factory)?, facts)));
         let (made, facts) = match made {
             Ok((driver, facts)) => (Some(driver), Ok(facts)),
@@ -54,7 +57,7 @@ pub(crate) async fn spawn(
 
 /// Loads, until it is stopped, and reports how far it is.
 async fn build(
-    factory: &Factory,
+    factory: &mut Factory,
     reports: UnboundedSender<LoadProgress>,
     stopped: &AtomicBool,
 ) -> Result<(qwill_engine::Engine, Facts), Error> {
