@@ -10,6 +10,7 @@ use crate::tools::{self, Need};
 use crate::wasm;
 use crate::workspace::{Project, Workspace};
 use std::env::consts::EXE_EXTENSION;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One step: what it is called, what it needs, what must have passed before it, and what it runs.
@@ -153,18 +154,18 @@ impl Step {
             Self::WebBuild => script(ws, Project::Web, "build"),
             Self::Browsers => browsers(ws),
             Self::Clients => {
-                // Built before the tests wait for it to answer.
-                cargo(ws, &["build", "--package", "qwill-server", "--example", "scripted"])?;
-                script(ws, Project::ClientTests, "test")
+                let command = Project::ClientTests.script(ws, "test");
+                command.env("QWILL_SCRIPTED", scripted_server(ws)?).limit(LIMIT).run()
             }
             Self::PythonClients => {
                 let tests = ws.client_tests().join("python").join("test_clients.py");
                 let command = Command::new("python3", [tests]).env("PYTHONPATH", tools::python_clients(ws));
-                command.in_dir(ws.root()).limit(LIMIT).run()
+                command.env("QWILL_SCRIPTED", scripted_server(ws)?).in_dir(ws.root()).limit(LIMIT).run()
             }
             Self::Desktop => {
+                // Of the whole workspace, so that what it builds on is not built anew.
                 let args =
-                    ["test", "--package", "qwill-desktop", "--features", "window-tests", "--test", "window"];
+                    ["test", "--workspace", "--features", "qwill-desktop/window-tests", "--test", "window"];
                 cargo(ws, &[&args[..], &["--", "--test-threads=1"]].concat())
             }
             Self::Fuzz => fuzz::run(ws),
@@ -197,13 +198,26 @@ fn script(ws: &Workspace, project: Project, name: &str) -> Result<()> {
     project.script(ws, name).limit(LIMIT).run()
 }
 
-/// Of the whole workspace, as for the tests, which have built all of it then.
 fn examples(ws: &Workspace) -> Result<()> {
-    cargo(ws, &["build", "--workspace", "--examples"])?;
-    EXAMPLES.iter().try_for_each(|name| {
-        let program = ws.target().join("debug/examples").join(name).with_extension(EXE_EXTENSION);
-        Command::new::<&str>(program, []).in_dir(ws.root()).limit(LIMIT).run()
-    })
+    build_examples(ws)?;
+    EXAMPLES
+        .iter()
+        .try_for_each(|name| Command::new::<&str>(example(ws, name), []).in_dir(ws.root()).limit(LIMIT).run())
+}
+
+/// Of the whole workspace, as for the tests, which have built all of it then.
+fn build_examples(ws: &Workspace) -> Result<()> {
+    cargo(ws, &["build", "--workspace", "--examples"])
+}
+
+fn example(ws: &Workspace, name: &str) -> PathBuf {
+    ws.target().join("debug/examples").join(name).with_extension(EXE_EXTENSION)
+}
+
+/// The server that clients are tried against, built before they wait for it to answer.
+fn scripted_server(ws: &Workspace) -> Result<PathBuf> {
+    build_examples(ws)?;
+    Ok(example(ws, "scripted"))
 }
 
 /// What runs the Rust tests.

@@ -12,8 +12,10 @@ export const KEY = "secret";
 
 /** Starts the server; `end` ends it. */
 export async function serve() {
+  // As the tests have built it, or built now.
+  const built = process.env.QWILL_SCRIPTED;
   const run = ["run", "--quiet", "--package", "qwill-server", "--example", "scripted"];
-  const child = spawn("cargo", run, { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(built ?? "cargo", built ? [] : run, { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const [base] = await Promise.race([
     once(createInterface({ input: child.stdout }), "line"),

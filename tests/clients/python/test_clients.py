@@ -36,7 +36,9 @@ def weather(city: str) -> str:
 class Clients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        run = ["cargo", "run", "--quiet", "--package", "qwill-server", "--example", "scripted"]
+        # As the tests have built it, or built now.
+        built = os.environ.get("QWILL_SCRIPTED")
+        run = [built] if built else ["cargo", "run", "--quiet", "--package", "qwill-server", "--example", "scripted"]
         cls.server = subprocess.Popen(run, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         cls.base = cls.server.stdout.readline().strip()
 
