@@ -74,6 +74,7 @@ pub use grammar::{Grammar, for_lark};
 pub use grammars::Grammars;
 #[cfg(feature = "engine")]
 pub use matcher::Matcher;
+pub use schema::whole_text;
 pub use vocabulary::{Encode, Vocabulary};
 
 /// A grammar that cannot be used.

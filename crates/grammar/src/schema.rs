@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use draft::Draft;
 use keywords::Holds;
+pub use patterns::whole_text;
 #[cfg(feature = "engine")]
 pub(crate) use place::name;
 use references::References;

@@ -205,6 +205,71 @@ fn calls_with_a_tag_for_each_parameter_obey_their_schema() {
 }
 
 #[test]
+fn texts_of_calls_by_tags_obey_their_schema() {
+    let model = model_of_tags();
+    let parameters = json!({"type": "object", "required": ["unit", "code", "name", "note"],
+        "$defs": {"unit": {"enum": ["C", "deg F", "</parameter>"]}},
+        "properties": {
+            "unit": {"$ref": "#/$defs/unit"},
+            "code": {"type": "string", "pattern": "^[A-Z]{2}-\\d+$", "maxLength": 6},
+            "name": {"type": ["string", "null"], "minLength": 2, "maxLength": 9},
+            "note": {"anyOf": [{"const": "a/b"}, {"type": "string", "pattern": "x", "maxLength": 8}]}}});
+    let validator = jsonschema::validator_for(&parameters).unwrap();
+    let tool =
+        json!({"type": "function", "function": {"name": "keep", "strict": true, "parameters": parameters}});
+    for seed in 0..4 {
+        let request = ChatRequest {
+            tools: Some(vec![tool.clone()]),
+            tool_choice: Some(ToolChoice::Required),
+            parallel_tool_calls: Some(false),
+            ..ask(seed)
+        };
+        let reply = reply(&model, &request);
+        let [call] = &reply.tool_calls[..] else { panic!("{reply:?}") };
+        let arguments: Value = serde_json::from_str(&call.arguments).unwrap();
+        assert!(validator.is_valid(&arguments), "{arguments}");
+    }
+    let mut not = tool;
+    not["function"]["parameters"]["properties"]["name"] = json!({"type": "string", "not": {"const": "x"}});
+    let request = ChatRequest { tools: Some(vec![not]), ..ask(1) };
+    let error = model.chat(&request).unwrap_err().to_string();
+    assert!(error.contains("the parameter \"name\" of \"keep\": \"not\""), "{error}");
+}
+
+#[test]
+fn beside_tools_a_reply_calls_or_has_its_form() {
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 99}},
+        "required": ["n"], "additionalProperties": false});
+    for model in [load("qwen2-tied"), model_of_tags()] {
+        let (mut n_calls, mut n_texts) = (0, 0);
+        for (seed, bias) in [(1, 50.0), (2, -50.0), (3, 50.0), (4, -50.0)] {
+            let format = Some(ResponseFormat::schema(schema.clone()));
+            let request = ChatRequest { tools: Some(tools()), response_format: format, ..ask(seed) };
+            // what a trained model's mind is, for random weights
+            let biased = ChatRequest {
+                logit_bias: model.tokenizer().unwrap().id_of("<tool_call>").map(|id| [(id, bias)].into()),
+                parallel_tool_calls: Some(false),
+                ..request
+            };
+            let reply = reply(&model, &biased);
+            match &reply.tool_calls[..] {
+                [] => {
+                    let value: Value = serde_json::from_str(&reply.text).unwrap();
+                    assert!((1..=99).contains(&value["n"].as_u64().unwrap()), "{value}");
+                    n_texts += 1;
+                }
+                [call] => {
+                    assert!(reply.text.is_empty() && ["weather", "now"].contains(&&*call.name), "{reply:?}");
+                    n_calls += 1;
+                }
+                _ => panic!("{reply:?}"),
+            }
+        }
+        assert_eq!((n_calls, n_texts), (2, 2));
+    }
+}
+
+#[test]
 fn thoughts_are_free_and_the_form_begins_behind_them() {
     let model = load("qwen3-tied");
     for (seed, budget) in [(1, 5), (2, 30)] {
@@ -317,7 +382,10 @@ fn what_cannot_be_followed_is_refused_before_anything_is_generated() {
         (ChatRequest { grammar: Some(GrammarText::guess("root ::= missing")), ..ask(0) }, "missing"),
         (with_tools(ToolChoice::Named("fly".into())), "\"fly\", which is not among the tools: weather, now"),
         (ChatRequest { tool_choice: Some(ToolChoice::Required), ..ask(0) }, "has no tools"),
-        (ChatRequest { regex: Some("a".into()), ..with_tools(ToolChoice::Auto) }, "no room for calls"),
+        (
+            ChatRequest { grammar: Some(GrammarText::guess("start: \"a\"")), ..with_tools(ToolChoice::Auto) },
+            "a grammar beside tools",
+        ),
         (ChatRequest { regex: Some("a".into()), ..with_tools(ToolChoice::Required) }, "has no text"),
     ] {
         let error = model.chat(&request).map(|_| ()).unwrap_err();

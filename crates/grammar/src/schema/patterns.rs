@@ -33,6 +33,66 @@ pub(super) fn require(fields: &mut Map<String, Value>, pattern: &str) {
     }
 }
 
+/// The texts in which a pattern of a JSON schema is found, as one expression that a whole text matches, in the syntax of the crate
+/// `regex`. `None` where an anchor stands elsewhere than at its ends, so that it cannot be told.
+pub fn whole_text(pattern: &str) -> Option<String> {
+    let (inner, before) = match pattern.strip_prefix('^') {
+        Some(inner) => (inner, ""),
+        None => (pattern, "(?s:.*)"),
+    };
+    let n_backslashes = |text: &str| text.len() - text.trim_end_matches('\\').len();
+    let (inner, behind) = match inner.strip_suffix('$').filter(|inner| n_backslashes(inner) % 2 == 0) {
+        Some(inner) => (inner, ""),
+        None => (inner, "(?s:.*)"),
+    };
+    let (mut depth, mut in_class, mut chars) = (0usize, false, inner.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => _ = chars.next(),
+            '[' => in_class = true,
+            ']' => in_class = false,
+            _ if in_class => {}
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '^' | '$' => return None,
+            // an anchor belongs to one of the alternatives
+            '|' if depth == 0 && inner.len() < pattern.len() => return None,
+            _ => {}
+        }
+    }
+    Some(format!("{before}(?:{}){behind}", ascii(&rust(inner))?))
+}
+
+/// `\d` and `\w` are of ASCII in JSON schemas. `None` where a class would have to lack them.
+fn ascii(pattern: &str) -> Option<String> {
+    let mut out = String::with_capacity(pattern.len());
+    let (mut chars, mut in_class) = (pattern.chars(), false);
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match (chars.next(), in_class) {
+                (Some('d'), true) => out.push_str("0-9"),
+                (Some('w'), true) => out.push_str("0-9A-Za-z_"),
+                (Some('D' | 'W'), true) => return None,
+                (Some('d'), false) => out.push_str("[0-9]"),
+                (Some('w'), false) => out.push_str("[0-9A-Za-z_]"),
+                (Some('D'), false) => out.push_str("[^0-9]"),
+                (Some('W'), false) => out.push_str("[^0-9A-Za-z_]"),
+                (Some(other), _) => out.extend(['\\', other]),
+                (None, _) => out.push('\\'),
+            },
+            c => {
+                in_class = match c {
+                    '[' => true,
+                    ']' => false,
+                    _ => in_class,
+                };
+                out.push(c);
+            }
+        }
+    }
+    Some(out)
+}
+
 /// ECMAScript's syntax in that of the crate `regex`. In a class, what begins a nested one or an operator there is a character here.
 fn rust(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());

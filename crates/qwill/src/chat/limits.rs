@@ -3,6 +3,7 @@
 mod calls;
 mod compiled;
 mod reply;
+mod texts;
 
 use std::sync::{Arc, Mutex};
 

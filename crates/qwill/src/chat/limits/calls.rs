@@ -5,6 +5,7 @@ use qwill_text::Tokenizer;
 use serde_json::{Value, json};
 
 use super::Wanted;
+use super::texts::{self, Texts};
 use crate::chat::ToolChoice;
 use crate::{ChatRequest, Error};
 
@@ -28,17 +29,20 @@ fn signature(tool: &Value) -> Option<Signature<'_>> {
     })
 }
 
-/// How the calls of a reply to a request are limited, if they are.
+/// How the calls of a reply to a request are limited, if they are. `text` is what the reply must follow where it calls nothing, in
+/// Lark; absent: its text is free.
 pub(super) fn limited(
     request: &ChatRequest,
     tools: &[Value],
     choice: &ToolChoice,
+    text: Option<&str>,
     template: impl FnOnce() -> Result<Option<String>, Error>,
     tokenizer: &Tokenizer,
 ) -> Result<Option<Wanted>, Error> {
     let all: Vec<Signature<'_>> = tools.iter().filter_map(signature).collect();
     let must_call = matches!(choice, ToolChoice::Required | ToolChoice::Named(_));
     let is_limited = must_call
+        || text.is_some()
         || request.parallel_tool_calls == Some(false) && !all.is_empty()
         || all.iter().any(|tool| tool.is_strict);
     if !is_limited || *choice == ToolChoice::None {
@@ -84,7 +88,7 @@ pub(super) fn limited(
     }
     rules += &format!("body: {}\n", alternatives.join(" | "));
     let rest = format!("\"\\n\" body \"\\n\" {}", tag(END_CALL));
-    if !must_call {
+    if !must_call && text.is_none() {
         let Some(begin) = begin else {
             return Err(Error::Request(
                 "calls of tools cannot be limited with this model: <tool_call> is no token of its own".into(),
@@ -95,7 +99,14 @@ pub(super) fn limited(
         return Ok(Some(Wanted { grammar, begin: Some(begin), most }));
     }
     let more = if is_single { "" } else { " (\"\\n\" call)*" };
-    let grammar = Grammar::Lark(format!("start: call{more}\ncall: {} {rest}\n{rules}", tag(CALL)));
+    let (or_text, text) = match text {
+        Some(text) => ("text | ", format!("text: {text}\n")),
+        None => ("", String::new()),
+    };
+    let grammar = Grammar::Lark(format!(
+        "start: {or_text}calls\ncalls: call{more}\ncall: {} {rest}\n{text}{rules}",
+        tag(CALL)
+    ));
     Ok(Some(Wanted { grammar, begin: None, most: usize::MAX }))
 }
 
@@ -126,7 +137,7 @@ fn xml_body(tool: &Signature<'_>, body_index: usize) -> Result<String, Error> {
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    let mut body = text(&format!("<function={}>\n", tool.name));
+    let mut body = quoted(&format!("<function={}>\n", tool.name));
     let mut rules = String::new();
     for (index, (key, schema)) in properties.iter().enumerate() {
         let rule = format!("body_{body_index}_{index}");
@@ -134,25 +145,29 @@ fn xml_body(tool: &Signature<'_>, body_index: usize) -> Result<String, Error> {
             true => format!(" {rule}"),
             false => format!(" {rule}?"),
         };
-        let open = text(&format!("<parameter={key}>\n"));
-        let end = text("\n</parameter>\n");
-        let value = match admits_text(schema) {
-            true => format!("{rule}_text"),
-            false => format!("{rule}_json {end}"),
+        let open = quoted(&format!("<parameter={key}>\n"));
+        let end = quoted("\n</parameter>\n");
+        let texts = Texts::of(schema, &tool.parameters).map_err(|reason| {
+            Error::Request(format!("the parameter \"{key}\" of \"{}\": {reason}", tool.name))
+        })?;
+        let value = match texts {
+            Texts::None => format!("{rule}_json {end}"),
+            _ => format!("{rule}_text"),
         };
         rules += &format!("{rule}: {open} {value}\n");
-        rules += &match admits_text(schema) {
-            true => format!("{rule}_text[suffix={end}]: /(?s:.*)/\n"),
-            false => {
+        rules += &match texts {
+            Texts::Any => format!("{rule}_text[suffix={end}]: /(?s:.*)/\n"),
+            Texts::Some(sets) => texts::rule(&format!("{rule}_text"), &sets, &end),
+            Texts::None => {
                 format!("{rule}_json: %json {}\n", for_lark(&self_contained(schema, &tool.parameters))?)
             }
         };
     }
-    body += &format!(" {}\n{rules}", text("</function>"));
+    body += &format!(" {}\n{rules}", quoted("</function>"));
     Ok(body.trim_end().to_owned())
 }
 
-fn text(text: &str) -> String {
+fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
@@ -165,22 +180,4 @@ fn self_contained(schema: &Value, parameters: &Value) -> Value {
         }
     }
     schema
-}
-
-/// Whether a value may be a text, which is then written without quotes.
-fn admits_text(schema: &Value) -> bool {
-    let is_text = |kind: &Value| kind == "string";
-    let among = |options: &Value| options.as_array().is_some_and(|options| options.iter().any(admits_text));
-    match &schema["type"] {
-        Value::String(kind) => kind == "string",
-        Value::Array(kinds) => kinds.iter().any(is_text),
-        _ if schema["enum"].is_array() => {
-            schema["enum"].as_array().is_some_and(|values| values.iter().any(Value::is_string))
-        }
-        _ if !schema["const"].is_null() => schema["const"].is_string(),
-        _ if schema["anyOf"].is_array() => among(&schema["anyOf"]),
-        _ if schema["oneOf"].is_array() => among(&schema["oneOf"]),
-        _ if schema["$ref"].is_string() => false,
-        _ => true,
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use qwill_grammar::{Grammar, Vocabulary};
+use qwill_grammar::{Grammar, Vocabulary, for_lark};
 use qwill_scheduler::Constraint;
 use qwill_text::{ChatTemplate, Family, TemplateUse};
 
@@ -34,6 +34,19 @@ impl ChatRequest {
             )),
             (wanted, None) => Ok(wanted),
         }
+    }
+}
+
+/// What stands for a text behind the name of a rule in Lark.
+fn in_lark(grammar: &Grammar) -> Result<String, Error> {
+    match grammar {
+        Grammar::JsonSchema(schema) => Ok(format!("%json {}", for_lark(schema)?)),
+        Grammar::Regex(regex) => Ok(format!("/{}/", regex.replace('/', "\\/").replace('\n', "\\n"))),
+        Grammar::Lark(_) | Grammar::Gbnf(_) => Err(Error::Request(
+            "a grammar beside tools that may be called is not supported: leave the tools out, say tool_choice: \"none\", or write \
+             the calls into the grammar"
+                .into(),
+        )),
     }
 }
 
@@ -120,14 +133,13 @@ impl Model {
             (Some(_), ToolChoice::Required | ToolChoice::Named(_)) => Err(Error::Request(
                 "a reply that must call tools has no text, so that response_format, regex and grammar say nothing".into(),
             )),
-            (Some(_), ToolChoice::Auto) if !tools.is_empty() => Err(Error::Request(
-                "a text that follows a format leaves no room for calls: leave the tools out, say tool_choice: \"none\", or \
-                 \"required\" without a format"
-                    .into(),
-            )),
+            (Some(grammar), ToolChoice::Auto) if !tools.is_empty() => {
+                let text = in_lark(&grammar)?;
+                calls::limited(request, tools, &choice, Some(&text), || self.template_text(request), self.tokenizer()?)
+            }
             (Some(grammar), _) => Ok(Some(Wanted { grammar, begin: None, most: usize::MAX })),
             (None, _) => {
-                calls::limited(request, tools, &choice, || self.template_text(request), self.tokenizer()?)
+                calls::limited(request, tools, &choice, None, || self.template_text(request), self.tokenizer()?)
             }
         }
     }
