@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Long enough to get through the front doors of a parser, short enough for every run of the tests.
-const SECONDS: u32 = 10;
+const SECONDS: u32 = 6;
 /// No input that small may need more memory than this, in MiB.
 const MEMORY: u32 = 2048;
 
