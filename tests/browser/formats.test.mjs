@@ -152,7 +152,7 @@ for (const [name, launch] of Object.entries(LAUNCHERS)) {
     });
 
     await t.test("what cannot be followed is refused by name", async () => {
-      const schema = { type: "object", properties: { a: { type: "string" } }, dependentSchemas: {} };
+      const schema = { type: "object", properties: { a: {} }, dependentSchemas: { a: { required: ["b"] } } };
       const json_schema = { name: "reply", schema };
       const refused = await failureOf({ response_format: { type: "json_schema", json_schema } });
       assert.match(refused, /^invalid-request: the JSON schema cannot be followed: .*dependentSchemas/);
