@@ -217,7 +217,7 @@ fn example(ws: &Workspace, name: &str) -> PathBuf {
 /// The server that clients are tried against, built before they wait for it to answer.
 fn scripted_server(ws: &Workspace) -> Result<PathBuf> {
     build_examples(ws)?;
-    Ok(example(ws, "scripted"))
+    Ok(example(ws, "scripted_server"))
 }
 
 /// What runs the Rust tests.

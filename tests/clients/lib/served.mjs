@@ -1,4 +1,4 @@
-// The server that clients are tried against: crates/server/examples/scripted.rs.
+// The server that clients are tried against: crates/server/examples/scripted_server.rs.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ export const KEY = "secret";
 export async function serve() {
   // As the tests have built it, or built now.
   const built = process.env.QWILL_SCRIPTED;
-  const run = ["run", "--quiet", "--package", "qwill-server", "--example", "scripted"];
+  const run = ["run", "--quiet", "--package", "qwill-server", "--example", "scripted_server"];
   const child = spawn(built ?? "cargo", built ? [] : run, { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const [base] = await Promise.race([

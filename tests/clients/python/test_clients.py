@@ -1,4 +1,4 @@
-"""The official Python clients, and LangChain's chat model, against the server of crates/server/examples/scripted.rs."""
+"""The official Python clients, and LangChain's chat model, against the server of crates/server/examples/scripted_server.rs."""
 
 import json
 import os
@@ -38,7 +38,7 @@ class Clients(unittest.TestCase):
     def setUpClass(cls):
         # As the tests have built it, or built now.
         built = os.environ.get("QWILL_SCRIPTED")
-        run = [built] if built else ["cargo", "run", "--quiet", "--package", "qwill-server", "--example", "scripted"]
+        run = [built] if built else ["cargo", "run", "--quiet", "--package", "qwill-server", "--example", "scripted_server"]
         cls.server = subprocess.Popen(run, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         cls.base = cls.server.stdout.readline().strip()
 
