@@ -1,5 +1,5 @@
 //! A server for tests of others' clients: the model that ships, one that calls a tool, and one that thinks.
-//! `cargo run -p qwill-server --example scripted` prints its address and ends with its standard input.
+//! `cargo run -p qwill-server --example scripted_server` prints its address and ends with its standard input.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
