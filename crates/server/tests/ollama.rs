@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Served, demo, scripted, scripted_thinker};
+use common::{Served, demo, first_piece, scripted, scripted_thinker};
 use qwill_server::Options;
 use serde_json::{Value, json};
 
@@ -92,13 +92,22 @@ async fn chats_prompts_and_models() {
     assert_eq!(get("/api/ps").await["models"].as_array().unwrap().len(), 3);
     let gone = json!({"model": "thinker", "messages": [], "keep_alive": 0});
     assert_eq!(served.ask("/api/chat", gone).await["done_reason"], "unload");
-    for _ in 0..100 {
-        if get("/api/ps").await["models"].as_array().unwrap().len() == 2 {
-            break;
+    let are_loaded = async |n: usize| {
+        for _ in 0..100 {
+            if get("/api/ps").await["models"].as_array().unwrap().len() == n {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    assert_eq!(get("/api/ps").await["models"].as_array().unwrap().len(), 2);
+        false
+    };
+    assert!(are_loaded(2).await);
+    // the same where the client goes away in the middle
+    let story = json!({"model": "demo", "prompt": "Tell me a story.", "keep_alive": 0, "options": {"num_predict": 400}});
+    let (response, first) = first_piece(served.post("/api/generate", &story).send().await.unwrap()).await;
+    assert!(first.contains("\"done\":false"), "{first}");
+    drop(response);
+    assert!(are_loaded(1).await);
 
     let with = |name: &str, value: Value| {
         let mut body = sky.clone();

@@ -10,14 +10,14 @@ use qwill::{ChatEvent, ChatReply, Message, TokenLogprob, ToolCall};
 use serde_json::{Map, Value, json};
 
 use super::options::Settings;
-use super::ways::{LINES, Way, finish, nothing_asked, put, timestamp};
+use super::ways::{Way, finish, nothing_asked, put, timestamp, whole};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::fields::{Fields, shown};
 use crate::ids::fresh;
 use crate::payload::Payload;
 use crate::running::Running;
-use crate::stream::{self, Out};
+use crate::stream::Out;
 
 pub(super) async fn chat(State(app): State<Arc<App>>, payload: Payload) -> Result<Response, Failure> {
     let since = Instant::now();
@@ -32,8 +32,8 @@ pub(super) async fn chat(State(app): State<Arc<App>>, payload: Payload) -> Resul
     settings.check(lease.model())?;
     drop(lease);
     if messages.is_empty() {
-        way.let_go(&app);
         let reason = if way.unloads() { "unload" } else { "load" };
+        let _goes = way.goes_behind(&app);
         return Ok(Json(nothing_asked(line(&name, json!({"role": "assistant", "content": ""})), reason))
             .into_response());
     }
@@ -41,28 +41,18 @@ pub(super) async fn chat(State(app): State<Arc<App>>, payload: Payload) -> Resul
     settings.request.tools = tools;
     let running = Running::start(&app, way.model.as_deref(), vec![settings.request]).await?;
     if way.streams {
-        let shared = app.clone();
-        return Ok(stream::respond(&app, LINES, async move |out: Arc<Out>| {
-            let written = write(running, &out, since).await;
-            way.let_go(&shared);
-            written
-        }));
+        return Ok(way.lines(&app, async move |out| write(running, &out, since).await));
     }
+    let _goes = way.goes_behind(&app);
     let reply = running.reply().await?;
-    way.let_go(&app);
-    let mut whole = line(&name, whole(&reply)?);
-    if let Some(logprobs) = &reply.logprobs {
-        whole["logprobs"] = json!(logprobs.content);
-    }
-    finish(&mut whole, &reply, since);
-    Ok(Json(whole).into_response())
+    Ok(whole(line(&name, message(&reply)?), &reply, since))
 }
 
 fn line(model: &str, message: Value) -> Value {
     json!({"model": model, "created_at": timestamp(), "message": message, "done": false})
 }
 
-fn whole(reply: &ChatReply) -> Result<Value, Failure> {
+fn message(reply: &ChatReply) -> Result<Value, Failure> {
     let mut message = json!({"role": "assistant", "content": reply.text});
     if !reply.reasoning.is_empty() {
         message["thinking"] = reply.reasoning.as_str().into();

@@ -34,8 +34,9 @@ pub(super) async fn embed(State(app): State<Arc<App>>, payload: Payload) -> Resu
     }
     let too_long = if cuts { TooLong::Cut } else { TooLong::Refuse };
     let items = texts.into_iter().map(Item::Text).collect();
-    let embedded = embed_all(&app, way.model.as_deref(), items, dimensions, too_long).await?;
-    way.let_go(&app);
+    let name = way.model.clone();
+    let _goes = way.goes_behind(&app);
+    let embedded = embed_all(&app, name.as_deref(), items, dimensions, too_long).await?;
     Ok(Json(json!({
         "model": embedded.model,
         "embeddings": embedded.vectors,

@@ -10,12 +10,12 @@ use qwill::{ChatEvent, Message};
 use serde_json::{Value, json};
 
 use super::options::Settings;
-use super::ways::{LINES, Way, finish, nothing_asked, put, timestamp};
+use super::ways::{Way, finish, nothing_asked, put, timestamp, whole};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::payload::Payload;
 use crate::running::Running;
-use crate::stream::{self, Out};
+use crate::stream::Out;
 
 pub(super) async fn generate(State(app): State<Arc<App>>, payload: Payload) -> Result<Response, Failure> {
     let since = Instant::now();
@@ -36,8 +36,8 @@ pub(super) async fn generate(State(app): State<Arc<App>>, payload: Payload) -> R
     settings.check(lease.model())?;
     drop(lease);
     if prompt.is_empty() && suffix.is_none() {
-        way.let_go(&app);
         let reason = if way.unloads() { "unload" } else { "load" };
+        let _goes = way.goes_behind(&app);
         return Ok(Json(nothing_asked(line(&name, ""), reason)).into_response());
     }
     if is_raw || suffix.is_some() {
@@ -54,24 +54,15 @@ pub(super) async fn generate(State(app): State<Arc<App>>, payload: Payload) -> R
     }
     let running = Running::start(&app, way.model.as_deref(), vec![settings.request]).await?;
     if way.streams {
-        let shared = app.clone();
-        return Ok(stream::respond(&app, LINES, async move |out: Arc<Out>| {
-            let written = write(running, &out, since).await;
-            way.let_go(&shared);
-            written
-        }));
+        return Ok(way.lines(&app, async move |out| write(running, &out, since).await));
     }
+    let _goes = way.goes_behind(&app);
     let reply = running.reply().await?;
-    way.let_go(&app);
-    let mut whole = line(&name, &reply.text);
+    let mut line = line(&name, &reply.text);
     if !reply.reasoning.is_empty() {
-        whole["thinking"] = reply.reasoning.as_str().into();
+        line["thinking"] = reply.reasoning.as_str().into();
     }
-    if let Some(logprobs) = &reply.logprobs {
-        whole["logprobs"] = json!(logprobs.content);
-    }
-    finish(&mut whole, &reply, since);
-    Ok(Json(whole).into_response())
+    Ok(whole(line, &reply, since))
 }
 
 fn line(model: &str, response: &str) -> Value {

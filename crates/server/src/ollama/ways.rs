@@ -1,8 +1,11 @@
 //! How Ollama's answers go: lines of JSON or one object, with times, and what becomes of the model behind them.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use qwill::{ChatReply, FinishReason};
 use serde_json::{Value, json};
 
@@ -10,7 +13,7 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::fields::{Fields, shown};
 use crate::ids::since_epoch;
-use crate::stream::{Form, Out, json_text};
+use crate::stream::{self, Form, Out, json_text};
 
 pub(super) const LINES: Form = Form {
     content_type: "application/x-ndjson",
@@ -46,8 +49,29 @@ impl Way {
         self.keep == Keep::For(Duration::ZERO)
     }
 
-    /// Puts the model away when its time is over.
-    pub(super) fn let_go(&self, app: &Arc<App>) {
+    /// The answer in lines.
+    pub(super) fn lines<F>(
+        self,
+        app: &Arc<App>,
+        write: impl FnOnce(Arc<Out>) -> F + Send + 'static,
+    ) -> Response
+    where
+        F: Future<Output = Result<(), Failure>> + Send,
+    {
+        let goes = self.goes_behind(app);
+        stream::respond(app, LINES, async move |out| {
+            // also where the client goes away
+            let _goes = goes;
+            write(out).await
+        })
+    }
+
+    /// The model goes when its time is over, from when this is dropped.
+    pub(super) fn goes_behind(self, app: &Arc<App>) -> Goes {
+        Goes { way: self, app: app.clone() }
+    }
+
+    fn let_go(&self, app: &App) {
         let (Keep::For(time), Ok(slot)) = (self.keep, app.registry.find(self.model.as_deref())) else {
             return;
         };
@@ -61,6 +85,27 @@ impl Way {
             }
         });
     }
+}
+
+/// Lets the model of a request go when the request is over, however it ended.
+pub(super) struct Goes {
+    way: Way,
+    app: Arc<App>,
+}
+
+impl Drop for Goes {
+    fn drop(&mut self) {
+        self.way.let_go(&self.app);
+    }
+}
+
+/// A whole answer, whose `line` says what the reply is.
+pub(super) fn whole(mut line: Value, reply: &ChatReply, since: Instant) -> Response {
+    if let Some(logprobs) = &reply.logprobs {
+        line["logprobs"] = json!(logprobs.content);
+    }
+    finish(&mut line, reply, since);
+    Json(line).into_response()
 }
 
 /// A name without the tag that means none.
